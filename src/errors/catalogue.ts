@@ -1,0 +1,217 @@
+import { ExitStatus } from './exit-status.js';
+
+/** What the catalogue says of one problem. */
+export interface CatalogueEntry {
+  /** The status that the program exits with. */
+  readonly exitStatus: ExitStatus;
+  /** One line for the manual page. */
+  readonly meaning: string;
+}
+
+/**
+ * Every problem that a user can meet, by its stable code. A throw site chooses a code and words, never a status.
+ * Codes are part of berth's interface (`--json` shows them): they are added, not renamed.
+ */
+export const catalogue = {
+  // Command line
+  USAGE: { exitStatus: ExitStatus.usage, meaning: 'options or arguments are wrong' },
+  REFERENCE_INVALID: { exitStatus: ExitStatus.usage, meaning: 'not a valid image reference' },
+  NAME_INVALID: { exitStatus: ExitStatus.usage, meaning: 'not a valid container name' },
+  VALUE_INVALID: {
+    exitStatus: ExitStatus.usage,
+    meaning: 'a value cannot stand where its variable is used',
+  },
+  VARIABLE_MISSING: {
+    exitStatus: ExitStatus.usage,
+    meaning: 'a variable of the image has no value',
+  },
+
+  // Host and operating system
+  NEEDS_ROOT: { exitStatus: ExitStatus.noPermission, meaning: 'the operation needs root' },
+  SYSTEM_CALL_FAILED: { exitStatus: ExitStatus.osError, meaning: 'the kernel refused a call' },
+  DISK_FULL: { exitStatus: ExitStatus.cannotCreate, meaning: 'no space, inodes or quota left' },
+  PROGRAM_MISSING: {
+    exitStatus: ExitStatus.unavailable,
+    meaning: 'a program that is needed is not installed',
+  },
+  PROGRAM_FAILED: { exitStatus: ExitStatus.failure, meaning: 'a program that berth ran failed' },
+  LIBRARY_MISSING: {
+    exitStatus: ExitStatus.unavailable,
+    meaning: 'a shared library that is needed is missing',
+  },
+  BUSY: { exitStatus: ExitStatus.temporary, meaning: 'another berth is working on the same thing' },
+  CANCELLED: { exitStatus: ExitStatus.failure, meaning: 'the operation was interrupted' },
+  LIMIT_EXCEEDED: {
+    exitStatus: ExitStatus.dataError,
+    meaning: 'foreign data is larger than berth accepts',
+  },
+
+  // Configuration
+  CONFIG_INVALID: { exitStatus: ExitStatus.config, meaning: 'a configuration file is wrong' },
+
+  // Registry and transports
+  REGISTRY_UNREACHABLE: {
+    exitStatus: ExitStatus.temporary,
+    meaning: 'the registry cannot be reached',
+  },
+  REGISTRY_TLS: {
+    exitStatus: ExitStatus.noPermission,
+    meaning: 'the certificate of the registry is not acceptable',
+  },
+  REGISTRY_UNAUTHORIZED: {
+    exitStatus: ExitStatus.noPermission,
+    meaning: 'the registry refused the credentials',
+  },
+  REGISTRY_BLOCKED: {
+    exitStatus: ExitStatus.noPermission,
+    meaning: 'registries.conf blocks the registry',
+  },
+  REGISTRY_NOT_FOUND: { exitStatus: ExitStatus.noInput, meaning: 'the registry has no such image' },
+  REGISTRY_TEMPORARY: {
+    exitStatus: ExitStatus.temporary,
+    meaning: 'the registry is overloaded or out of order',
+  },
+  REGISTRY_PROTOCOL: {
+    exitStatus: ExitStatus.protocol,
+    meaning: 'the registry answered outside its specification',
+  },
+  REGISTRY_REDIRECT: {
+    exitStatus: ExitStatus.protocol,
+    meaning: 'the registry redirects to where berth will not go',
+  },
+  TRANSPORT_UNKNOWN: { exitStatus: ExitStatus.usage, meaning: 'no such image transport' },
+  IMAGE_NOT_FOUND: { exitStatus: ExitStatus.noInput, meaning: 'no such image' },
+
+  // Documents and content
+  JSON_INVALID: {
+    exitStatus: ExitStatus.dataError,
+    meaning: 'a document is not the JSON that it should be',
+  },
+  MANIFEST_INVALID: {
+    exitStatus: ExitStatus.dataError,
+    meaning: 'a manifest or index is malformed or ambiguous',
+  },
+  MANIFEST_UNSUPPORTED: {
+    exitStatus: ExitStatus.dataError,
+    meaning: 'a manifest of a kind that berth does not take',
+  },
+  IMAGE_CONFIG_INVALID: {
+    exitStatus: ExitStatus.dataError,
+    meaning: 'the configuration of an image is malformed',
+  },
+  PLATFORM_NOT_FOUND: {
+    exitStatus: ExitStatus.noInput,
+    meaning: 'the image does not exist for this platform',
+  },
+  DIGEST_INVALID: {
+    exitStatus: ExitStatus.dataError,
+    meaning: 'not a digest that berth can verify',
+  },
+  CONTENT_MISMATCH: {
+    exitStatus: ExitStatus.dataError,
+    meaning: 'received content is not what was promised',
+  },
+  CONTENT_TRUNCATED: {
+    exitStatus: ExitStatus.temporary,
+    meaning: 'content ended before its promised size',
+  },
+
+  // Layers
+  LAYER_ARCHIVE_INVALID: {
+    exitStatus: ExitStatus.dataError,
+    meaning: 'a layer is not a well-formed archive',
+  },
+  LAYER_COMPRESSION_INVALID: {
+    exitStatus: ExitStatus.dataError,
+    meaning: 'the compressed data of a layer is damaged',
+  },
+  LAYER_PATH_ESCAPE: {
+    exitStatus: ExitStatus.dataError,
+    meaning: 'a layer names a path outside the image',
+  },
+  LAYER_ENTRY_REFUSED: {
+    exitStatus: ExitStatus.dataError,
+    meaning: 'a layer holds an entry that berth does not take',
+  },
+  LAYER_LIMIT_EXCEEDED: {
+    exitStatus: ExitStatus.dataError,
+    meaning: 'a layer is larger than the limits allow',
+  },
+
+  // Store
+  STORE_INVALID: { exitStatus: ExitStatus.dataError, meaning: 'the store is damaged' },
+  STORE_FORMAT: {
+    exitStatus: ExitStatus.config,
+    meaning: 'the store was written by a newer berth',
+  },
+  STORE_UNSUITABLE: {
+    exitStatus: ExitStatus.cannotCreate,
+    meaning: 'the place cannot hold a store',
+  },
+
+  // Exports and templates
+  EXPORTS_INVALID: {
+    exitStatus: ExitStatus.dataError,
+    meaning: 'the /exports of an image are malformed',
+  },
+  TEMPLATE_INVALID: { exitStatus: ExitStatus.dataError, meaning: 'a template cannot be rendered' },
+  UNIT_INVALID: {
+    exitStatus: ExitStatus.dataError,
+    meaning: 'a unit is malformed or asks for what is not allowed',
+  },
+  TMPFILES_INVALID: {
+    exitStatus: ExitStatus.dataError,
+    meaning: 'a tmpfiles line is malformed or not allowed',
+  },
+  HOST_PATH_REFUSED: {
+    exitStatus: ExitStatus.dataError,
+    meaning: 'an image asks for a host path that it may not have',
+  },
+  HOST_FILE_EXISTS: {
+    exitStatus: ExitStatus.cannotCreate,
+    meaning: 'a file of the host stands where the image wants one',
+  },
+
+  // Runtime
+  RUNTIME_CONFIG_INVALID: {
+    exitStatus: ExitStatus.dataError,
+    meaning: 'a config.json is malformed or not allowed',
+  },
+  RUNTIME_UNSUPPORTED: {
+    exitStatus: ExitStatus.dataError,
+    meaning: 'a config.json asks for what this host cannot do',
+  },
+  LAUNCHER_MISSING: {
+    exitStatus: ExitStatus.unavailable,
+    meaning: 'the launcher is not built or not installed',
+  },
+
+  // Containers and systemd
+  CONTAINER_EXISTS: {
+    exitStatus: ExitStatus.cannotCreate,
+    meaning: 'a container of that name is there and differs',
+  },
+  CONTAINER_NOT_FOUND: { exitStatus: ExitStatus.noInput, meaning: 'no such container' },
+  CONTAINER_STATE_INVALID: {
+    exitStatus: ExitStatus.dataError,
+    meaning: 'the record of a container is damaged',
+  },
+  UNIT_EXISTS: {
+    exitStatus: ExitStatus.cannotCreate,
+    meaning: 'a unit of that name is there and is not ours',
+  },
+  UNIT_MASKED: { exitStatus: ExitStatus.cannotCreate, meaning: 'the unit is masked' },
+  SYSTEMD_UNAVAILABLE: {
+    exitStatus: ExitStatus.unavailable,
+    meaning: 'systemd or its bus cannot be reached',
+  },
+  SYSTEMD_CALL_FAILED: { exitStatus: ExitStatus.failure, meaning: 'systemd refused a call' },
+  SYSTEMD_PROTOCOL: {
+    exitStatus: ExitStatus.protocol,
+    meaning: 'systemd answered outside its interface',
+  },
+  UNIT_JOB_FAILED: { exitStatus: ExitStatus.failure, meaning: 'a unit did not start or stop' },
+} as const satisfies Record<string, CatalogueEntry>;
+
+/** The stable name of a problem: a key of the {@link catalogue}. */
+export type ErrorCode = keyof typeof catalogue;

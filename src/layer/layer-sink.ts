@@ -1,0 +1,37 @@
+import type { NodeMeta } from './tree.js';
+
+/**
+ * Where the entries of one layer go. `applyLayer` has already checked and normalised what arrives: paths are byte
+ * strings without leading slash, without `.` and `..`, components at most 255 bytes; the empty path is the root.
+ * Calls are synchronous and arrive in archive order; a file's content arrives between `beginFile` and `endFile`.
+ *
+ * A sink resolves the parents of a path inside the layer: a directory that no entry has named yet is implied; a symbolic
+ * link in the place of a parent is followed inside the layer's own root, never outside. Later entries replace earlier
+ * ones of the same path (image-spec v1.1 layer.md), except that a directory over a directory changes only its metadata.
+ */
+export interface LayerSink {
+  addDirectory(path: string, meta: NodeMeta): void;
+  addSymlink(path: string, target: string, meta: NodeMeta): void;
+  addSpecial(path: string, special: SpecialEntry): void;
+  /** `target` is a path like `path`. A target that this layer lacks is looked for in the layers below on merging. */
+  addHardLink(path: string, target: string): void;
+  /** Hides `path` of the layers below; what this layer itself has there stays. */
+  addWhiteout(path: string): void;
+  /** Hides everything that the layers below have in the directory `path`. */
+  addOpaque(path: string): void;
+  /** Begins a regular file of exactly `size` bytes. */
+  beginFile(path: string, file: { readonly meta: NodeMeta; readonly size: number }): void;
+  /** The chunk may be reused by the caller afterwards: a sink that keeps it copies it. */
+  writeFile(chunk: Uint8Array): void;
+  endFile(): void;
+  /** Called between chunks of input; resolves when the sink can take more. */
+  drain(): Promise<void>;
+}
+
+/** A device or FIFO as it arrives at a sink. */
+export interface SpecialEntry {
+  readonly kind: 'character-device' | 'block-device' | 'fifo';
+  readonly meta: NodeMeta;
+  readonly major: number;
+  readonly minor: number;
+}

@@ -1,0 +1,146 @@
+import type { Digest } from '../oci/digest.js';
+import type { ImageConfig } from '../oci/image-config.js';
+import type { ImageManifest } from '../oci/manifest.js';
+import type { LayerSink } from '../layer/layer-sink.js';
+import type { DirectoryNode, FileNode } from '../layer/tree.js';
+
+/**
+ * Where images are kept. Two back ends stand behind this interface (embedded and OSTree), and one contract suite holds
+ * for both. A store is safe for several processes at once: readers never wait; writers of different layers do not
+ * wait for each other; what one process is putting in, no other takes out.
+ */
+export interface ImageStore extends AsyncDisposable {
+  readonly kind: 'embedded' | 'ostree';
+
+  /** Whether the layer with this uncompressed digest is there, whole. */
+  hasLayer(diffId: Digest): Promise<boolean>;
+
+  /**
+   * Begins taking in a layer. Nothing of it is visible until {@link LayerTransaction.commit}; disposing of an
+   * uncommitted transaction removes what it wrote. Beginning a layer that is there already is allowed and harmless.
+   */
+  beginLayer(diffId: Digest): Promise<LayerTransaction>;
+
+  /**
+   * Records an image whose layers are all there, under the given names; durable when it returns. Idempotent. A name that
+   * pointed to another image points to this one afterwards.
+   *
+   * @throws OperationalError STORE_INVALID if a layer is missing
+   */
+  addImage(image: NewImage): Promise<StoredImage>;
+
+  /** The image of a name, a manifest digest, or an unambiguous prefix (7 digits or more) of its hexadecimal part. */
+  findImage(nameOrDigest: string): Promise<StoredImage | undefined>;
+
+  /** All images, sorted by digest. A damaged one is passed to `onDamaged`, not thrown: one bad record must not hide the rest. */
+  listImages(options?: {
+    readonly onDamaged?: (digest: string, error: unknown) => void;
+  }): Promise<readonly StoredImage[]>;
+
+  /** Removes a name; an image without names stays until pruned. */
+  removeName(name: string): Promise<void>;
+
+  /** The merged tree of an image: layers applied lowest first, whiteouts and opaque directories resolved. Metadata only. */
+  openTree(image: StoredImage): Promise<ImageTree>;
+
+  /**
+   * Writes the tree of an image into a directory that exists and is empty, owned by the caller: owner, mode, time to
+   * the nanosecond and extended attributes kept, regular files shared with the store where possible. Not synced: the
+   * caller syncs before its own commit point. On failure the directory's content is undefined and the caller removes it.
+   */
+  checkout(tree: ImageTree, directory: string, options?: CheckoutOptions): Promise<CheckoutResult>;
+
+  /** Removes images without names that `keep` does not list, layers that no image has, and objects that no layer has. */
+  prune(options: { readonly keep: ReadonlySet<Digest> }): Promise<PruneResult>;
+
+  /** Re-reads everything and reports what is not as it was put in. Changes nothing. */
+  fsck(options?: { readonly signal?: AbortSignal }): Promise<FsckReport>;
+}
+
+/** A layer being taken in. */
+export interface LayerTransaction extends AsyncDisposable {
+  readonly sink: LayerSink;
+  /** Makes the layer visible and durable. Call only after the whole layer was verified against its diff id. */
+  commit(): Promise<void>;
+}
+
+/** What is known of an image when it is recorded. The bytes are stored as they came: the digest is of them. */
+export interface NewImage {
+  readonly digest: Digest;
+  readonly manifestBytes: Uint8Array;
+  readonly configBytes: Uint8Array;
+  readonly manifest: ImageManifest;
+  readonly config: ImageConfig;
+  /** Canonical references that name it; written only by a verified pull. */
+  readonly names: readonly string[];
+}
+
+/** An image of the store. */
+export interface StoredImage {
+  /** Of the manifest. */
+  readonly digest: Digest;
+  readonly manifest: ImageManifest;
+  readonly config: ImageConfig;
+  readonly names: readonly string[];
+  /** When it was recorded here; milliseconds since the epoch. */
+  readonly storedAtMs: number;
+  /** Sum of the layers' file content in bytes. */
+  readonly contentBytes: number;
+}
+
+/** The merged file tree of an image. Paths are byte strings, absolute or relative to the root; no link is followed. */
+export interface ImageTree {
+  readonly root: DirectoryNode;
+  /**
+   * Content of a regular file of this tree.
+   *
+   * @throws OperationalError LIMIT_EXCEEDED above `maxBytes`, STORE_INVALID if the object is missing or damaged
+   */
+  readFile(node: FileNode, options: { readonly maxBytes: number }): Promise<Buffer>;
+}
+
+/** Options of {@link ImageStore.checkout}. */
+export interface CheckoutOptions {
+  readonly signal?: AbortSignal | undefined;
+  /** Directories and empty files to make where the tree has nothing: mount points. Absolute byte-string paths. */
+  readonly mountPoints?: readonly MountPoint[];
+  /** Whether device nodes are made; refused unless true. */
+  readonly devices?: boolean;
+}
+
+/** A mount point that the checkout has to have. Parents are made as needed; links on the way are followed inside the root. */
+export interface MountPoint {
+  readonly path: string;
+  readonly kind: 'directory' | 'file';
+}
+
+/** What a checkout did. */
+export interface CheckoutResult {
+  readonly files: number;
+  readonly directories: number;
+  /** Content bytes that had to be written because sharing was not possible. */
+  readonly copiedBytes: number;
+  /** The mount points that were made, absolute byte-string paths, parents included. */
+  readonly createdMountPoints: readonly string[];
+}
+
+/** What pruning removed. */
+export interface PruneResult {
+  readonly images: number;
+  readonly layers: number;
+  readonly objects: number;
+  readonly freedBytes: number;
+}
+
+/** What fsck found. */
+export interface FsckReport {
+  readonly checkedObjects: number;
+  readonly problems: readonly FsckProblem[];
+}
+
+/** One damaged or missing thing. */
+export interface FsckProblem {
+  readonly kind: 'object' | 'layer' | 'image';
+  readonly id: string;
+  readonly problem: string;
+}

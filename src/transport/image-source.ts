@@ -1,0 +1,39 @@
+import type { Descriptor } from '../oci/descriptor.js';
+import type { Digest } from '../oci/digest.js';
+
+/**
+ * Where an image comes from: a registry, a layout, an archive. Gives bytes as they are; what is addressed by digest is
+ * verified by the reader (`readManifest` does it itself; streams are verified by whoever consumes them, while they flow).
+ */
+export interface ImageSource extends AsyncDisposable {
+  /** For messages and records: `docker://registry.example/etcd:3.5`. */
+  readonly name: string;
+  /** The name under which the store files the image, e.g. `docker.io/library/etcd:latest`. */
+  readonly storeName: string;
+
+  /**
+   * The manifest or index that the reference names, or the one with the given digest. Bytes hashed; a digest that was
+   * asked for is checked before anything else is done with them.
+   */
+  readManifest(digest: Digest | undefined, options: SourceOptions): Promise<ManifestDocument>;
+
+  /** Opens a blob. The caller consumes or disposes of it, and verifies size and digest. Resumes where it can. */
+  openBlob(descriptor: Descriptor, options: SourceOptions): Promise<BlobStream>;
+}
+
+/** Options of every call that waits. */
+export interface SourceOptions {
+  readonly signal: AbortSignal;
+}
+
+/** A manifest or index as it came. */
+export interface ManifestDocument {
+  readonly bytes: Uint8Array;
+  /** What the server called it; undefined where the transport has no such thing. */
+  readonly mediaType: string | undefined;
+  /** Of the bytes; sha256, or the algorithm that was asked for. */
+  readonly digest: Digest;
+}
+
+/** A blob that flows. Ending early (`return()`, disposing) closes the connection. */
+export interface BlobStream extends AsyncIterable<Uint8Array>, AsyncDisposable {}
