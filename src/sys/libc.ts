@@ -1,0 +1,94 @@
+import { createRequire } from 'node:module';
+import { constants } from 'node:os';
+import { getSystemErrorName } from 'node:util';
+
+import type { LibraryHandle, load } from 'koffi';
+
+/*
+ * The system calls that Node has no word for. The library and koffi are loaded on the first call, never on import:
+ * commands that need none of this do not pay for it.
+ *
+ * Calls that name things take them as `At`: an open directory and a name below it, as byte string. A path that came out
+ * of an image is never handed to the kernel from the host's root.
+ */
+
+/** A name below an open directory. `dirFd` may be {@link AT_FDCWD} with paths of berth's own only. */
+export interface At {
+  readonly dirFd: number;
+  /** Byte string. */
+  readonly name: string;
+}
+
+/** `AT_FDCWD`: names are relative to the working directory, or absolute. */
+export const AT_FDCWD = -100;
+/** `AT_SYMLINK_NOFOLLOW`. */
+export const AT_SYMLINK_NOFOLLOW = 0x100;
+/** `AT_EMPTY_PATH`. */
+export const AT_EMPTY_PATH = 0x1000;
+
+/** A function of a C library, bound by {@link bindLibc}. */
+export type NativeCall = (...args: readonly unknown[]) => number;
+
+/** What is used of koffi. */
+interface Koffi {
+  readonly load: typeof load;
+  readonly errno: () => number;
+}
+
+let loadedKoffi: Koffi | undefined;
+
+/** The koffi module, loaded on first use. Only files of this folder call it. */
+export function loadKoffi(): Koffi {
+  loadedKoffi ??= createRequire(import.meta.url)('koffi') as Koffi;
+  return loadedKoffi;
+}
+
+let processSymbols: LibraryHandle | undefined;
+
+/**
+ * A function of the C library, looked up on its first call among the symbols of this process, so that it is the same
+ * library that Node itself runs on (glibc or musl).
+ */
+export function bindLibc(prototype: string): NativeCall {
+  let bound: NativeCall | undefined;
+  return (...args) => {
+    if (bound === undefined) {
+      processSymbols ??= loadKoffi().load(null);
+      bound = processSymbols.func(prototype);
+    }
+    return bound(...args);
+  };
+}
+
+/** The NUL-terminated bytes of a byte string, for a call. */
+export function cString(bytes: string): Buffer {
+  return Buffer.from(`${bytes}\0`, 'latin1');
+}
+
+/** The error of the native call that failed last in this thread, in the form of Node's own. */
+export function lastError(syscall: string, name?: string): NodeJS.ErrnoException {
+  return systemError(loadKoffi().errno(), syscall, name);
+}
+
+/** A system error as Node would throw it. `name` is a byte string. */
+export function systemError(errno: number, syscall: string, name?: string): NodeJS.ErrnoException {
+  const code = errnoName(errno);
+  const shown = name === undefined ? '' : ` '${Buffer.from(name, 'latin1').toString('utf8')}'`;
+  const error: NodeJS.ErrnoException = new Error(`${code}: ${syscall}${shown}`);
+  error.code = code;
+  error.errno = -errno;
+  error.syscall = syscall;
+  if (name !== undefined) error.path = name;
+  return error;
+}
+
+function errnoName(errno: number): string {
+  const known = Object.entries(constants.errno).find(([, number]) => number === errno);
+  return known?.[0] ?? getSystemErrorName(-errno);
+}
+
+/** Passes a result that is not negative on and throws {@link lastError} for the others. */
+export function checked(result: number, syscall: string, name?: string): number {
+  if (result < 0) throw lastError(syscall, name);
+  return result;
+}

@@ -1,0 +1,76 @@
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { renameSync, writeFileSync } from 'node:fs';
+import { test } from 'node:test';
+
+import { acquireLock, tryLock } from '../../../src/sys/lock-file.js';
+import { assertFails } from '../../support/assert-fails.js';
+import { TempDir } from '../../support/temp-dir.js';
+
+test('tryLock() keeps exclusive holders apart and lets shared ones in together', () => {
+  using dir = new TempDir();
+  const path = `${dir.path}/lock`;
+  const first = tryLock(path, 'shared');
+  const second = tryLock(path, 'shared');
+  assert.ok(first !== undefined && second !== undefined);
+  assert.equal(tryLock(path, 'exclusive'), undefined);
+  first.release();
+  first.release();
+  assert.equal(tryLock(path, 'exclusive'), undefined, 'the second shared holder is still there');
+  second.release();
+  using exclusive = tryLock(path, 'exclusive');
+  assert.ok(exclusive !== undefined);
+  assert.equal(tryLock(path, 'shared'), undefined);
+});
+
+test('acquireLock() waits until the lock is free', async () => {
+  using dir = new TempDir();
+  const path = `${dir.path}/lock`;
+  const held = await acquireLock(path, { mode: 'exclusive' });
+  let got = false;
+  const waiting = acquireLock(path, { mode: 'exclusive' }).then((lock) => {
+    got = true;
+    return lock;
+  });
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  assert.equal(got, false, 'two processes would work on the same thing');
+  held.release();
+  using lock = await waiting;
+  assert.ok(lock);
+});
+
+test('acquireLock() stops waiting when it is told to', async () => {
+  using dir = new TempDir();
+  const path = `${dir.path}/lock`;
+  using held = await acquireLock(path, { mode: 'exclusive' });
+  assert.ok(held);
+  const controller = new AbortController();
+  setTimeout(() => {
+    controller.abort();
+  }, 30);
+  await assertFails('CANCELLED', () =>
+    acquireLock(path, { mode: 'shared', signal: controller.signal }),
+  );
+});
+
+test('F22 tryLock() does not take a lock file that was replaced', () => {
+  using dir = new TempDir();
+  const path = `${dir.path}/lock`;
+  using old = tryLock(path, 'exclusive');
+  assert.ok(old !== undefined);
+  writeFileSync(`${dir.path}/new`, '');
+  renameSync(`${dir.path}/new`, path);
+  using fresh = tryLock(path, 'exclusive');
+  assert.ok(fresh !== undefined, 'the lock is the one that newcomers see');
+  assert.equal(tryLock(path, 'exclusive'), undefined);
+});
+
+test('F23 a child process does not keep the lock', () => {
+  using dir = new TempDir();
+  const path = `${dir.path}/lock`;
+  using held = tryLock(path, 'exclusive');
+  assert.ok(held !== undefined);
+  const child = spawnSync('/bin/sh', ['-c', 'ls -l /proc/self/fd'], { encoding: 'utf8' });
+  assert.equal(child.status, 0);
+  assert.ok(!child.stdout.includes(path), 'the lock was inherited');
+});
