@@ -1,0 +1,59 @@
+import { runCommand, runOk } from '../support/run-command.js';
+
+/** Debian packages that the tests use, beside what every Debian machine with Node has. */
+export const testPackages = [
+  'apache2-utils', // htpasswd, for a registry with passwords
+  'attr', // getfattr, for whole-tree comparisons
+  'curl',
+  'docker-registry',
+  'e2fsprogs',
+  'gcc', // the launcher, and small programs in test images
+  'iproute2',
+  'libc6-dev',
+  'libseccomp2',
+  'mmdebstrap',
+  'mount',
+  'openssl', // certificates of a registry behind TLS
+  'qemu-system-x86',
+  'systemd', // systemd-analyze verify, as a second opinion on rendered units
+  'systemd-container',
+] as const;
+
+/** The packages of a list that are not installed. */
+export async function missingPackages(names: readonly string[]): Promise<readonly string[]> {
+  const { stdout } = await runCommand([
+    'dpkg-query',
+    '--show',
+    '--showformat=${db:Status-Status} ${Package}\n',
+    ...names,
+  ]);
+  const installed = new Set(
+    stdout
+      .split('\n')
+      .filter((line) => line.startsWith('installed '))
+      .map((line) => line.slice('installed '.length)),
+  );
+  return names.filter((name) => !installed.has(name));
+}
+
+/** Installs packages with apt from wherever the machine's apt takes them; nothing else is upgraded or asked. */
+export async function installPackages(names: readonly string[]): Promise<void> {
+  const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };
+  const timeoutMs = 600_000;
+  await runOk(['apt-get', 'update', '--quiet=2'], { env, timeoutMs });
+  await runOk(
+    [
+      'apt-get',
+      'install',
+      '--quiet=2',
+      '--yes',
+      '--no-install-recommends',
+      '-o',
+      'DPkg::Lock::Timeout=300',
+      ...names,
+    ],
+    { env, timeoutMs },
+  );
+  const missing = await missingPackages(names);
+  if (missing.length > 0) throw new Error(`apt did not install ${missing.join(' ')}`);
+}
