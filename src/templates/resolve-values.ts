@@ -1,0 +1,242 @@
+import type { ContainerName } from '../base/container-name.js';
+import { quote } from '../base/escape-text.js';
+import { suggestName } from '../base/suggest-name.js';
+import { OperationalError } from '../errors/operational-error.js';
+import { isVariableName, type ExportsManifest } from './exports-manifest.js';
+import { findValueProblem, typeValue, valueError } from './variable-declaration.js';
+import type { ResolvedValue, Values } from './values.js';
+
+/** Variables that berth alone decides. */
+export const FORCED_VARIABLES = [
+  'DESTDIR',
+  'NAME',
+  'EXEC_START',
+  'EXEC_STOP',
+  'EXEC_STARTPRE',
+  'EXEC_STOPPOST',
+  'HOST_UID',
+  'HOST_GID',
+  'IMAGE_ID',
+  'IMAGE_NAME',
+  'ATOMIC',
+] as const;
+
+/** Variables that the host decides unless the user does; the image's own defaults do not come before these, except UUID's. */
+export const OVERRIDABLE_VARIABLES = [
+  'RUN_DIRECTORY',
+  'STATE_DIRECTORY',
+  'CONF_DIRECTORY',
+  'UUID',
+  'PIDFILE',
+  'RUNTIME',
+  'ALL_PROCESS_CAPABILITIES',
+] as const;
+
+/** What {@link resolveValues} needs. */
+export interface ResolveValuesInput {
+  readonly name: ContainerName;
+  readonly mode: 'system' | 'user';
+  /** Only read in user mode: home, and `XDG_RUNTIME_DIR` where it is set. */
+  readonly user: {
+    readonly uid: number;
+    readonly gid: number;
+    readonly home: string;
+    readonly runtimeDirectory: string | undefined;
+  };
+  /** `/var/lib/berth/NAME`, whatever the deployment is. */
+  readonly destdir: string;
+  /** Hexadecimal part of the image's digest, as the forerunner had it, and its canonical name. */
+  readonly image: { readonly id: string; readonly name: string };
+  /** Command lines for the unit, quoted as systemd wants them; may be empty. */
+  readonly exec: {
+    readonly start: string;
+    readonly stop: string;
+    readonly startPre: string;
+    readonly stopPost: string;
+  };
+  /** Path of berth itself. */
+  readonly program: string;
+  /** Name or path of the OCI runtime. */
+  readonly runtime: string;
+  /** Every capability of the host's kernel: `CAP_CHOWN`, …. */
+  readonly capabilities: readonly string[];
+  /** Fresh at the first installation, from the deployment's record afterwards: rendering again gives the same text. */
+  readonly uuid: string;
+  readonly manifest: ExportsManifest;
+  /** From `--values FILE`. */
+  readonly fileValues: ReadonlyMap<string, string>;
+  /** From `--set`; they win. */
+  readonly setValues: ReadonlyMap<string, string>;
+  /** Variables of all templates in use. */
+  readonly used: readonly string[];
+}
+
+/** What {@link resolveValues} gives. */
+export interface ResolvedValues {
+  readonly values: Values;
+  readonly warnings: readonly string[];
+}
+
+/**
+ * Decides every variable. Who wins: berth's forced ones; `--set`; the values file; the host's defaults; the image's.
+ *
+ * @throws {@link OperationalError} VARIABLE_MISSING naming all that have no value at once; VALUE_INVALID if one is not
+ *   allowed or tries to set what berth decides
+ */
+export function resolveValues(input: ResolveValuesInput): ResolvedValues {
+  const chosen = new Map<string, { text: string; source: ResolvedValue['source'] }>();
+  const put = (
+    source: ResolvedValue['source'],
+    entries: Iterable<readonly [string, string]>,
+  ): void => {
+    for (const [name, text] of entries) chosen.set(name, { text, source });
+  };
+  for (const [name, declaration] of input.manifest.variables) {
+    if (declaration.default !== undefined) put('default', [[name, declaration.default]]);
+  }
+  put('default', input.manifest.defaultValues);
+  const given = new Map([...input.fileValues, ...input.setValues]);
+  refuseForced(given);
+  put('host', hostDefaults(input, given));
+  put('file', input.fileValues);
+  put('set', input.setValues);
+  put('forced', forcedValues(input));
+  refuseMissing(input, chosen);
+  const values = new Map<string, ResolvedValue>();
+  for (const [name, { text, source }] of chosen) {
+    values.set(name, checkValue(input.manifest, { name, text, source }));
+  }
+  return { values, warnings: findUnused(input) };
+}
+
+/**
+ * Parses the `NAME=VALUE` arguments of `--set`; the last one of a name wins.
+ *
+ * @throws {@link OperationalError} USAGE
+ */
+export function parseSetArguments(args: readonly string[]): ReadonlyMap<string, string> {
+  const values = new Map<string, string>();
+  for (const arg of args) {
+    const equals = arg.indexOf('=');
+    const name = arg.slice(0, equals);
+    if (equals < 1 || !isVariableName(name)) {
+      throw new OperationalError('USAGE', `--set ${quote(arg)}: expected NAME=VALUE`, {
+        hint: 'see berth install --help',
+      });
+    }
+    values.set(name, arg.slice(equals + 1));
+  }
+  return values;
+}
+
+function refuseForced(given: ReadonlyMap<string, string>): void {
+  const forced = FORCED_VARIABLES.filter((name) => given.has(name));
+  if (forced.length === 0) return;
+  throw new OperationalError(
+    'VALUE_INVALID',
+    `${forced.join(', ')} cannot be set: berth decides it`,
+    {
+      hint: forced.includes('NAME')
+        ? 'the name of the container is chosen with --name NAME'
+        : undefined,
+    },
+  );
+}
+
+/** As the forerunner had them: these come before the image's defaults; UUID's default may be the image's. */
+function hostDefaults(
+  input: ResolveValuesInput,
+  given: ReadonlyMap<string, string>,
+): readonly (readonly [string, string])[] {
+  const { mode, user, name } = input;
+  const run =
+    mode === 'system' ? '/run' : (user.runtimeDirectory ?? `/run/user/${user.uid.toString()}`);
+  const pidfileDirectory = given.get('RUN_DIRECTORY') ?? run;
+  const defaults: (readonly [string, string])[] = [
+    ['RUN_DIRECTORY', run],
+    ['STATE_DIRECTORY', mode === 'system' ? '/var/lib' : `${user.home}/.data`],
+    ['CONF_DIRECTORY', mode === 'system' ? '/etc' : `${user.home}/.config`],
+    ['PIDFILE', `${pidfileDirectory}/container-${name}.pid`],
+    ['RUNTIME', input.runtime],
+    ['ALL_PROCESS_CAPABILITIES', input.capabilities.map((cap) => JSON.stringify(cap)).join(',\n')],
+  ];
+  if (!input.manifest.defaultValues.has('UUID')) defaults.push(['UUID', input.uuid]);
+  return defaults;
+}
+
+function forcedValues(input: ResolveValuesInput): readonly (readonly [string, string])[] {
+  return [
+    ['DESTDIR', input.destdir],
+    ['NAME', input.name],
+    ['EXEC_START', input.exec.start],
+    ['EXEC_STOP', input.exec.stop],
+    ['EXEC_STARTPRE', input.exec.startPre],
+    ['EXEC_STOPPOST', input.exec.stopPost],
+    ['HOST_UID', input.user.uid.toString()],
+    ['HOST_GID', input.user.gid.toString()],
+    ['IMAGE_ID', input.image.id],
+    ['IMAGE_NAME', input.image.name],
+    ['ATOMIC', input.program],
+  ];
+}
+
+function refuseMissing(input: ResolveValuesInput, chosen: ReadonlyMap<string, unknown>): void {
+  const required = [...input.manifest.variables]
+    .filter(([, declaration]) => declaration.required)
+    .map(([name]) => name);
+  const missing = [...new Set([...input.used, ...required])].filter((name) => !chosen.has(name));
+  if (missing.length === 0) return;
+  throw new OperationalError(
+    'VARIABLE_MISSING',
+    missing.length === 1
+      ? `no value for variable ${missing.join()}`
+      : `no values for variables ${missing.join(', ')}`,
+    { hint: `add ${missing.map((name) => `--set ${name}=VALUE`).join(' ')}` },
+  );
+}
+
+/** The one choke point that every value passes, wherever it came from (image, file, command line, host). */
+function checkValue(
+  manifest: ExportsManifest,
+  chosen: { name: string; text: string; source: ResolvedValue['source'] },
+): ResolvedValue {
+  const { name, text, source } = chosen;
+  if (text.includes('\0')) throw valueError(name, 'it has a NUL character');
+  if (/\p{Surrogate}/u.test(text)) throw valueError(name, 'it is not Unicode text');
+  if (text.length > MAX_VALUE_LENGTH) {
+    throw valueError(name, `it is longer than ${MAX_VALUE_LENGTH} characters`);
+  }
+  const declaration = manifest.variables.get(name);
+  const problem = declaration === undefined ? undefined : findValueProblem(declaration, text);
+  if (problem !== undefined) throw valueError(name, problem);
+  return {
+    text,
+    typed: typeValue(declaration, text),
+    source,
+    secret: declaration?.secret ?? false,
+    isUnitSyntax: source === 'forced' && name.startsWith('EXEC_'),
+  };
+}
+
+/** The kernel takes no longer argument or environment string (MAX_ARG_STRLEN). */
+const MAX_VALUE_LENGTH = 131_071;
+
+/** Names given but used by no template: probably misspelt, or meant for another image. Never fatal: the forerunner took them. */
+function findUnused(input: ResolveValuesInput): readonly string[] {
+  const known = [
+    ...new Set([
+      ...input.used,
+      ...input.manifest.variables.keys(),
+      ...input.manifest.defaultValues.keys(),
+      ...OVERRIDABLE_VARIABLES,
+    ]),
+  ];
+  return [...new Set([...input.fileValues.keys(), ...input.setValues.keys()])]
+    .filter((name) => !known.includes(name))
+    .map((name) => {
+      const suggestion = suggestName(name, known);
+      return `the image has no variable ${quote(name)}, ignoring it${
+        suggestion === undefined ? '' : `; did you mean ${quote(suggestion)}?`
+      }`;
+    });
+}

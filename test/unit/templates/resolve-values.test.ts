@@ -1,0 +1,207 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+
+import { parseContainerName } from '../../../src/base/container-name.js';
+import { parseExportsManifest } from '../../../src/templates/exports-manifest.js';
+import {
+  parseSetArguments,
+  resolveValues,
+  type ResolveValuesInput,
+} from '../../../src/templates/resolve-values.js';
+import { assertFails } from '../../support/assert-fails.js';
+import { each } from '../../support/each.js';
+
+function inputOf(changes: Partial<ResolveValuesInput>): ResolveValuesInput {
+  return {
+    name: parseContainerName('etcd'),
+    mode: 'system',
+    user: { uid: 0, gid: 0, home: '/root', runtimeDirectory: undefined },
+    destdir: '/var/lib/berth/etcd',
+    image: { id: 'abc', name: 'registry.example/etcd:3' },
+    exec: { start: '/usr/libexec/berth/launch x', stop: '', startPre: '', stopPost: '' },
+    program: '/usr/bin/berth',
+    runtime: 'berth-runtime',
+    capabilities: ['CAP_CHOWN', 'CAP_KILL'],
+    uuid: '0000-1',
+    manifest: parseExportsManifest('{}'),
+    fileValues: new Map(),
+    setValues: new Map(),
+    used: [],
+    ...changes,
+  };
+}
+
+function textOf(changes: Partial<ResolveValuesInput>, name: string): string | undefined {
+  return resolveValues(inputOf(changes)).values.get(name)?.text;
+}
+
+const withDefaults = parseExportsManifest(
+  '{"defaultValues":{"PORT":"1","NAME":"evil","RUN_DIRECTORY":"/elsewhere","COUNT":7}}',
+);
+const user = { uid: 1000, gid: 100, home: '/home/u', runtimeDirectory: '/run/user/1000' };
+
+each<{ name: string; changes: Partial<ResolveValuesInput>; variable: string; want: string }>(
+  'resolveValues() decides',
+  [
+    { name: 'a default', changes: { manifest: withDefaults }, variable: 'PORT', want: '1' },
+    {
+      name: 'a number as Python',
+      changes: { manifest: withDefaults },
+      variable: 'COUNT',
+      want: '7',
+    },
+    {
+      name: 'the file before the default',
+      changes: { manifest: withDefaults, fileValues: new Map([['PORT', '2']]) },
+      variable: 'PORT',
+      want: '2',
+    },
+    {
+      name: '--set before the file',
+      changes: { fileValues: new Map([['PORT', '2']]), setValues: new Map([['PORT', '3']]) },
+      variable: 'PORT',
+      want: '3',
+    },
+    { name: 'a forced one', changes: { manifest: withDefaults }, variable: 'NAME', want: 'etcd' },
+    {
+      name: 'the host before the image',
+      changes: { manifest: withDefaults },
+      variable: 'RUN_DIRECTORY',
+      want: '/run',
+    },
+    {
+      name: '--set before the host',
+      changes: { setValues: new Map([['RUN_DIRECTORY', '/r']]) },
+      variable: 'RUN_DIRECTORY',
+      want: '/r',
+    },
+    {
+      name: 'the pid file below what --set says',
+      changes: { setValues: new Map([['RUN_DIRECTORY', '/r']]) },
+      variable: 'PIDFILE',
+      want: '/r/container-etcd.pid',
+    },
+    {
+      name: 'capabilities',
+      changes: {},
+      variable: 'ALL_PROCESS_CAPABILITIES',
+      want: '"CAP_CHOWN",\n"CAP_KILL"',
+    },
+    { name: 'the uuid', changes: {}, variable: 'UUID', want: '0000-1' },
+    {
+      name: "the image's uuid",
+      changes: { manifest: parseExportsManifest('{"defaultValues":{"UUID":"mine"}}') },
+      variable: 'UUID',
+      want: 'mine',
+    },
+    {
+      name: "a user's run directory",
+      changes: { mode: 'user', user },
+      variable: 'RUN_DIRECTORY',
+      want: '/run/user/1000',
+    },
+    {
+      name: "a user's state",
+      changes: { mode: 'user', user },
+      variable: 'STATE_DIRECTORY',
+      want: '/home/u/.data',
+    },
+    {
+      name: "a user's configuration",
+      changes: { mode: 'user', user },
+      variable: 'CONF_DIRECTORY',
+      want: '/home/u/.config',
+    },
+    { name: 'HOST_UID', changes: { mode: 'user', user }, variable: 'HOST_UID', want: '1000' },
+  ],
+  ({ changes, variable, want }) => {
+    assert.equal(textOf(changes, variable), want);
+  },
+);
+
+test('resolveValues() names all missing variables at once, each with its --set', async () => {
+  const error = await assertFails('VARIABLE_MISSING', () =>
+    resolveValues(inputOf({ used: ['A', 'NAME', 'constructor', 'B'] })),
+  );
+  assert.equal(error.message, 'no values for variables A, constructor, B');
+  assert.equal(error.hint, 'add --set A=VALUE --set constructor=VALUE --set B=VALUE');
+});
+
+test('resolveValues() warns of names that no template has, with the nearest one', () => {
+  const { warnings } = resolveValues(
+    inputOf({
+      manifest: withDefaults,
+      setValues: new Map([
+        ['PROT', '1'],
+        ['ZZZZZZ', '1'],
+      ]),
+    }),
+  );
+  assert.deepEqual(warnings, [
+    "the image has no variable 'PROT', ignoring it; did you mean 'PORT'?",
+    "the image has no variable 'ZZZZZZ', ignoring it",
+  ]);
+});
+
+test('resolveValues() refuses to set what berth decides', async () => {
+  const setValues = new Map([['NAME', 'x']]);
+  const error = await assertFails('VALUE_INVALID', () => resolveValues(inputOf({ setValues })));
+  assert.match(String(error.hint), /--name/);
+});
+
+const typed = parseExportsManifest(`{"variables":{
+  "N":{"type":"integer"}, "B":{"type":"boolean"}, "P":{"type":"path"}, "L":{"type":"list","default":["a","b"]},
+  "E":{"enum":["x","y"]}, "R":{"pattern":"[a-z]+"}, "S":{"secret":true,"default":""}}}`);
+
+each(
+  'resolveValues() refuses a value that its declaration does not allow',
+  [
+    { name: 'no integer', set: 'N=1.5' },
+    { name: 'no safe integer', set: 'N=9007199254740993' },
+    { name: 'no boolean', set: 'B=yes' },
+    { name: 'a relative path', set: 'P=a/b' },
+    { name: 'a path with ..', set: 'P=/a/../b' },
+    { name: 'not one of the enum', set: 'E=z' },
+    { name: 'only a part that matches the pattern', set: 'R=abc1' },
+    { name: 'a NUL', set: 'S=a\0b' },
+    { name: 'half a surrogate pair', set: 'S=\ud800' },
+    { name: 'more than the kernel takes', set: `S=${'x'.repeat(131_072)}` },
+  ],
+  async ({ set }) => {
+    await assertFails('VALUE_INVALID', () =>
+      resolveValues(inputOf({ manifest: typed, setValues: parseSetArguments([set]) })),
+    );
+  },
+);
+
+test('resolveValues() gives typed values', () => {
+  const setValues = parseSetArguments(['N=12', 'B=false', 'E=x']);
+  const { values } = resolveValues(inputOf({ manifest: typed, setValues }));
+  assert.deepEqual(
+    ['N', 'B', 'L', 'E'].map((name) => values.get(name)?.typed),
+    [12, false, ['a', 'b'], 'x'],
+  );
+  assert.equal(values.get('S')?.secret, true);
+});
+
+each(
+  'parseSetArguments() refuses',
+  [
+    { name: 'no equals sign', arg: 'A' },
+    { name: 'no name', arg: '=1' },
+    { name: 'a name with a dash', arg: 'A-B=1' },
+  ],
+  async ({ arg }) => {
+    await assertFails('USAGE', () => parseSetArguments([arg]));
+  },
+);
+
+test('parseSetArguments() keeps equals signs of the value', () => {
+  assert.deepEqual(
+    [...parseSetArguments(['A=b=c', 'E='])],
+    [
+      ['A', 'b=c'],
+      ['E', ''],
+    ],
+  );
+});
