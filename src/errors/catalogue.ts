@@ -206,6 +206,10 @@ export const catalogue = {
     meaning: 'systemd or its bus cannot be reached',
   },
   SYSTEMD_CALL_FAILED: { exitStatus: ExitStatus.failure, meaning: 'systemd refused a call' },
+  SYSTEMD_TIMEOUT: {
+    exitStatus: ExitStatus.temporary,
+    meaning: 'systemd did not answer, or did not finish a job, in time',
+  },
   SYSTEMD_PROTOCOL: {
     exitStatus: ExitStatus.protocol,
     meaning: 'systemd answered outside its interface',

@@ -6,19 +6,35 @@
 export interface UnitManager extends AsyncDisposable {
   readonly kind: 'dbus' | 'offline';
 
-  /** What the manager knows of a unit by that name, from any directory; undefined if there is none. */
+  /** Major version of systemd (252, 257, …); undefined where a tree does not tell. */
+  readonly systemdVersion: number | undefined;
+
+  /**
+   * What the manager knows of a unit by that name, from any directory; undefined if there is none. An alias of another
+   * unit counts as a unit of its name.
+   */
   findUnitFile(unit: string): Promise<UnitFileInfo | undefined>;
 
   /** Makes the manager read unit files again. Call once per command. */
   reload(): Promise<void>;
 
-  /** Applies `[Install]` of units that lie in the unit directory, as `systemctl enable` does. Enable links are regular `.wants` links. */
+  /**
+   * Applies `[Install]` of units that lie in the unit directory, as `systemctl enable` does, and gives the links that were
+   * made; none for a unit without `[Install]` or one that is enabled already. Enable links are regular `.wants` links.
+   *
+   * @throws OperationalError UNIT_MASKED; UNIT_EXISTS if a link of that name leads elsewhere; SYSTEMD_CALL_FAILED
+   */
   enable(units: readonly string[]): Promise<readonly UnitFileChange[]>;
 
-  /** Removes every enable link of the units, as `systemctl disable` does. */
+  /** Removes every enable link of the units, as `systemctl disable` does. Harmless where there are none, or no unit. */
   disable(units: readonly string[]): Promise<readonly UnitFileChange[]>;
 
-  /** Starts a unit and waits for the job's end. */
+  /**
+   * Starts a unit and waits for the job's end. A job that ends badly is an outcome, not an error.
+   *
+   * @throws OperationalError SYSTEMD_TIMEOUT after `timeoutMs` (the job goes on); CANCELLED; UNIT_MASKED;
+   *   SYSTEMD_CALL_FAILED if there is no such unit or it cannot be loaded; SYSTEMD_UNAVAILABLE if the bus is lost
+   */
   start(unit: string, options: JobOptions): Promise<JobOutcome>;
   stop(unit: string, options: JobOptions): Promise<JobOutcome>;
   restart(unit: string, options: JobOptions): Promise<JobOutcome>;
@@ -51,25 +67,31 @@ export interface UnitFileChange {
 
 /** Options of a job. */
 export interface JobOptions {
+  /** Longest wait for the job's end; without it, as long as systemd's own time-outs let it take. */
+  readonly timeoutMs?: number | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
-/** How a job ended, in systemd's words (org.freedesktop.systemd1, JobRemoved). */
+/** How jobs end, in systemd's words (org.freedesktop.systemd1, JobRemoved; src/core/job.c). */
+export const JOB_RESULTS = [
+  'done',
+  'canceled',
+  'timeout',
+  'failed',
+  'dependency',
+  'skipped',
+  'invalid',
+  'unsupported',
+  'collected',
+  'once',
+  'frozen',
+  'concurrency',
+  'assert',
+] as const;
+
+/** How a job ended. */
 export interface JobOutcome {
-  readonly result:
-    | 'done'
-    | 'canceled'
-    | 'timeout'
-    | 'failed'
-    | 'dependency'
-    | 'skipped'
-    | 'invalid'
-    | 'unsupported'
-    | 'collected'
-    | 'once'
-    | 'frozen'
-    | 'concurrency'
-    | 'assert';
+  readonly result: (typeof JOB_RESULTS)[number];
 }
 
 /** What the manager says of a unit. */
@@ -91,6 +113,8 @@ export interface UnitState {
   readonly execMainCode: number;
   readonly execMainStatus: number;
   readonly restarts: number;
+  /** Of the present or last run, 32 hexadecimal digits: what its log entries carry. Undefined if it never ran. */
+  readonly invocationId: string | undefined;
   /** Microseconds since the epoch; 0 if never. */
   readonly activeEnterTimestampUs: bigint;
   /** Monotonic microseconds; 0 if never. */

@@ -1,0 +1,43 @@
+import { OperationalError } from '../errors/operational-error.js';
+import { unwrapVariant } from './bus.js';
+import type { UnitFileChange } from './unit-manager.js';
+
+/** A D-Bus string or object path. @throws OperationalError SYSTEMD_PROTOCOL if it is none */
+export function asString(value: unknown): string {
+  if (typeof value === 'string') return value;
+  throw unexpected('a string', value);
+}
+
+/** A number of any D-Bus integer type, as bigint; undefined where there is none. */
+export function asBigInt(value: unknown): bigint | undefined {
+  if (typeof value === 'bigint') return value;
+  return typeof value === 'number' && Number.isInteger(value) ? BigInt(value) : undefined;
+}
+
+/** The reply of `GetAll`: `a{sv}`, variants opened. */
+export function readProperties(reply: readonly unknown[]): ReadonlyMap<string, unknown> {
+  const [dictionary] = reply;
+  if (typeof dictionary !== 'object' || dictionary === null) {
+    throw unexpected('a dictionary of properties', dictionary);
+  }
+  return new Map(
+    Object.entries(dictionary).map(([name, value]) => [name, unwrapVariant(value as unknown)]),
+  );
+}
+
+/** The `a(sss)` of `EnableUnitFiles` and its like. */
+export function readChanges(value: unknown): readonly UnitFileChange[] {
+  if (!Array.isArray(value)) throw unexpected('a list of changes', value);
+  return value.flatMap((entry: unknown): UnitFileChange[] => {
+    const [kind, path, source] = Array.isArray(entry) ? (entry as unknown[]) : [];
+    if (kind !== 'symlink' && kind !== 'unlink') return [];
+    return [{ kind, path: asString(path), source: asString(source) }];
+  });
+}
+
+function unexpected(wanted: string, got: unknown): OperationalError {
+  return new OperationalError(
+    'SYSTEMD_PROTOCOL',
+    `systemd answered outside its interface: expected ${wanted}, got ${typeof got}`,
+  );
+}

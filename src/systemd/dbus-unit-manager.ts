@@ -1,0 +1,277 @@
+import { quote } from '../base/escape-text.js';
+import { runProgram } from '../base/subprocess.js';
+import { OperationalError } from '../errors/operational-error.js';
+import { Bus, DBusCallError, type BusCallOptions } from './bus.js';
+import { findBusSocket, type FindBusOptions } from './find-bus.js';
+import { JobWaiter } from './job-waiter.js';
+import { asString, readChanges, readProperties } from './bus-values.js';
+import { readUnitState } from './read-unit-state.js';
+import type {
+  JobOptions,
+  JobOutcome,
+  UnitFileChange,
+  UnitFileInfo,
+  UnitManager,
+  UnitState,
+} from './unit-manager.js';
+
+/** Options of {@link connectUnitManager}. */
+export interface ConnectOptions {
+  readonly mode: 'system' | 'user';
+  readonly signal?: AbortSignal | undefined;
+  /** For the addresses of the buses; the process's own unless given. */
+  readonly environment?: FindBusOptions['environment'];
+}
+
+const MANAGER = {
+  destination: 'org.freedesktop.systemd1',
+  path: '/org/freedesktop/systemd1',
+  interface: 'org.freedesktop.systemd1.Manager',
+} as const;
+
+/** Re-reading thousands of units on a slow disk takes long; systemctl waits for ever, and a person would not. */
+const RELOAD_TIMEOUT_MS = 180_000;
+/** Enabling reads every unit directory. */
+const UNIT_FILES_TIMEOUT_MS = 60_000;
+
+/**
+ * Connects to the service manager of the running system, or of the user.
+ *
+ * @throws {@link OperationalError} SYSTEMD_UNAVAILABLE if there is no systemd or no bus
+ */
+export async function connectUnitManager(options: ConnectOptions): Promise<UnitManager> {
+  const socket = await findBusSocket({
+    mode: options.mode,
+    environment: options.environment ?? process.env,
+  });
+  const bus = await Bus.connect(socket);
+  try {
+    const jobs = await JobWaiter.start(bus, options.signal);
+    const manager = readProperties(
+      await bus.call(getAll(MANAGER.path, MANAGER.interface), { signal: options.signal }),
+    );
+    const version = /\d+/.exec(asString(manager.get('Version')))?.[0];
+    return new DBusUnitManager(bus, jobs, {
+      mode: options.mode,
+      systemdVersion: version === undefined ? undefined : Number(version),
+    });
+  } catch (error) {
+    await bus[Symbol.asyncDispose]();
+    throw error;
+  }
+}
+
+class DBusUnitManager implements UnitManager {
+  readonly kind = 'dbus';
+  readonly systemdVersion: number | undefined;
+  readonly #bus: Bus;
+  readonly #jobs: JobWaiter;
+  readonly #mode: 'system' | 'user';
+
+  constructor(
+    bus: Bus,
+    jobs: JobWaiter,
+    about: { readonly mode: 'system' | 'user'; readonly systemdVersion: number | undefined },
+  ) {
+    this.#bus = bus;
+    this.#jobs = jobs;
+    this.#mode = about.mode;
+    this.systemdVersion = about.systemdVersion;
+  }
+
+  async findUnitFile(unit: string): Promise<UnitFileInfo | undefined> {
+    // A template cannot be loaded, only its instances; its file can be asked for.
+    if (unit.includes('@.')) {
+      const state = await this.#fileState(unit);
+      return state === undefined ? undefined : { path: '', state };
+    }
+    const properties = await this.#unitProperties(unit);
+    if (asString(properties.get('LoadState')) === 'not-found') {
+      const state = await this.#fileState(unit);
+      return state === undefined ? undefined : { path: '', state };
+    }
+    return {
+      path: asString(properties.get('FragmentPath')),
+      state: asString(properties.get('UnitFileState')),
+    };
+  }
+
+  async reload(): Promise<void> {
+    try {
+      await this.#call('Reload', [], { timeoutMs: RELOAD_TIMEOUT_MS });
+    } catch (error) {
+      throw withHint(error, 'the units are in place; run: systemctl daemon-reload');
+    }
+  }
+
+  async enable(units: readonly string[]): Promise<readonly UnitFileChange[]> {
+    const body = [[...units], /* runtime= */ false, /* force= */ false];
+    const reply = await this.#callUnitFiles('EnableUnitFiles', { signature: 'asbb', body });
+    return readChanges(reply[1]);
+  }
+
+  async disable(units: readonly string[]): Promise<readonly UnitFileChange[]> {
+    const changes: UnitFileChange[] = [];
+    // One by one: a name that systemd does not know fails the whole call.
+    for (const unit of units) {
+      try {
+        const body = [[unit], /* runtime= */ false];
+        const reply = await this.#callUnitFiles('DisableUnitFiles', { signature: 'asb', body });
+        changes.push(...readChanges(reply[0]));
+      } catch (error) {
+        if (!isUnknownUnit(error)) throw error;
+      }
+    }
+    return changes;
+  }
+
+  start(unit: string, options: JobOptions): Promise<JobOutcome> {
+    return this.#job('StartUnit', unit, options);
+  }
+
+  stop(unit: string, options: JobOptions): Promise<JobOutcome> {
+    return this.#job('StopUnit', unit, options);
+  }
+
+  restart(unit: string, options: JobOptions): Promise<JobOutcome> {
+    return this.#job('RestartUnit', unit, options);
+  }
+
+  async resetFailed(unit: string): Promise<void> {
+    try {
+      await this.#call('ResetFailedUnit', [unit]);
+    } catch (error) {
+      if (!isUnknownUnit(error)) throw error;
+    }
+  }
+
+  async getStates(units: readonly string[]): Promise<readonly UnitState[]> {
+    const states: UnitState[] = [];
+    for (const unit of units) {
+      states.push(readUnitState(unit, await this.#unitProperties(unit)));
+    }
+    return states;
+  }
+
+  async createTmpfiles(file: string): Promise<void> {
+    const user = this.#mode === 'user' ? ['--user'] : [];
+    await runProgram(['systemd-tmpfiles', ...user, '--create', '--', file]);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#jobs[Symbol.asyncDispose]();
+    await this.#bus[Symbol.asyncDispose]();
+  }
+
+  async #job(
+    member: 'StartUnit' | 'StopUnit' | 'RestartUnit',
+    unit: string,
+    options: JobOptions,
+  ): Promise<JobOutcome> {
+    try {
+      return await this.#jobs.run(`${member} ${unit}`, options, async () => {
+        const reply = await this.#call(member, [unit, 'replace'], { signal: options.signal });
+        return asString(reply[0]);
+      });
+    } catch (error) {
+      throw explain(unit, error);
+    }
+  }
+
+  async #unitProperties(unit: string): Promise<ReadonlyMap<string, unknown>> {
+    try {
+      const [path] = await this.#call('LoadUnit', [unit]);
+      return readProperties(await this.#bus.call(getAll(asString(path), '')));
+    } catch (error) {
+      throw explain(unit, error);
+    }
+  }
+
+  async #fileState(unit: string): Promise<string | undefined> {
+    try {
+      return asString((await this.#call('GetUnitFileState', [unit]))[0]);
+    } catch (error) {
+      if (isUnknownUnit(error)) return undefined;
+      throw error;
+    }
+  }
+
+  async #callUnitFiles(
+    member: string,
+    call: { readonly signature: string; readonly body: readonly unknown[] },
+  ): Promise<readonly unknown[]> {
+    try {
+      return await this.#bus.call(
+        { ...MANAGER, member, ...call },
+        { timeoutMs: UNIT_FILES_TIMEOUT_MS },
+      );
+    } catch (error) {
+      throw explain(String(call.body[0]), error);
+    }
+  }
+
+  /** Calls a method of the manager whose arguments are all strings. */
+  async #call(
+    member: string,
+    args: readonly string[],
+    options: BusCallOptions = {},
+  ): Promise<readonly unknown[]> {
+    return this.#bus.call(
+      { ...MANAGER, member, signature: 's'.repeat(args.length), body: args },
+      options,
+    );
+  }
+}
+
+function getAll(path: string, name: string): Parameters<Bus['call']>[0] {
+  return {
+    destination: MANAGER.destination,
+    path,
+    interface: 'org.freedesktop.DBus.Properties',
+    member: 'GetAll',
+    signature: 's',
+    body: [name],
+  };
+}
+
+/** The errors by which systemd says that a unit is not there (src/libsystemd/sd-bus/bus-common-errors.c). */
+function isUnknownUnit(error: unknown): boolean {
+  return (
+    error instanceof DBusCallError &&
+    [
+      'org.freedesktop.systemd1.NoSuchUnit',
+      'org.freedesktop.DBus.Error.FileNotFound',
+      'System.Error.ENOENT',
+    ].includes(error.errorName)
+  );
+}
+
+/** Gives errors of systemd that have a code of their own that code. */
+function explain(unit: string, error: unknown): unknown {
+  if (!(error instanceof DBusCallError)) return error;
+  switch (error.errorName) {
+    case 'org.freedesktop.systemd1.UnitMasked':
+      return new OperationalError('UNIT_MASKED', `${quote(unit)} is masked`, {
+        hint: `run: systemctl unmask ${unit}`,
+        cause: error,
+      });
+    case 'org.freedesktop.systemd1.UnitExists':
+    case 'org.freedesktop.DBus.Error.FileExists':
+    case 'System.Error.EEXIST':
+      return new OperationalError('UNIT_EXISTS', `${quote(unit)}: ${error.message}`, {
+        cause: error,
+      });
+    case 'org.freedesktop.DBus.Error.AccessDenied':
+    case 'org.freedesktop.DBus.Error.InteractiveAuthorizationRequired':
+      return new OperationalError('NEEDS_ROOT', `systemd refuses ${error.member} to this user`, {
+        cause: error,
+      });
+    default:
+      return error;
+  }
+}
+
+function withHint(error: unknown, hint: string): unknown {
+  if (!(error instanceof OperationalError)) return error;
+  return new OperationalError(error.code, error.message, { hint, cause: error });
+}

@@ -1,0 +1,78 @@
+import { stat } from 'node:fs/promises';
+
+import { quote } from '../base/escape-text.js';
+import { OperationalError } from '../errors/operational-error.js';
+
+/** Where to look for the bus of a service manager. */
+export interface FindBusOptions {
+  readonly mode: 'system' | 'user';
+  /** `DBUS_SYSTEM_BUS_ADDRESS`, `DBUS_SESSION_BUS_ADDRESS` and `XDG_RUNTIME_DIR` are read. */
+  readonly environment: Readonly<Record<string, string | undefined>>;
+}
+
+const NO_RUNNING_SYSTEM_HINT = 'use --root DIR to work on an operating system that is not running';
+
+/**
+ * The socket of the bus on which systemd is. systemd's own private socket would do without a bus, but speaks a dialect
+ * (no `Hello`) that our D-Bus library does not.
+ *
+ * @throws {@link OperationalError} SYSTEMD_UNAVAILABLE saying what is missing
+ */
+export async function findBusSocket(options: FindBusOptions): Promise<string> {
+  // sd_booted(3): this directory is there if and only if PID 1 is systemd.
+  if (!(await exists('/run/systemd/system'))) {
+    throw new OperationalError('SYSTEMD_UNAVAILABLE', 'this system was not booted with systemd', {
+      hint: NO_RUNNING_SYSTEM_HINT,
+    });
+  }
+  const socket = options.mode === 'system' ? systemSocket(options) : userSocket(options);
+  if (await exists(socket)) return socket;
+  throw new OperationalError(
+    'SYSTEMD_UNAVAILABLE',
+    `there is no ${options.mode} bus at ${quote(socket)}`,
+    {
+      hint:
+        options.mode === 'system'
+          ? 'install and start dbus (systemctl start dbus.socket), or use --root / to do without it'
+          : 'log in as this user with systemd, or run: loginctl enable-linger',
+    },
+  );
+}
+
+function systemSocket({ environment }: FindBusOptions): string {
+  const address = environment['DBUS_SYSTEM_BUS_ADDRESS'];
+  return address === undefined || address === ''
+    ? '/run/dbus/system_bus_socket'
+    : socketOfAddress(address);
+}
+
+function userSocket({ environment }: FindBusOptions): string {
+  const address = environment['DBUS_SESSION_BUS_ADDRESS'];
+  if (address !== undefined && address !== '') return socketOfAddress(address);
+  const directory = environment['XDG_RUNTIME_DIR'];
+  if (directory !== undefined && directory !== '') return `${directory}/bus`;
+  throw new OperationalError('SYSTEMD_UNAVAILABLE', 'XDG_RUNTIME_DIR is not set', {
+    hint: 'log in as this user with systemd, or run: loginctl enable-linger',
+  });
+}
+
+/** The first `unix:path=` of an address list (D-Bus specification, "Server Addresses"), its escapes undone. */
+function socketOfAddress(address: string): string {
+  for (const entry of address.split(';')) {
+    const path = /^unix:(?:.*,)?path=([^,]+)/.exec(entry)?.[1];
+    if (path !== undefined && !/%(?![0-9a-fA-F]{2})/.test(path)) return decodeURIComponent(path);
+  }
+  throw new OperationalError(
+    'SYSTEMD_UNAVAILABLE',
+    `cannot use the bus address ${quote(address)}: only unix:path=… is supported`,
+  );
+}
+
+async function exists(path: string): Promise<boolean> {
+  try {
+    await stat(path);
+    return true;
+  } catch {
+    return false;
+  }
+}
