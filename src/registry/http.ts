@@ -1,0 +1,262 @@
+import { lookup } from 'node:dns';
+import type { LookupFunction } from 'node:net';
+import type { SecureContext } from 'node:tls';
+
+import { Agent, ProxyAgent, request, type Dispatcher } from 'undici';
+
+import { isErrno } from '../errors/is-errno.js';
+import { isAddressAllowed, type AddressReach } from './address-reach.js';
+import { HttpFailure, type HttpFailureKind } from './http-failure.js';
+
+/** The one place that speaks HTTP. Nothing is followed, decoded, retried or authenticated here. */
+export interface HttpRequest {
+  readonly method: 'GET' | 'HEAD' | 'POST';
+  readonly url: URL;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body?: string | undefined;
+  readonly tls: TlsSettings;
+  /** Farthest inside that the request may reach; unlimited unless given. */
+  readonly reach?: AddressReach | undefined;
+  /** A proxy to go through, with its credentials in the URL. */
+  readonly proxy?: URL | undefined;
+  readonly signal: AbortSignal;
+}
+
+/** How a peer has to prove itself. */
+export interface TlsSettings {
+  /** Authorities, and a client certificate where one is configured; shared by all requests to one registry. */
+  readonly context: SecureContext;
+  /** False accepts any certificate: only where registries.conf says insecure. */
+  readonly verify: boolean;
+}
+
+/** An answer whose body flows. Consume it or {@link HttpBody.discard} it: an answer left lying holds its connection. */
+export interface HttpResponse {
+  readonly status: number;
+  /** Names in lower case; of a header that stands twice, the first. */
+  readonly headers: Readonly<Record<string, string | undefined>>;
+  readonly body: HttpBody;
+}
+
+/** Bytes of an answer as they came over the wire, transfer coding undone, content coding not. */
+export interface HttpBody extends AsyncIterable<Uint8Array> {
+  /** Reads a little of what is left, so that the connection can serve again, and closes it if there is more. */
+  discard(): Promise<void>;
+}
+
+/** How long to wait for what. */
+export interface HttpTimeouts {
+  readonly connectMs: number;
+  /** From the request to the last header. */
+  readonly headersMs: number;
+  /** Between two pieces of a body. */
+  readonly idleMs: number;
+}
+
+/** Slow satellites connect in seconds; a registry that generates a token or wakes storage may take tens of them. */
+export const DEFAULT_TIMEOUTS: HttpTimeouts = {
+  connectMs: 15_000,
+  headersMs: 60_000,
+  idleMs: 30_000,
+};
+
+/** Most of a body that is read only to keep its connection, in bytes; above it a new connection is cheaper. */
+const MAX_DISCARDED_BYTES = 64 * 1024;
+
+/** Largest block of headers in bytes; signed URLs of object stores take some 4 KiB. */
+const MAX_HEADER_BYTES = 32 * 1024;
+
+/** Most connections to one host at a time. */
+const MAX_CONNECTIONS = 16;
+
+/** Connections, kept and reused until disposed of. */
+export class HttpClient implements AsyncDisposable {
+  readonly #timeouts: HttpTimeouts;
+  readonly #dispatchers = new Map<string, Dispatcher>();
+  readonly #contextIds = new Map<SecureContext, number>();
+
+  constructor(timeouts: HttpTimeouts = DEFAULT_TIMEOUTS) {
+    this.#timeouts = timeouts;
+  }
+
+  /**
+   * Sends one request and gives the answer once its headers are there, whatever its status.
+   *
+   * @throws {@link HttpFailure}; the signal's reason if it is aborted
+   */
+  async send(outgoing: HttpRequest): Promise<HttpResponse> {
+    const { url, reach, signal } = outgoing;
+    signal.throwIfAborted();
+    if (reach !== undefined && !isAddressAllowed(url.hostname, reach)) {
+      throw new HttpFailure('address', `${url.host} is an address inside this host or network`);
+    }
+    try {
+      const response = await request(url, {
+        dispatcher: this.#dispatcherFor(outgoing),
+        method: outgoing.method,
+        headers: outgoing.headers,
+        body: outgoing.body ?? null,
+        signal,
+        headersTimeout: this.#timeouts.headersMs,
+        bodyTimeout: this.#timeouts.idleMs,
+        highWaterMark: 256 * 1024,
+      });
+      const headers = Object.create(null) as Record<string, string | undefined>;
+      for (const [name, value] of Object.entries(response.headers)) {
+        headers[name] = typeof value === 'string' ? value : value?.[0];
+      }
+      return { status: response.statusCode, headers, body: wrapBody(response.body, signal) };
+    } catch (error) {
+      throw describe(error, signal);
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    const dispatchers = [...this.#dispatchers.values()];
+    this.#dispatchers.clear();
+    await Promise.all(dispatchers.map((dispatcher) => dispatcher.destroy()));
+  }
+
+  /** Connections are shared only between requests whose peer has to prove the same and may be the same. */
+  #dispatcherFor({ tls, reach, proxy }: HttpRequest): Dispatcher {
+    let contextId = this.#contextIds.get(tls.context);
+    if (contextId === undefined) {
+      contextId = this.#contextIds.size;
+      this.#contextIds.set(tls.context, contextId);
+    }
+    const key = [contextId, tls.verify, reach ?? 'any', proxy?.href ?? ''].join(' ');
+    let dispatcher = this.#dispatchers.get(key);
+    if (dispatcher === undefined) {
+      dispatcher = this.#createDispatcher(tls, reach, proxy);
+      this.#dispatchers.set(key, dispatcher);
+    }
+    return dispatcher;
+  }
+
+  #createDispatcher(
+    tls: TlsSettings,
+    reach: AddressReach | undefined,
+    proxy: URL | undefined,
+  ): Dispatcher {
+    const security = {
+      secureContext: tls.context,
+      rejectUnauthorized: tls.verify,
+      minVersion: 'TLSv1.2' as const,
+    };
+    const common = {
+      connections: MAX_CONNECTIONS,
+      maxHeaderSize: MAX_HEADER_BYTES,
+      pipelining: 1,
+    };
+    if (proxy !== undefined) {
+      return new ProxyAgent({
+        ...common,
+        uri: proxy.href,
+        requestTls: { ...security, timeout: this.#timeouts.connectMs },
+        proxyTls: { secureContext: tls.context, timeout: this.#timeouts.connectMs },
+      });
+    }
+    return new Agent({
+      ...common,
+      connect: {
+        ...security,
+        timeout: this.#timeouts.connectMs,
+        ...(reach === undefined ? {} : { lookup: guardedLookup(reach) }),
+      },
+    });
+  }
+}
+
+/** Resolves names as usual, and refuses those that lead inside: checked where the connection is made (DNS rebinding). */
+function guardedLookup(reach: AddressReach): LookupFunction {
+  return (hostname, options, callback) => {
+    lookup(hostname, { ...options, all: true }, (error, addresses) => {
+      if (error) {
+        callback(error, '', 0);
+        return;
+      }
+      const allowed = addresses.filter(({ address }) => isAddressAllowed(address, reach));
+      const [first] = allowed;
+      if (first === undefined) {
+        callback(
+          new HttpFailure('address', `${hostname} is an address inside this host or network`),
+          '',
+          0,
+        );
+      } else if (options.all === true) {
+        callback(null, allowed);
+      } else {
+        callback(null, first.address, first.family);
+      }
+    });
+  };
+}
+
+function wrapBody(body: Dispatcher.ResponseData['body'], signal: AbortSignal): HttpBody {
+  body.on('error', () => undefined); // a body that is dropped after an abort has no one else to tell
+  return {
+    async *[Symbol.asyncIterator](): AsyncGenerator<Uint8Array, void, undefined> {
+      try {
+        for await (const chunk of body as AsyncIterable<Uint8Array>) yield chunk;
+      } catch (error) {
+        throw describe(error, signal);
+      } finally {
+        body.destroy();
+      }
+    },
+    async discard(): Promise<void> {
+      try {
+        await body.dump({ limit: MAX_DISCARDED_BYTES, signal });
+      } catch {
+        body.destroy(); // a body that nobody wants may end as it likes
+      }
+    },
+  };
+}
+
+const KINDS: readonly (readonly [HttpFailureKind, readonly string[]])[] = [
+  ['refused', ['ECONNREFUSED', 'EHOSTUNREACH', 'ENETUNREACH', 'EHOSTDOWN', 'EACCES', 'EPERM']],
+  ['name', ['ENOTFOUND', 'ENODATA', 'EAI_NONAME', 'EAI_NODATA']],
+  ['name-temporary', ['EAI_AGAIN', 'EAI_FAIL']],
+  [
+    'timeout',
+    ['UND_ERR_CONNECT_TIMEOUT', 'UND_ERR_HEADERS_TIMEOUT', 'UND_ERR_BODY_TIMEOUT', 'ETIMEDOUT'],
+  ],
+  ['not-tls', ['ERR_SSL_WRONG_VERSION_NUMBER', 'ERR_SSL_PACKET_LENGTH_TOO_LONG', 'EPROTO']],
+  [
+    'closed',
+    [
+      'ECONNRESET',
+      'EPIPE',
+      'UND_ERR_SOCKET',
+      'ECONNABORTED',
+      'UND_ERR_RES_CONTENT_LENGTH_MISMATCH',
+    ],
+  ],
+  ['proxy', ['UND_ERR_PRX_TLS']],
+  ['protocol', ['UND_ERR_HEADERS_OVERFLOW', 'UND_ERR_INFO', 'UND_ERR_NOT_SUPPORTED']],
+];
+
+/** Node's names of what OpenSSL says of a certificate have no common prefix. */
+const CERTIFICATE_CODE =
+  /^(ERR_TLS_CERT_ALTNAME_INVALID|ERR_SSL_.*|.*CERT.*|.*CRL.*|UNABLE_TO_.*|INVALID_(CA|PURPOSE)|PATH_LENGTH_EXCEEDED|HOSTNAME_MISMATCH)$/;
+
+function describe(error: unknown, signal: AbortSignal): unknown {
+  if (signal.aborted) return signal.reason;
+  if (error instanceof HttpFailure) return error;
+  if (!(error instanceof Error)) return error;
+  const [root] = error instanceof AggregateError ? (error.errors as unknown[]) : [error];
+  if (root instanceof HttpFailure) return root;
+  const code = root instanceof Error && 'code' in root ? String(root.code) : '';
+  const words = root instanceof Error ? root.message : String(root);
+  for (const [kind, codes] of KINDS) {
+    if (isErrno(root, ...codes)) return new HttpFailure(kind, words, { cause: error });
+  }
+  // Node reports a peer that hangs up during the handshake as a reset of its own making.
+  if (code.startsWith('HPE_')) return new HttpFailure('protocol', words, { cause: error });
+  if (CERTIFICATE_CODE.test(code)) return new HttpFailure('certificate', words, { cause: error });
+  if (words === 'terminated' || code.startsWith('UND_ERR')) {
+    return new HttpFailure('closed', words, { cause: error });
+  }
+  return error;
+}

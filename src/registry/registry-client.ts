@@ -1,0 +1,80 @@
+import { HttpClient, DEFAULT_TIMEOUTS, type HttpTimeouts, type TlsSettings } from './http.js';
+import type { FindCredentials } from './credentials.js';
+import type { RegistryEndpoint } from './endpoint.js';
+import { RegistrySession } from './registry-session.js';
+import { DEFAULT_RETRIES, type RetryPolicy } from './retry.js';
+import { loadTlsContext, type TlsOptions } from './tls.js';
+
+/** What a {@link RegistryClient} works with. */
+export interface RegistryClientOptions extends TlsOptions {
+  readonly findCredentials?: FindCredentials;
+  readonly findProxy?: (url: URL) => URL | undefined;
+  readonly timeouts?: HttpTimeouts;
+  readonly retries?: RetryPolicy;
+  /** Hosts that may see a registry's credentials besides its own, by registry. */
+  readonly trustedRealmHosts?: ReadonlyMap<string, readonly string[]>;
+}
+
+/** The hub's token server is not below its registry's name. */
+const KNOWN_REALM_HOSTS: ReadonlyMap<string, readonly string[]> = new Map([
+  ['docker.io', ['auth.docker.io']],
+]);
+
+/**
+ * Connections, logins and tokens for any number of repositories, for as long as one program runs.
+ *
+ * The parts, from the wire up: `http.ts` sends one request and knows nothing of registries; `follow-redirects.ts` follows by
+ * rules; `authenticator.ts` answers challenges; `registry-session.ts` joins these for one repository and tries again;
+ * `fetch-manifest.ts` and `blob-stream.ts` are what can be asked for. Which registry a name means and where its mirrors are
+ * is decided before all that, in `resolve-endpoints.ts`.
+ *
+ * A registry is a stranger: everything it sends has a limit, nothing it says is believed (digests are computed here), and
+ * where it wants berth to go next is checked before berth goes.
+ */
+export class RegistryClient implements AsyncDisposable {
+  readonly #options: RegistryClientOptions;
+  readonly #http: HttpClient;
+  readonly #sessions = new Map<string, Promise<RegistrySession>>();
+  readonly #contexts = new Map<string, Promise<TlsSettings['context']>>();
+
+  constructor(options: RegistryClientOptions) {
+    this.#options = options;
+    this.#http = new HttpClient(options.timeouts ?? DEFAULT_TIMEOUTS);
+  }
+
+  /** The session for an endpoint; the same one for the same endpoint. */
+  session(endpoint: RegistryEndpoint): Promise<RegistrySession> {
+    const key = JSON.stringify(endpoint);
+    let session = this.#sessions.get(key);
+    if (session === undefined) {
+      session = this.#createSession(endpoint);
+      this.#sessions.set(key, session);
+    }
+    return session;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#http[Symbol.asyncDispose]();
+  }
+
+  async #createSession(endpoint: RegistryEndpoint): Promise<RegistrySession> {
+    const { registry } = endpoint;
+    let context = this.#contexts.get(registry);
+    if (context === undefined) {
+      context = loadTlsContext(registry, this.#options);
+      this.#contexts.set(registry, context);
+    }
+    const { findCredentials, findProxy, retries, trustedRealmHosts } = this.#options;
+    return new RegistrySession(endpoint, {
+      client: this.#http,
+      tls: { context: await context, verify: endpoint.verifyTls },
+      retries: retries ?? DEFAULT_RETRIES,
+      findCredentials: findCredentials ?? (() => Promise.resolve(undefined)),
+      findProxy: findProxy ?? (() => undefined),
+      trustedRealmHosts: [
+        ...(KNOWN_REALM_HOSTS.get(registry) ?? []),
+        ...(trustedRealmHosts?.get(registry) ?? []),
+      ],
+    });
+  }
+}

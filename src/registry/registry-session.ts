@@ -1,0 +1,195 @@
+import { lookup } from 'node:dns/promises';
+
+import { quote } from '../base/escape-text.js';
+import { OperationalError } from '../errors/operational-error.js';
+import { findReach, innerReach, type AddressReach } from './address-reach.js';
+import { Authenticator } from './authenticator.js';
+import type { FindCredentials } from './credentials.js';
+import type { RegistryEndpoint } from './endpoint.js';
+import { sendFollowing, type FollowedResponse } from './follow-redirects.js';
+import { HttpFailure, type HttpFailureKind } from './http-failure.js';
+import type { HttpClient, HttpResponse, TlsSettings } from './http.js';
+import { RegistryResponseError, toResponseError } from './response-error.js';
+import { waitBeforeRetry, type RetryPolicy } from './retry.js';
+import { toUserError } from './to-user-error.js';
+
+/** Most exchanges for one request: one, and one more where the first token was just running out. */
+const MAX_AUTHENTICATIONS = 2;
+
+/** Failures of the first scheme after which the second is tried: nobody speaks it there. A bad certificate is none of them. */
+const SCHEME_NOT_SPOKEN: readonly HttpFailureKind[] = ['not-tls', 'refused', 'closed'];
+
+/** What all sessions of one program share. */
+export interface SessionOptions {
+  readonly client: HttpClient;
+  readonly tls: TlsSettings;
+  readonly retries: RetryPolicy;
+  readonly findCredentials: FindCredentials;
+  readonly findProxy: (url: URL) => URL | undefined;
+  readonly trustedRealmHosts: readonly string[];
+}
+
+/** A request to a registry: always reading. */
+export interface SessionRequest {
+  readonly method?: 'GET' | 'HEAD';
+  /** Below `/v2/REPOSITORY`: `/manifests/latest`. */
+  readonly path: string;
+  readonly accept: string;
+  readonly range?: string;
+  /** For messages: `cannot read the manifest of 'etcd:3.5'`. */
+  readonly doing: string;
+  readonly signal: AbortSignal;
+}
+
+/**
+ * Talks to one repository of one registry: finds the scheme, logs in when asked, follows redirects, tries again.
+ */
+export class RegistrySession {
+  readonly endpoint: RegistryEndpoint;
+  readonly retries: RetryPolicy;
+  readonly #options: SessionOptions;
+  readonly #authenticator: Authenticator;
+  #scheme: 'https' | 'http' | undefined;
+  #reach: Promise<AddressReach> | undefined;
+
+  constructor(endpoint: RegistryEndpoint, options: SessionOptions) {
+    this.endpoint = endpoint;
+    this.retries = options.retries;
+    this.#options = options;
+    this.#authenticator = new Authenticator({
+      ...options,
+      endpoint,
+      findReach: () => this.#findReach(),
+    });
+  }
+
+  /**
+   * Gives the answer if it is 200 or 206; its body is the caller's to consume.
+   *
+   * @throws {@link RegistryResponseError} for any other answer, once trying again has not helped
+   * @throws {@link OperationalError} REGISTRY_UNREACHABLE, REGISTRY_TLS, REGISTRY_TEMPORARY, REGISTRY_PROTOCOL, REGISTRY_REDIRECT, REGISTRY_UNAUTHORIZED
+   */
+  async get(request: SessionRequest): Promise<HttpResponse> {
+    for (let attempt = 1; ; attempt++) {
+      try {
+        return await this.getOnce(request);
+      } catch (error) {
+        if (attempt >= this.retries.attempts || !isRetryable(error)) {
+          throw toUserError(error, { endpoint: this.endpoint, doing: request.doing });
+        }
+        const serverDelayMs =
+          error instanceof RegistryResponseError ? error.retryAfterMs : undefined;
+        await waitBeforeRetry(this.retries, { attempt, serverDelayMs, signal: request.signal });
+      }
+    }
+  }
+
+  /** As {@link RegistrySession.get} without trying again; failures below HTTP come as {@link HttpFailure}. */
+  async getOnce(request: SessionRequest): Promise<HttpResponse> {
+    if (this.#scheme !== undefined) return await this.#getWith(this.#scheme, request);
+    const [first, second] = this.endpoint.schemes;
+    if (first === undefined) throw new Error('internal error: an endpoint without a scheme');
+    try {
+      return await this.#getWith(first, request);
+    } catch (error) {
+      const unspoken = error instanceof HttpFailure && SCHEME_NOT_SPOKEN.includes(error.kind);
+      if (second === undefined || !unspoken || this.#hasSpoken()) throw error;
+      return await this.#getWith(second, request);
+    }
+  }
+
+  /** Whether the registry has answered at all: then a failure is no reason to try another scheme. */
+  #hasSpoken(): boolean {
+    return this.#scheme !== undefined;
+  }
+
+  async #getWith(scheme: 'https' | 'http', request: SessionRequest): Promise<HttpResponse> {
+    const url = this.#urlOf(scheme, request);
+    const method = request.method ?? 'GET';
+    for (let authentications = 0; ; authentications++) {
+      const authorization = this.#authenticator.header();
+      const followed = await this.#send(url, request, authorization);
+      this.#scheme = scheme;
+      const { response } = followed;
+      if (response.status === 200 || response.status === 206) return response;
+      const mayAnswer = !followed.elsewhere && authentications < MAX_AUTHENTICATIONS;
+      if (response.status !== 401 || !mayAnswer) {
+        throw await toResponseError(response, { method, url: followed.url, doing: request.doing });
+      }
+      await response.body.discard();
+      await this.#authenticator.answer(response.headers['www-authenticate'], {
+        origin: url,
+        refused: authorization,
+        signal: request.signal,
+      });
+    }
+  }
+
+  #send(
+    url: URL,
+    request: SessionRequest,
+    authorization: string | undefined,
+  ): Promise<FollowedResponse> {
+    const { client, tls, findProxy } = this.#options;
+    return sendFollowing(
+      client,
+      {
+        method: request.method ?? 'GET',
+        url,
+        headers: {
+          accept: request.accept,
+          // A blob is hashed as it comes: nobody may compress it on the way.
+          'accept-encoding': 'identity',
+          'user-agent': 'berth',
+          ...(request.range === undefined ? {} : { range: request.range }),
+          ...(authorization === undefined ? {} : { authorization }),
+        },
+        tls,
+        proxy: findProxy(url),
+        signal: request.signal,
+      },
+      {
+        insecure: !this.endpoint.verifyTls,
+        findReach: () => this.#findReach(),
+        findProxy,
+      },
+    );
+  }
+
+  #urlOf(scheme: 'https' | 'http', request: SessionRequest): URL {
+    const { apiHost, repository } = this.endpoint;
+    try {
+      return new URL(`${scheme}://${apiHost}/v2/${repository}${request.path}`);
+    } catch (cause) {
+      throw new OperationalError('REFERENCE_INVALID', `${quote(apiHost)} is not a registry host`, {
+        cause,
+      });
+    }
+  }
+
+  #findReach(): Promise<AddressReach> {
+    this.#reach ??= lookUpReach(this.endpoint.apiHost);
+    return this.#reach;
+  }
+}
+
+/** Whether trying the same again may help. */
+export function isRetryable(error: unknown): boolean {
+  return (
+    (error instanceof HttpFailure || error instanceof RegistryResponseError) && error.retryable
+  );
+}
+
+async function lookUpReach(host: string): Promise<AddressReach> {
+  const name = host.replace(/:\d+$/, '');
+  const known = findReach(name);
+  if (known !== undefined) return known;
+  try {
+    const addresses = await lookup(name, { all: true });
+    return addresses
+      .map(({ address }) => findReach(address) ?? 'public')
+      .reduce(innerReach, 'public');
+  } catch {
+    return 'public'; // resolved by a proxy, if at all: what it redirects to has to be public then
+  }
+}
