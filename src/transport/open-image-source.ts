@@ -1,0 +1,63 @@
+import { OperationalError } from '../errors/operational-error.js';
+import type { RegistriesConf } from '../registry/registries-conf.js';
+import type { RegistryClient } from '../registry/registry-client.js';
+import { resolveReference } from '../registry/resolve-endpoints.js';
+import type { ImageSource } from './image-source.js';
+import { OciLayoutSource } from './oci-layout-source.js';
+import { parseImageName } from './parse-image-name.js';
+import { RegistrySource } from './registry-source.js';
+
+/** What opening an image takes. */
+export interface TransportContext {
+  /** Shared by all sources; outlives them. */
+  readonly registryClient: RegistryClient;
+  readonly registriesConf: RegistriesConf;
+  /** What relative paths are relative to. */
+  readonly workingDirectory: string;
+}
+
+/**
+ * Opens the image that a user names (see {@link parseImageName}). A short name that may mean several registries is looked for in
+ * each, in their order, and means the first that has it.
+ *
+ * @throws {@link OperationalError} REFERENCE_INVALID, TRANSPORT_UNKNOWN, REGISTRY_BLOCKED; what the registries say, if a short name
+ * is searched for
+ */
+export async function openImageSource(
+  text: string,
+  context: TransportContext,
+  options: { readonly signal: AbortSignal },
+): Promise<ImageSource> {
+  const name = parseImageName(text, context.workingDirectory);
+  if (name.kind === 'oci') return new OciLayoutSource(name);
+  const meanings = resolveReference(name.reference, context.registriesConf, name.scheme);
+  const sources = meanings.map((meaning) => new RegistrySource(meaning, context.registryClient));
+  const [first, ...others] = sources;
+  if (first === undefined) throw new Error('internal error: a reference without a meaning');
+  return others.length === 0 ? first : searchEach(sources, options.signal);
+}
+
+async function searchEach(
+  sources: readonly RegistrySource[],
+  signal: AbortSignal,
+): Promise<ImageSource> {
+  const failures: OperationalError[] = [];
+  for (const source of sources) {
+    try {
+      await source.readManifest(undefined, { signal });
+      return source;
+    } catch (error) {
+      // A registry that is down must not make the name mean another image (dependency confusion): only "not there" goes on.
+      if (!(error instanceof OperationalError) || !isAbsence(error)) throw error;
+      failures.push(error);
+    }
+  }
+  const [first, ...rest] = failures;
+  first?.suppressed.push(...rest);
+  throw first ?? new Error('internal error: no registry was searched');
+}
+
+/** The hub and others answer 401 or 403 for a repository that does not exist. */
+function isAbsence(error: OperationalError): boolean {
+  return error.code === 'REGISTRY_NOT_FOUND' || error.code === 'REGISTRY_UNAUTHORIZED';
+}
