@@ -1,0 +1,183 @@
+import { quote } from '../base/escape-text.js';
+import { addContext } from '../errors/with-context.js';
+import type { LayerSink } from '../layer/layer-sink.js';
+import type { Descriptor } from '../oci/descriptor.js';
+import type { Digest } from '../oci/digest.js';
+import { findLayerCompression, type LayerCompression } from '../oci/media-types.js';
+import { verifyContent } from '../oci/verify-content.js';
+import type { ImageStore, StoredImage } from '../store/image-store.js';
+import type { ImageSource } from '../transport/image-source.js';
+import type { PlannedLayer, PullPlan } from './prepare-pull.js';
+
+/** Layers that are fetched side by side: enough to keep decompressing while another connection is slow. */
+export const DEFAULT_PARALLEL_LAYERS = 4;
+
+/** What happens to a layer. */
+export interface PullProgress {
+  readonly layer: Descriptor;
+  /** `present`: nothing to do; `waiting`; `fetching`: bytes come; `storing`: all came, being made durable; `done`. */
+  readonly phase: 'present' | 'waiting' | 'fetching' | 'storing' | 'done';
+  /** Compressed bytes so far. */
+  readonly bytes: number;
+  readonly total: number;
+}
+
+/**
+ * Takes the compressed bytes of a layer apart into a sink, and checks the uncompressed bytes against the diff id. Reads its
+ * input to the end: the check of the compressed bytes stands there.
+ */
+export type ApplyLayer = (
+  compressed: AsyncIterable<Uint8Array>,
+  sink: LayerSink,
+  options: {
+    readonly compression: LayerCompression;
+    readonly diffId: Digest;
+    readonly signal: AbortSignal;
+  },
+) => Promise<void>;
+
+/** What executing a pull takes. */
+export interface ExecutePullOptions {
+  readonly store: Pick<ImageStore, 'hasLayer' | 'beginLayer' | 'addImage'>;
+  readonly source: ImageSource;
+  readonly applyLayer: ApplyLayer;
+  readonly signal: AbortSignal;
+  readonly onProgress?: ((progress: PullProgress) => void) | undefined;
+  readonly parallel?: number | undefined;
+}
+
+/**
+ * Carries a plan out: fetches the missing layers side by side, each straight into the store, and records the image once all are
+ * there. When one layer fails the others are stopped, and its error is what comes out; layers that were finished stay in
+ * the store, so that the next pull goes on from there.
+ *
+ * @throws {@link OperationalError} what the source, the content or the store give rise to
+ */
+export async function executePull(
+  plan: PullPlan,
+  options: ExecutePullOptions,
+): Promise<StoredImage> {
+  const { store, onProgress } = options;
+  const missing = new Map<Digest, PlannedLayer>();
+  for (const layer of plan.layers) {
+    const known = layer.present || missing.has(layer.diffId);
+    onProgress?.(progressOf(layer, known ? 'present' : 'waiting'));
+    if (!known) missing.set(layer.diffId, layer);
+  }
+  await runSideBySide([...missing.values()], options, async (layer, signal) => {
+    try {
+      await pullLayer(layer, { ...options, signal });
+    } catch (error) {
+      const position = plan.layers.indexOf(layer) + 1;
+      throw addContext(
+        `cannot pull ${quote(plan.storeName)}: layer ${position} of ${plan.layers.length} failed`,
+        error,
+      );
+    }
+  });
+  return store.addImage({
+    digest: plan.digest,
+    manifestBytes: plan.manifestBytes,
+    configBytes: plan.configBytes,
+    manifest: plan.manifest,
+    config: plan.config,
+    names: [plan.storeName],
+  });
+}
+
+async function pullLayer(layer: PlannedLayer, options: ExecutePullOptions): Promise<void> {
+  const { store, source, applyLayer, signal, onProgress } = options;
+  const { descriptor, diffId } = layer;
+  // Another berth may have brought it since the plan was made.
+  if (await store.hasLayer(diffId)) {
+    onProgress?.(progressOf(layer, 'present'));
+    return;
+  }
+  const compression = findLayerCompression(descriptor.mediaType);
+  if (compression === undefined) throw new Error('internal error: a layer of no known type');
+  await using transaction = await store.beginLayer(diffId);
+  const input = new LayerInput(descriptor, (bytes) => {
+    onProgress?.(progressOf(layer, 'fetching', bytes));
+  });
+  await applyLayer(input.read(source, signal), transaction.sink, { compression, diffId, signal });
+  if (!input.finished) throw new Error('internal error: a layer was not read to its end');
+  onProgress?.(progressOf(layer, 'storing', descriptor.size));
+  await transaction.commit();
+  onProgress?.(progressOf(layer, 'done', descriptor.size));
+}
+
+/** The verified bytes of a layer, counted. */
+class LayerInput {
+  finished = false;
+  readonly #descriptor: Descriptor;
+  readonly #onBytes: (bytes: number) => void;
+
+  constructor(descriptor: Descriptor, onBytes: (bytes: number) => void) {
+    this.#descriptor = descriptor;
+    this.#onBytes = onBytes;
+  }
+
+  async *read(
+    source: ImageSource,
+    signal: AbortSignal,
+  ): AsyncGenerator<Uint8Array, void, undefined> {
+    const descriptor = this.#descriptor;
+    let bytes = 0;
+    await using blob = await openContent(source, descriptor, signal);
+    for await (const chunk of verifyContent(blob, descriptor)) {
+      bytes += chunk.length;
+      this.#onBytes(bytes);
+      yield chunk;
+    }
+    this.finished = true;
+  }
+}
+
+async function openContent(source: ImageSource, descriptor: Descriptor, signal: AbortSignal) {
+  const { data } = descriptor;
+  if (data === undefined) return await source.openBlob(descriptor, { signal });
+  return {
+    // eslint-disable-next-line @typescript-eslint/require-await -- the shape of a flow, of what is there already
+    async *[Symbol.asyncIterator](): AsyncGenerator<Uint8Array, void, undefined> {
+      yield data;
+    },
+    async [Symbol.asyncDispose](): Promise<void> {
+      // memory has nothing to close
+    },
+  };
+}
+
+/** Runs `body` for each layer, a few at a time. The first failure stops the rest and is what is thrown. */
+async function runSideBySide(
+  layers: readonly PlannedLayer[],
+  options: Pick<ExecutePullOptions, 'signal' | 'parallel'>,
+  body: (layer: PlannedLayer, signal: AbortSignal) => Promise<void>,
+): Promise<void> {
+  const stop = new AbortController();
+  const signal = AbortSignal.any([options.signal, stop.signal]);
+  const queue = [...layers];
+  const failures: unknown[] = [];
+  const work = async (): Promise<void> => {
+    for (let layer = queue.shift(); layer !== undefined; layer = queue.shift()) {
+      if (signal.aborted) return;
+      try {
+        await body(layer, signal);
+      } catch (error) {
+        failures.push(error); // those that follow are the others stopping
+        stop.abort(error);
+      }
+    }
+  };
+  const workers = Math.max(1, Math.min(options.parallel ?? DEFAULT_PARALLEL_LAYERS, layers.length));
+  await Promise.all(Array.from({ length: workers }, work));
+  options.signal.throwIfAborted();
+  if (failures.length > 0) throw failures[0];
+}
+
+function progressOf(
+  { descriptor }: PlannedLayer,
+  phase: PullProgress['phase'],
+  bytes = 0,
+): PullProgress {
+  return { layer: descriptor, phase, bytes, total: descriptor.size };
+}

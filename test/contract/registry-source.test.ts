@@ -1,0 +1,171 @@
+import assert from 'node:assert/strict';
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { suite, test } from 'node:test';
+import { gzipSync } from 'node:zlib';
+
+import { executePull, type PullProgress } from '../../src/images/execute-pull.js';
+import { readHostPlatform } from '../../src/images/host-platform.js';
+import { preparePull } from '../../src/images/prepare-pull.js';
+import { EMPTY_REGISTRIES_CONF } from '../../src/registry/registries-conf.js';
+import { RegistryClient, type RegistryClientOptions } from '../../src/registry/registry-client.js';
+import { openImageSource } from '../../src/transport/open-image-source.js';
+import { assertFails } from '../support/assert-fails.js';
+import { TestAuthority } from '../support/certificates.js';
+import { DockerRegistry } from '../support/docker-registry.js';
+import { hashLayer, RecordingStore } from '../support/memory-image-store.js';
+import { pushImage, pushIndex, type PushTarget } from '../support/push-image.js';
+import { TempDir } from '../support/temp-dir.js';
+
+const account = { username: 'etcd', password: 'not:so secret ü' };
+
+/** A registry with an image in it, and what a client needs to get at it. */
+interface Served extends AsyncDisposable {
+  readonly target: Omit<PushTarget, 'repository'>;
+  readonly host: string;
+  readonly client: Partial<RegistryClientOptions>;
+  /** Whether logging in is needed. */
+  readonly guarded: boolean;
+}
+
+const kinds: readonly { readonly name: string; readonly serve: () => Promise<Served> }[] = [
+  { name: 'docker-registry, http', serve: () => serveReal({}) },
+  { name: 'docker-registry, https and htpasswd', serve: () => serveReal({ guarded: true }) },
+];
+
+for (const { name, serve } of kinds) {
+  suite(`an image source over ${name}`, () => {
+    test('pulls an image through an index, layers side by side, and nothing twice', async () => {
+      await using served = await serve();
+      const target = { ...served.target, repository: 'library/etcd' };
+      const blobs = [1, 2, 3].map((number) => gzipSync(Buffer.alloc(300_000, number)));
+      const mine = await pushImage(target, undefined, {
+        layers: [...blobs, ...blobs.slice(0, 1)].map((content) => ({ content })),
+        process: { Cmd: ['/usr/bin/etcd'] },
+      });
+      const other = await pushImage(target, undefined, {
+        layers: [{ content: Buffer.alloc(1024) }],
+        architecture: 's390x',
+      });
+      await pushIndex(target, '3.5', [other, mine]);
+      await using client = createClient(served);
+      const source = await open(client, `${served.host}/library/etcd:3.5`);
+      const store = new RecordingStore();
+      const options = { store, platform: readHostPlatform(), signal };
+
+      const plan = await preparePull(source, options);
+      assert.equal(plan.digest, mine.digest);
+      assert.equal(plan.alreadyPresent, false);
+      assert.equal(plan.layers.length, 4);
+      assert.equal(
+        plan.bytesToFetch,
+        blobs.reduce((sum, blob) => sum + blob.length, 0),
+      );
+      assert.deepEqual(plan.config.process.cmd, ['/usr/bin/etcd']);
+
+      const events: PullProgress[] = [];
+      const image = await executePull(plan, {
+        ...{ store, source, signal, applyLayer: hashLayer },
+        onProgress: (event) => events.push(event),
+      });
+      assert.equal(image.digest, mine.digest);
+      assert.deepEqual(image.names, [`${served.host}/library/etcd:3.5`]);
+      assert.equal(store.layers.size, 3);
+      assert.equal(store.open, 0);
+      assert.equal(events.filter(({ phase }) => phase === 'done').length, 3);
+
+      const again = await preparePull(source, options);
+      assert.equal(again.bytesToFetch, 0);
+      assert.equal(again.alreadyPresent, true);
+    });
+
+    test('says that an image is not there', async () => {
+      await using served = await serve();
+      await using client = createClient(served);
+      const source = await open(client, `${served.host}/library/none:1`);
+      const error = await assertFails('REGISTRY_NOT_FOUND', () =>
+        source.readManifest(undefined, { signal }),
+      );
+      assert.match(error.message, /library\/none:1.*404.*MANIFEST_UNKNOWN/);
+    });
+
+    test('refuses wrong or missing credentials', async () => {
+      await using served = await serve();
+      if (!served.guarded) return;
+      for (const password of ['wrong', undefined]) {
+        await using client = createClient({
+          ...served,
+          client: {
+            ...served.client,
+            findCredentials: () =>
+              Promise.resolve(
+                password === undefined
+                  ? undefined
+                  : { kind: 'password', username: 'etcd', password },
+              ),
+          },
+        });
+        const source = await open(client, `${served.host}/library/etcd`);
+        const error = await assertFails('REGISTRY_UNAUTHORIZED', () =>
+          source.readManifest(undefined, { signal }),
+        );
+        assert.doesNotMatch(error.message, /wrong/, 'a password stands in an error');
+      }
+    });
+  });
+}
+
+const { signal } = new AbortController();
+
+function createClient(served: Pick<Served, 'client'>): RegistryClient {
+  return new RegistryClient({ certDirs: [], ...served.client });
+}
+
+function open(client: RegistryClient, name: string) {
+  const context = {
+    registryClient: client,
+    registriesConf: EMPTY_REGISTRIES_CONF,
+    workingDirectory: '/',
+  };
+  return openImageSource(name, context, { signal });
+}
+
+async function serveReal(options: { readonly guarded?: boolean }): Promise<Served> {
+  if (options.guarded !== true) {
+    const registry = await DockerRegistry.start();
+    return {
+      target: { origin: registry.origin },
+      host: registry.host,
+      client: {},
+      guarded: false,
+      [Symbol.asyncDispose]: () => registry[Symbol.asyncDispose](),
+    };
+  }
+  const folder = new TempDir();
+  const authority = await TestAuthority.create(folder.path);
+  const registry = await DockerRegistry.start({
+    tls: await authority.issue(['127.0.0.1']),
+    account,
+  });
+  const certsD = join(folder.path, registry.host);
+  mkdirSync(certsD);
+  writeFileSync(join(certsD, 'ca.crt'), authority.cert);
+  const basic = Buffer.from(`${account.username}:${account.password}`).toString('base64');
+  return {
+    target: {
+      origin: registry.origin,
+      ca: authority.cert,
+      headers: { authorization: `Basic ${basic}` },
+    },
+    host: registry.host,
+    client: {
+      certDirs: [folder.path],
+      findCredentials: () => Promise.resolve({ kind: 'password', ...account }),
+    },
+    guarded: true,
+    async [Symbol.asyncDispose]() {
+      await registry[Symbol.asyncDispose]();
+      folder[Symbol.dispose]();
+    },
+  };
+}

@@ -1,0 +1,73 @@
+import type { LayerSink } from '../../src/layer/layer-sink.js';
+import type { ApplyLayer } from '../../src/images/execute-pull.js';
+import { createHash } from 'node:crypto';
+import { pipeline } from 'node:stream';
+import { createGunzip } from 'node:zlib';
+
+import { OperationalError } from '../../src/errors/operational-error.js';
+import type { Digest } from '../../src/oci/digest.js';
+import type {
+  ImageStore,
+  LayerTransaction,
+  NewImage,
+  StoredImage,
+} from '../../src/store/image-store.js';
+
+/** What a pull needs of a store, kept in memory: which layers were committed, and which images recorded. */
+export class RecordingStore implements Pick<
+  ImageStore,
+  'hasLayer' | 'beginLayer' | 'addImage' | 'findImage'
+> {
+  readonly layers = new Set<string>();
+  readonly images: StoredImage[] = [];
+  /** Transactions that were begun and neither committed nor disposed of. */
+  open = 0;
+
+  hasLayer(diffId: Digest): Promise<boolean> {
+    return Promise.resolve(this.layers.has(diffId));
+  }
+
+  beginLayer(diffId: Digest): Promise<LayerTransaction> {
+    this.open++;
+    let closed = false;
+    const close = () => {
+      if (!closed) this.open--;
+      closed = true;
+    };
+    return Promise.resolve({
+      sink: {} as LayerSink,
+      commit: () => {
+        this.layers.add(diffId);
+        close();
+        return Promise.resolve();
+      },
+      [Symbol.asyncDispose]: () => {
+        close();
+        return Promise.resolve();
+      },
+    });
+  }
+
+  addImage(image: NewImage): Promise<StoredImage> {
+    const stored = { ...image, storedAtMs: 0, contentBytes: 0 };
+    this.images.push(stored);
+    return Promise.resolve(stored);
+  }
+
+  findImage(nameOrDigest: string): Promise<StoredImage | undefined> {
+    return Promise.resolve(
+      this.images.find(({ digest, names }) => [digest, ...names].includes(nameOrDigest)),
+    );
+  }
+}
+
+/** Decompresses and checks the diff id as the real one does, and takes nothing apart. */
+export const hashLayer: ApplyLayer = async (compressed, _sink, { compression, diffId }) => {
+  const hash = createHash('sha256');
+  const plain: AsyncIterable<Uint8Array> =
+    compression === 'gzip' ? pipeline(compressed, createGunzip(), () => undefined) : compressed;
+  for await (const chunk of plain) hash.update(chunk);
+  if (`sha256:${hash.digest('hex')}` !== diffId) {
+    throw new OperationalError('CONTENT_MISMATCH', 'not the diff id');
+  }
+};
