@@ -1,9 +1,8 @@
 import { quote } from '../base/escape-text.js';
 import { runProgram } from '../base/subprocess.js';
 import { OperationalError } from '../errors/operational-error.js';
-import { Bus, DBusCallError, type BusCallOptions } from './bus.js';
-import { findBusSocket, type FindBusOptions } from './find-bus.js';
-import { JobWaiter } from './job-waiter.js';
+import { DBusCallError, type Bus, type BusCallOptions } from './bus.js';
+import type { JobWaiter } from './job-waiter.js';
 import { asString, readChanges, readProperties } from './bus-values.js';
 import { readUnitState } from './read-unit-state.js';
 import type {
@@ -15,15 +14,8 @@ import type {
   UnitState,
 } from './unit-manager.js';
 
-/** Options of {@link connectUnitManager}. */
-export interface ConnectOptions {
-  readonly mode: 'system' | 'user';
-  readonly signal?: AbortSignal | undefined;
-  /** For the addresses of the buses; the process's own unless given. */
-  readonly environment?: FindBusOptions['environment'];
-}
-
-const MANAGER = {
+/** Where the manager is on its bus. */
+export const MANAGER = {
   destination: 'org.freedesktop.systemd1',
   path: '/org/freedesktop/systemd1',
   interface: 'org.freedesktop.systemd1.Manager',
@@ -34,34 +26,8 @@ const RELOAD_TIMEOUT_MS = 180_000;
 /** Enabling reads every unit directory. */
 const UNIT_FILES_TIMEOUT_MS = 60_000;
 
-/**
- * Connects to the service manager of the running system, or of the user.
- *
- * @throws {@link OperationalError} SYSTEMD_UNAVAILABLE if there is no systemd or no bus
- */
-export async function connectUnitManager(options: ConnectOptions): Promise<UnitManager> {
-  const socket = await findBusSocket({
-    mode: options.mode,
-    environment: options.environment ?? process.env,
-  });
-  const bus = await Bus.connect(socket);
-  try {
-    const jobs = await JobWaiter.start(bus, options.signal);
-    const manager = readProperties(
-      await bus.call(getAll(MANAGER.path, MANAGER.interface), { signal: options.signal }),
-    );
-    const version = /\d+/.exec(asString(manager.get('Version')))?.[0];
-    return new DBusUnitManager(bus, jobs, {
-      mode: options.mode,
-      systemdVersion: version === undefined ? undefined : Number(version),
-    });
-  } catch (error) {
-    await bus[Symbol.asyncDispose]();
-    throw error;
-  }
-}
-
-class DBusUnitManager implements UnitManager {
+/** The service manager of a running system, through its bus: see {@link connectUnitManager}. */
+export class DBusUnitManager implements UnitManager {
   readonly kind = 'dbus';
   readonly systemdVersion: number | undefined;
   readonly #bus: Bus;
@@ -223,7 +189,8 @@ class DBusUnitManager implements UnitManager {
   }
 }
 
-function getAll(path: string, name: string): Parameters<Bus['call']>[0] {
+/** The call for all properties of an object; `name` is an interface, or `''` for all of them. */
+export function getAll(path: string, name: string): Parameters<Bus['call']>[0] {
   return {
     destination: MANAGER.destination,
     path,

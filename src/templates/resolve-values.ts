@@ -35,13 +35,13 @@ export const OVERRIDABLE_VARIABLES = [
 /** What {@link resolveValues} needs. */
 export interface ResolveValuesInput {
   readonly name: ContainerName;
-  readonly mode: 'system' | 'user';
-  /** Only read in user mode: home, and `XDG_RUNTIME_DIR` where it is set. */
-  readonly user: {
-    readonly uid: number;
-    readonly gid: number;
-    readonly home: string;
-    readonly runtimeDirectory: string | undefined;
+  /** Who owns what is made: root, or the user in user mode. */
+  readonly user: { readonly uid: number; readonly gid: number };
+  /** RUN_DIRECTORY, STATE_DIRECTORY and CONF_DIRECTORY: `/run`, `/var/lib`, `/etc`, or the user's own. */
+  readonly directories: {
+    readonly run: string;
+    readonly state: string;
+    readonly configuration: string;
   };
   /** `/var/lib/berth/NAME`, whatever the deployment is. */
   readonly destdir: string;
@@ -148,14 +148,12 @@ function hostDefaults(
   input: ResolveValuesInput,
   given: ReadonlyMap<string, string>,
 ): readonly (readonly [string, string])[] {
-  const { mode, user, name } = input;
-  const run =
-    mode === 'system' ? '/run' : (user.runtimeDirectory ?? `/run/user/${user.uid.toString()}`);
-  const pidfileDirectory = given.get('RUN_DIRECTORY') ?? run;
+  const { directories, name } = input;
+  const pidfileDirectory = given.get('RUN_DIRECTORY') ?? directories.run;
   const defaults: (readonly [string, string])[] = [
-    ['RUN_DIRECTORY', run],
-    ['STATE_DIRECTORY', mode === 'system' ? '/var/lib' : `${user.home}/.data`],
-    ['CONF_DIRECTORY', mode === 'system' ? '/etc' : `${user.home}/.config`],
+    ['RUN_DIRECTORY', directories.run],
+    ['STATE_DIRECTORY', directories.state],
+    ['CONF_DIRECTORY', directories.configuration],
     ['PIDFILE', `${pidfileDirectory}/container-${name}.pid`],
     ['RUNTIME', input.runtime],
     ['ALL_PROCESS_CAPABILITIES', input.capabilities.map((cap) => JSON.stringify(cap)).join(',\n')],

@@ -14,8 +14,8 @@ import { each } from '../../support/each.js';
 function inputOf(changes: Partial<ResolveValuesInput>): ResolveValuesInput {
   return {
     name: parseContainerName('etcd'),
-    mode: 'system',
-    user: { uid: 0, gid: 0, home: '/root', runtimeDirectory: undefined },
+    user: { uid: 0, gid: 0 },
+    directories: { run: '/run', state: '/var/lib', configuration: '/etc' },
     destdir: '/var/lib/berth/etcd',
     image: { id: 'abc', name: 'registry.example/etcd:3' },
     exec: { start: '/usr/libexec/berth/launch x', stop: '', startPre: '', stopPost: '' },
@@ -38,7 +38,14 @@ function textOf(changes: Partial<ResolveValuesInput>, name: string): string | un
 const withDefaults = parseExportsManifest(
   '{"defaultValues":{"PORT":"1","NAME":"evil","RUN_DIRECTORY":"/elsewhere","COUNT":7}}',
 );
-const user = { uid: 1000, gid: 100, home: '/home/u', runtimeDirectory: '/run/user/1000' };
+const ofUser: Partial<ResolveValuesInput> = {
+  user: { uid: 1000, gid: 100 },
+  directories: {
+    run: '/run/user/1000',
+    state: '/home/u/.local/share',
+    configuration: '/home/u/.config',
+  },
+};
 
 each<{ name: string; changes: Partial<ResolveValuesInput>; variable: string; want: string }>(
   'resolveValues() decides',
@@ -96,23 +103,23 @@ each<{ name: string; changes: Partial<ResolveValuesInput>; variable: string; wan
     },
     {
       name: "a user's run directory",
-      changes: { mode: 'user', user },
+      changes: ofUser,
       variable: 'RUN_DIRECTORY',
       want: '/run/user/1000',
     },
     {
       name: "a user's state",
-      changes: { mode: 'user', user },
+      changes: ofUser,
       variable: 'STATE_DIRECTORY',
-      want: '/home/u/.data',
+      want: '/home/u/.local/share',
     },
     {
       name: "a user's configuration",
-      changes: { mode: 'user', user },
+      changes: ofUser,
       variable: 'CONF_DIRECTORY',
       want: '/home/u/.config',
     },
-    { name: 'HOST_UID', changes: { mode: 'user', user }, variable: 'HOST_UID', want: '1000' },
+    { name: 'HOST_UID', changes: ofUser, variable: 'HOST_UID', want: '1000' },
   ],
   ({ changes, variable, want }) => {
     assert.equal(textOf(changes, variable), want);
