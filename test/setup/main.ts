@@ -1,5 +1,4 @@
-import { basename } from 'node:path';
-
+import { debianImageLayers, debianImages } from '../support/debian-image.js';
 import { reapDeadHosts } from '../support/host-record.js';
 import { bootedHostRecipe, hostTree } from '../support/host-tree.js';
 import { suites } from '../support/suites.js';
@@ -25,13 +24,23 @@ if (process.getuid?.() !== 0) {
     await installPackages(missing);
   }
   await reapDeadHosts();
+  const jobs = [
+    ...suites.map((suite) => ({
+      what: `host tree of ${suite}`,
+      make: (): Promise<unknown> => hostTree(bootedHostRecipe(suite)),
+    })),
+    ...debianImages.map((name) => ({
+      what: `image ${name}`,
+      make: (): Promise<unknown> => debianImageLayers(name),
+    })),
+  ];
   // Two at a time: a build is half unpacking and half one process of dpkg.
-  const waiting = [...suites];
-  const buildNext = async (): Promise<void> => {
-    for (let suite = waiting.shift(); suite !== undefined; suite = waiting.shift()) {
-      say(`host tree ${basename(await hostTree(bootedHostRecipe(suite)))} is ready`);
+  const makeNext = async (): Promise<void> => {
+    for (let job = jobs.shift(); job !== undefined; job = jobs.shift()) {
+      await job.make();
+      say(`${job.what} is ready`);
     }
   };
-  await Promise.all([buildNext(), buildNext()]);
+  await Promise.all([makeNext(), makeNext()]);
   say('done');
 }

@@ -154,7 +154,12 @@ export class BootedHost implements AsyncDisposable {
       ],
       {
         stdio: ['ignore', console, console],
-        env: { ...process.env, SYSTEMD_NSPAWN_UNIFIED_HIERARCHY: '1' },
+        env: {
+          ...process.env,
+          SYSTEMD_NSPAWN_UNIFIED_HIERARCHY: '1',
+          // Settings below /proc/sys/net are those of the host's own namespace, so it may write them.
+          SYSTEMD_NSPAWN_API_VFS_WRITABLE: 'network',
+        },
         detached: true,
       },
     );
