@@ -11,8 +11,10 @@ import { EMPTY_REGISTRIES_CONF } from '../../src/registry/registries-conf.js';
 import { RegistryClient, type RegistryClientOptions } from '../../src/registry/registry-client.js';
 import { openImageSource } from '../../src/transport/open-image-source.js';
 import { assertFails } from '../support/assert-fails.js';
-import { TestAuthority } from '../support/certificates.js';
+import { askHttp } from '../support/ask-http.js';
+import { TestAuthority, type Certificate } from '../support/certificates.js';
 import { DockerRegistry } from '../support/docker-registry.js';
+import { FakeRegistry } from '../support/fake-registry.js';
 import { hashLayer, RecordingStore } from '../support/memory-image-store.js';
 import { pushImage, pushIndex, type PushTarget } from '../support/push-image.js';
 import { TempDir } from '../support/temp-dir.js';
@@ -24,16 +26,53 @@ interface Served extends AsyncDisposable {
   readonly target: Omit<PushTarget, 'repository'>;
   readonly host: string;
   readonly client: Partial<RegistryClientOptions>;
-  /** Whether logging in is needed. */
-  readonly guarded: boolean;
 }
 
-const kinds: readonly { readonly name: string; readonly serve: () => Promise<Served> }[] = [
-  { name: 'docker-registry, http', serve: () => serveReal({}) },
-  { name: 'docker-registry, https and htpasswd', serve: () => serveReal({ guarded: true }) },
+interface Kind {
+  readonly name: string;
+  /** Whether logging in is needed. */
+  readonly guarded: boolean;
+  readonly serve: () => Promise<Served>;
+}
+
+const kinds: readonly Kind[] = [
+  {
+    name: 'docker-registry, http',
+    guarded: false,
+    serve: () => servePlain(DockerRegistry.start()),
+  },
+  {
+    name: 'docker-registry, https and htpasswd',
+    guarded: true,
+    serve: () => serveGuarded((tls) => DockerRegistry.start({ tls, account })),
+  },
+  {
+    name: 'the fake registry, http',
+    guarded: false,
+    serve: () => servePlain(FakeRegistry.start()),
+  },
+  {
+    name: 'the fake registry, anonymous tokens',
+    guarded: false,
+    serve: () => servePlain(FakeRegistry.start({ login: 'bearer' }), tokenFor),
+  },
+  {
+    name: 'the fake registry, https and tokens',
+    guarded: true,
+    serve: () =>
+      serveGuarded(
+        (tls) =>
+          FakeRegistry.start({
+            tls,
+            login: 'bearer',
+            accounts: { [account.username]: account.password },
+          }),
+        tokenFor,
+      ),
+  },
 ];
 
-for (const { name, serve } of kinds) {
+for (const { name, guarded, serve } of kinds) {
   suite(`an image source over ${name}`, () => {
     test('pulls an image through an index, layers side by side, and nothing twice', async () => {
       await using served = await serve();
@@ -89,29 +128,30 @@ for (const { name, serve } of kinds) {
       assert.match(error.message, /library\/none:1.*404.*MANIFEST_UNKNOWN/);
     });
 
-    test('refuses wrong or missing credentials', async () => {
-      await using served = await serve();
-      if (!served.guarded) return;
-      for (const password of ['wrong', undefined]) {
-        await using client = createClient({
-          ...served,
-          client: {
-            ...served.client,
-            findCredentials: () =>
-              Promise.resolve(
-                password === undefined
-                  ? undefined
-                  : { kind: 'password', username: 'etcd', password },
-              ),
-          },
-        });
-        const source = await open(client, `${served.host}/library/etcd`);
-        const error = await assertFails('REGISTRY_UNAUTHORIZED', () =>
-          source.readManifest(undefined, { signal }),
-        );
-        assert.doesNotMatch(error.message, /wrong/, 'a password stands in an error');
-      }
-    });
+    if (guarded) {
+      test('refuses wrong or missing credentials', async () => {
+        await using served = await serve();
+        for (const password of ['wrong', undefined]) {
+          await using client = createClient({
+            ...served,
+            client: {
+              ...served.client,
+              findCredentials: () =>
+                Promise.resolve(
+                  password === undefined
+                    ? undefined
+                    : { kind: 'password', username: 'etcd', password },
+                ),
+            },
+          });
+          const source = await open(client, `${served.host}/library/etcd`);
+          const error = await assertFails('REGISTRY_UNAUTHORIZED', () =>
+            source.readManifest(undefined, { signal }),
+          );
+          assert.doesNotMatch(error.message, /wrong/, 'a password stands in an error');
+        }
+      });
+    }
   });
 }
 
@@ -130,42 +170,59 @@ function open(client: RegistryClient, name: string) {
   return openImageSource(name, context, { signal });
 }
 
-async function serveReal(options: { readonly guarded?: boolean }): Promise<Served> {
-  if (options.guarded !== true) {
-    const registry = await DockerRegistry.start();
-    return {
-      target: { origin: registry.origin },
-      host: registry.host,
-      client: {},
-      guarded: false,
-      [Symbol.asyncDispose]: () => registry[Symbol.asyncDispose](),
-    };
-  }
-  const folder = new TempDir();
-  const authority = await TestAuthority.create(folder.path);
-  const registry = await DockerRegistry.start({
-    tls: await authority.issue(['127.0.0.1']),
-    account,
-  });
-  const certsD = join(folder.path, registry.host);
-  mkdirSync(certsD);
-  writeFileSync(join(certsD, 'ca.crt'), authority.cert);
-  const basic = Buffer.from(`${account.username}:${account.password}`).toString('base64');
+interface Registry extends AsyncDisposable {
+  readonly host: string;
+  readonly origin: string;
+}
+
+type Login = (registry: Registry, ca?: string) => Promise<string>;
+
+const basic = `Basic ${Buffer.from(`${account.username}:${account.password}`).toString('base64')}`;
+
+async function servePlain(starting: Promise<Registry>, login?: Login): Promise<Served> {
+  const registry = await starting;
   return {
     target: {
       origin: registry.origin,
-      ca: authority.cert,
-      headers: { authorization: `Basic ${basic}` },
+      ...(login === undefined ? {} : { headers: { authorization: await login(registry) } }),
     },
+    host: registry.host,
+    client: {},
+    [Symbol.asyncDispose]: () => registry[Symbol.asyncDispose](),
+  };
+}
+
+async function serveGuarded(
+  start: (tls: Certificate) => Promise<Registry>,
+  login: Login = () => Promise.resolve(basic),
+): Promise<Served> {
+  const folder = new TempDir();
+  const authority = await TestAuthority.create(folder.path);
+  const registry = await start(await authority.issue(['127.0.0.1']));
+  const certsD = join(folder.path, registry.host);
+  mkdirSync(certsD);
+  writeFileSync(join(certsD, 'ca.crt'), authority.cert);
+  const authorization = await login(registry, authority.cert);
+  return {
+    target: { origin: registry.origin, ca: authority.cert, headers: { authorization } },
     host: registry.host,
     client: {
       certDirs: [folder.path],
       findCredentials: () => Promise.resolve({ kind: 'password', ...account }),
     },
-    guarded: true,
     async [Symbol.asyncDispose]() {
       await registry[Symbol.asyncDispose]();
       folder[Symbol.dispose]();
     },
   };
+}
+
+/** A token of the fake registry that may push what these tests push. */
+async function tokenFor(registry: Registry, ca?: string): Promise<string> {
+  const url = new URL('/token?scope=repository:library/etcd:pull,push', registry.origin);
+  const { body } = await askHttp(url, {
+    headers: { authorization: basic },
+    ...(ca === undefined ? {} : { ca }),
+  });
+  return `Bearer ${(JSON.parse(body.toString()) as { token: string }).token}`;
 }
