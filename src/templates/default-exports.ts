@@ -1,0 +1,129 @@
+import type { ContainerName } from '../base/container-name.js';
+import { OperationalError } from '../errors/operational-error.js';
+import { quote } from '../base/escape-text.js';
+import type { ImageConfig } from '../oci/image-config.js';
+import { buildDefaultConfig } from './default-config.js';
+import { EMPTY_EXPORTS_MANIFEST, type ExportsManifest } from './exports-manifest.js';
+import { getValue } from './get-value.js';
+import { parseTemplate } from './parse-template.js';
+import type { RenderedConfig } from './render-config.js';
+import { parseStopSignal } from './stop-signal.js';
+import type { Template } from './template.js';
+import type { Values } from './values.js';
+import { volumeDirectory } from './volume-directory.js';
+
+/** What stands for the `/exports` that an image lacks. */
+export interface DefaultExports {
+  /** Defaults of the variables that the unit template uses beyond berth's own. */
+  readonly manifest: ExportsManifest;
+  readonly service: Template;
+  renderConfig(values: Values): RenderedConfig;
+  /** Lines that make the volumes and fill them once from the image; `''` where it has none. */
+  renderTmpfiles(values: Values): string;
+  /** Directories that the checkout has to have even where the image lacks them: the working directory, as with Docker. */
+  readonly directories: readonly string[];
+  /** What could not be carried over from the image's configuration. */
+  readonly warnings: readonly string[];
+}
+
+/** What {@link createDefaultExports} needs. */
+export interface DefaultExportsInput {
+  readonly image: ImageConfig;
+  readonly name: ContainerName;
+  /** Short name of the image, for the description. */
+  readonly imageName: string;
+  /** Text of `unit-templates/container.service.hbs`. */
+  readonly serviceTemplate: string;
+  readonly mode: 'system' | 'user';
+  /** Processors of the host: each has a file that tells of its load, and is masked. */
+  readonly cpuCount: number;
+  /** Run if the image has neither Entrypoint nor Cmd; the forerunner took `run.sh` for images with `/exports`. */
+  readonly fallbackArgs?: readonly string[];
+}
+
+/**
+ * A unit, a `config.json` and tmpfiles lines from an image's configuration (DESIGN: "An image without `/exports`").
+ *
+ * @throws {@link OperationalError} IMAGE_CONFIG_INVALID if there is nothing to run, or a member cannot be used
+ */
+export function createDefaultExports(input: DefaultExportsInput): DefaultExports {
+  const { image, name } = input;
+  const defaults = describeImage(input);
+  // Built once now: what is wrong with the image is told before anything is fetched or changed.
+  const { warnings } = buildDefaultConfig({ ...input, stateDirectory: '/var/lib' });
+  return {
+    manifest: { ...EMPTY_EXPORTS_MANIFEST, defaultValues: defaults },
+    service: parseTemplate('container.service.hbs', input.serviceTemplate),
+    renderConfig: (values) => {
+      const stateDirectory = getValue(values, 'STATE_DIRECTORY').text;
+      const value = buildDefaultConfig({ ...input, stateDirectory }).config;
+      return { text: `${JSON.stringify(value, undefined, 2)}\n`, value };
+    },
+    renderTmpfiles: (values) => {
+      const state = getValue(values, 'STATE_DIRECTORY').text;
+      const destdir = getValue(values, 'DESTDIR').text;
+      return renderVolumeLines({ volumes: image.process.volumes, state, destdir, name });
+    },
+    directories: [image.process.workingDir].filter((path) => path.startsWith('/') && path !== '/'),
+    warnings,
+  };
+}
+
+/**
+ * `C` copies a tree with its owners and modes, but only where nothing stands yet or an empty directory does
+ * (tmpfiles.d(5)): a volume is filled at the first installation and never again. What the image lacks is made as a mount
+ * point of the checkout and so is an empty directory here.
+ */
+function renderVolumeLines(about: {
+  readonly volumes: readonly string[];
+  readonly state: string;
+  readonly destdir: string;
+  readonly name: ContainerName;
+}): string {
+  if (about.volumes.length === 0) return '';
+  const lines = about.volumes.map((volume) => {
+    const target = escapeField(volumeDirectory(about.state, about.name, volume));
+    return `C ${target} - - - - ${`${about.destdir}/rootfs${volume}`.replaceAll('%', '%%')}\n`;
+  });
+  return `d ${escapeField(`${about.state}/${about.name}`)} 0755 - - - -\n${lines.join('')}`;
+}
+
+function escapeField(path: string): string {
+  return path
+    .replaceAll('%', '%%')
+    .replace(/[\\"' ]/g, (character) => (character === ' ' ? '\\x20' : `\\${character}`));
+}
+
+function describeImage(input: DefaultExportsInput): ReadonlyMap<string, string> {
+  const { labels, process } = input.image;
+  const title = cleanLabel(labels['org.opencontainers.image.title']);
+  const text = cleanLabel(labels['org.opencontainers.image.description']);
+  const address = [
+    labels['org.opencontainers.image.documentation'],
+    labels['org.opencontainers.image.url'],
+  ].find((label) => label !== undefined && /^https?:\/\/[!-~]{1,500}$/.test(label));
+  const signal = parseStopSignal(process.stopSignal ?? 'SIGTERM');
+  if (signal === undefined) {
+    throw new OperationalError(
+      'IMAGE_CONFIG_INVALID',
+      `the image stops by ${quote(process.stopSignal ?? '')}, which is not a signal`,
+    );
+  }
+  const names = [title, text].filter((part) => part !== '');
+  return new Map([
+    ['DESCRIPTION', names.length === 0 ? input.imageName : names.join(': ')],
+    ['DOCUMENTATION', address ?? ''],
+    ['STOP_SIGNAL', signal.name === 'SIGTERM' ? '' : signal.name],
+    ['STOP_STATUS', String(128 + signal.number)],
+    ['WANTED_BY', input.mode === 'user' ? 'default.target' : 'multi-user.target'],
+  ]);
+}
+
+/** Labels are a stranger's text: one line of it, no control characters, not longer than a line is read. */
+function cleanLabel(label: string | undefined): string {
+  return (label ?? '')
+    .replace(/[\u0000-\u001f\u007f-\u009f\u2028\u2029\s]+/g, ' ')
+    .replace(/\\/g, '/')
+    .trim()
+    .slice(0, 120);
+}
