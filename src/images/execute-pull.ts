@@ -3,10 +3,8 @@ import { addContext } from '../errors/with-context.js';
 import type { LayerSink } from '../layer/layer-sink.js';
 import type { Descriptor } from '../oci/descriptor.js';
 import type { Digest } from '../oci/digest.js';
-import { findLayerCompression, type LayerCompression } from '../oci/media-types.js';
-import { verifyContent } from '../oci/verify-content.js';
 import type { ImageStore, StoredImage } from '../store/image-store.js';
-import type { ImageSource } from '../transport/image-source.js';
+import type { BlobStream, ImageSource } from '../transport/image-source.js';
 import type { PlannedLayer, PullPlan } from './prepare-pull.js';
 
 /** Layers that are fetched side by side: enough to keep decompressing while another connection is slow. */
@@ -23,18 +21,16 @@ export interface PullProgress {
 }
 
 /**
- * Takes the compressed bytes of a layer apart into a sink, and checks the uncompressed bytes against the diff id. Reads its
- * input to the end: the check of the compressed bytes stands there.
+ * Takes a layer apart into a sink, verified against digest, size and diff id: `applyLayer` of src/layer.
  */
-export type ApplyLayer = (
-  compressed: AsyncIterable<Uint8Array>,
-  sink: LayerSink,
-  options: {
-    readonly compression: LayerCompression;
-    readonly diffId: Digest;
-    readonly signal: AbortSignal;
-  },
-) => Promise<void>;
+export type ApplyLayer = (input: {
+  readonly source: AsyncIterable<Uint8Array>;
+  readonly descriptor: Descriptor;
+  readonly diffId: Digest;
+  readonly sink: LayerSink;
+  readonly signal: AbortSignal;
+  readonly onProgress: (bytes: number) => void;
+}) => Promise<unknown>;
 
 /** What executing a pull takes. */
 export interface ExecutePullOptions {
@@ -93,47 +89,26 @@ async function pullLayer(layer: PlannedLayer, options: ExecutePullOptions): Prom
     onProgress?.(progressOf(layer, 'present'));
     return;
   }
-  const compression = findLayerCompression(descriptor.mediaType);
-  if (compression === undefined) throw new Error('internal error: a layer of no known type');
   await using transaction = await store.beginLayer(diffId);
-  const input = new LayerInput(descriptor, (bytes) => {
-    onProgress?.(progressOf(layer, 'fetching', bytes));
+  await using blob = await openContent(source, descriptor, signal);
+  await applyLayer({
+    source: blob,
+    descriptor,
+    diffId,
+    sink: transaction.sink,
+    signal,
+    onProgress: (bytes) => onProgress?.(progressOf(layer, 'fetching', bytes)),
   });
-  await applyLayer(input.read(source, signal), transaction.sink, { compression, diffId, signal });
-  if (!input.finished) throw new Error('internal error: a layer was not read to its end');
   onProgress?.(progressOf(layer, 'storing', descriptor.size));
   await transaction.commit();
   onProgress?.(progressOf(layer, 'done', descriptor.size));
 }
 
-/** The verified bytes of a layer, counted. */
-class LayerInput {
-  finished = false;
-  readonly #descriptor: Descriptor;
-  readonly #onBytes: (bytes: number) => void;
-
-  constructor(descriptor: Descriptor, onBytes: (bytes: number) => void) {
-    this.#descriptor = descriptor;
-    this.#onBytes = onBytes;
-  }
-
-  async *read(
-    source: ImageSource,
-    signal: AbortSignal,
-  ): AsyncGenerator<Uint8Array, void, undefined> {
-    const descriptor = this.#descriptor;
-    let bytes = 0;
-    await using blob = await openContent(source, descriptor, signal);
-    for await (const chunk of verifyContent(blob, descriptor)) {
-      bytes += chunk.length;
-      this.#onBytes(bytes);
-      yield chunk;
-    }
-    this.finished = true;
-  }
-}
-
-async function openContent(source: ImageSource, descriptor: Descriptor, signal: AbortSignal) {
+async function openContent(
+  source: ImageSource,
+  descriptor: Descriptor,
+  signal: AbortSignal,
+): Promise<BlobStream> {
   const { data } = descriptor;
   if (data === undefined) return await source.openBlob(descriptor, { signal });
   return {

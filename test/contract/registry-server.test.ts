@@ -3,15 +3,15 @@ import { createHash } from 'node:crypto';
 import { suite, test } from 'node:test';
 
 import { askHttp, type HttpAnswer, type HttpQuestion } from '../support/ask-http.js';
-import { DockerRegistry } from '../support/docker-registry.js';
 import { FakeRegistry } from '../support/fake-registry.js';
 import { pushImage, pushManifest, sha256 } from '../support/push-image.js';
+import { startRegistry } from '../support/registry.js';
 
 // What distribution-spec v1.1 demands of a registry, asked of the fake one and of a real one: what holds for both
 // may be relied on in tests.
 const servers = [
   { name: 'the fake registry', start: () => FakeRegistry.start() },
-  { name: 'docker-registry', start: () => DockerRegistry.start() },
+  { name: 'docker-registry', start: () => startRegistry() },
 ];
 
 for (const { name, start } of servers) {

@@ -12,14 +12,14 @@ import { RegistryClient, type RegistryClientOptions } from '../../src/registry/r
 import { openImageSource } from '../../src/transport/open-image-source.js';
 import { assertFails } from '../support/assert-fails.js';
 import { askHttp } from '../support/ask-http.js';
-import { TestAuthority, type Certificate } from '../support/certificates.js';
-import { DockerRegistry } from '../support/docker-registry.js';
+import { TestAuthority } from '../support/certificates.js';
 import { FakeRegistry } from '../support/fake-registry.js';
 import { hashLayer, RecordingStore } from '../support/memory-image-store.js';
 import { pushImage, pushIndex, type PushTarget } from '../support/push-image.js';
+import { startRegistry } from '../support/registry.js';
 import { TempDir } from '../support/temp-dir.js';
 
-const account = { username: 'etcd', password: 'not:so secret ü' };
+const account = { user: 'etcd', password: 'not:so secret ü' };
 
 /** A registry with an image in it, and what a client needs to get at it. */
 interface Served extends AsyncDisposable {
@@ -39,12 +39,12 @@ const kinds: readonly Kind[] = [
   {
     name: 'docker-registry, http',
     guarded: false,
-    serve: () => servePlain(DockerRegistry.start()),
+    serve: () => servePlain(startRegistry()),
   },
   {
     name: 'docker-registry, https and htpasswd',
     guarded: true,
-    serve: () => serveGuarded((tls) => DockerRegistry.start({ tls, account })),
+    serve: () => serveGuarded(startRegistry({ tls: true, credentials: account })),
   },
   {
     name: 'the fake registry, http',
@@ -59,16 +59,7 @@ const kinds: readonly Kind[] = [
   {
     name: 'the fake registry, https and tokens',
     guarded: true,
-    serve: () =>
-      serveGuarded(
-        (tls) =>
-          FakeRegistry.start({
-            tls,
-            login: 'bearer',
-            accounts: { [account.username]: account.password },
-          }),
-        tokenFor,
-      ),
+    serve: () => serveGuarded(startFakeGuarded(), tokenFor),
   },
 ];
 
@@ -177,7 +168,7 @@ interface Registry extends AsyncDisposable {
 
 type Login = (registry: Registry, ca?: string) => Promise<string>;
 
-const basic = `Basic ${Buffer.from(`${account.username}:${account.password}`).toString('base64')}`;
+const basic = `Basic ${Buffer.from(`${account.user}:${account.password}`).toString('base64')}`;
 
 async function servePlain(starting: Promise<Registry>, login?: Login): Promise<Served> {
   const registry = await starting;
@@ -193,27 +184,47 @@ async function servePlain(starting: Promise<Registry>, login?: Login): Promise<S
 }
 
 async function serveGuarded(
-  start: (tls: Certificate) => Promise<Registry>,
+  starting: Promise<Registry & { readonly ca: string | undefined }>,
   login: Login = () => Promise.resolve(basic),
 ): Promise<Served> {
+  const registry = await starting;
+  const ca = registry.ca ?? '';
   const folder = new TempDir();
-  const authority = await TestAuthority.create(folder.path);
-  const registry = await start(await authority.issue(['127.0.0.1']));
   const certsD = join(folder.path, registry.host);
   mkdirSync(certsD);
-  writeFileSync(join(certsD, 'ca.crt'), authority.cert);
-  const authorization = await login(registry, authority.cert);
+  writeFileSync(join(certsD, 'ca.crt'), ca);
   return {
-    target: { origin: registry.origin, ca: authority.cert, headers: { authorization } },
+    target: { origin: registry.origin, ca, headers: { authorization: await login(registry, ca) } },
     host: registry.host,
     client: {
       certDirs: [folder.path],
-      findCredentials: () => Promise.resolve({ kind: 'password', ...account }),
+      findCredentials: () =>
+        Promise.resolve({
+          kind: 'password',
+          username: account.user,
+          password: account.password,
+        }),
     },
     async [Symbol.asyncDispose]() {
       await registry[Symbol.asyncDispose]();
       folder[Symbol.dispose]();
     },
+  };
+}
+
+async function startFakeGuarded(): Promise<Registry & { readonly ca: string }> {
+  using folder = new TempDir();
+  const authority = await TestAuthority.create(folder.path);
+  const registry = await FakeRegistry.start({
+    tls: await authority.issue(['127.0.0.1']),
+    login: 'bearer',
+    accounts: { [account.user]: account.password },
+  });
+  return {
+    host: registry.host,
+    origin: registry.origin,
+    ca: authority.cert,
+    [Symbol.asyncDispose]: () => registry[Symbol.asyncDispose](),
   };
 }
 

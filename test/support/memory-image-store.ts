@@ -1,11 +1,13 @@
 import type { LayerSink } from '../../src/layer/layer-sink.js';
 import type { ApplyLayer } from '../../src/images/execute-pull.js';
 import { createHash } from 'node:crypto';
-import { pipeline } from 'node:stream';
+import { PassThrough, Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
 import { createGunzip } from 'node:zlib';
 
 import { OperationalError } from '../../src/errors/operational-error.js';
 import type { Digest } from '../../src/oci/digest.js';
+import { verifyContent } from '../../src/oci/verify-content.js';
 import type {
   ImageStore,
   LayerTransaction,
@@ -61,13 +63,25 @@ export class RecordingStore implements Pick<
   }
 }
 
-/** Decompresses and checks the diff id as the real one does, and takes nothing apart. */
-export const hashLayer: ApplyLayer = async (compressed, _sink, { compression, diffId }) => {
+/** Decompresses and checks digest, size and diff id as the real one does, and takes nothing apart. */
+export const hashLayer: ApplyLayer = async ({ source, descriptor, diffId, onProgress }) => {
   const hash = createHash('sha256');
-  const plain: AsyncIterable<Uint8Array> =
-    compression === 'gzip' ? pipeline(compressed, createGunzip(), () => undefined) : compressed;
-  for await (const chunk of plain) hash.update(chunk);
+  let bytes = 0;
+  const blob = Readable.from(counted());
+  const tar = descriptor.mediaType.endsWith('gzip') ? createGunzip() : new PassThrough();
+  const done = pipeline(blob, tar);
+  done.catch(() => undefined); // what fails there fails the loop below, too
+  for await (const chunk of tar as AsyncIterable<Uint8Array>) hash.update(chunk);
+  await done;
   if (`sha256:${hash.digest('hex')}` !== diffId) {
     throw new OperationalError('CONTENT_MISMATCH', 'not the diff id');
+  }
+
+  async function* counted() {
+    for await (const chunk of verifyContent(source, descriptor)) {
+      bytes += chunk.length;
+      onProgress(bytes);
+      yield chunk;
+    }
   }
 };
