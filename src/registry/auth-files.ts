@@ -1,0 +1,134 @@
+import { join } from 'node:path';
+
+import { readFileBounded } from '../base/bounded-read.js';
+import { quote } from '../base/escape-text.js';
+import { parseStrictJson, type JsonObject, type JsonValue } from '../base/strict-json.js';
+import { isErrno } from '../errors/is-errno.js';
+import { OperationalError } from '../errors/operational-error.js';
+import { DOCKER_HUB } from '../oci/reference.js';
+import type { Credentials, FindCredentials } from './credentials.js';
+
+/** Largest auth.json in bytes; one with a hundred registries has some 50 KB. */
+const MAX_AUTH_FILE_BYTES = 1024 * 1024;
+
+/** What docker calls its hub in config.json. */
+const DOCKER_HUB_KEYS = ['index.docker.io/v1', 'index.docker.io', 'registry-1.docker.io'];
+
+/** What decides where credentials are looked for. */
+export interface AuthFileOptions {
+  /** HOME, XDG_RUNTIME_DIR, XDG_CONFIG_HOME, REGISTRY_AUTH_FILE, DOCKER_CONFIG are read. */
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly uid: number;
+}
+
+/**
+ * The files that containers-auth.json(5) names, first one first; with REGISTRY_AUTH_FILE that one alone.
+ */
+export function listAuthFiles({ env, uid }: AuthFileOptions): readonly string[] {
+  const only = env['REGISTRY_AUTH_FILE'];
+  if (only !== undefined && only !== '') return [only];
+  const home = env['HOME'] ?? '/root';
+  const runtimeDir = env['XDG_RUNTIME_DIR'];
+  const configHome = env['XDG_CONFIG_HOME'] ?? join(home, '.config');
+  return [
+    runtimeDir === undefined || runtimeDir === ''
+      ? `/run/containers/${uid}/auth.json`
+      : join(runtimeDir, 'containers/auth.json'),
+    join(configHome, 'containers/auth.json'),
+    join(env['DOCKER_CONFIG'] ?? join(home, '.docker'), 'config.json'),
+  ];
+}
+
+/**
+ * Finds credentials in files of the ecosystem's format. The first file with an entry for the repository, one of its namespaces
+ * or its registry decides; an entry counts for exactly the name that it has, never for a similar one (CVE-2021-41092).
+ * The files are read when the first registry asks, and not again.
+ */
+export function createCredentialFinder(paths: readonly string[]): FindCredentials {
+  let loading: Promise<readonly AuthFile[]> | undefined;
+  return async ({ registry, repository }) => {
+    loading ??= Promise.all(paths.map(loadAuthFile));
+    const keys = keysFor(registry, repository);
+    for (const file of await loading) {
+      for (const key of keys) {
+        const found = file.get(key);
+        if (found !== undefined) return found;
+      }
+    }
+    return undefined;
+  };
+}
+
+type AuthFile = ReadonlyMap<string, Credentials>;
+
+async function loadAuthFile(path: string): Promise<AuthFile> {
+  try {
+    return parseAuthFile(await readFileBounded(path, { maxBytes: MAX_AUTH_FILE_BYTES }), path);
+  } catch (error) {
+    // Another user's file is as good as none: sudo keeps HOME on some hosts.
+    if (isErrno(error, 'ENOENT', 'ENOTDIR', 'EACCES')) return new Map();
+    throw error;
+  }
+}
+
+/**
+ * Parses auth.json or docker's config.json. Entries without credentials in them (docker writes these where a helper has them)
+ * are passed over.
+ *
+ * @throws {@link OperationalError} CONFIG_INVALID, which never quotes what stands in the file
+ */
+export function parseAuthFile(bytes: Uint8Array, path: string): AuthFile {
+  let document: JsonValue;
+  try {
+    document = parseStrictJson(bytes, { what: path });
+  } catch (error) {
+    if (!(error instanceof OperationalError)) throw error;
+    // No cause: a message about a broken line could hold a password.
+    throw new OperationalError('CONFIG_INVALID', `${quote(path)} is not valid JSON`);
+  }
+  const auths = asObject(asObject(document)?.['auths']);
+  const found = new Map<string, Credentials>();
+  for (const [key, entry] of Object.entries(auths ?? {})) {
+    const credentials = parseEntry(asObject(entry), `${quote(path)}, entry ${quote(key)}`);
+    if (credentials !== undefined) found.set(normaliseKey(key), credentials);
+  }
+  return found;
+}
+
+function parseEntry(entry: JsonObject | undefined, where: string): Credentials | undefined {
+  const token = entry?.['identitytoken'];
+  if (typeof token === 'string' && token !== '') return { kind: 'refresh-token', token };
+  const auth = entry?.['auth'];
+  if (typeof auth !== 'string' || auth === '') return undefined;
+  const pair = Buffer.from(auth, 'base64').toString('utf8').replace(/\0+$/, '');
+  const colon = pair.indexOf(':');
+  if (colon < 1 || /[\r\n\0]/.test(pair)) {
+    throw new OperationalError('CONFIG_INVALID', `${where}: 'auth' is not base64 of USER:PASSWORD`);
+  }
+  return { kind: 'password', username: pair.slice(0, colon), password: pair.slice(colon + 1) };
+}
+
+/** docker writes URLs (`https://index.docker.io/v1/`): the host counts, for its hub with the path. */
+function normaliseKey(key: string): string {
+  const url = /^https?:\/\/([^/]+)(\/.*)?$/.exec(key);
+  const name = url === null ? key : `${url[1] ?? ''}${url[2] === '/v1/' ? '/v1' : ''}`;
+  if (url !== null && name.endsWith('/v1') && name !== 'index.docker.io/v1') return url[1] ?? '';
+  return name.replace(/\/+$/, '');
+}
+
+/** From the repository down to the registry. */
+function keysFor(registry: string, repository: string): readonly string[] {
+  const parts = repository.split('/');
+  const names = parts.map((_, index) => parts.slice(0, parts.length - index).join('/'));
+  return [
+    ...names.map((name) => `${registry}/${name}`),
+    registry,
+    ...(registry === DOCKER_HUB ? DOCKER_HUB_KEYS : []),
+  ];
+}
+
+function asObject(value: JsonValue | undefined): JsonObject | undefined {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+    ? (value as JsonObject)
+    : undefined;
+}

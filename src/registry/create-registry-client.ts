@@ -1,0 +1,39 @@
+import { createCredentialFinder, listAuthFiles } from './auth-files.js';
+import { createProxyFinder } from './find-proxy.js';
+import { RegistryClient, type RegistryClientOptions } from './registry-client.js';
+
+/** What a program tells of where it runs. */
+export interface RegistryEnvironment {
+  /** The process's environment. */
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly uid: number;
+  /** Overrides for single parts. */
+  readonly overrides?: Partial<RegistryClientOptions>;
+}
+
+/** Folders of containers-certs.d(5), the user's own first. */
+function listCertDirs(env: RegistryEnvironment['env'], uid: number): readonly string[] {
+  const own =
+    env['XDG_CONFIG_HOME'] ?? (env['HOME'] === undefined ? undefined : `${env['HOME']}/.config`);
+  return [
+    ...(uid === 0 || own === undefined ? [] : [`${own}/containers/certs.d`]),
+    '/etc/containers/certs.d',
+    '/etc/docker/certs.d',
+  ];
+}
+
+/**
+ * Makes a client that finds credentials, certificates and proxies where the ecosystem's tools have them.
+ *
+ * @throws OperationalError CONFIG_INVALID if the environment names a proxy that cannot be one
+ */
+export function createRegistryClient({ env, uid, overrides }: RegistryEnvironment): RegistryClient {
+  const bundle = env['SSL_CERT_FILE'];
+  return new RegistryClient({
+    certDirs: listCertDirs(env, uid),
+    ...(bundle === undefined || bundle === '' ? {} : { bundle }),
+    findCredentials: createCredentialFinder(listAuthFiles({ env, uid })),
+    findProxy: createProxyFinder(env),
+    ...overrides,
+  });
+}
