@@ -1,0 +1,261 @@
+import { posix } from 'node:path';
+
+import { quote } from '../base/escape-text.js';
+import { OperationalError } from '../errors/operational-error.js';
+import type { RuntimeConfig, RuntimeMount } from '../oci/runtime-config.js';
+import type { CompiledNamespaces } from './compile-namespaces.js';
+import {
+  OPTIONAL_BIND_SOURCES,
+  type BindSource,
+  type LaunchPlanOptions,
+  type MountPoint,
+} from './launch-plan.js';
+import { MOUNT_ATTR, PROPAGATION, parseMountOptions, type MountOptions } from './mount-options.js';
+import type { Instruction } from './plan-format.js';
+
+/** Most mounts: each bind holds a descriptor at launch, and a service may open 1024 by default. */
+const MAX_MOUNTS = 512;
+
+const BIND_RECURSIVE = 1;
+const BIND_OPTIONAL = 2;
+const BIND_IDMAPPED = 4;
+
+/** Mounts in order, and what has to be there for them. */
+export interface CompiledMounts {
+  readonly instructions: readonly Instruction[];
+  /** For after the last mount: file systems that are read-only, but take mount points of others before. */
+  readonly sealing: readonly Instruction[];
+  readonly bindSources: readonly BindSource[];
+  readonly hostMounts: readonly { source: string; destination: string; readonly: boolean }[];
+  readonly mountPoints: readonly MountPoint[];
+  /** Whether /dev is a file system of the container's own, which berth fills. */
+  readonly ownDev: boolean;
+  /** Whether the host's /run is bound to /run. */
+  readonly sharesRun: boolean;
+  readonly writableCgroup: boolean;
+  /** Adds a place that something else is mounted on; gives nothing if a mount above it makes it at launch. */
+  mountPoint(path: string, kind: MountPoint['kind']): readonly MountPoint[];
+}
+
+/** What the mounts are compiled with. */
+export interface MountContext {
+  readonly namespaces: CompiledNamespaces;
+  readonly options: LaunchPlanOptions;
+  warn(warning: string): void;
+}
+
+/**
+ * Compiles the mounts of a config.json, in its order.
+ *
+ * @throws {@link OperationalError} RUNTIME_CONFIG_INVALID, RUNTIME_UNSUPPORTED
+ */
+export function compileMounts(config: RuntimeConfig, context: MountContext): CompiledMounts {
+  if (config.mounts.length > MAX_MOUNTS) refuse(`there are more than ${MAX_MOUNTS} mounts`);
+  const compiler = new MountCompiler(context);
+  const destinations = config.mounts.map((mount, index) =>
+    normaliseInRoot(mount.destination, `mounts[${index}].destination`),
+  );
+  if (!destinations.includes('/dev')) compiler.add(DEFAULT_DEV, { destination: '/dev', index: -1 });
+  for (const [index, mount] of config.mounts.entries()) {
+    compiler.add(mount, { destination: destinations[index] ?? '/', index });
+  }
+  return compiler.finish();
+}
+
+/** The specification asks for default devices; a read-only root has no place for them but a file system of its own. */
+const DEFAULT_DEV: RuntimeMount = {
+  destination: '/dev',
+  type: 'tmpfs',
+  source: 'tmpfs',
+  options: ['nosuid', 'strictatime', 'mode=755', 'size=65536k'],
+  hasIdMappings: false,
+};
+
+/** An absolute path inside the root, without `.`, `..` and needless slashes. Drafts allowed paths without the first one. */
+export function normaliseInRoot(path: string, at: string): string {
+  if (path.split('/').includes('..'))
+    refuse(`${at}: refusing ${quote(path)}, it has a '..' component`);
+  const normal = posix.normalize(`/${path}`).replace(/^\/+/, '/');
+  if (Buffer.byteLength(normal) > 4000) refuse(`${at}: the path is too long`);
+  return normal.length > 1 ? normal.replace(/\/$/, '') : normal;
+}
+
+class MountCompiler {
+  readonly #context: MountContext;
+  readonly #instructions: Instruction[] = [];
+  readonly #sealing: Instruction[] = [];
+  readonly #bindSources: BindSource[] = [];
+  readonly #hostMounts: { source: string; destination: string; readonly: boolean }[] = [];
+  readonly #mountPoints: MountPoint[] = [];
+  readonly #mounted: string[] = [];
+  readonly #ignoredOnBinds = new Map<string, number>();
+  #ownDev = false;
+  #sharesRun = false;
+  #writableCgroup = false;
+
+  constructor(context: MountContext) {
+    this.#context = context;
+  }
+
+  add(mount: RuntimeMount, place: { destination: string; index: number }): void {
+    const { destination, index } = place;
+    const options = parseMountOptions(mount.options);
+    const type = mount.type ?? (options.bind === 'none' ? undefined : 'bind');
+    if (destination === '/') refuse(`mounts[${index}]: refusing to mount over the root`);
+    if (mount.hasIdMappings) {
+      unsupported(`mounts[${index}]: id mappings of a single mount are not supported`);
+    }
+    if (options.idmap && !this.#context.namespaces.has('user')) {
+      refuse(`mounts[${index}]: 'idmap' needs a user namespace`);
+    }
+    if (options.bind !== 'none' || type === 'bind' || type === 'rbind') {
+      this.#addBind(mount, {
+        ...place,
+        options: type === 'rbind' ? { ...options, bind: 'rbind' } : options,
+      });
+    } else if (type === undefined) refuse(`mounts[${index}]: there is no type`);
+    else if (type === 'cgroup' || type === 'cgroup2') this.#addCgroup(destination, options);
+    else if (type === 'sysfs' && this.#needsHostSys()) this.#addHostSys(mount, place);
+    else this.#addFileSystem(type, { destination, options, source: mount.source });
+    this.#mounted.push(destination);
+  }
+
+  finish(): CompiledMounts {
+    for (const [option, count] of this.#ignoredOnBinds) {
+      const where = count === 1 ? 'one bind mount' : `${count} bind mounts`;
+      this.#context.warn(`option ${quote(option)} of ${where} means nothing there, ignoring`);
+    }
+    return {
+      instructions: this.#instructions,
+      sealing: this.#sealing,
+      bindSources: this.#bindSources,
+      hostMounts: this.#hostMounts,
+      mountPoints: this.#mountPoints,
+      ownDev: this.#ownDev,
+      sharesRun: this.#sharesRun,
+      writableCgroup: this.#writableCgroup,
+      mountPoint: (path, kind) => this.#mountPointOf({ path, kind }),
+    };
+  }
+
+  #addBind(
+    mount: RuntimeMount,
+    place: { destination: string; index: number; options: MountOptions },
+  ): void {
+    const { destination, index, options } = place;
+    if (mount.source === undefined) refuse(`mounts[${index}]: a bind mount needs a source`);
+    const source = this.#hostPath(mount.source, index);
+    const optional = (this.#context.options.optionalBindSources ?? OPTIONAL_BIND_SOURCES).includes(
+      source,
+    );
+    const readonly = ((options.attributes.set | options.recursive.set) & MOUNT_ATTR.rdonly) !== 0;
+    for (const option of options.data) {
+      this.#ignoredOnBinds.set(option, (this.#ignoredOnBinds.get(option) ?? 0) + 1);
+    }
+    this.#instructions.push([
+      'BIND',
+      source,
+      destination,
+      (options.bind === 'rbind' ? BIND_RECURSIVE : 0) |
+        (optional ? BIND_OPTIONAL : 0) |
+        (options.idmap ? BIND_IDMAPPED : 0),
+      options.attributes.set,
+      options.attributes.clear,
+      options.recursive.set,
+      options.recursive.clear,
+      // What is not said to be shared is private: runtime-spec leaves it open, crun and runc do so.
+      options.propagation === 0 ? (PROPAGATION['private'] ?? 0) : options.propagation,
+    ]);
+    this.#bindSources.push({ path: source, optional, readonly });
+    this.#hostMounts.push({ source, destination, readonly });
+    this.#mountPoints.push(
+      ...this.#mountPointOf({ path: destination, kind: 'like-source', source }),
+    );
+    if (destination === '/run' && source === '/run') this.#sharesRun = true;
+    if (destination === '/dev') this.#ownDev = false;
+  }
+
+  #addCgroup(destination: string, options: MountOptions): void {
+    const own = this.#context.namespaces.isNew('cgroup');
+    const readonly = (options.attributes.set & MOUNT_ATTR.rdonly) !== 0;
+    if (!readonly && own) this.#writableCgroup = true;
+    if (!readonly && !own) {
+      this.#context.warn(
+        `${destination} is mounted read-only: without a cgroup namespace it is the whole host's`,
+      );
+    }
+    this.#instructions.push(['CGROUP', destination, options.attributes.set, own ? 1 : 0]);
+    this.#mountPoints.push(...this.#mountPointOf({ path: destination, kind: 'directory' }));
+  }
+
+  #addFileSystem(
+    type: string,
+    mount: { destination: string; options: MountOptions; source: string | undefined },
+  ): void {
+    const { destination, options, source } = mount;
+    const kernelOwn = ['proc', 'sysfs', 'tmpfs', 'devpts', 'mqueue', 'ramfs'].includes(type);
+    this.#instructions.push(['FILE_SYSTEM', type]);
+    if (source !== undefined) {
+      this.#instructions.push(['OPTION', 'source', source]);
+    }
+    for (const option of options.data) {
+      const equals = option.indexOf('=');
+      const [key, value] =
+        equals < 0 ? [option, ''] : [option.slice(0, equals), option.slice(equals + 1)];
+      if (key === 'tmpcopyup')
+        unsupported(`${destination}: the option 'tmpcopyup' is not supported`);
+      this.#instructions.push(['OPTION', key, value]);
+    }
+    // A tmpfs takes the mount points of what comes after it; only then can it become read-only.
+    const later = type === 'tmpfs' && (options.attributes.set & MOUNT_ATTR.rdonly) !== 0;
+    const attributes = later ? options.attributes.set & ~MOUNT_ATTR.rdonly : options.attributes.set;
+    this.#instructions.push(['MOUNT', destination, attributes, options.propagation]);
+    if (later) this.#sealing.push(['READ_ONLY_MOUNT', destination]);
+    if (!kernelOwn && source?.startsWith('/') === true) {
+      const readonly = (options.attributes.set & MOUNT_ATTR.rdonly) !== 0;
+      this.#hostMounts.push({ source, destination, readonly });
+    }
+    this.#mountPoints.push(...this.#mountPointOf({ path: destination, kind: 'directory' }));
+    if (destination === '/dev') this.#ownDev = true;
+  }
+
+  /** sysfs belongs to a network namespace: the host's cannot be mounted from within a user namespace. */
+  #needsHostSys(): boolean {
+    const { namespaces } = this.#context;
+    return namespaces.has('user') && !namespaces.isNew('network');
+  }
+
+  #addHostSys(mount: RuntimeMount, place: { destination: string; index: number }): void {
+    this.#context.warn(
+      `${place.destination} is the host's, read-only: the network is the host's, the user namespace is not`,
+    );
+    const options = parseMountOptions(['rbind', 'rro', 'nosuid', 'noexec', 'nodev']);
+    this.#addBind({ ...mount, source: '/sys' }, { ...place, options });
+  }
+
+  #hostPath(source: string, index: number): string {
+    const path = source.startsWith('/')
+      ? source
+      : posix.join(posix.dirname(this.#context.options.rootfs), source);
+    if (path.split('/').includes('..')) {
+      refuse(`mounts[${index}].source: refusing ${quote(source)}, it has a '..' component`);
+    }
+    const normal = posix.normalize(path).replace(/^\/+/, '/');
+    return normal.length > 1 ? normal.replace(/\/$/, '') : normal;
+  }
+
+  /** Below another mount the place is made at launch: in the root itself nothing can be. */
+  #mountPointOf(point: MountPoint): readonly MountPoint[] {
+    const covered = this.#mounted.some((mounted) => point.path.startsWith(`${mounted}/`));
+    const known = this.#mounted.includes(point.path);
+    return covered || known ? [] : [point];
+  }
+}
+
+function refuse(problem: string): never {
+  throw new OperationalError('RUNTIME_CONFIG_INVALID', problem);
+}
+
+function unsupported(problem: string): never {
+  throw new OperationalError('RUNTIME_UNSUPPORTED', problem);
+}

@@ -1,0 +1,129 @@
+import { quote } from '../base/escape-text.js';
+import { OperationalError } from '../errors/operational-error.js';
+import type { IdMapping, RuntimeLinux } from '../oci/runtime-config.js';
+import type { Instruction } from './plan-format.js';
+
+/** The namespaces of config-linux.md by the flag of clone(2). */
+export const NAMESPACE_FLAGS = {
+  mount: 0x0002_0000,
+  cgroup: 0x0200_0000,
+  uts: 0x0400_0000,
+  ipc: 0x0800_0000,
+  user: 0x1000_0000,
+  pid: 0x2000_0000,
+  network: 0x4000_0000,
+  time: 0x0000_0080,
+} as const;
+
+/** A type of namespace. */
+export type LinuxNamespace = keyof typeof NAMESPACE_FLAGS;
+
+/** The kernel takes at most 340 lines of a map (user_namespaces(7)). */
+const MAX_ID_MAPPINGS = 340;
+
+/** The namespaces of a container: made anew, or joined by path. */
+export interface CompiledNamespaces {
+  readonly list: readonly { readonly type: LinuxNamespace; readonly path?: string }[];
+  /** Whether the container has that namespace for itself or joins one: it is not the host's. */
+  has(type: LinuxNamespace): boolean;
+  /** Whether the namespace is made for this container alone. */
+  isNew(type: LinuxNamespace): boolean;
+  readonly instructions: readonly Instruction[];
+}
+
+/**
+ * Compiles the namespaces.
+ *
+ * @throws {@link OperationalError} RUNTIME_CONFIG_INVALID, RUNTIME_UNSUPPORTED
+ */
+export function compileNamespaces(linux: RuntimeLinux): CompiledNamespaces {
+  const byType = new Map<LinuxNamespace, string | undefined>();
+  for (const [index, { type, path }] of linux.namespaces.entries()) {
+    const at = `linux.namespaces[${index}]`;
+    if (!isNamespace(type)) refuse(`${at}: ${quote(type)} is not a namespace`);
+    if (byType.has(type)) refuse(`${at}: ${quote(type)} stands twice`);
+    if (path !== undefined && path !== '' && !path.startsWith('/')) {
+      refuse(`${at}: ${quote(path)} is not an absolute path`);
+    }
+    byType.set(type, path === '' ? undefined : path);
+  }
+  if (!byType.has('mount')) {
+    throw new OperationalError(
+      'RUNTIME_UNSUPPORTED',
+      'the container has no mount namespace of its own: refusing to mount on the host',
+    );
+  }
+  const isNew = (type: LinuxNamespace): boolean =>
+    byType.has(type) && byType.get(type) === undefined;
+  const list = [...byType].map(([type, path]) => (path === undefined ? { type } : { type, path }));
+  return {
+    list,
+    has: (type) => byType.has(type),
+    isNew,
+    instructions: [
+      ...compileUserNamespace(linux, { isNew: isNew('user'), hasPid: byType.has('pid') }),
+      ...list.flatMap(({ type, path }): readonly Instruction[] =>
+        path === undefined ? [] : [['JOIN', NAMESPACE_FLAGS[type], path]],
+      ),
+      ['UNSHARE', unshareFlags(list), timeOffsets(linux, isNew('time'))],
+    ],
+  };
+}
+
+function unshareFlags(list: CompiledNamespaces['list']): number {
+  return list
+    .filter(({ type, path }) => path === undefined && type !== 'user')
+    .reduce((flags, { type }) => flags | NAMESPACE_FLAGS[type], 0);
+}
+
+function compileUserNamespace(
+  linux: RuntimeLinux,
+  user: { isNew: boolean; hasPid: boolean },
+): readonly Instruction[] {
+  if (!user.isNew) {
+    if (linux.uidMappings.length + linux.gidMappings.length > 0 && !hasUser(linux)) {
+      refuse('there are id mappings, but no user namespace');
+    }
+    return [];
+  }
+  if (linux.uidMappings.length === 0 || linux.gidMappings.length === 0) {
+    refuse('a user namespace needs uidMappings and gidMappings');
+  }
+  if (!user.hasPid) {
+    throw new OperationalError(
+      'RUNTIME_UNSUPPORTED',
+      'a user namespace without a pid namespace is not supported: its /proc could not be mounted',
+    );
+  }
+  return [['USER_NAMESPACE', formatMap(linux.uidMappings), formatMap(linux.gidMappings)]];
+}
+
+function hasUser(linux: RuntimeLinux): boolean {
+  return linux.namespaces.some(({ type }) => type === 'user');
+}
+
+function formatMap(mappings: readonly IdMapping[]): string {
+  if (mappings.length > MAX_ID_MAPPINGS) refuse(`more than ${MAX_ID_MAPPINGS} id mappings`);
+  return mappings.map((map) => `${map.containerID} ${map.hostID} ${map.size}\n`).join('');
+}
+
+function timeOffsets(linux: RuntimeLinux, isNew: boolean): string {
+  const offsets = Object.entries(linux.timeOffsets);
+  if (offsets.length > 0 && !isNew) refuse('there are time offsets, but no new time namespace');
+  return offsets
+    .map(([clock, { secs, nanosecs }]) => {
+      if (clock !== 'monotonic' && clock !== 'boottime') {
+        refuse(`linux.timeOffsets: ${quote(clock)} is not a clock that can be set off`);
+      }
+      return `${clock} ${secs} ${nanosecs}\n`;
+    })
+    .join('');
+}
+
+function isNamespace(type: string): type is LinuxNamespace {
+  return Object.hasOwn(NAMESPACE_FLAGS, type);
+}
+
+function refuse(problem: string): never {
+  throw new OperationalError('RUNTIME_CONFIG_INVALID', problem);
+}

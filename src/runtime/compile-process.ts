@@ -1,0 +1,182 @@
+import { quote } from '../base/escape-text.js';
+import { OperationalError } from '../errors/operational-error.js';
+import type { RuntimeConfig, RuntimeLimit, RuntimeProcess } from '../oci/runtime-config.js';
+import { capabilityMask } from './capabilities.js';
+import { normaliseInRoot } from './compile-mounts.js';
+import { resolveImageUser, type ImageUser } from './image-user.js';
+import type { LaunchPlanOptions } from './launch-plan.js';
+import type { Instruction } from './plan-format.js';
+
+/** setrlimit(2) resources by their numbers. */
+const RLIMITS = [
+  'RLIMIT_CPU',
+  'RLIMIT_FSIZE',
+  'RLIMIT_DATA',
+  'RLIMIT_STACK',
+  'RLIMIT_CORE',
+  'RLIMIT_RSS',
+  'RLIMIT_NPROC',
+  'RLIMIT_NOFILE',
+  'RLIMIT_MEMLOCK',
+  'RLIMIT_AS',
+  'RLIMIT_LOCKS',
+  'RLIMIT_SIGPENDING',
+  'RLIMIT_MSGQUEUE',
+  'RLIMIT_NICE',
+  'RLIMIT_RTPRIO',
+  'RLIMIT_RTTIME',
+] as const;
+
+/** Most bytes of arguments and environment together: Linux takes a quarter of the stack limit, 2 MiB by default. */
+const MAX_TEXT_BYTES = 2_000_000;
+/** Longest single argument or variable, in bytes (MAX_ARG_STRLEN of Linux, with its NUL). */
+const MAX_ARGUMENT_BYTES = 131_071;
+const DEFAULT_UMASK = 0o022;
+const DEFAULT_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
+const RLIM_INFINITY = 0xffff_ffff_ffff_ffffn;
+
+/** Who the process is, as the plan has it. */
+export interface CompiledUser {
+  readonly uid: number;
+  readonly gid: number;
+  readonly groups: readonly number[];
+  readonly home: string | undefined;
+}
+
+/** The user by number, or by name of the image where the config.json has a `username`. */
+export function compileUser(process: RuntimeProcess, options: LaunchPlanOptions): CompiledUser {
+  const { user } = process;
+  const files = { passwd: options.passwd, group: options.group };
+  const named: ImageUser | undefined =
+    user.username === undefined ? undefined : resolveImageUser(user.username, files);
+  const uid = named?.uid ?? user.uid;
+  const gid = named?.gid ?? user.gid;
+  // Exactly these, the primary one among them: what the launcher had must not stay (CVE-2022-36109).
+  const groups = [...new Set([gid, ...(named?.groups ?? []), ...user.additionalGids])];
+  return { uid, gid, groups, home: named?.home ?? resolveImageUser(String(uid), files).home };
+}
+
+/** The five sets as instructions; what cannot be, is left out with a warning (runtime-spec config.md, "capabilities"). */
+export function compileCapabilities(
+  process: RuntimeProcess,
+  warn: (warning: string) => void,
+): { readonly bounding: bigint; readonly effective: Instruction } {
+  const unknown = new Set<string>();
+  const mask = (names: readonly string[] | undefined): bigint =>
+    capabilityMask(names ?? [], (name) => unknown.add(name));
+  const sets = process.capabilities;
+  const bounding = mask(sets?.bounding);
+  const permitted = mask(sets?.permitted);
+  const effective = mask(sets?.effective) & permitted;
+  const inheritable = mask(sets?.inheritable);
+  const wanted = mask(sets?.ambient);
+  const ambient = wanted & permitted & inheritable;
+  if (ambient !== wanted) {
+    warn('ambient capabilities that are not both permitted and inheritable are left out');
+  }
+  for (const name of unknown) warn(`capability ${quote(name)} is not known to Linux, ignoring`);
+  return { bounding, effective: ['CAPABILITIES', effective, permitted, inheritable, ambient] };
+}
+
+/** Resource limits; each may stand once. */
+export function compileLimits(limits: readonly RuntimeLimit[]): readonly Instruction[] {
+  const seen = new Set<string>();
+  return limits.map(({ type, soft, hard }) => {
+    const number = (RLIMITS as readonly string[]).indexOf(type);
+    if (number < 0) refuse(`process.rlimits: ${quote(type)} is not a resource limit`);
+    if (seen.has(type)) refuse(`process.rlimits: ${quote(type)} stands twice`);
+    if (soft > hard)
+      refuse(`process.rlimits: the soft limit of ${quote(type)} is above the hard one`);
+    seen.add(type);
+    return ['RLIMIT', number, limitValue(soft), limitValue(hard)];
+  });
+}
+
+/** Arguments and environment; HOME is added from the image's passwd file, as other runtimes do. */
+export function compileProgram(
+  process: RuntimeProcess,
+  program: { readonly user: CompiledUser; readonly init: boolean },
+): readonly Instruction[] {
+  const env = [...lastOfEach(process.env)];
+  if (!env.some((entry) => entry.startsWith('HOME='))) {
+    env.push(`HOME=${program.user.home ?? (program.user.uid === 0 ? '/root' : '/')}`);
+  }
+  let bytes = 0;
+  for (const text of [...process.args, ...env]) {
+    const size = Buffer.byteLength(text);
+    bytes += size + 1;
+    if (size > MAX_ARGUMENT_BYTES || bytes > MAX_TEXT_BYTES) {
+      throw new OperationalError(
+        'LIMIT_EXCEEDED',
+        `arguments and environment are larger than Linux takes (${MAX_ARGUMENT_BYTES} bytes each, ${MAX_TEXT_BYTES} in all)`,
+      );
+    }
+  }
+  const path = env.find((entry) => entry.startsWith('PATH='))?.slice('PATH='.length);
+  return [
+    ...process.args.map((text): Instruction => ['ARGUMENT', text]),
+    ...env.map((text): Instruction => ['ENVIRONMENT', text]),
+    ['EXEC', program.init ? 1 : 0, path === undefined || path === '' ? DEFAULT_PATH : path],
+  ];
+}
+
+/** Everything of the process but namespaces, privileges and program. */
+export function compileAttributes(config: RuntimeConfig): readonly Instruction[] {
+  const { process, linux } = config;
+  const instructions: Instruction[] = [];
+  if (process.oomScoreAdj !== undefined) {
+    instructions.push(['PROC_WRITE', 'self/oom_score_adj', String(process.oomScoreAdj)]);
+  }
+  instructions.push(...compileLimits(process.rlimits));
+  if (linux.personality !== undefined) {
+    const number = { LINUX: 0, LINUX32: 8 }[linux.personality.domain];
+    if (number === undefined) refuse(`${quote(linux.personality.domain)} is not a personality`);
+    instructions.push(['PERSONALITY', number]);
+  }
+  instructions.push(['DIRECTORY', normaliseInRoot(process.cwd, 'process.cwd')]);
+  if (process.selinuxLabel !== undefined) {
+    instructions.push(['LABEL', 'self/attr/exec', '/sys/fs/selinux', process.selinuxLabel]);
+  }
+  if (process.apparmorProfile !== undefined) {
+    const module = '/sys/kernel/security/apparmor';
+    instructions.push([
+      'LABEL',
+      'self/attr/apparmor/exec',
+      module,
+      `exec ${process.apparmorProfile}`,
+    ]);
+  }
+  return instructions;
+}
+
+/** The user, the groups and the umask as instructions. */
+export function compileIdentity(
+  user: CompiledUser,
+  umask: number | undefined,
+): readonly Instruction[] {
+  const groups = Buffer.alloc(user.groups.length * 4);
+  for (const [index, gid] of user.groups.entries()) groups.writeUInt32LE(gid, index * 4);
+  return [
+    ['USER', user.uid, user.gid, groups],
+    ['UMASK', umask ?? DEFAULT_UMASK],
+  ];
+}
+
+function limitValue(value: number): bigint {
+  return value === Infinity ? RLIM_INFINITY : BigInt(value);
+}
+
+/** Of variables that stand twice the last one counts, as in a shell. */
+function lastOfEach(env: readonly string[]): Iterable<string> {
+  const byName = new Map<string, string>();
+  for (const entry of env) {
+    const name = /^([^=]+)=/.exec(entry)?.[1];
+    if (name === undefined) refuse(`process.env: ${quote(entry)} is not NAME=VALUE`);
+    byName.set(name, entry);
+  }
+  return byName.values();
+}
+
+function refuse(problem: string): never {
+  throw new OperationalError('RUNTIME_CONFIG_INVALID', problem);
+}

@@ -1,0 +1,148 @@
+/* launch PLAN [INSTANCE]: starts what the plan describes. launch --check PLAN [INSTANCE]: only says whether it could. */
+#include <sys/wait.h>
+
+#include "launch.h"
+
+static const char sealed[] = "berth-launch";
+
+struct launch launch = {
+    .name = "a container", .instance = "", .root = -1, .file_system = -1, .proc = -1, .user_namespace = -1,
+    .pid_file = -1, .status_pipe = -1, .notify_in = -1, .notify_out = -1, .host_socket = -1,
+};
+
+static action *const on_host[] = {
+#define OP(number, name, fields, host, container) [number] = host,
+#include "ops.def"
+#undef OP
+};
+static action *const in_container[] = {
+#define OP(number, name, fields, host, container) [number] = container,
+#include "ops.def"
+#undef OP
+};
+
+static void run_steps(action *const table[])
+{
+    for (uint32_t i = 0; i < launch.count; i++) table[launch.steps[i].op](&launch.steps[i]);
+}
+
+void take_name(struct step *step) { launch.name = step->field[0].text; }
+void take_stop_signal(struct step *step) { launch.stop_signal = (uint32_t)step->field[0].number; }
+
+void open_pid_file(struct step *step)
+{
+    launch.pid_file = open(step->field[0].text, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0644);
+    if (launch.pid_file < 0) fail(STATUS_PID_FILE, "opening the pid file", step->field[0].text);
+}
+
+/* As with a unit that changed on disk: what is compiled starts, and the journal names the way to take the change over. */
+void warn_of_edit(struct step *step)
+{
+    struct stat status;
+    if (stat(step->field[0].text, &status) < 0) return warn("config.json", "cannot be looked at; the container starts by its launch plan");
+    uint64_t changed = (uint64_t)status.st_mtim.tv_sec * 1000000000u + (uint64_t)status.st_mtim.tv_nsec;
+    if ((uint64_t)status.st_size == step->field[1].number && changed == step->field[2].number) return;
+    warn("config.json was changed after its launch plan was made; to take the change over: berth apply", launch.name);
+}
+
+/*
+ * A container can open whatever runs in it through /proc/self/exe, and write to it when it no longer runs
+ * (CVE-2019-5736). So the launcher runs itself again from a read-only mount that no one else can reach or remount.
+ */
+static void run_sealed(char **arguments)
+{
+    int tree = (int)open_tree(AT_FDCWD, "/proc/self/exe", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
+    if (tree < 0 || set_attributes(tree, 0, MOUNT_ATTR_RDONLY, MOUNT_ATTR_NOEXEC, MS_PRIVATE, 0) < 0) fail(STATUS_SYSTEM, "sealing", "the launcher");
+    arguments[0] = (char *)sealed;
+    syscall(SYS_execveat, tree, "", arguments, environ, AT_EMPTY_PATH);
+    fail(STATUS_SYSTEM, "running", "the launcher");
+}
+
+static void check_instance(const char *name)
+{
+    size_t length = strlen(name);
+    for (const char *at = name; *at; at++) if (*at == '/' || (unsigned char)*at < ' ' || *at == 127) length = 0;
+    if (length == 0 || length > MAX_INSTANCE || strstr(name, "..")) errno = EINVAL, fail(STATUS_PLAN, "taking the instance name", name);
+    launch.instance = name;
+}
+
+/* The parent keeps three descriptors at most: what it held of the sockets would keep them open for ever. */
+static void close_others(int pipe)
+{
+    unsigned keep[3] = { (unsigned)pipe, (unsigned)launch.notify_in, (unsigned)launch.notify_out }, first = 3;
+    for (;;) {
+        unsigned next = ~0u;
+        for (int i = 0; i < 3; i++) if (keep[i] >= first && keep[i] < next) next = keep[i];
+        if (next > first && syscall(SYS_close_range, first, next - (next != ~0u), 0) < 0) fail(STATUS_SYSTEM, "closing", "descriptors");
+        if (next == ~0u) return;
+        first = next + 1;
+    }
+}
+
+static void write_pid(pid_t child)
+{
+    char text[16], *digit = text + sizeof text;
+    *--digit = '\n';
+    for (pid_t rest = child; rest; rest /= 10) *--digit = (char)('0' + rest % 10);
+    ssize_t length = text + sizeof text - digit;
+    if (write(launch.pid_file, digit, (size_t)length) != length) fail(STATUS_PID_FILE, "writing", "the pid file");
+}
+
+static _Noreturn void stay(pid_t child, int pipe, bool stub)
+{
+    int status;
+    char byte;
+    /* Nothing arrives while the launcher's own code runs in the child; signals wait in our mask until then. */
+    while (!stub && read(pipe, &byte, 1) < 0 && errno == EINTR) { }
+    if (launch.pid_file >= 0) {
+        if (waitpid(child, &status, WNOHANG) == child) end_as(status);
+        write_pid(child);
+        _exit(0);
+    }
+    close_others(pipe);
+    if (chdir("/") < 0) fail(STATUS_SYSTEM, "entering", "/");
+    status = supervise(child, launch.notify_in >= 0);
+    if (stub && WIFEXITED(status) && WEXITSTATUS(status) == 0 && read(pipe, &status, sizeof status) < 0) _exit(STATUS_SYSTEM);
+    end_as(status);
+}
+
+static void start(void)
+{
+    int pipe[2];
+    sigset_t all;
+    bool stub = launch.steps[launch.count - 1].field[0].number != 0;
+    count_listen_fds();
+    run_steps(on_host);
+    sigfillset(&all);
+    sigprocmask(SIG_BLOCK, &all, &launch.signals);
+    if (enter_namespaces() | (launch.pid_file >= 0)) {
+        if (pipe2(pipe, O_CLOEXEC) < 0) fail(STATUS_SYSTEM, "making", "a pipe");
+        pid_t child = fork();
+        if (child < 0) fail(STATUS_SYSTEM, "forking", "for the container");
+        if (child > 0) {
+            close(pipe[1]);
+            stay(child, pipe[0], stub);
+        }
+        close(pipe[0]);
+        launch.status_pipe = pipe[1];
+    }
+    enter_mount_namespace();
+    run_steps(in_container);
+}
+
+int main(int count, char **arguments)
+{
+    bool check = count > 1 && strcmp(arguments[1], "--check") == 0;
+    char **rest = arguments + 1 + check;
+    if (count < 2 + check || count > 3 + check) errno = EINVAL, fail(STATUS_PLAN, "understanding", "the arguments; usage: launch [--check] PLAN [INSTANCE]");
+    if (!check && strcmp(arguments[0], sealed) != 0) run_sealed(arguments);
+    if (rest[1]) check_instance(rest[1]);
+    read_plan(rest[0], !check);
+    if (check) return 0;
+    launch.arguments = calloc(launch.count + 1, sizeof(char *));
+    launch.environment = calloc(launch.count + 8, sizeof(char *));
+    if (!launch.arguments || !launch.environment) fail(STATUS_SYSTEM, "allocating for", "the program");
+    prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+    umask(0);
+    start();
+}

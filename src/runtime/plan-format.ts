@@ -1,0 +1,149 @@
+/**
+ * The launch plan: what the launcher reads. The C side is `launcher/ops.def` (the same table) and `launcher/plan.c`.
+ *
+ * ```
+ * plan        = header instruction*
+ * header      = "BERTHPLN" format:u32 length:u32 checksum:u32 count:u32
+ * instruction = op:u32 size:u32 field*            size is that of its fields
+ * field       = u: u32 | q: u64 | s, p, t, b: length:u32 bytes padding
+ * ```
+ * Numbers are little-endian. `length` of the header is that of the whole plan, `checksum` is FNV-1a (32 bits) over the
+ * whole plan with the checksum's own bytes taken as 0: every single changed byte changes it. Texts end in one NUL, which
+ * counts; padding is NULs up to a multiple of four. `p` is an absolute path of at most 4095 bytes; in a `t` the byte 0xFF
+ * (never part of UTF-8) is a slot for the instance name.
+ *
+ * Instructions stand in the order in which they are carried out: NAME first, what concerns the host before ROOT, mounts
+ * between ROOT and PIVOT, the process after it, EXEC last. The launcher checks all of it before it does any of it. A
+ * format number names the table below: what an instruction means never changes, a new meaning is a new format.
+ */
+export const PLAN_FORMAT = 1;
+
+/** Every instruction: its number, and the kinds of its fields. */
+export const INSTRUCTIONS = {
+  NAME: { op: 1, fields: 's' },
+  STAMP: { op: 2, fields: 'pqq' },
+  STOP_SIGNAL: { op: 3, fields: 'u' },
+  PID_FILE: { op: 4, fields: 'p' },
+  USER_NAMESPACE: { op: 5, fields: 'ss' },
+  JOIN: { op: 6, fields: 'up' },
+  UNSHARE: { op: 7, fields: 'us' },
+  HOST_DIRECTORY: { op: 8, fields: 'puuu' },
+  ROOT: { op: 9, fields: 'pu' },
+  VOLATILE_ROOT: { op: 10, fields: 's' },
+  BIND: { op: 11, fields: 'tpuuuuuu' },
+  FILE_SYSTEM: { op: 12, fields: 's' },
+  OPTION: { op: 13, fields: 'ss' },
+  MOUNT: { op: 14, fields: 'puu' },
+  CGROUP: { op: 15, fields: 'puu' },
+  DEVICE: { op: 16, fields: 'puuuuu' },
+  SYMLINK: { op: 17, fields: 'sp' },
+  READ_ONLY_MOUNT: { op: 18, fields: 'p' },
+  READ_ONLY_PATH: { op: 19, fields: 'p' },
+  MASK: { op: 20, fields: 'p' },
+  PIVOT: { op: 21, fields: 'uu' },
+  HOST_NAME: { op: 22, fields: 't' },
+  DOMAIN_NAME: { op: 23, fields: 's' },
+  LOOPBACK: { op: 24, fields: '' },
+  PROC_WRITE: { op: 25, fields: 'ss' },
+  LABEL: { op: 26, fields: 'sps' },
+  KEYRING: { op: 27, fields: 's' },
+  RLIMIT: { op: 28, fields: 'uqq' },
+  PERSONALITY: { op: 29, fields: 'u' },
+  DIRECTORY: { op: 30, fields: 'p' },
+  SECCOMP: { op: 31, fields: 'ub' },
+  BOUNDING: { op: 32, fields: 'q' },
+  USER: { op: 33, fields: 'uub' },
+  CAPABILITIES: { op: 34, fields: 'qqqq' },
+  NO_NEW_PRIVILEGES: { op: 35, fields: '' },
+  UMASK: { op: 36, fields: 'u' },
+  ARGUMENT: { op: 37, fields: 't' },
+  ENVIRONMENT: { op: 38, fields: 't' },
+  EXEC: { op: 39, fields: 'us' },
+} as const satisfies Record<string, { op: number; fields: string }>;
+
+/** The name of an instruction. */
+export type InstructionName = keyof typeof INSTRUCTIONS;
+
+/** One instruction with the values of its fields: numbers for u and q, texts for s, p and t, bytes for b. */
+export type Instruction = readonly [
+  name: InstructionName,
+  ...fields: readonly (number | bigint | string | Uint8Array)[],
+];
+
+const HEADER_BYTES = 24;
+const CHECKSUM_AT = 16;
+const SLOT = 0xff;
+
+/** Encodes instructions; each occurrence of `instanceMarker` in a text with slots becomes one. */
+export function encodePlan(instructions: readonly Instruction[], instanceMarker?: string): Buffer {
+  const bodies = instructions.map(([name, ...values]) => {
+    const { op, fields } = INSTRUCTIONS[name];
+    if (values.length !== fields.length)
+      throw new Error(`internal error: ${name} has other fields`);
+    const encoded = values.map((value, index) =>
+      encodeField(fields.charAt(index), value, instanceMarker),
+    );
+    const body = Buffer.concat(encoded);
+    return Buffer.concat([encodeWord(op), encodeWord(body.length), body]);
+  });
+  const plan = Buffer.concat([Buffer.alloc(HEADER_BYTES), ...bodies]);
+  plan.write('BERTHPLN', 'latin1');
+  plan.writeUInt32LE(PLAN_FORMAT, 8);
+  plan.writeUInt32LE(plan.length, 12);
+  plan.writeUInt32LE(instructions.length, 20);
+  plan.writeUInt32LE(planChecksum(plan), CHECKSUM_AT);
+  return plan;
+}
+
+/** The checksum of a plan: FNV-1a, the checksum's own four bytes taken as 0. */
+export function planChecksum(plan: Uint8Array): number {
+  let hash = 2166136261;
+  for (const [index, byte] of plan.entries()) {
+    const value = index >= CHECKSUM_AT && index < CHECKSUM_AT + 4 ? 0 : byte;
+    hash = Math.imul(hash ^ value, 16777619) >>> 0;
+  }
+  return hash;
+}
+
+function encodeField(
+  kind: string,
+  value: number | bigint | string | Uint8Array,
+  instanceMarker: string | undefined,
+): Buffer {
+  switch (kind) {
+    case 'u':
+      return encodeWord(Number(value));
+    case 'q': {
+      const field = Buffer.alloc(8);
+      field.writeBigUInt64LE(BigInt(value as number | bigint));
+      return field;
+    }
+    case 'b':
+      return encodeBytes(Buffer.from(value as Uint8Array));
+    case 't':
+      return encodeBytes(encodeSlots(String(value), instanceMarker));
+    default:
+      return encodeBytes(Buffer.from(`${String(value)}\0`));
+  }
+}
+
+function encodeSlots(text: string, instanceMarker: string | undefined): Buffer {
+  const parts = instanceMarker === undefined ? [text] : text.split(instanceMarker);
+  return Buffer.concat([
+    ...parts.flatMap((part, index) =>
+      index === 0 ? [Buffer.from(part)] : [Buffer.from([SLOT]), Buffer.from(part)],
+    ),
+    Buffer.from([0]),
+  ]);
+}
+
+function encodeBytes(bytes: Buffer): Buffer {
+  const padding = Buffer.alloc((4 - (bytes.length % 4)) % 4);
+  return Buffer.concat([encodeWord(bytes.length), bytes, padding]);
+}
+
+function encodeWord(value: number): Buffer {
+  const word = Buffer.alloc(4);
+  word.writeUInt32LE(value);
+  return word;
+}

@@ -1,0 +1,54 @@
+import { quote } from '../base/escape-text.js';
+import { OperationalError } from '../errors/operational-error.js';
+import type { RuntimeProcess } from '../oci/runtime-config.js';
+import type { UnitDirective } from './launch-plan.js';
+
+const POLICIES: Readonly<Record<string, string>> = {
+  SCHED_OTHER: 'other',
+  SCHED_BATCH: 'batch',
+  SCHED_IDLE: 'idle',
+  SCHED_FIFO: 'fifo',
+  SCHED_RR: 'rr',
+};
+
+const IO_CLASSES: Readonly<Record<string, string>> = {
+  IOPRIO_CLASS_RT: 'realtime',
+  IOPRIO_CLASS_BE: 'best-effort',
+  IOPRIO_CLASS_IDLE: 'idle',
+};
+
+/**
+ * Gives the scheduler and the I/O priority of the process as settings of the unit.
+ *
+ * @throws {@link OperationalError} RUNTIME_UNSUPPORTED
+ */
+export function compileScheduling(process: RuntimeProcess): readonly UnitDirective[] {
+  const rows: UnitDirective[] = [];
+  const { scheduler, ioPriority } = process;
+  if (scheduler !== undefined) {
+    const policy = POLICIES[scheduler.policy];
+    if (policy === undefined) unsupported('scheduler', scheduler.policy);
+    const flag = scheduler.flags.find((name) => name !== 'SCHED_FLAG_RESET_ON_FORK');
+    if (flag !== undefined) unsupported('scheduler flag', flag);
+    rows.push(['Service', 'CPUSchedulingPolicy', policy]);
+    if (scheduler.priority !== undefined && scheduler.priority > 0) {
+      rows.push(['Service', 'CPUSchedulingPriority', String(scheduler.priority)]);
+    }
+    if (scheduler.nice !== undefined) rows.push(['Service', 'Nice', String(scheduler.nice)]);
+    if (scheduler.flags.length > 0) rows.push(['Service', 'CPUSchedulingResetOnFork', 'yes']);
+  }
+  if (ioPriority !== undefined) {
+    const ioClass = IO_CLASSES[ioPriority.class];
+    if (ioClass === undefined) unsupported('I/O priority class', ioPriority.class);
+    rows.push(['Service', 'IOSchedulingClass', ioClass]);
+    rows.push(['Service', 'IOSchedulingPriority', String(ioPriority.priority)]);
+  }
+  return rows;
+}
+
+function unsupported(what: string, value: string): never {
+  throw new OperationalError(
+    'RUNTIME_UNSUPPORTED',
+    `process: ${what} ${quote(value)} is not supported`,
+  );
+}

@@ -1,0 +1,51 @@
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { test } from 'node:test';
+
+import { INSTRUCTIONS, encodePlan, planChecksum } from '../../../src/runtime/plan-format.js';
+
+test('INSTRUCTIONS is the table of the launcher', () => {
+  const table = readFileSync('src/runtime/launcher/ops.def', 'utf8');
+  const rows = [...table.matchAll(/^OP\((\d+), ([A-Z_]+), "([a-z]*)"/gm)].map(
+    ([, op, name, fields]) => [name, { op: Number(op), fields }],
+  );
+  assert.ok(rows.length > 30, 'the table was not found');
+  assert.deepEqual(Object.fromEntries(rows), INSTRUCTIONS);
+});
+
+test('encodePlan() lays a plan out as the comment says', () => {
+  const plan = encodePlan([
+    ['NAME', 'etcd'],
+    ['STOP_SIGNAL', 15],
+  ]);
+  assert.equal(
+    plan.toString('hex'),
+    [
+      '4245525448504c4e',
+      '01000000',
+      '38000000',
+      plan.subarray(16, 20).toString('hex'),
+      '02000000',
+      '010000000c000000' + '05000000' + '6574636400000000',
+      '0300000004000000' + '0f000000',
+    ].join(''),
+  );
+});
+
+test('encodePlan() marks slots with a byte that no text has', () => {
+  const plan = encodePlan([['ARGUMENT', 'a<i>b<i>']], '<i>');
+  assert.ok(plan.includes(Buffer.from([0x61, 0xff, 0x62, 0xff, 0])));
+});
+
+test('planChecksum() sees every change of a byte', () => {
+  const plan = encodePlan([['NAME', 'etcd']]);
+  const checksum = planChecksum(plan);
+  for (const index of plan.keys()) {
+    if (index >= 16 && index < 20) continue;
+    for (let bit = 0; bit < 8; bit++) {
+      const damaged = Buffer.from(plan);
+      damaged[index] = (damaged[index] ?? 0) ^ (1 << bit);
+      assert.notEqual(planChecksum(damaged), checksum, `bit ${bit} of byte ${index}`);
+    }
+  }
+});
