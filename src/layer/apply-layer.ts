@@ -1,0 +1,210 @@
+import { createHash, type Hash } from 'node:crypto';
+
+import { OperationalError } from '../errors/operational-error.js';
+import type { Descriptor } from '../oci/descriptor.js';
+import { digestAlgorithm, type Digest } from '../oci/digest.js';
+import { verifyContent } from '../oci/verify-content.js';
+import { TarParser } from '../tar/parser.js';
+import { GzipDecompressor, NoDecompressor, type Decompressor } from './decompressor.js';
+import { checkLayerMediaType, detectCompression, MAGIC_BYTES } from './detect-compression.js';
+import { EntryPolicy } from './entry-policy.js';
+import type { LayerSink } from './layer-sink.js';
+import { DEFAULT_LAYER_LIMITS, type LayerLimits } from './limits.js';
+
+/*
+ * The way of a layer:
+ *
+ *   source ─▶ size and digest ─▶ gunzip ─▶ limits, diff id ─▶ tar ─▶ policy ─▶ sink
+ *
+ * Everything is checked while it flows and nothing is believed before the end: a sink may write, but makes nothing visible
+ * until applyLayer has come back. No promise is made for an entry, only for a piece of input.
+ */
+
+/** What {@link applyLayer} needs. */
+export interface LayerInput {
+  /** The blob; consumed or ended early. Pieces stay as they are: they are still read when the next one was asked for. */
+  readonly source: AsyncIterable<Uint8Array>;
+  readonly descriptor: Pick<Descriptor, 'digest' | 'size' | 'mediaType'>;
+  /** Digest of the archive that the blob unpacks to, from the image's configuration. */
+  readonly diffId: Digest;
+  readonly sink: LayerSink;
+  readonly signal: AbortSignal;
+  readonly limits?: LayerLimits | undefined;
+  /** Called with the bytes of the blob taken in so far. */
+  readonly onProgress?: ((bytes: number) => void) | undefined;
+  /** Called for what is odd and changes nothing; each kind once. */
+  readonly onWarning?: ((message: string) => void) | undefined;
+}
+
+/** What a layer came to. */
+export interface LayerSummary {
+  readonly entries: number;
+  /** Bytes in files. */
+  readonly contentBytes: number;
+  /** Bytes of the archive. */
+  readonly archiveBytes: number;
+}
+
+/** Pieces of a network are small; zlib's threads want them larger, or waking them costs more than they do. */
+const INPUT_BYTES = 256 * 1024;
+
+/**
+ * Unpacks one layer into a sink, verified against digest, size and diff id, within limits.
+ *
+ * @throws `OperationalError` CONTENT_MISMATCH, CONTENT_TRUNCATED, LAYER_*, MANIFEST_UNSUPPORTED, CANCELLED; what source and
+ * sink throw. A blob that is not what was promised is reported as that, also where unpacking it failed first.
+ */
+export async function applyLayer(input: LayerInput): Promise<LayerSummary> {
+  checkLayerMediaType(input.descriptor.mediaType);
+  const blob = verifyContent(input.source, input.descriptor);
+  const unpacker = new Unpacker(input);
+  try {
+    // Without the generator's return(): leaving the loop early must not end it, see betterReason.
+    await unpacker.run({ [Symbol.asyncIterator]: () => ({ next: () => blob.next() }) });
+    return unpacker.summary();
+  } catch (error) {
+    throw await betterReason(error, blob);
+  } finally {
+    unpacker.destroy();
+    await blob.return();
+  }
+}
+
+/** Blames the blob, if it is not what was promised, rather than what its content looked like. Costs at most its promised size. */
+async function betterReason(error: unknown, blob: AsyncIterator<Uint8Array>): Promise<unknown> {
+  const isAboutContent =
+    error instanceof OperationalError &&
+    /^LAYER_(ARCHIVE|COMPRESSION|PATH|ENTRY)_|^CONTENT_MISMATCH$|^MANIFEST_UNSUPPORTED$/.test(
+      error.code,
+    );
+  if (!isAboutContent) return error;
+  try {
+    while ((await blob.next()).done !== true);
+    return error;
+  } catch (reason) {
+    return reason;
+  }
+}
+
+class Unpacker {
+  readonly #input: LayerInput;
+  readonly #limits: LayerLimits;
+  readonly #policy: EntryPolicy;
+  readonly #parser: TarParser;
+  readonly #diffHash: Hash;
+  #decompressor: Decompressor | undefined;
+  #archiveBytes = 0;
+  #blobBytes = 0;
+
+  constructor(input: LayerInput) {
+    this.#input = input;
+    this.#limits = input.limits ?? DEFAULT_LAYER_LIMITS;
+    this.#policy = new EntryPolicy({
+      sink: input.sink,
+      limits: this.#limits,
+      onWarning: input.onWarning ?? (() => undefined),
+    });
+    this.#parser = new TarParser(this.#policy, this.#limits.tar);
+    this.#diffHash = createHash(digestAlgorithm(input.diffId));
+  }
+
+  async run(blob: AsyncIterable<Uint8Array>): Promise<void> {
+    let writing: Promise<void> = Promise.resolve();
+    for await (const piece of gathered(blob)) {
+      // While one piece is inflated, the next one is already on its way.
+      await writing;
+      this.#throwIfCancelled();
+      await this.#input.sink.drain();
+      this.#blobBytes += piece.length;
+      writing = this.#decompressorFor(piece).write(piece);
+      writing.catch(() => undefined); // looked at above or below; not left unhandled while the source is waited for
+      this.#input.onProgress?.(this.#blobBytes);
+    }
+    await writing;
+    await this.#decompressor?.end();
+    this.#throwIfCancelled();
+    this.#parser.end();
+    this.#checkDiffId();
+  }
+
+  summary(): LayerSummary {
+    return { ...this.#policy.counts, archiveBytes: this.#archiveBytes };
+  }
+
+  destroy(): void {
+    this.#decompressor?.destroy();
+  }
+
+  #decompressorFor(first: Buffer): Decompressor {
+    if (this.#decompressor !== undefined) return this.#decompressor;
+    const output = (chunk: Buffer): void => {
+      this.#take(chunk);
+    };
+    const Kind = detectCompression(first) === 'gzip' ? GzipDecompressor : NoDecompressor;
+    this.#decompressor = new Kind(output);
+    return this.#decompressor;
+  }
+
+  #take(chunk: Buffer): void {
+    this.#archiveBytes += chunk.length;
+    this.#checkSize();
+    this.#diffHash.update(chunk);
+    this.#parser.write(chunk);
+  }
+
+  /** Checked before the bytes are used: a bomb costs what its limit says, however small it came. */
+  #checkSize(): void {
+    const { maxBytes, maxRatio, ratioFreeBytes } = this.#limits;
+    const { size } = this.#input.descriptor;
+    if (this.#archiveBytes > maxBytes) {
+      throw new OperationalError(
+        'LAYER_LIMIT_EXCEEDED',
+        `the layer unpacks to more than ${maxBytes} bytes, refusing it`,
+      );
+    }
+    if (this.#archiveBytes > ratioFreeBytes && this.#archiveBytes > size * maxRatio) {
+      throw new OperationalError(
+        'LAYER_LIMIT_EXCEEDED',
+        `the layer unpacks to more than ${maxRatio} times its size, refusing it as a decompression bomb`,
+      );
+    }
+  }
+
+  #checkDiffId(): void {
+    const { diffId } = this.#input;
+    const actual = `${digestAlgorithm(diffId)}:${this.#diffHash.digest('hex')}`;
+    if (actual === diffId) return;
+    throw new OperationalError(
+      'CONTENT_MISMATCH',
+      `the layer unpacks to something else than the image's configuration says: expected ${diffId}, got ${actual}`,
+    );
+  }
+
+  #throwIfCancelled(): void {
+    if (this.#input.signal.aborted) {
+      throw new OperationalError('CANCELLED', 'unpacking the layer was interrupted');
+    }
+  }
+}
+
+/** Puts small pieces together; the first one is at least as long as a magic number, if there is that much. */
+async function* gathered(pieces: AsyncIterable<Uint8Array>): AsyncGenerator<Buffer> {
+  let waiting: Buffer[] = [];
+  let bytes = 0;
+  let wanted = MAGIC_BYTES;
+  for await (const piece of pieces) {
+    waiting.push(Buffer.from(piece.buffer, piece.byteOffset, piece.byteLength));
+    bytes += piece.length;
+    if (bytes < wanted) continue;
+    yield joined(waiting, bytes);
+    wanted = INPUT_BYTES;
+    waiting = [];
+    bytes = 0;
+  }
+  if (bytes > 0) yield joined(waiting, bytes);
+}
+
+function joined(pieces: readonly Buffer[], bytes: number): Buffer {
+  const [only] = pieces;
+  return pieces.length === 1 && only !== undefined ? only : Buffer.concat(pieces, bytes);
+}
