@@ -1,4 +1,4 @@
-import { bindLibc, checked, cString, lastError, type At } from './libc.js';
+import { AT_FDCWD, bindLibc, checked, cString, lastError, type At } from './libc.js';
 
 const nativeFsetxattr = bindLibc(
   'int fsetxattr(int fd, const void *name, const void *value, size_t size, int flags)',
@@ -60,7 +60,7 @@ export function listXattrsAt(at: At): XattrValue[] {
 
 /** A path that leads below an open directory, for the calls that have no `at` form: nothing of the image is walked. */
 export function procPath(at: At): string {
-  return `/proc/self/fd/${at.dirFd}/${at.name}`;
+  return at.dirFd === AT_FDCWD ? at.name : `/proc/self/fd/${at.dirFd}/${at.name}`;
 }
 
 interface Source {

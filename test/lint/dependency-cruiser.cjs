@@ -64,7 +64,7 @@ const folderRules = Object.entries(allowedImports).map(([folder, targets]) => ({
       `^src/${folder}/`,
       ...targets.map((target) => `^src/${target}/`),
       // The sink and the tree are where layers meet the store: the store implements them.
-      ...(folder === 'store' ? ['^src/layer/(layer-sink|tree)\\.ts$'] : []),
+      ...(folder === 'store' ? ['^src/layer/(layer-sink|tree|show-bytes)\\.ts$'] : []),
     ],
   },
 }));

@@ -1,0 +1,115 @@
+/** Writes numbers and byte strings one behind the other, into a buffer that grows. */
+export class ByteWriter {
+  #buffer: Buffer = Buffer.allocUnsafe(64 * 1024);
+  #length = 0;
+
+  /** What was written; valid until the next call. */
+  bytes(): Buffer {
+    return this.#buffer.subarray(0, this.#length);
+  }
+
+  /** A safe integer from 0 on, in groups of seven bits, lowest first (LEB128). */
+  number(value: number): void {
+    this.#reserve(8);
+    let rest = value;
+    while (rest >= 0x80) {
+      this.#buffer[this.#length++] = (rest % 0x80) | 0x80;
+      rest = Math.floor(rest / 0x80);
+    }
+    this.#buffer[this.#length++] = rest;
+  }
+
+  /** A safe integer of either sign. */
+  signed(value: number): void {
+    this.number(value < 0 ? -value * 2 - 1 : value * 2);
+  }
+
+  /** A byte string behind its length. */
+  text(bytes: string): void {
+    this.number(bytes.length);
+    this.#reserve(bytes.length);
+    this.#length += this.#buffer.write(bytes, this.#length, 'latin1');
+  }
+
+  /** Bytes behind their number. */
+  blob(bytes: Uint8Array): void {
+    this.number(bytes.length);
+    this.raw(bytes);
+  }
+
+  /** Bytes whose number the reader knows. */
+  raw(bytes: Uint8Array): void {
+    this.#reserve(bytes.length);
+    this.#buffer.set(bytes, this.#length);
+    this.#length += bytes.length;
+  }
+
+  #reserve(bytes: number): void {
+    const needed = this.#length + bytes;
+    if (needed <= this.#buffer.length) return;
+    const larger = Buffer.allocUnsafe(Math.max(needed, this.#buffer.length * 2));
+    this.#buffer.copy(larger, 0, 0, this.#length);
+    this.#buffer = larger;
+  }
+}
+
+/** Reads what {@link ByteWriter} wrote. Everything throws `RangeError` where the bytes end too early or make no sense. */
+export class ByteReader {
+  readonly #bytes: Buffer;
+  #position = 0;
+
+  constructor(bytes: Buffer) {
+    this.#bytes = bytes;
+  }
+
+  get isAtEnd(): boolean {
+    return this.#position === this.#bytes.length;
+  }
+
+  number(): number {
+    let value = 0;
+    for (let scale = 1; ; scale *= 0x80) {
+      const byte = this.#bytes[this.#position++];
+      if (byte === undefined) throw new RangeError('the data ends inside a number');
+      value += (byte & 0x7f) * scale;
+      if (!Number.isSafeInteger(value)) throw new RangeError('a number is too large');
+      if (byte < 0x80) return value;
+    }
+  }
+
+  signed(): number {
+    const value = this.number();
+    return value % 2 === 0 ? value / 2 : -(value + 1) / 2;
+  }
+
+  text(): string {
+    const start = this.#advance(this.number());
+    return this.#bytes.toString('latin1', start, this.#position);
+  }
+
+  /** Shares memory with the input. */
+  blob(): Buffer {
+    const start = this.#advance(this.number());
+    return this.#bytes.subarray(start, this.#position);
+  }
+
+  /** The next bytes, as hexadecimal text. */
+  hex(byteCount: number): string {
+    const start = this.#advance(byteCount);
+    return this.#bytes.toString('hex', start, this.#position);
+  }
+
+  /** A number of things to come: no more than there are bytes left, so that damage cannot make a loop endless. */
+  count(): number {
+    const value = this.number();
+    if (value > this.#bytes.length - this.#position) throw new RangeError('a count is too large');
+    return value;
+  }
+
+  #advance(bytes: number): number {
+    const start = this.#position;
+    if (bytes > this.#bytes.length - start) throw new RangeError('the data ends too early');
+    this.#position += bytes;
+    return start;
+  }
+}

@@ -1,0 +1,233 @@
+import { closeSync, constants } from 'node:fs';
+
+import { isErrno } from '../../errors/is-errno.js';
+import { OperationalError } from '../../errors/operational-error.js';
+import { showBytes } from '../../layer/show-bytes.js';
+import type {
+  DirectoryNode,
+  FileNode,
+  SpecialNode,
+  SymlinkNode,
+  TreeNode,
+} from '../../layer/tree.js';
+import {
+  chmodAt,
+  chownAt,
+  linkAt,
+  mkdirAt,
+  mknodAt,
+  openAt,
+  setTimeAt,
+  symlinkAt,
+} from '../../sys/at.js';
+import { copyContent } from '../../sys/copy-content.js';
+import type { At } from '../../sys/libc.js';
+import { setXattrAt } from '../../sys/xattrs.js';
+import { applyMeta, isPrivileged } from './apply-meta.js';
+import { objectName } from './object-name.js';
+import { renewObject } from './renew-object.js';
+
+const DIRECTORY = constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW;
+const NEW_FILE = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW;
+/** Entries between two looks at the event loop: some 10 ms of work, so that a signal is heard and a display moves. */
+const ENTRIES_AT_ONCE = 4096;
+
+/** What a {@link Checkout} works with. */
+export interface CheckoutPlace {
+  /** `objects/`. */
+  readonly objectsFd: number;
+  /** `tmp/`. */
+  readonly tempPath: string;
+  /** The directory that is filled: empty. */
+  readonly rootFd: number;
+  readonly devices: boolean;
+  readonly signal: AbortSignal | undefined;
+}
+
+/** Where an entry was made: a directory's way up, by names. */
+interface Frame {
+  readonly parent: Frame | undefined;
+  readonly name: string;
+}
+
+/**
+ * Writes a tree into an empty directory that nobody else can reach. Everything is named relative to the directory that it
+ * stands in, which was just made and opened, so that no link is ever walked through.
+ */
+export class Checkout {
+  readonly #place: CheckoutPlace;
+  /** What was made here and has no object that gives its names one inode. */
+  readonly #made = new Map<TreeNode, Frame>();
+  #sinceYield = 0;
+  /** Objects can be linked to where we write; false after the first EXDEV. */
+  #canLink = true;
+  files = 0;
+  directories = 0;
+  copiedBytes = 0;
+
+  constructor(place: CheckoutPlace) {
+    this.#place = place;
+  }
+
+  async run(root: DirectoryNode): Promise<void> {
+    await this.#fill(root, { fd: this.#place.rootFd, frame: undefined });
+    applyMeta(this.#place.rootFd, root.meta);
+  }
+
+  /** A directory's own metadata comes after its content: making entries changes its time, and its mode may forbid them. */
+  async #fill(
+    directory: DirectoryNode,
+    at: { readonly fd: number; readonly frame: Frame | undefined },
+  ): Promise<void> {
+    for (const [name, node] of directory.entries) {
+      this.#sinceYield += 1;
+      if (this.#sinceYield > ENTRIES_AT_ONCE) await this.#yield();
+      if (node.kind === 'directory') await this.#directory(node, { dirFd: at.fd, name }, at.frame);
+      else if (node.kind === 'file' && node.size > 0 && this.#canLink) {
+        this.#linkObject(node, { dirFd: at.fd, name }, at.frame);
+      } else this.#make(node, { dirFd: at.fd, name }, at.frame);
+    }
+  }
+
+  async #directory(node: DirectoryNode, at: At, frame: Frame | undefined): Promise<void> {
+    mkdirAt(at, 0o700);
+    const fd = openAt(at, DIRECTORY);
+    try {
+      if (node.entries.size > 0)
+        await this.#fill(node, { fd, frame: { parent: frame, name: at.name } });
+      applyMeta(fd, node.meta);
+    } finally {
+      closeSync(fd);
+    }
+    this.directories += 1;
+  }
+
+  #linkObject(node: FileNode, at: At, frame: Frame | undefined): void {
+    const { objectsFd, tempPath } = this.#place;
+    const object = { dirFd: objectsFd, name: objectName(node) };
+    try {
+      linkAt(object, at);
+    } catch (error) {
+      if (isErrno(error, 'EMLINK')) {
+        renewObject({ object, tempPath, meta: node.meta });
+        linkAt(object, at);
+      } else if (isErrno(error, 'EXDEV', 'EPERM')) {
+        // Another file system, or one that lets nobody link what is not his own (fs.protected_hardlinks, FAT).
+        this.#canLink = false;
+        this.#make(node, at, frame);
+        return;
+      } else if (isErrno(error, 'ENOENT')) throw objectMissing(node);
+      else throw error;
+    }
+    this.files += 1;
+  }
+
+  /** Makes what is not linked from the store; a further name of what was made here is a link to the first. */
+  #make(node: Exclude<TreeNode, DirectoryNode>, at: At, frame: Frame | undefined): void {
+    this.files += 1;
+    const first = this.#made.get(node);
+    if (first !== undefined) {
+      this.#linkFirst(first, at);
+      return;
+    }
+    if (node.kind === 'file') this.#copyFile(node, at);
+    else if (node.kind === 'symlink') this.#symlink(node, at);
+    else this.#special(node, at);
+    this.#made.set(node, { parent: frame, name: at.name });
+  }
+
+  #copyFile(node: FileNode, at: At): void {
+    const to = openAt(at, NEW_FILE, 0o600);
+    try {
+      if (node.size > 0) this.copiedBytes += this.#copyObject(node, to);
+      applyMeta(to, node.meta);
+    } finally {
+      closeSync(to);
+    }
+  }
+
+  #copyObject(node: FileNode, to: number): number {
+    const object = { dirFd: this.#place.objectsFd, name: objectName(node) };
+    let from: number;
+    try {
+      from = openAt(object, constants.O_RDONLY | constants.O_NOFOLLOW);
+    } catch (error) {
+      if (isErrno(error, 'ENOENT')) throw objectMissing(node);
+      throw error;
+    }
+    try {
+      return copyContent(from, to);
+    } finally {
+      closeSync(from);
+    }
+  }
+
+  #symlink(node: SymlinkNode, at: At): void {
+    symlinkAt(node.target, at);
+    this.#metaOfSpecial(node, at);
+  }
+
+  #special(node: SpecialNode, at: At): void {
+    const isDevice = node.kind !== 'fifo';
+    if (isDevice && !this.#place.devices) {
+      throw new OperationalError(
+        'LAYER_ENTRY_REFUSED',
+        `refusing to make the device ${showBytes(at.name)} (${node.major}:${node.minor}) of the image`,
+      );
+    }
+    const type =
+      node.kind === 'fifo'
+        ? constants.S_IFIFO
+        : node.kind === 'block-device'
+          ? constants.S_IFBLK
+          : constants.S_IFCHR;
+    mknodAt(at, { mode: type | 0o600, major: node.major, minor: node.minor });
+    if (isPrivileged()) chownAt(at, node.meta.uid, node.meta.gid);
+    chmodAt(at, node.meta.mode); // made just now, in a directory that is ours: it is no link
+    this.#metaOfSpecial(node, at);
+  }
+
+  /** Without opening it: a device's driver would hear of it, and a FIFO wait. */
+  #metaOfSpecial(node: SymlinkNode | SpecialNode, at: At): void {
+    const { meta } = node;
+    if (isPrivileged()) {
+      if (node.kind === 'symlink') chownAt(at, meta.uid, meta.gid);
+      for (const xattr of meta.xattrs) setXattrAt(at, xattr);
+    }
+    setTimeAt(at, { seconds: meta.mtimeSeconds, nanoseconds: meta.mtimeNanoseconds });
+  }
+
+  #linkFirst(first: Frame, at: At): void {
+    const names: string[] = [];
+    for (let frame = first.parent; frame !== undefined; frame = frame.parent)
+      names.push(frame.name);
+    // Component by component: as one path it may be longer than the kernel takes.
+    let dirFd = this.#place.rootFd;
+    try {
+      for (let name = names.pop(); name !== undefined; name = names.pop()) {
+        const next = openAt({ dirFd, name }, DIRECTORY);
+        if (dirFd !== this.#place.rootFd) closeSync(dirFd);
+        dirFd = next;
+      }
+      linkAt({ dirFd, name: first.name }, at);
+    } finally {
+      if (dirFd !== this.#place.rootFd) closeSync(dirFd);
+    }
+  }
+
+  async #yield(): Promise<void> {
+    this.#sinceYield = 0;
+    await new Promise((resolve) => setImmediate(resolve));
+    if (this.#place.signal?.aborted === true) {
+      throw new OperationalError('CANCELLED', 'writing the files of the image was interrupted');
+    }
+  }
+}
+
+function objectMissing(node: FileNode): OperationalError {
+  return new OperationalError(
+    'STORE_INVALID',
+    `the store has lost the content ${node.contentSha256} of the image`,
+    { hint: 'pull the image again' },
+  );
+}

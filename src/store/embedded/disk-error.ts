@@ -1,0 +1,50 @@
+import { quote } from '../../base/escape-text.js';
+import { isErrno } from '../../errors/is-errno.js';
+import { OperationalError } from '../../errors/operational-error.js';
+
+/** The value to throw for `error` met while writing below `place`: full disks, missing rights and read-only places by name. */
+export function diskError(error: unknown, place: string): unknown {
+  if (isErrno(error, 'ENOSPC', 'EDQUOT')) {
+    const what = error.code === 'EDQUOT' ? 'the quota is used up' : 'no space or no inodes left';
+    return new OperationalError('DISK_FULL', `cannot write to ${quote(place)}: ${what}`, {
+      hint: `df -h ${place} and df -i ${place} show what is left; berth images prune frees what no image needs`,
+      cause: error,
+    });
+  }
+  if (isErrno(error, 'EACCES', 'EPERM')) {
+    return new OperationalError('NEEDS_ROOT', `cannot write to ${quote(place)}`, { cause: error });
+  }
+  if (isErrno(error, 'EROFS')) {
+    return new OperationalError(
+      'STORE_UNSUITABLE',
+      `${quote(place)} is on a read-only file system`,
+      {
+        cause: error,
+      },
+    );
+  }
+  if (error instanceof OperationalError || !(error instanceof Error) || !('syscall' in error)) {
+    return error;
+  }
+  return new OperationalError('SYSTEM_CALL_FAILED', `cannot write to ${quote(place)}`, {
+    cause: error,
+  });
+}
+
+/** Runs `body`; failing system calls come out as {@link diskError}. */
+export function onDisk<T>(place: string, body: () => T): T {
+  try {
+    return body();
+  } catch (error) {
+    throw diskError(error, place);
+  }
+}
+
+/** As {@link onDisk}, for what takes its time. */
+export async function onDiskAsync<T>(place: string, body: () => Promise<T>): Promise<T> {
+  try {
+    return await body();
+  } catch (error) {
+    throw diskError(error, place);
+  }
+}

@@ -1,0 +1,178 @@
+import { createHash } from 'node:crypto';
+import { closeSync, constants, fstatSync, openSync } from 'node:fs';
+import { read } from 'node:fs';
+import { promisify } from 'node:util';
+
+import { escapeText } from '../../base/escape-text.js';
+import { OperationalError } from '../../errors/operational-error.js';
+import { listXattrs } from '../../sys/xattrs.js';
+import type { FsckProblem, FsckReport } from '../image-store.js';
+import { isPrivileged } from './apply-meta.js';
+import { namesIn, type ImageRecords } from './image-records.js';
+import type { LayerRecords } from './layer-records.js';
+import {
+  OBJECT_FOLDERS,
+  parseObjectName,
+  xattrsDigest,
+  type ParsedObjectName,
+} from './object-name.js';
+import { objectsOf } from './objects-of.js';
+import type { StorePlace } from './store-place.js';
+
+const readInPool = promisify(read);
+
+/** What {@link fsck} looks at. The caller holds the store, so that nothing is removed meanwhile. */
+export interface FsckScope {
+  readonly place: StorePlace;
+  readonly images: ImageRecords;
+  readonly layers: LayerRecords;
+  readonly signal: AbortSignal | undefined;
+}
+
+/** Reads everything again and compares it with what it is named after. */
+export async function fsck(scope: FsckScope): Promise<FsckReport> {
+  const checker = new Checker(scope);
+  await checker.objects();
+  await checker.layers();
+  await checker.images();
+  return { checkedObjects: checker.checkedObjects, problems: checker.problems };
+}
+
+/** Read at once while hashing. */
+const PIECE_BYTES = 1024 * 1024;
+
+class Checker {
+  checkedObjects = 0;
+  readonly problems: FsckProblem[] = [];
+  readonly #scope: FsckScope;
+  readonly #present = new Set<string>();
+  readonly #layersPresent = new Set<string>();
+  readonly #buffer = Buffer.allocUnsafe(PIECE_BYTES);
+
+  constructor(scope: FsckScope) {
+    this.#scope = scope;
+  }
+
+  async objects(): Promise<void> {
+    for (const folder of OBJECT_FOLDERS) {
+      for (const name of namesIn(this.#scope.place.path('objects', folder))) {
+        this.#throwIfCancelled();
+        const id = `${folder}/${name}`;
+        const problem = await this.#objectProblem(folder, name);
+        this.checkedObjects += 1;
+        this.#present.add(id);
+        if (problem !== undefined) this.problems.push({ kind: 'object', id, problem });
+      }
+    }
+  }
+
+  async layers(): Promise<void> {
+    const { layers } = this.#scope;
+    for (const diffId of layers.diffIds()) {
+      this.#throwIfCancelled();
+      try {
+        const objects = objectsOf(await layers.read(diffId));
+        this.#layersPresent.add(diffId);
+        for (const name of objects.keys()) {
+          if (this.#present.has(name)) continue;
+          this.problems.push({ kind: 'layer', id: diffId, problem: `object ${name} is missing` });
+        }
+      } catch (error) {
+        this.problems.push({ kind: 'layer', id: diffId, problem: messageOf(error) });
+      }
+    }
+  }
+
+  async images(): Promise<void> {
+    const { images } = this.#scope;
+    const sound = new Set<string>();
+    for (const digest of images.digests()) {
+      try {
+        const image = await images.read(digest);
+        sound.add(digest);
+        for (const diffId of image?.config.diffIds ?? []) {
+          if (this.#layersPresent.has(diffId)) continue;
+          this.problems.push({
+            kind: 'image',
+            id: digest,
+            problem: `layer ${diffId} is missing or damaged`,
+          });
+        }
+      } catch (error) {
+        this.problems.push({ kind: 'image', id: digest, problem: messageOf(error) });
+      }
+    }
+    const names = await images.names((file, error) => {
+      this.problems.push({ kind: 'image', id: file, problem: messageOf(error) });
+    });
+    for (const { name, digest } of names) {
+      if (images.digests().includes(digest)) continue;
+      const problem = `the name ${escapeText(name)} means an image that is missing`;
+      this.problems.push({ kind: 'image', id: digest, problem });
+    }
+  }
+
+  async #objectProblem(folder: string, name: string): Promise<string | undefined> {
+    const expected = parseObjectName(folder, name);
+    if (expected === undefined) return 'this is not the name of an object';
+    let fd: number;
+    try {
+      fd = openSync(
+        this.#scope.place.path('objects', folder, name),
+        constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK,
+      );
+    } catch (error) {
+      return `it cannot be opened: ${messageOf(error)}`;
+    }
+    try {
+      return metaProblem(fd, expected) ?? (await this.#contentProblem(fd, expected));
+    } catch (error) {
+      return `it cannot be read: ${messageOf(error)}`;
+    } finally {
+      closeSync(fd);
+    }
+  }
+
+  async #contentProblem(fd: number, expected: ParsedObjectName): Promise<string | undefined> {
+    const hash = createHash('sha256');
+    for (;;) {
+      const { bytesRead } = await readInPool(fd, this.#buffer, 0, PIECE_BYTES, null);
+      if (bytesRead === 0) break;
+      hash.update(this.#buffer.subarray(0, bytesRead));
+    }
+    const actual = hash.digest('hex');
+    return actual === expected.contentSha256 ? undefined : `its content has the digest ${actual}`;
+  }
+
+  #throwIfCancelled(): void {
+    if (this.#scope.signal?.aborted === true) {
+      throw new OperationalError('CANCELLED', 'checking the store was interrupted');
+    }
+  }
+}
+
+/** Whoever changes a file of a checkout as root changes the object: mode, owner and time tell as much as the content. */
+function metaProblem(fd: number, expected: ParsedObjectName): string | undefined {
+  const found = fstatSync(fd, { bigint: true });
+  if (!found.isFile()) return 'it is not a regular file';
+  const mode = Number(found.mode) & 0o7777;
+  if (mode !== expected.mode) return `its mode is ${mode.toString(8)}`;
+  const time = BigInt(expected.mtimeSeconds) * 1_000_000_000n + BigInt(expected.mtimeNanoseconds);
+  if (found.mtimeNs !== time) return 'its time of modification has changed';
+  if (!isPrivileged()) return undefined;
+  if (Number(found.uid) !== expected.uid || Number(found.gid) !== expected.gid) {
+    return `its owner is ${found.uid}:${found.gid}`;
+  }
+  const kept = listXattrs(fd).filter(({ name }) => isOurs(name));
+  const digest = kept.length === 0 ? undefined : xattrsDigest({ xattrs: kept });
+  return digest === expected.xattrs ? undefined : 'its extended attributes have changed';
+}
+
+/** Attributes that come from images; the host adds its own (SELinux, IMA). */
+function isOurs(name: string): boolean {
+  return name === 'security.capability' || /^(user|trusted)\./.test(name);
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

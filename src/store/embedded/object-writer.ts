@@ -1,0 +1,143 @@
+import { createHash, hash as hashOnce, type Hash } from 'node:crypto';
+import { closeSync, constants } from 'node:fs';
+
+import { isErrno } from '../../errors/is-errno.js';
+import type { FileNode, NodeMeta } from '../../layer/tree.js';
+import { openAt, unlinkAt } from '../../sys/at.js';
+import { writeFully } from '../../sys/copy-content.js';
+import { isThere } from '../../sys/is-there.js';
+import { renameNoReplaceAt } from '../../sys/rename.js';
+import { applyMeta } from './apply-meta.js';
+import { objectName } from './object-name.js';
+
+const NEW_FILE = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL;
+
+/** Where an {@link ObjectWriter} writes. */
+export interface ObjectPlace {
+  /** `objects/`. */
+  readonly objectsFd: number;
+  /** A temporary folder of the same file system. */
+  readonly tempFd: number;
+}
+
+/**
+ * Takes in the content of files and makes objects of it: each hashed while it is written under a temporary name, with
+ * owner, mode, time and attributes; published later, all at once. What the store has already is not written again.
+ */
+export class ObjectWriter {
+  readonly #place: ObjectPlace;
+  /** Object name → temporary name. */
+  readonly #pending = new Map<string, string>();
+  #current: CurrentFile | undefined;
+  #files = 0;
+
+  constructor(place: ObjectPlace) {
+    this.#place = place;
+  }
+
+  begin(meta: NodeMeta, size: number): void {
+    this.#current = { meta, size, taken: 0, parts: undefined };
+  }
+
+  /** The bytes are used during the call only. */
+  write(chunk: Uint8Array): void {
+    const file = this.#file();
+    file.taken += chunk.length;
+    if (file.parts === undefined && file.taken === file.size) {
+      this.#writeWhole(file, chunk);
+      return;
+    }
+    file.parts ??= { hash: createHash('sha256'), ...this.#createTemp() };
+    file.parts.hash.update(chunk);
+    writeFully(file.parts.fd, chunk);
+  }
+
+  /** Finishes the file; its node. */
+  end(): FileNode {
+    const file = this.#file();
+    this.#current = undefined;
+    if (file.taken !== file.size) throw new Error('internal error: a file of another size');
+    const { meta, size, parts } = file;
+    if (size === 0) return { kind: 'file', meta, size, contentSha256: EMPTY_SHA256 };
+    if (file.whole !== undefined) return { kind: 'file', meta, size, contentSha256: file.whole };
+    if (parts === undefined) throw new Error('internal error: a file without content');
+    const contentSha256 = parts.hash.digest('hex');
+    const name = objectName({ contentSha256, meta });
+    try {
+      if (this.#isKnown(name)) {
+        unlinkAt({ dirFd: this.#place.tempFd, name: parts.name });
+      } else {
+        applyMeta(parts.fd, meta);
+        this.#pending.set(name, parts.name);
+      }
+    } finally {
+      closeSync(parts.fd);
+    }
+    return { kind: 'file', meta, size, contentSha256 };
+  }
+
+  /** Gives all new objects their names. Their content must be durable: a name must never lead to less than the whole. */
+  publish(): void {
+    const { objectsFd, tempFd } = this.#place;
+    for (const [name, temporary] of this.#pending) {
+      try {
+        renameNoReplaceAt({ dirFd: tempFd, name: temporary }, { dirFd: objectsFd, name });
+      } catch (error) {
+        // Somebody else took the same in meanwhile. Ours goes with the temporary folder.
+        if (!isErrno(error, 'EEXIST')) throw error;
+      }
+    }
+    this.#pending.clear();
+  }
+
+  /** Closes what is open; needed only where a layer was given up. */
+  close(): void {
+    if (this.#current?.parts !== undefined) closeSync(this.#current.parts.fd);
+    this.#current = undefined;
+  }
+
+  #file(): CurrentFile {
+    if (this.#current === undefined) throw new Error('internal error: content without a file');
+    return this.#current;
+  }
+
+  /** Most files come in one piece: hashed before anything is written, they often need not be. */
+  #writeWhole(file: CurrentFile, content: Uint8Array): void {
+    const contentSha256 = hashOnce('sha256', content, 'hex');
+    file.whole = contentSha256;
+    const name = objectName({ contentSha256, meta: file.meta });
+    if (this.#isKnown(name)) return;
+    const temp = this.#createTemp();
+    try {
+      writeFully(temp.fd, content);
+      applyMeta(temp.fd, file.meta);
+    } finally {
+      closeSync(temp.fd);
+    }
+    this.#pending.set(name, temp.name);
+  }
+
+  #isKnown(name: string): boolean {
+    return this.#pending.has(name) || isThere({ dirFd: this.#place.objectsFd, name });
+  }
+
+  #createTemp(): { readonly fd: number; readonly name: string } {
+    this.#files += 1;
+    const name = this.#files.toString(36);
+    return { name, fd: openAt({ dirFd: this.#place.tempFd, name }, NEW_FILE, 0o600) };
+  }
+}
+
+/** The file whose content is arriving. */
+interface CurrentFile {
+  readonly meta: NodeMeta;
+  readonly size: number;
+  taken: number;
+  /** Content hash, if it came in one piece. */
+  whole?: string;
+  /** Where it is being written, if it comes in several. */
+  parts: { readonly hash: Hash; readonly fd: number; readonly name: string } | undefined;
+}
+
+/** SHA-256 of nothing. */
+export const EMPTY_SHA256 = 'e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855';

@@ -1,0 +1,181 @@
+import {
+  closeSync,
+  constants,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+} from 'node:fs';
+import { randomBytes } from 'node:crypto';
+
+import { writeFileAtomically } from '../../base/atomic-file.js';
+import { quote } from '../../base/escape-text.js';
+import { isErrno } from '../../errors/is-errno.js';
+import { OperationalError } from '../../errors/operational-error.js';
+import { linkAt, setTimeOf } from '../../sys/at.js';
+import { acquireLock, type LockFile } from '../../sys/lock-file.js';
+import { AT_FDCWD } from '../../sys/libc.js';
+import { setXattr } from '../../sys/xattrs.js';
+import { diskError, onDisk } from './disk-error.js';
+import { OBJECT_FOLDERS } from './object-name.js';
+
+/*
+ * The embedded store on disk:
+ *
+ *   STORE/format            "berth-store 1"
+ *   STORE/lock              shared: who takes in or reads objects; exclusive: who removes some. Never unlinked
+ *   STORE/objects/ab/…      one file for each content and its owner, mode, time, attributes (object-name.ts)
+ *   STORE/layers/ALG-HEX    the tree of a layer, by diff id (layer-file.ts)
+ *   STORE/images/ALG-HEX    manifest and configuration of an image, by the digest of its manifest
+ *   STORE/names/HEX         which image a name means; the file name is the SHA-256 of the name
+ *   STORE/tmp/…             what is being written (temp-area.ts)
+ *
+ * What refers comes after what it refers to, each made durable before the next: objects, layer, image, name. So whatever
+ * a power cut leaves is complete or refers to nothing, and pruning removes the latter. No file is ever changed in place.
+ */
+
+/** Content of `format`, without the number. */
+const FORMAT_NAME = 'berth-store';
+const FORMAT = 1;
+const FOLDERS = ['objects', 'layers', 'images', 'names', 'tmp'];
+
+/** The folder of a store: made when something is first written, checked once, locked as needed. */
+export class StorePlace implements Disposable {
+  readonly root: string;
+  #checked = false;
+  #prepared = false;
+  #lock: LockFile | undefined;
+  #objectsFd: number | undefined;
+
+  constructor(root: string) {
+    this.root = root;
+  }
+
+  /** A path below the store. */
+  path(...parts: readonly string[]): string {
+    return [this.root, ...parts].join('/');
+  }
+
+  /**
+   * Whether there is a store at all.
+   *
+   * @throws `OperationalError` STORE_FORMAT if a newer berth wrote it, STORE_INVALID if it is no store
+   */
+  exists(): boolean {
+    if (this.#checked) return true;
+    let text: string;
+    try {
+      text = readFileSync(this.path('format'), 'latin1');
+    } catch (error) {
+      if (isErrno(error, 'ENOENT')) return false;
+      throw diskError(error, this.root);
+    }
+    const [name, number] = text.trimEnd().split(' ');
+    if (name !== FORMAT_NAME || !/^\d{1,9}$/.test(number ?? '')) {
+      throw new OperationalError('STORE_INVALID', `${quote(this.path('format'))} is damaged`);
+    }
+    if (Number(number) !== FORMAT) {
+      throw new OperationalError(
+        'STORE_FORMAT',
+        `the store ${quote(this.root)} has format ${number}, which this berth does not know`,
+        { hint: 'use the newer berth that wrote it' },
+      );
+    }
+    this.#checked = true;
+    return true;
+  }
+
+  /** Makes the store if there is none. @throws `OperationalError` STORE_UNSUITABLE, DISK_FULL, NEEDS_ROOT */
+  async prepare(): Promise<void> {
+    if (this.#prepared) return;
+    if (!this.exists()) {
+      try {
+        mkdirSync(this.root, { recursive: true, mode: 0o700 });
+        // Two at once do the same, and only the last step counts.
+        for (const folder of FOLDERS)
+          mkdirSync(this.path(folder), { recursive: true, mode: 0o700 });
+        this.#probe();
+        for (const folder of OBJECT_FOLDERS) {
+          mkdirSync(this.path('objects', folder), { recursive: true, mode: 0o700 });
+        }
+        await writeFileAtomically(this.path('format'), `${FORMAT_NAME} ${FORMAT}\n`);
+      } catch (error) {
+        throw diskError(error, this.root);
+      }
+      this.exists();
+    }
+    this.#prepared = true;
+  }
+
+  /** Holds the store so that nothing is removed from it, until this place is disposed of. Idempotent. */
+  async hold(signal?: AbortSignal): Promise<void> {
+    this.#lock ??= await acquireLock(this.path('lock'), { mode: 'shared', signal });
+  }
+
+  /** Lets go what {@link StorePlace.hold} holds. */
+  letGo(): void {
+    this.#lock?.release();
+    this.#lock = undefined;
+  }
+
+  /** A descriptor of `objects/`; closed with this place. */
+  get objectsFd(): number {
+    this.#objectsFd ??= openSync(this.path('objects'), constants.O_RDONLY | constants.O_DIRECTORY);
+    return this.#objectsFd;
+  }
+
+  [Symbol.dispose](): void {
+    this.letGo();
+    if (this.#objectsFd !== undefined) closeSync(this.#objectsFd);
+    this.#objectsFd = undefined;
+  }
+
+  /** Tries what a store needs of its file system, so that the answer is one line now and not a riddle in the middle of a layer. */
+  #probe(): void {
+    const probe = this.path('tmp', `probe-${randomBytes(6).toString('hex')}`);
+    mkdirSync(probe, { mode: 0o700 });
+    try {
+      const fd = openSync(`${probe}/file`, 'wx', 0o600);
+      try {
+        this.#needs('hard links', () => {
+          linkAt(
+            { dirFd: AT_FDCWD, name: byteString(`${probe}/file`) },
+            { dirFd: AT_FDCWD, name: byteString(`${probe}/link`) },
+          );
+        });
+        this.#needs('symbolic links', () => {
+          symlinkSync('target', `${probe}/symlink`);
+        });
+        this.#needs('extended attributes', () => {
+          setXattr(fd, { name: 'user.berth', value: Buffer.from('1') });
+        });
+        this.#needs('times before the present', () => {
+          setTimeOf(fd, { seconds: 1, nanoseconds: 1 });
+        });
+      } finally {
+        closeSync(fd);
+      }
+    } finally {
+      rmSync(probe, { recursive: true, force: true });
+    }
+  }
+
+  #needs(what: string, attempt: () => void): void {
+    try {
+      onDisk(this.root, attempt);
+    } catch (error) {
+      const full = error instanceof OperationalError && error.code === 'DISK_FULL';
+      if (full) throw error;
+      throw new OperationalError(
+        'STORE_UNSUITABLE',
+        `cannot keep images in ${quote(this.root)}: its file system has no ${what}`,
+        { hint: 'use ext4, XFS, btrfs or tmpfs: BERTH_STATE_DIR chooses the place', cause: error },
+      );
+    }
+  }
+}
+
+function byteString(path: string): string {
+  return Buffer.from(path, 'utf8').toString('latin1');
+}

@@ -1,0 +1,354 @@
+import assert from 'node:assert/strict';
+import { mkdirSync } from 'node:fs';
+import { test } from 'node:test';
+
+import type { TreeNode } from '../../src/layer/tree.js';
+import { parseDigest, type Digest } from '../../src/oci/digest.js';
+import type { ImageStore, ImageTree, StoredImage } from '../../src/store/image-store.js';
+import { assertFails } from '../support/assert-fails.js';
+import { each } from '../support/each.js';
+import { feedLayer, storeLayer } from '../support/feed-layer.js';
+import { listTree, treeLines } from '../support/list-tree.js';
+import { storedImageOf } from '../support/stored-image.js';
+import { buildLayer, type TarItem } from '../support/tar-builder.js';
+import { TempDir } from '../support/temp-dir.js';
+
+/** What the suite needs of a back end. */
+export interface StoreKind {
+  readonly name: string;
+  /** Opens the store in a folder, which may not exist yet. */
+  open(directory: string): ImageStore;
+}
+
+/** What every {@link ImageStore} keeps to. Needs root: owners and devices are real. */
+export function imageStoreContract(kind: StoreKind): void {
+  const title = (what: string): string => `${kind.name} store: ${what}`;
+
+  async function withStore(
+    body: (store: ImageStore, directory: string) => Promise<void>,
+  ): Promise<void> {
+    using dir = new TempDir();
+    await using store = kind.open(`${dir.path}/store`);
+    await body(store, dir.path);
+  }
+
+  async function addLayers(
+    store: ImageStore,
+    layers: readonly (readonly TarItem[])[],
+    names: readonly string[] = ['image'],
+  ): Promise<StoredImage> {
+    const diffIds: Digest[] = [];
+    for (const layer of layers) diffIds.push(await storeLayer(store, layer));
+    return store.addImage(storedImageOf(diffIds, names));
+  }
+
+  async function checkedOut(
+    store: ImageStore,
+    image: StoredImage,
+    directory: string,
+  ): Promise<string> {
+    const out = `${directory}/out-${Math.random().toString(36).slice(2)}`;
+    mkdirSync(out, { mode: 0o700 });
+    await store.checkout(await store.openTree(image), out, { devices: true });
+    return out;
+  }
+
+  test(title('is empty before anything is put in'), async () => {
+    await withStore(async (store) => {
+      assert.deepEqual(await store.listImages(), []);
+      assert.equal(await store.findImage('image'), undefined);
+      assert.equal(await store.hasLayer(parseDigest(`sha256:${'0'.repeat(64)}`)), false);
+      assert.deepEqual((await store.fsck()).problems, []);
+    });
+  });
+
+  test(title('gives back what a layer has, to the nanosecond and byte'), async () => {
+    await withStore(async (store, directory) => {
+      const capability = Buffer.from('0100000200040000000000000000000000000000', 'hex');
+      const image = await addLayers(store, [
+        [
+          { path: './', mode: 0o750, uid: 3, gid: 4, mtime: '12.000000034' },
+          { path: 'bin/', mode: 0o1777, mtime: 5 },
+          {
+            path: 'bin/ping',
+            content: 'program',
+            mode: 0o4755,
+            uid: 10,
+            gid: 20,
+            mtime: '1350244992.023960108',
+            xattrs: { 'security.capability': capability, 'user.binary': Buffer.from([0, 255]) },
+          },
+          { path: 'bin/same', type: 'hardlink', link: 'bin/ping' },
+          { path: 'empty', content: '', mode: 0o600, mtime: 77 },
+          { path: 'empty-too', type: 'hardlink', link: 'empty' },
+          { path: 'link', type: 'symlink', link: '/bin/ping', uid: 1, gid: 2, mtime: '8.5' },
+          { path: 'link-too', type: 'hardlink', link: 'link' },
+          { path: 'null', type: 'character-device', major: 1, minor: 3, mode: 0o666, gid: 5 },
+          { path: 'disk', type: 'block-device', major: 259, minor: 300 },
+          { path: 'pipe', type: 'fifo', mode: 0o640 },
+          { path: Buffer.from([0x66, 0xff, 0x0a]), content: 'not UTF-8' },
+          { path: 'locked/', mode: 0 },
+          { path: 'locked/file', content: 'inside', mode: 0 },
+        ],
+      ]);
+      const out = await checkedOut(store, image, directory);
+      const tree = listTree(out);
+      assert.deepEqual([...tree.keys()].sort(), [
+        '.',
+        'bin',
+        'bin/ping',
+        'bin/same',
+        'disk',
+        'empty',
+        'empty-too',
+        'f\xff\n',
+        'link',
+        'link-too',
+        'locked',
+        'locked/file',
+        'null',
+        'pipe',
+      ]);
+      const facts = (path: string): unknown[] => {
+        const { type, mode, uid, gid, mtimeNs, content } = tree.get(path) ?? assert.fail(path);
+        return [type, mode, uid, gid, mtimeNs, content];
+      };
+      assert.deepEqual(facts('.'), ['directory', '750', 3, 4, 12_000_000_034n, '']);
+      assert.deepEqual(facts('bin'), ['directory', '1777', 0, 0, 5_000_000_000n, '']);
+      assert.deepEqual(facts('bin/ping'), [
+        'file',
+        '4755',
+        10,
+        20,
+        1_350_244_992_023_960_108n,
+        'program',
+      ]);
+      assert.deepEqual(tree.get('bin/ping')?.xattrs, {
+        'security.capability': capability.toString('latin1'),
+        'user.binary': '\0\xff',
+      });
+      assert.deepEqual(facts('empty'), ['file', '600', 0, 0, 77_000_000_000n, '']);
+      assert.deepEqual(facts('link').slice(2), [1, 2, 8_500_000_000n, '/bin/ping']);
+      assert.deepEqual(
+        [...facts('null').slice(0, 4), tree.get('null')?.rdev],
+        ['character-device', '666', 0, 5, 0x103],
+      );
+      assert.equal(tree.get('disk')?.type, 'block-device');
+      assert.deepEqual(facts('pipe').slice(0, 2), ['fifo', '640']);
+      assert.deepEqual(facts('locked').slice(0, 2), ['directory', '0']);
+      assert.equal(tree.get('locked/file')?.content, 'inside');
+      for (const [name, twin] of [
+        ['bin/ping', 'bin/same'],
+        ['empty', 'empty-too'],
+        ['link', 'link-too'],
+      ] as const) {
+        assert.equal(tree.get(name)?.ino, tree.get(twin)?.ino, `${name} and ${twin} are one file`);
+      }
+    });
+  });
+
+  each(title('lays layers over each other'), MERGE_CASES, async ({ layers, want }) => {
+    await withStore(async (store, directory) => {
+      const image = await addLayers(store, layers);
+      assert.deepEqual(treeLines(await checkedOut(store, image, directory)), [...want].sort());
+    });
+  });
+
+  test(title('finds an image by name, digest and the start of a digest'), async () => {
+    await withStore(async (store) => {
+      const image = await addLayers(store, [[{ path: 'a', content: 'a' }]], ['x/y:1', 'x/y:2']);
+      const hex = image.digest.slice('sha256:'.length);
+      for (const key of ['x/y:1', 'x/y:2', image.digest, hex, hex.slice(0, 7)]) {
+        assert.deepEqual((await store.findImage(key))?.digest, image.digest, key);
+      }
+      for (const key of ['x/y:3', hex.slice(0, 6), '', '../images', `sha256:${'0'.repeat(64)}`]) {
+        assert.equal(await store.findImage(key), undefined, key);
+      }
+      const found = await store.findImage('x/y:1');
+      assert.deepEqual([found?.names, found?.contentBytes], [['x/y:1', 'x/y:2'], 1]);
+      assert.deepEqual(await store.listImages(), [found]);
+    });
+  });
+
+  test(title('moves a name to the image that has it last'), async () => {
+    await withStore(async (store) => {
+      const first = await addLayers(store, [[{ path: 'a', content: '1' }]], ['tag', 'first']);
+      const second = await addLayers(store, [[{ path: 'a', content: '2' }]], ['tag']);
+      assert.equal((await store.findImage('tag'))?.digest, second.digest);
+      assert.deepEqual((await store.findImage(first.digest))?.names, ['first']);
+      await store.removeName('tag');
+      await store.removeName('tag');
+      assert.equal(await store.findImage('tag'), undefined);
+      assert.equal((await store.listImages()).length, 2, 'an image without names stays');
+    });
+  });
+
+  test(title('shows nothing of a layer that was not committed'), async () => {
+    await withStore(async (store) => {
+      const layer = buildLayer([{ path: 'a', content: 'a' }]);
+      const diffId = parseDigest(layer.diffId);
+      {
+        await using transaction = await store.beginLayer(diffId);
+        await feedLayer(transaction.sink, layer);
+      }
+      assert.equal(await store.hasLayer(diffId), false);
+      await assertFails('STORE_INVALID', () => store.addImage(storedImageOf([diffId], ['x'])));
+      assert.deepEqual(await store.listImages(), []);
+      await storeLayer(store, layer);
+      await storeLayer(store, layer);
+      assert.equal(await store.hasLayer(diffId), true);
+    });
+  });
+
+  test(title('reads files up to a limit'), async () => {
+    await withStore(async (store) => {
+      const image = await addLayers(store, [
+        [
+          { path: 'small', content: 'hello' },
+          { path: 'empty', content: '' },
+          { path: 'large', content: Buffer.alloc(3_000_000, 'x') },
+        ],
+      ]);
+      const tree = await store.openTree(image);
+      const read = (name: string, maxBytes: number): Promise<Buffer> => {
+        const node = nodeAt(tree, name);
+        assert.ok(node.kind === 'file');
+        return tree.readFile(node, { maxBytes });
+      };
+      assert.equal((await read('small', 5)).toString(), 'hello');
+      assert.equal((await read('empty', 0)).length, 0);
+      assert.equal((await read('large', 3_000_000)).length, 3_000_000);
+      await assertFails('LIMIT_EXCEEDED', () => read('small', 4));
+      await assertFails('LIMIT_EXCEEDED', () => read('large', 1000));
+    });
+  });
+
+  test(title('makes mount points that the image lacks'), async () => {
+    await withStore(async (store, directory) => {
+      const image = await addLayers(store, [
+        [
+          { path: 'etc/' },
+          { path: 'etc/hosts', content: 'there' },
+          { path: 'data', type: 'symlink', link: 'var/data' },
+          { path: 'etc/resolv.conf', type: 'symlink', link: '../run/resolv.conf' },
+          { path: 'out', type: 'symlink', link: '../../../../..' },
+        ],
+      ]);
+      const out = `${directory}/out`;
+      mkdirSync(out);
+      const result = await store.checkout(await store.openTree(image), out, {
+        mountPoints: [
+          { path: '/proc', kind: 'directory' },
+          { path: '/data/deep', kind: 'directory' },
+          { path: '/etc/hosts', kind: 'file' },
+          { path: '/etc/hostname', kind: 'file' },
+          { path: '/etc/resolv.conf', kind: 'file' },
+          { path: '/out/x', kind: 'directory' },
+          { path: '/etc', kind: 'directory' },
+        ],
+      });
+      assert.deepEqual(result.createdMountPoints, [
+        '/proc',
+        '/var',
+        '/var/data',
+        '/var/data/deep',
+        '/etc/hostname',
+        '/run',
+        '/run/resolv.conf',
+        '/x',
+      ]);
+      assert.deepEqual(
+        treeLines(out),
+        [
+          'data -> var/data',
+          'etc directory',
+          'etc/hostname = ',
+          'etc/hosts = there',
+          'etc/resolv.conf -> ../run/resolv.conf',
+          'out -> ../../../../..',
+          'proc directory',
+          'run directory',
+          'run/resolv.conf = ',
+          'var directory',
+          'var/data directory',
+          'var/data/deep directory',
+          'x directory',
+        ],
+        'a mount point outside the root would be a path escape',
+      );
+      const tree = await store.openTree(image);
+      assert.equal(tree.root.entries.has('proc'), false, 'the image itself is as it was');
+    });
+  });
+
+  test(title('T24 makes devices only where it is told to'), async () => {
+    await withStore(async (store, directory) => {
+      const image = await addLayers(store, [
+        [{ path: 'null', type: 'character-device', major: 1, minor: 3 }],
+      ]);
+      mkdirSync(`${directory}/out`);
+      await assertFails('LAYER_ENTRY_REFUSED', async () =>
+        store.checkout(await store.openTree(image), `${directory}/out`),
+      );
+    });
+  });
+
+  test(title('prunes what nothing needs, and nothing else'), async () => {
+    await withStore(async (store, directory) => {
+      const shared = [{ path: 'shared', content: 'shared content' }];
+      const kept = await addLayers(store, [shared], ['kept']);
+      const gone = await addLayers(
+        store,
+        [shared, [{ path: 'own', content: 'own content' }]],
+        ['gone'],
+      );
+      const spared = await addLayers(store, [[{ path: 'spared', content: 'spared' }]], ['spared']);
+      await storeLayer(store, [{ path: 'orphan', content: 'orphaned content' }]);
+      await store.removeName('gone');
+      await store.removeName('spared');
+      const result = await store.prune({ keep: new Set([spared.digest]) });
+      assert.deepEqual([result.images, result.layers, result.objects], [1, 2, 2]);
+      assert.ok(result.freedBytes > 0);
+      assert.equal(await store.findImage(gone.digest), undefined);
+      for (const image of [kept, spared]) await checkedOut(store, image, directory);
+      assert.deepEqual((await store.fsck()).problems, []);
+      const second = await store.prune({ keep: new Set([spared.digest]) });
+      assert.deepEqual(second, { images: 0, layers: 0, objects: 0, freedBytes: 0 });
+    });
+  });
+}
+
+function nodeAt(tree: ImageTree, path: string): TreeNode {
+  let node: TreeNode = tree.root;
+  for (const name of path.split('/')) {
+    assert.ok(node.kind === 'directory');
+    node = node.entries.get(name) ?? assert.fail(`no ${path}`);
+  }
+  return node;
+}
+
+interface MergeCase {
+  readonly name: string;
+  readonly layers: readonly (readonly TarItem[])[];
+  readonly want: readonly string[];
+}
+
+const base: readonly TarItem[] = [
+  { path: 'd/' },
+  { path: 'd/a', content: 'lower a' },
+  { path: 'd/b', content: 'lower b' },
+  { path: 'f', content: 'lower f' },
+];
+
+const MERGE_CASES: readonly MergeCase[] = [
+  {
+    name: 'a file replaces a file',
+    layers: [base, [{ path: 'd/a', content: 'upper' }]],
+    want: ['d directory', 'd/a = upper', 'd/b = lower b', 'f = lower f'],
+  },
+  {
+    name: 'a whiteout hides a file below',
+    layers: [base, [{ path: 'd/.wh.a' }]],
+    want: ['d directory', 'd/b = lower b', 'f = lower f'],
+  },
+];
