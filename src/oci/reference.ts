@@ -122,8 +122,9 @@ function splitName(
 ): { registry: string | undefined; repository: string } {
   const slash = name.indexOf('/');
   const first = slash === -1 ? '' : name.slice(0, slash);
-  // The reference implementation's rule: without dot, colon or capital, the first word is a namespace of a short name.
-  const isHost = /[.:A-Z[@]/.test(first) || first === 'localhost';
+  // The reference implementation's rule: without dot or colon the first word is a namespace of a short name. Its further rule,
+  // that capitals make a host, is not kept: in lower case, as hosts are compared, it would be a namespace again.
+  const isHost = /[.:[@]/.test(first) || first === 'localhost';
   if (!isHost) return { registry: undefined, repository: name };
   if (first.includes('@')) fail(text, 'a registry takes no user name');
   try {
