@@ -11,7 +11,7 @@ export interface Challenge {
 /** Longest WWW-Authenticate that is read, in characters; real ones have some 300. */
 const MAX_CHALLENGE_CHARACTERS = 8192;
 
-const SCHEME = /([!#$%&'*+.^_`|~0-9A-Za-z-]+)(?:\s+|$)/y;
+const SCHEME = /([!#$%&'*+.^_`|~0-9A-Za-z-]+)(?:\s+|$|(?=,))/y;
 const PARAMETER =
   /([!#$%&'*+.^_`|~0-9A-Za-z-]+)\s*=\s*(?:"((?:[^"\\\u0000-\u001f]|\\[\u0020-\u007e])*)"|([!#$%&'*+.^_`|~0-9A-Za-z:/?@-]+))\s*/y;
 const SEPARATOR = /[\s,]*/y;
