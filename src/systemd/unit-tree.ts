@@ -1,0 +1,124 @@
+import { closeSync, constants, lstatSync, openSync, readdirSync, readlinkSync } from 'node:fs';
+
+import { isErrno } from '../errors/is-errno.js';
+import { openInRoot, readFileInRoot } from '../sys/open-in-root.js';
+import { templateOf, type UnitName } from './unit-name.js';
+
+/** Largest unit file that is read; systemd takes lines of up to a megabyte. */
+const MAX_UNIT_BYTES = 1_048_576;
+
+/** Where system units lie, first wins (systemd.unit(5), "Unit File Load Path"), below /etc. */
+const VENDOR_DIRECTORIES = [
+  '/run/systemd/system',
+  '/usr/local/lib/systemd/system',
+  '/usr/lib/systemd/system',
+  '/lib/systemd/system',
+];
+
+/** A unit as it was found in a tree. */
+export interface TreeUnit {
+  /** As the tree sees it: `/usr/lib/systemd/system/sshd.service`. */
+  readonly path: string;
+  readonly kind: 'file' | 'masked' | 'alias' | 'linked';
+  /** `''` where it is masked. */
+  readonly text: string;
+  /** Name of the file that it is: the target of an alias, the template of an instance. */
+  readonly fileName: string;
+}
+
+/**
+ * The unit directories of an operating system tree. Every path is resolved as if the tree were the root, so links in it
+ * lead where they will lead when it runs, never onto the host that builds it.
+ */
+export class UnitTree implements Disposable {
+  /** Where units are written and enable links are made, as the tree sees it. */
+  readonly unitDirectory: string;
+  readonly #rootFd: number;
+
+  constructor(root: string, unitDirectory: string) {
+    this.unitDirectory = unitDirectory;
+    this.#rootFd = openSync(root === '' ? '/' : root, constants.O_RDONLY | constants.O_DIRECTORY);
+  }
+
+  [Symbol.dispose](): void {
+    closeSync(this.#rootFd);
+  }
+
+  /** The unit of that name from the directory that wins; an instance falls back to its template. */
+  find(unit: UnitName): TreeUnit | undefined {
+    const template = templateOf(unit);
+    const names = template === undefined || template === unit ? [unit] : [unit, template];
+    for (const name of names) {
+      for (const directory of [this.unitDirectory, ...VENDOR_DIRECTORIES]) {
+        const found = this.inDirectory(directory, (at) =>
+          this.#read(`${at}/${name}`, `${directory}/${name}`),
+        );
+        if (found !== undefined) return found;
+      }
+    }
+    return undefined;
+  }
+
+  /** All links in the unit directory and in its `.wants`, `.requires` and `.upholds`: name below it → target. */
+  listLinks(): ReadonlyMap<string, string> {
+    const links = new Map<string, string>();
+    const collect = (prefix: string): readonly string[] =>
+      this.inDirectory(`${this.unitDirectory}/${prefix}`, (at) => {
+        const folders: string[] = [];
+        for (const entry of readdirSync(at, { withFileTypes: true })) {
+          if (entry.isSymbolicLink()) {
+            links.set(`${prefix}${entry.name}`, readlinkSync(`${at}/${entry.name}`));
+          } else if (entry.isDirectory()) folders.push(entry.name);
+        }
+        return folders;
+      }) ?? [];
+    for (const folder of collect('')) {
+      if (/\.(?:wants|requires|upholds)$/.test(folder)) collect(`${folder}/`);
+    }
+    return links;
+  }
+
+  /**
+   * Runs `body` with a path under which a directory of the tree can be reached without being resolved again; undefined if
+   * there is no such directory.
+   */
+  inDirectory<T>(path: string, body: (at: string) => T): T | undefined {
+    let fd: number;
+    try {
+      fd = openInRoot(this.#rootFd, path, { flags: constants.O_RDONLY | constants.O_DIRECTORY });
+    } catch (error) {
+      if (isErrno(error, 'ENOENT', 'ENOTDIR')) return undefined;
+      throw error;
+    }
+    try {
+      return body(`/proc/self/fd/${fd}`);
+    } finally {
+      closeSync(fd);
+    }
+  }
+
+  #read(at: string, path: string): TreeUnit | undefined {
+    const fileName = path.slice(path.lastIndexOf('/') + 1);
+    const stat = lstatSync(at, { throwIfNoEntry: false });
+    if (stat === undefined) return undefined;
+    if (!stat.isSymbolicLink()) {
+      if (!stat.isFile() || stat.size === 0) return { path, kind: 'masked', text: '', fileName };
+      return { path, kind: 'file', text: this.#text(path), fileName };
+    }
+    const target = readlinkSync(at);
+    if (target === '/dev/null') return { path, kind: 'masked', text: '', fileName };
+    const targetName = target.slice(target.lastIndexOf('/') + 1);
+    const kind = targetName === fileName ? 'linked' : 'alias';
+    return { path, kind, text: this.#text(path), fileName: targetName };
+  }
+
+  /** A link that dangles in the tree stands for a unit without content: systemd says "not found" of it at boot. */
+  #text(path: string): string {
+    try {
+      return readFileInRoot(this.#rootFd, path, { maxBytes: MAX_UNIT_BYTES }).toString('utf8');
+    } catch (error) {
+      if (isErrno(error, 'ENOENT')) return '';
+      throw error;
+    }
+  }
+}

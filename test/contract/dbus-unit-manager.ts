@@ -1,0 +1,141 @@
+/*
+ * The contract of the unit manager on a running systemd, and what only a running one can do. Not a test file by name:
+ * test/integration/unit-manager.test.ts has the booted hosts run it with `node`.
+ */
+import assert from 'node:assert/strict';
+import { writeFileSync } from 'node:fs';
+import { test } from 'node:test';
+
+import { connectUnitManager } from '../../src/systemd/connect-unit-manager.js';
+import { readJournalTail } from '../../src/systemd/journal-tail.js';
+import type { UnitManager } from '../../src/systemd/unit-manager.js';
+import { assertFails } from '../support/assert-fails.js';
+import { testUnitManager } from './unit-manager-suite.js';
+
+testUnitManager('UnitManager over D-Bus', async () => ({
+  manager: await connectUnitManager({ mode: 'system' }),
+  root: '',
+}));
+
+async function withUnit(
+  unit: { readonly name: string; readonly text: string },
+  body: (manager: UnitManager, name: string) => Promise<void>,
+): Promise<void> {
+  await using manager = await connectUnitManager({ mode: 'system' });
+  writeFileSync(`/etc/systemd/system/${unit.name}`, unit.text);
+  await manager.reload();
+  await body(manager, unit.name);
+}
+
+test('start(), restart() and stop() wait for the end of the job', async () => {
+  const unit = { name: 'job-a.service', text: '[Service]\nType=exec\nExecStart=/bin/sleep 1000\n' };
+  await withUnit(unit, async (manager, name) => {
+    assert.deepEqual(await manager.start(name, {}), { result: 'done' });
+    const [running] = await manager.getStates([name]);
+    assert.equal(running?.activeState, 'active');
+    assert.ok((running.mainPid ?? 0) > 1);
+    assert.match(running.invocationId ?? '', /^[0-9a-f]{32}$/);
+    assert.ok(running.activeEnterTimestampUs > 0n && running.activeEnterMonotonicUs > 0n);
+    assert.deepEqual(await manager.restart(name, {}), { result: 'done' });
+    const [again] = await manager.getStates([name]);
+    assert.notEqual(again?.mainPid, running.mainPid);
+    assert.deepEqual(await manager.stop(name, {}), { result: 'done' });
+    assert.equal((await manager.getStates([name]))[0]?.activeState, 'inactive');
+  });
+});
+
+test('fifty jobs at once each find their own end', async () => {
+  const text = '[Service]\nType=oneshot\nExecStart=/bin/sh -c "exit $(( %i % 2 ))"\n'.replace(
+    '% 2',
+    '%% 2',
+  );
+  await withUnit({ name: 'job-many@.service', text }, async (manager) => {
+    const outcomes = await Promise.all(
+      Array.from({ length: 50 }, (_, index) => manager.start(`job-many@${index}.service`, {})),
+    );
+    outcomes.forEach(({ result }, index) => {
+      assert.equal(result, index % 2 === 0 ? 'done' : 'failed', `instance ${index}`);
+    });
+  });
+});
+
+test('start() tells a failure, and the log what the unit said last', async () => {
+  const text =
+    '[Service]\nType=oneshot\nExecStart=/bin/sh -c "echo first; printf \'cannot \\\\033[31mbind\\\\033[0m\\\\n\'; exit 3"\n';
+  await withUnit({ name: 'job-f.service', text }, async (manager, name) => {
+    assert.deepEqual(await manager.start(name, {}), { result: 'failed' });
+    const [state] = await manager.getStates([name]);
+    assert.equal(state?.result, 'exit-code');
+    assert.equal(state.execMainStatus, 3);
+    const invocationId = state.invocationId;
+    const log = await readJournalTail(name, { mode: 'system', lines: 20, invocationId });
+    assert.ok(log.includes('sh: cannot \\x1b[31mbind\\x1b[0m'), log.join('\n'));
+    assert.ok(log.indexOf('sh: first') < log.indexOf('sh: cannot \\x1b[31mbind\\x1b[0m'));
+    assert.ok(
+      log.some((line) => line.startsWith('systemd: job-f.service: Failed with result')),
+      log.join('\n'),
+    );
+    await manager.resetFailed(name);
+    assert.equal((await manager.getStates([name]))[0]?.activeState, 'inactive');
+  });
+});
+
+test('start() maps a dependency that fails and a condition that does not hold (F31)', async () => {
+  writeFileSync(
+    '/etc/systemd/system/job-bad.service',
+    '[Service]\nType=oneshot\nExecStart=/bin/false\n',
+  );
+  const text =
+    '[Unit]\nRequires=job-bad.service\nAfter=job-bad.service\n[Service]\nExecStart=/bin/sleep 9\n';
+  await withUnit({ name: 'job-d.service', text }, async (manager, name) => {
+    assert.deepEqual(await manager.start(name, {}), { result: 'dependency' });
+  });
+  const conditional = '[Unit]\nConditionPathExists=/none\n[Service]\nExecStart=/bin/sleep 9\n';
+  await withUnit({ name: 'job-c.service', text: conditional }, async (manager, name) => {
+    assert.deepEqual(await manager.start(name, {}), { result: 'done' });
+    // systemd counts this as done: only the state tells.
+    assert.equal((await manager.getStates([name]))[0]?.activeState, 'inactive');
+  });
+});
+
+test("start() maps systemd's own time-out (F31)", async () => {
+  const text = '[Service]\nType=notify\nTimeoutStartSec=300ms\nExecStart=/bin/sleep 1000\n';
+  await withUnit({ name: 'job-t.service', text }, async (manager, name) => {
+    const { result } = await manager.start(name, {});
+    assert.ok(result === 'failed' || result === 'timeout', result);
+    assert.equal((await manager.getStates([name]))[0]?.result, 'timeout');
+  });
+});
+
+test('start() gives up after its own time-out, or when it is told to (F36)', async () => {
+  const text = '[Service]\nType=notify\nExecStart=/bin/sleep 1000\n';
+  await withUnit({ name: 'job-s.service', text }, async (manager, name) => {
+    await assertFails('SYSTEMD_TIMEOUT', () => manager.start(name, { timeoutMs: 200 }));
+    const signal = AbortSignal.timeout(200);
+    await assertFails('CANCELLED', () => manager.start(name, { signal }));
+    // A job that is replaced while somebody waits for it.
+    const waiting = manager.start(name, {});
+    assert.deepEqual(await manager.stop(name, {}), { result: 'done' });
+    assert.deepEqual(await waiting, { result: 'canceled' });
+  });
+});
+
+test('start() refuses a unit that is masked, not there, or cannot be loaded', async () => {
+  const text = '[Service]\nUser=0day bad\nType=oneshot\n';
+  await withUnit({ name: 'job-b.service', text }, async (manager, name) => {
+    await assertFails('SYSTEMD_CALL_FAILED', () => manager.start(name, {}));
+    await assertFails('SYSTEMD_CALL_FAILED', () => manager.start('job-none.service', {}));
+  });
+});
+
+test('a bus that goes away ends what waits, with one clear error', async () => {
+  const text = '[Service]\nType=notify\nExecStart=/bin/sleep 1000\n';
+  await withUnit({ name: 'job-l.service', text }, async (manager, name) => {
+    const waiting = assertFails('SYSTEMD_UNAVAILABLE', () => manager.start(name, {}));
+    const { runProgram } = await import('../../src/base/subprocess.js');
+    // systemd's own socket still takes orders: the bus daemon is killed while the job runs.
+    await runProgram(['systemctl', 'kill', '--signal=KILL', 'dbus.service']);
+    await waiting;
+    await assertFails('SYSTEMD_UNAVAILABLE', () => manager.reload());
+  });
+});
