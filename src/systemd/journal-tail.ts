@@ -19,6 +19,8 @@ export interface JournalLine {
   readonly priority: number;
   /** `SYSLOG_IDENTIFIER`: the program, or `systemd` where systemd speaks about the unit. */
   readonly identifier: string;
+  /** Of the run that it belongs to, where the journal knows. */
+  readonly invocationId: string | undefined;
   /** May hold anything that the program wrote: escape it before it is shown. */
   readonly message: string;
 }
@@ -39,19 +41,16 @@ export async function readJournalTail(
 /** Longer lines (dumps, base64) say nothing more in an error message. */
 const MAX_SHOWN_CHARACTERS = 400;
 
+/** Read at least: the lines of a run are counted from its first one. */
+const MIN_READ_LINES = 500;
+
 /** The same with time and priority, messages as they were written. */
 export async function readJournalLines(
   unit: string,
   options: JournalTailOptions,
 ): Promise<readonly JournalLine[]> {
-  const { mode, invocationId } = options;
-  const about =
-    invocationId === undefined
-      ? [mode === 'user' ? `--user-unit=${unit}` : `--unit=${unit}`]
-      : // Both fields: what the unit's processes wrote, and what the manager wrote about this run.
-        mode === 'user'
-        ? [`_SYSTEMD_INVOCATION_ID=${invocationId}`, '+', `USER_INVOCATION_ID=${invocationId}`]
-        : [`_SYSTEMD_INVOCATION_ID=${invocationId}`, '+', `INVOCATION_ID=${invocationId}`];
+  const { mode, invocationId, lines } = options;
+  const about = mode === 'user' ? `--user-unit=${unit}` : `--unit=${unit}`;
   try {
     // What was just written may still be on its way; without the right to ask for this, take what is there.
     if (mode === 'system') await runProgram(['journalctl', '--sync'], { okStatuses: [0, 1] });
@@ -61,12 +60,18 @@ export async function readJournalLines(
         '--output=json',
         '--no-pager',
         '--quiet',
-        `--lines=${options.lines}`,
-        ...about,
+        `--lines=${Math.max(lines, MIN_READ_LINES)}`,
+        about,
       ],
       { signal: options.signal, maxOutputBytes: 4_194_304 },
     );
-    return parseJournalLines(stdout.toString('utf8'));
+    const entries = parseJournalLines(stdout.toString('utf8'));
+    // Not asked of the journal: what a process wrote that ended at once often has no invocation id there, because
+    // journald looks it up too late. What systemd itself wrote has, from the run's first line on.
+    const begin = entries.findIndex((entry) => entry.invocationId === invocationId);
+    return (invocationId === undefined || begin === -1 ? entries : entries.slice(begin)).slice(
+      -lines,
+    );
   } catch {
     return []; // see above: there is something more important to say
   }
@@ -83,6 +88,13 @@ export function parseJournalLines(text: string): readonly JournalLine[] {
         timestampUs: typeof time === 'string' && /^\d+$/.test(time) ? BigInt(time) : 0n,
         priority: Number(fieldText(entry['PRIORITY']) || '6'),
         identifier: fieldText(entry['SYSLOG_IDENTIFIER']),
+        invocationId:
+          fieldText(
+            // systemd's own lines first name the run they are about; the other field then is that of systemd itself.
+            entry['INVOCATION_ID'] ??
+              entry['USER_INVOCATION_ID'] ??
+              entry['_SYSTEMD_INVOCATION_ID'],
+          ) || undefined,
         message: fieldText(entry['MESSAGE']),
       },
     ];
