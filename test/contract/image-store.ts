@@ -12,6 +12,7 @@ import { listTree, treeLines } from '../support/list-tree.js';
 import { storedImageOf } from '../support/stored-image.js';
 import { buildLayer, type TarItem } from '../support/tar-builder.js';
 import { TempDir } from '../support/temp-dir.js';
+import { ACCEPTED_LAYERS } from './layer-cases.js';
 
 /** What the suite needs of a back end. */
 export interface StoreKind {
@@ -147,7 +148,7 @@ export function imageStoreContract(kind: StoreKind): void {
     });
   });
 
-  each(title('lays layers over each other'), MERGE_CASES, async ({ layers, want }) => {
+  each(title('lays layers over each other'), ACCEPTED_LAYERS, async ({ layers, want }) => {
     await withStore(async (store, directory) => {
       const image = await addLayers(store, layers);
       assert.deepEqual(treeLines(await checkedOut(store, image, directory)), [...want].sort());
@@ -326,29 +327,3 @@ function nodeAt(tree: ImageTree, path: string): TreeNode {
   }
   return node;
 }
-
-interface MergeCase {
-  readonly name: string;
-  readonly layers: readonly (readonly TarItem[])[];
-  readonly want: readonly string[];
-}
-
-const base: readonly TarItem[] = [
-  { path: 'd/' },
-  { path: 'd/a', content: 'lower a' },
-  { path: 'd/b', content: 'lower b' },
-  { path: 'f', content: 'lower f' },
-];
-
-const MERGE_CASES: readonly MergeCase[] = [
-  {
-    name: 'a file replaces a file',
-    layers: [base, [{ path: 'd/a', content: 'upper' }]],
-    want: ['d directory', 'd/a = upper', 'd/b = lower b', 'f = lower f'],
-  },
-  {
-    name: 'a whiteout hides a file below',
-    layers: [base, [{ path: 'd/.wh.a' }]],
-    want: ['d directory', 'd/b = lower b', 'f = lower f'],
-  },
-];

@@ -1,0 +1,58 @@
+import assert from 'node:assert/strict';
+import { linkSync, mkdirSync, renameSync, symlinkSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { test } from 'node:test';
+
+import type { FileNode } from '../../../src/layer/tree.js';
+import { openDirectoryTree } from '../../../src/store/directory-tree.js';
+import { assertFails } from '../../support/assert-fails.js';
+import { sha256 } from '../../support/tar-builder.js';
+import { TempDir } from '../../support/temp-dir.js';
+
+test('openDirectoryTree() shows a directory as the tree of an image', async () => {
+  using dir = new TempDir();
+  mkdirSync(`${dir.path}/root/etc`, { recursive: true });
+  const root = `${dir.path}/root`;
+  writeFileSync(`${root}/etc/passwd`, 'root:x', { mode: 0o640 });
+  linkSync(`${root}/etc/passwd`, `${root}/etc/passwd-`);
+  symlinkSync(`${dir.path}/secret`, `${root}/etc/shadow`);
+  writeFileSync(Buffer.from(`${root}/f\xff`, 'latin1'), '');
+  writeFileSync(`${dir.path}/secret`, 'host secret');
+  const server = createServer().listen(`${root}/socket`);
+  await new Promise((resolve) => server.once('listening', resolve));
+  try {
+    using tree = openDirectoryTree(root);
+    assert.deepEqual([...tree.root.entries.keys()].sort(), ['etc', 'f\xff']);
+    const etc = tree.root.entries.get('etc');
+    assert.ok(etc?.kind === 'directory');
+    const passwd = etc.entries.get('passwd');
+    assert.ok(passwd?.kind === 'file');
+    assert.equal(etc.entries.get('passwd-'), passwd, 'two names of one file are one node');
+    assert.deepEqual([passwd.size, passwd.meta.mode], [6, 0o640]);
+    assert.equal(`sha256:${passwd.contentSha256}`, sha256(Buffer.from('root:x')));
+    assert.equal((await tree.readFile(passwd, { maxBytes: 6 })).toString(), 'root:x');
+    await assertFails('LIMIT_EXCEEDED', () => tree.readFile(passwd, { maxBytes: 5 }));
+    const shadow = etc.entries.get('shadow');
+    assert.ok(shadow?.kind === 'symlink', 'a link is a link, not what it leads to on the host');
+    assert.equal(shadow.target, `${dir.path}/secret`);
+  } finally {
+    server.close();
+  }
+});
+
+test('P14 openDirectoryTree() does not read through a link that took the place of a file', async () => {
+  using dir = new TempDir();
+  writeFileSync(`${dir.path}/secret`, 'host secret');
+  mkdirSync(`${dir.path}/root`);
+  writeFileSync(`${dir.path}/root/file`, 'x');
+  using tree = openDirectoryTree(`${dir.path}/root`);
+  const file = tree.root.entries.get('file') as FileNode;
+  symlinkSync(`${dir.path}/secret`, `${dir.path}/root/new`);
+  renameSync(`${dir.path}/root/new`, `${dir.path}/root/file`);
+  await assertFails('SYSTEM_CALL_FAILED', () => tree.readFile(file, { maxBytes: 100 }));
+});
+
+test('openDirectoryTree() names a directory that is not there', async () => {
+  const error = await assertFails('SYSTEM_CALL_FAILED', () => openDirectoryTree('/no/such/root'));
+  assert.match(error.message, /'\/no\/such\/root'/);
+});
