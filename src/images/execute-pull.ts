@@ -1,6 +1,7 @@
 import { quote } from '../base/escape-text.js';
 import { addContext } from '../errors/with-context.js';
-import type { LayerSink } from '../layer/layer-sink.js';
+import { applyLayer } from '../layer/apply-layer.js';
+import type { LayerLimits } from '../layer/limits.js';
 import type { Descriptor } from '../oci/descriptor.js';
 import type { Digest } from '../oci/digest.js';
 import type { ImageStore, StoredImage } from '../store/image-store.js';
@@ -20,25 +21,16 @@ export interface PullProgress {
   readonly total: number;
 }
 
-/**
- * Takes a layer apart into a sink, verified against digest, size and diff id: `applyLayer` of src/layer.
- */
-export type ApplyLayer = (input: {
-  readonly source: AsyncIterable<Uint8Array>;
-  readonly descriptor: Descriptor;
-  readonly diffId: Digest;
-  readonly sink: LayerSink;
-  readonly signal: AbortSignal;
-  readonly onProgress: (bytes: number) => void;
-}) => Promise<unknown>;
-
 /** What executing a pull takes. */
 export interface ExecutePullOptions {
   readonly store: Pick<ImageStore, 'hasLayer' | 'beginLayer' | 'addImage'>;
   readonly source: ImageSource;
-  readonly applyLayer: ApplyLayer;
   readonly signal: AbortSignal;
   readonly onProgress?: ((progress: PullProgress) => void) | undefined;
+  /** Called for what is odd in a layer and changes nothing. */
+  readonly onWarning?: ((message: string) => void) | undefined;
+  readonly limits?: LayerLimits | undefined;
+  /** How many layers are fetched side by side; {@link DEFAULT_PARALLEL_LAYERS} unless given. */
   readonly parallel?: number | undefined;
 }
 
@@ -82,7 +74,7 @@ export async function executePull(
 }
 
 async function pullLayer(layer: PlannedLayer, options: ExecutePullOptions): Promise<void> {
-  const { store, source, applyLayer, signal, onProgress } = options;
+  const { store, source, signal, onProgress, onWarning, limits } = options;
   const { descriptor, diffId } = layer;
   // Another berth may have brought it since the plan was made.
   if (await store.hasLayer(diffId)) {
@@ -97,7 +89,9 @@ async function pullLayer(layer: PlannedLayer, options: ExecutePullOptions): Prom
     diffId,
     sink: transaction.sink,
     signal,
+    limits,
     onProgress: (bytes) => onProgress?.(progressOf(layer, 'fetching', bytes)),
+    onWarning,
   });
   onProgress?.(progressOf(layer, 'storing', descriptor.size));
   await transaction.commit();

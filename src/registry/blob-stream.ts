@@ -1,6 +1,7 @@
 import { quote } from '../base/escape-text.js';
 import { OperationalError } from '../errors/operational-error.js';
 import type { Descriptor } from '../oci/descriptor.js';
+import { bareMediaType } from '../oci/media-types.js';
 import { HttpFailure } from './http-failure.js';
 import type { HttpResponse } from './http.js';
 import { isRetryable, type RegistrySession, type SessionRequest } from './registry-session.js';
@@ -38,6 +39,7 @@ export async function* streamBlob(
     const startedAt = offset;
     try {
       const response = await session.getOnce(requestFor(descriptor, { offset, doing, signal }));
+      await refuseWebPage(response, { size: descriptor.size - offset, doing });
       for await (const chunk of bodyFrom(response, offset)) {
         offset += chunk.length;
         yield chunk;
@@ -87,6 +89,21 @@ async function* bodyFrom(
     toSkip -= skipped;
     if (skipped < chunk.length) yield chunk.subarray(skipped);
   }
+}
+
+/** A login page has neither the type nor the length of a blob. (Some stores call every blob text/html: then the length is right.) */
+async function refuseWebPage(
+  response: HttpResponse,
+  expected: { readonly size: number; readonly doing: string },
+): Promise<void> {
+  if (bareMediaType(response.headers['content-type'] ?? '') !== 'text/html') return;
+  if (response.headers['content-length'] === String(expected.size)) return;
+  await response.body.discard();
+  throw new OperationalError(
+    'REGISTRY_PROTOCOL',
+    `${expected.doing}: the answer is a web page in place of the content`,
+    { hint: 'is a proxy or a login page in between?' },
+  );
 }
 
 async function requireRangeFrom(response: HttpResponse, offset: number): Promise<void> {

@@ -2,7 +2,7 @@ import { lookup } from 'node:dns';
 import type { LookupFunction } from 'node:net';
 import type { SecureContext } from 'node:tls';
 
-import { Agent, ProxyAgent, request, type Dispatcher } from 'undici';
+import { Agent, errors, ProxyAgent, request, type Dispatcher } from 'undici';
 
 import { isErrno } from '../errors/is-errno.js';
 import { isAddressAllowed, type AddressReach } from './address-reach.js';
@@ -223,18 +223,17 @@ const KINDS: readonly (readonly [HttpFailureKind, readonly string[]])[] = [
     ['UND_ERR_CONNECT_TIMEOUT', 'UND_ERR_HEADERS_TIMEOUT', 'UND_ERR_BODY_TIMEOUT', 'ETIMEDOUT'],
   ],
   ['not-tls', ['ERR_SSL_WRONG_VERSION_NUMBER', 'ERR_SSL_PACKET_LENGTH_TOO_LONG', 'EPROTO']],
+  ['closed', ['ECONNRESET', 'EPIPE', 'UND_ERR_SOCKET', 'ECONNABORTED']],
+  ['proxy', ['UND_ERR_PRX_TLS']],
   [
-    'closed',
+    'protocol',
     [
-      'ECONNRESET',
-      'EPIPE',
-      'UND_ERR_SOCKET',
-      'ECONNABORTED',
       'UND_ERR_RES_CONTENT_LENGTH_MISMATCH',
+      'UND_ERR_HEADERS_OVERFLOW',
+      'UND_ERR_INFO',
+      'UND_ERR_NOT_SUPPORTED',
     ],
   ],
-  ['proxy', ['UND_ERR_PRX_TLS']],
-  ['protocol', ['UND_ERR_HEADERS_OVERFLOW', 'UND_ERR_INFO', 'UND_ERR_NOT_SUPPORTED']],
 ];
 
 /** Node's names of what OpenSSL says of a certificate have no common prefix. */
@@ -252,11 +251,8 @@ function describe(error: unknown, signal: AbortSignal): unknown {
   for (const [kind, codes] of KINDS) {
     if (isErrno(root, ...codes)) return new HttpFailure(kind, words, { cause: error });
   }
-  // Node reports a peer that hangs up during the handshake as a reset of its own making.
-  if (code.startsWith('HPE_')) return new HttpFailure('protocol', words, { cause: error });
+  if (root instanceof errors.HTTPParserError)
+    return new HttpFailure('protocol', words, { cause: error });
   if (CERTIFICATE_CODE.test(code)) return new HttpFailure('certificate', words, { cause: error });
-  if (words === 'terminated' || code.startsWith('UND_ERR')) {
-    return new HttpFailure('closed', words, { cause: error });
-  }
-  return error;
+  return code.startsWith('UND_ERR') ? new HttpFailure('closed', words, { cause: error }) : error;
 }

@@ -9,14 +9,15 @@ import { readHostPlatform } from '../../src/images/host-platform.js';
 import { preparePull } from '../../src/images/prepare-pull.js';
 import { EMPTY_REGISTRIES_CONF } from '../../src/registry/registries-conf.js';
 import { RegistryClient, type RegistryClientOptions } from '../../src/registry/registry-client.js';
+import { openEmbeddedStore } from '../../src/store/embedded/embedded-store.js';
 import { openImageSource } from '../../src/transport/open-image-source.js';
 import { assertFails } from '../support/assert-fails.js';
 import { askHttp } from '../support/ask-http.js';
 import { TestAuthority } from '../support/certificates.js';
 import { FakeRegistry } from '../support/fake-registry.js';
-import { hashLayer, RecordingStore } from '../support/memory-image-store.js';
 import { pushImage, pushIndex, type PushTarget } from '../support/push-image.js';
 import { startRegistry } from '../support/registry.js';
+import { buildTar } from '../support/tar-builder.js';
 import { TempDir } from '../support/temp-dir.js';
 
 const account = { user: 'etcd', password: 'not:so secret ü' };
@@ -68,19 +69,22 @@ for (const { name, guarded, serve } of kinds) {
     test('pulls an image through an index, layers side by side, and nothing twice', async () => {
       await using served = await serve();
       const target = { ...served.target, repository: 'library/etcd' };
-      const blobs = [1, 2, 3].map((number) => gzipSync(Buffer.alloc(300_000, number)));
+      const blobs = [1, 2, 3].map((number) =>
+        gzipSync(buildTar([{ path: `file${number}`, content: Buffer.alloc(300_000, number) }])),
+      );
       const mine = await pushImage(target, undefined, {
         layers: [...blobs, ...blobs.slice(0, 1)].map((content) => ({ content })),
         process: { Cmd: ['/usr/bin/etcd'] },
       });
       const other = await pushImage(target, undefined, {
-        layers: [{ content: Buffer.alloc(1024) }],
+        layers: [{ content: buildTar([]) }],
         architecture: 's390x',
       });
       await pushIndex(target, '3.5', [other, mine]);
       await using client = createClient(served);
       const source = await open(client, `${served.host}/library/etcd:3.5`);
-      const store = new RecordingStore();
+      using folder = new TempDir();
+      await using store = openEmbeddedStore(folder.path);
       const options = { store, platform: readHostPlatform(), signal };
 
       const plan = await preparePull(source, options);
@@ -95,13 +99,11 @@ for (const { name, guarded, serve } of kinds) {
 
       const events: PullProgress[] = [];
       const image = await executePull(plan, {
-        ...{ store, source, signal, applyLayer: hashLayer },
+        ...{ store, source, signal },
         onProgress: (event) => events.push(event),
       });
       assert.equal(image.digest, mine.digest);
       assert.deepEqual(image.names, [`${served.host}/library/etcd:3.5`]);
-      assert.equal(store.layers.size, 3);
-      assert.equal(store.open, 0);
       assert.equal(events.filter(({ phase }) => phase === 'done').length, 3);
 
       const again = await preparePull(source, options);

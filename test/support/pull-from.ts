@@ -1,0 +1,93 @@
+import { readdirSync } from 'node:fs';
+import { join } from 'node:path';
+
+import { executePull, type PullProgress } from '../../src/images/execute-pull.js';
+import { preparePull, type PullPlan } from '../../src/images/prepare-pull.js';
+import type { HttpTimeouts } from '../../src/registry/http.js';
+import { EMPTY_REGISTRIES_CONF, type RegistriesConf } from '../../src/registry/registries-conf.js';
+import { RegistryClient, type RegistryClientOptions } from '../../src/registry/registry-client.js';
+import type { RetryPolicy } from '../../src/registry/retry.js';
+import { openEmbeddedStore } from '../../src/store/embedded/embedded-store.js';
+import type { ImageStore, StoredImage } from '../../src/store/image-store.js';
+import type { ImageSource } from '../../src/transport/image-source.js';
+import { openImageSource } from '../../src/transport/open-image-source.js';
+import { TempDir } from './temp-dir.js';
+
+/** Tries as often as the real policy, without its patience. */
+export const quickRetries: RetryPolicy = {
+  attempts: 4,
+  baseDelayMs: 1,
+  maxDelayMs: 4,
+  maxServerDelayMs: 50,
+};
+
+/** Seconds where the real ones are minutes. */
+export const quickTimeouts: HttpTimeouts = { connectMs: 2000, headersMs: 400, idleMs: 400 };
+
+/** What a test of a pull may set. */
+export interface PullerOptions extends Partial<RegistryClientOptions> {
+  readonly registriesConf?: RegistriesConf;
+}
+
+/** A client and an empty store, for one test. */
+export class Puller implements AsyncDisposable {
+  readonly store: ImageStore;
+  readonly folder = new TempDir();
+  readonly #client: RegistryClient;
+  readonly #conf: RegistriesConf;
+
+  constructor(options: PullerOptions = {}) {
+    this.store = openEmbeddedStore(join(this.folder.path, 'store'));
+    this.#conf = options.registriesConf ?? EMPTY_REGISTRIES_CONF;
+    this.#client = new RegistryClient({
+      certDirs: [],
+      retries: quickRetries,
+      timeouts: quickTimeouts,
+      ...options,
+    });
+  }
+
+  open(name: string): Promise<ImageSource> {
+    const context = {
+      registryClient: this.#client,
+      registriesConf: this.#conf,
+      workingDirectory: '/',
+    };
+    return openImageSource(name, context, { signal: new AbortController().signal });
+  }
+
+  async prepare(name: string, platform = amd64): Promise<PullPlan> {
+    const { signal } = new AbortController();
+    return preparePull(await this.open(name), { store: this.store, platform, signal });
+  }
+
+  async pull(
+    name: string,
+    options: {
+      readonly signal?: AbortSignal;
+      readonly onProgress?: (progress: PullProgress) => void;
+    } = {},
+  ): Promise<StoredImage> {
+    const signal = options.signal ?? new AbortController().signal;
+    const source = await this.open(name);
+    const plan = await preparePull(source, { store: this.store, platform: amd64, signal });
+    return executePull(plan, { ...options, store: this.store, source, signal });
+  }
+
+  /** Every file that stands in the store, by its path in there: what must not change when a pull is refused. */
+  listStored(): readonly string[] {
+    return readdirSync(this.folder.path, { recursive: true, withFileTypes: true })
+      .filter((entry) => entry.isFile())
+      .map((entry) => join(entry.parentPath, entry.name).slice(this.folder.path.length + 1))
+      .sort();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#client[Symbol.asyncDispose]();
+    await this.store[Symbol.asyncDispose]();
+    this.folder[Symbol.dispose]();
+  }
+}
+
+/** The platform that the tests' images are made for. */
+export const amd64 = { os: 'linux', architecture: 'amd64' };
