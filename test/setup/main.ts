@@ -1,7 +1,9 @@
 import { debianImageLayers, debianImages } from '../support/debian-image.js';
 import { reapDeadHosts } from '../support/host-record.js';
 import { bootedHostRecipe, hostTree } from '../support/host-tree.js';
+import { machineKernel } from '../support/machine-kernel.js';
 import { suites } from '../support/suites.js';
+import { wholeMachineRecipe } from '../support/whole-machine.js';
 import { installPackages, missingPackages, testPackages } from './packages.js';
 
 // Makes this machine ready for the integration tests. Run as often as you like: what is there is not made again.
@@ -29,6 +31,13 @@ if (process.getuid?.() !== 0) {
       what: `host tree of ${suite}`,
       make: (): Promise<unknown> => hostTree(bootedHostRecipe(suite)),
     })),
+    {
+      what: 'tree and kernel of a whole machine',
+      make: async (): Promise<unknown> => [
+        await hostTree(wholeMachineRecipe('trixie')),
+        await machineKernel('trixie'),
+      ],
+    },
     ...debianImages.map((name) => ({
       what: `image ${name}`,
       make: (): Promise<unknown> => debianImageLayers(name),

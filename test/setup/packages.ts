@@ -9,6 +9,7 @@ export const testPackages = [
   'e2fsprogs',
   'gcc', // the launcher, and small programs in test images
   'iproute2',
+  'kmod', // depmod, for a whole machine's kernel
   'libc6-dev',
   'libseccomp2',
   'mmdebstrap',
@@ -17,6 +18,7 @@ export const testPackages = [
   'qemu-system-x86',
   'systemd', // systemd-analyze verify, as a second opinion on rendered units
   'systemd-container',
+  'xz-utils',
 ] as const;
 
 /** The packages of a list that are not installed. */
