@@ -3,7 +3,7 @@ import { suggestName } from '../base/suggest-name.js';
 import type { UnitLine } from '../base/unit-lines.js';
 import type { CheckUnitOptions, UnitProblem } from './unit-problem.js';
 import { directivesOf, knownSections } from './directives.js';
-import { unitTypeOf, type UnitType } from './unit-name.js';
+import type { UnitType } from './unit-name.js';
 import type { UnitDocument } from './unit-text.js';
 
 /** The section of a type's own; units of other types have none. */
@@ -147,7 +147,7 @@ function isTimeSpan(value: string): boolean {
 }
 
 function sectionsOf(options: CheckUnitOptions): readonly string[] {
-  const own = OWN_SECTION[unitTypeOf(options.unit)];
+  const own = OWN_SECTION[options.type ?? 'service'];
   return own === undefined ? ['Unit', 'Install'] : ['Unit', own, 'Install'];
 }
 

@@ -64,8 +64,7 @@ function checkName(
 ): Omit<UnitProblem, 'line'> | undefined {
   if (!isUnitName(word))
     return { severity: 'error', message: `${key}= has ${quote(word)}, which names no unit` };
-  const stem = options.unit.slice(0, options.unit.lastIndexOf('.'));
-  const isOwn = word.slice(0, word.lastIndexOf('.')) === stem;
+  const isOwn = word.slice(0, word.lastIndexOf('.')) === options.name;
   if (isOwn || options.allowedNames?.has(word) === true) return undefined;
   return {
     severity: 'error',

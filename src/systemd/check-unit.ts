@@ -4,27 +4,19 @@ import { checkCommands } from './check-commands.js';
 import { checkDirectives } from './check-directives.js';
 import { checkInstall } from './check-install.js';
 import { findPrivileges } from './find-privileges.js';
-import type { CheckUnitOptions, UnitProblem } from './unit-problem.js';
-import { parseUnit } from './unit-text.js';
+import { unitNameFor, type CheckUnitOptions, type UnitProblem } from './unit-problem.js';
+import { formatUnit, type UnitDocument } from './unit-text.js';
 
 /** systemd stops reading a line there (LONG_LINE_MAX). */
 const MAX_LINE_LENGTH = 1_048_576;
 /** A unit of published images has at most forty lines. */
 const MAX_LINES = 10_000;
 
-/** Everything that is to be said of a unit, errors first. */
-export function checkUnit(text: string, options: CheckUnitOptions): readonly UnitProblem[] {
-  const tooLarge = findSizeProblem(text);
-  if (tooLarge !== undefined) return [tooLarge];
-  const document = parseUnit(text);
-  const problems = [
-    ...checkDirectives(document, options),
-    ...checkCommands(document, options.unit),
-    ...checkInstall(document, options),
-    ...findPrivileges(document, options),
-  ];
-  const order = { error: 0, warning: 1, notice: 2 } as const;
-  return problems.sort((left, right) => order[left.severity] - order[right.severity]);
+/** What is to be said of a unit that may be installed. */
+export interface CheckedUnit {
+  readonly warnings: readonly string[];
+  /** What the unit may do to its host. */
+  readonly notices: readonly string[];
 }
 
 /**
@@ -32,17 +24,36 @@ export function checkUnit(text: string, options: CheckUnitOptions): readonly Uni
  *
  * @throws {@link OperationalError} UNIT_INVALID naming the first errors with their lines
  */
-export function assertUnit(text: string, options: CheckUnitOptions): readonly UnitProblem[] {
-  const problems = checkUnit(text, options);
-  const errors = problems.filter((problem) => problem.severity === 'error');
-  if (errors.length === 0) return problems;
-  const shown = errors.slice(0, MAX_SHOWN_ERRORS).map(describe).join('; ');
-  const more =
-    errors.length > MAX_SHOWN_ERRORS ? `; and ${errors.length - MAX_SHOWN_ERRORS} more` : '';
-  throw new OperationalError(
-    'UNIT_INVALID',
-    `${quote(options.unit)} is not acceptable: ${shown}${more}`,
-  );
+export function checkUnit(document: UnitDocument, options: CheckUnitOptions): CheckedUnit {
+  const problems = lintUnit(document, options);
+  const textsOf = (severity: UnitProblem['severity']): readonly string[] =>
+    problems.filter((problem) => problem.severity === severity).map(describe);
+  const errors = textsOf('error');
+  if (errors.length > 0) {
+    const more = errors.length - MAX_SHOWN_ERRORS;
+    throw new OperationalError(
+      'UNIT_INVALID',
+      `the unit of ${quote(options.name)} is not acceptable: ${errors.slice(0, MAX_SHOWN_ERRORS).join('; ')}${more > 0 ? `; and ${more} more` : ''}`,
+    );
+  }
+  return { warnings: textsOf('warning'), notices: textsOf('notice') };
+}
+
+/** Everything that is to be said of a unit, errors first. */
+export function lintUnit(
+  document: UnitDocument,
+  options: CheckUnitOptions,
+): readonly UnitProblem[] {
+  const tooLarge = findSizeProblem(formatUnit(document));
+  if (tooLarge !== undefined) return [tooLarge];
+  const problems = [
+    ...checkDirectives(document, options),
+    ...checkCommands(document, unitNameFor(options)),
+    ...checkInstall(document, options),
+    ...findPrivileges(document, options),
+  ];
+  const order = { error: 0, warning: 1, notice: 2 } as const;
+  return problems.sort((left, right) => order[left.severity] - order[right.severity]);
 }
 
 const MAX_SHOWN_ERRORS = 3;

@@ -1,4 +1,5 @@
-import type { UnitName } from './unit-name.js';
+import type { ContainerName } from '../base/container-name.js';
+import { unitNameOf, type UnitName, type UnitType } from './unit-name.js';
 
 /**
  * Looks at a unit before it is installed, as systemd will read it: `systemd-analyze verify` exits with 0 for most of what
@@ -18,11 +19,18 @@ export interface UnitProblem {
 
 /** What {@link checkUnit} knows beside the text. */
 export interface CheckUnitOptions {
-  readonly unit: UnitName;
+  readonly name: ContainerName;
+  /** `service` unless given. */
+  readonly type?: UnitType;
   /** Of the host, for directives that it does not know yet; 262 unless given. */
   readonly systemdVersion?: number | undefined;
   /** Names that `Alias=` and `Also=` may have, because the administrator allowed them. */
   readonly allowedNames?: ReadonlySet<string>;
   /** Path of the launcher: what it runs is the container, all else that a unit runs is on the host. */
   readonly launcher?: string;
+}
+
+/** The unit that the options speak of. */
+export function unitNameFor(options: CheckUnitOptions): UnitName {
+  return unitNameOf(options.name, options.type);
 }

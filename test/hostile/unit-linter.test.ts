@@ -3,15 +3,16 @@ import { execFileSync, spawnSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { test } from 'node:test';
 
-import { assertUnit, checkUnit } from '../../src/systemd/check-unit.js';
-import { parseUnitName } from '../../src/systemd/unit-name.js';
+import { parseContainerName } from '../../src/base/container-name.js';
+import { checkUnit, lintUnit } from '../../src/systemd/check-unit.js';
+import { parseUnit } from '../../src/systemd/unit-text.js';
 import { assertFails } from '../support/assert-fails.js';
 import { each } from '../support/each.js';
 import { TempDir } from '../support/temp-dir.js';
 
 // Units as an image may bring them. systemd-analyze is the positive control: where a row says so, it lets the unit pass.
 
-const unit = parseUnitName('evil.service');
+const name = parseContainerName('evil');
 const START = '[Service]\nExecStart=/bin/true\n';
 
 interface Row {
@@ -170,7 +171,7 @@ const rows: readonly Row[] = [
 ];
 
 each('the unit linter refuses', rows, async ({ text, problem }) => {
-  const error = await assertFails('UNIT_INVALID', () => assertUnit(text, { unit }));
+  const error = await assertFails('UNIT_INVALID', () => checkUnit(parseUnit(text), { name }));
   assert.match(error.message, problem);
 });
 
@@ -238,7 +239,7 @@ each(
     },
   ],
   ({ text, want }) => {
-    const notices = checkUnit(text, { unit, launcher: '/tmp/launch' })
+    const notices = lintUnit(parseUnit(text), { name, launcher: '/tmp/launch' })
       .filter(({ severity }) => severity === 'notice')
       .map(({ message }) => message);
     assert.ok(
@@ -250,7 +251,7 @@ each(
 
 test('P31 what a unit says cannot write on the terminal', async () => {
   const error = await assertFails('UNIT_INVALID', () =>
-    assertUnit(`${START}Evil\u202e\u001b[2J=1\n`, { unit }),
+    checkUnit(parseUnit(`${START}Evil\u202e\u001b[2J=1\n`), { name }),
   );
   assert.doesNotMatch(error.message, /[\u001b\u202e]/);
 });

@@ -1,17 +1,18 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-import { checkUnit } from '../../../src/systemd/check-unit.js';
-import { parseUnitName } from '../../../src/systemd/unit-name.js';
+import { parseContainerName } from '../../../src/base/container-name.js';
+import { checkUnit, lintUnit } from '../../../src/systemd/check-unit.js';
+import { parseUnit } from '../../../src/systemd/unit-text.js';
 import type { UnitProblem } from '../../../src/systemd/unit-problem.js';
 import { each } from '../../support/each.js';
 
-const unit = parseUnitName('etcd.service');
+const name = parseContainerName('etcd');
 const launcher = '/usr/libexec/berth/launch';
 const START = `[Service]\nExecStart=${launcher} /var/lib/berth/etcd/launch.plan\n`;
 
 function check(text: string, systemdVersion?: number): readonly string[] {
-  return checkUnit(text, { unit, launcher, systemdVersion }).map(
+  return lintUnit(parseUnit(text), { name, launcher, systemdVersion }).map(
     ({ severity, line, message }: UnitProblem) => `${severity} ${line}: ${message}`,
   );
 }
@@ -83,4 +84,14 @@ test('checkUnit() warns of directives that the systemd of the host does not know
   assert.deepEqual(check(`${START}PrivatePIDs=yes\n`, 252), [
     'warning 3: PrivatePIDs= may be newer than systemd 252, which then passes over it',
   ]);
+});
+
+test('checkUnit() gives warnings and notices of a unit that it takes', () => {
+  const text = `${START}Restart=on-crash\nEnvironmentFile=/etc/x\n`;
+  assert.deepEqual(checkUnit(parseUnit(text), { name, launcher }), {
+    warnings: [
+      "line 3: Restart= expects one of no, on-success, on-failure, on-abnormal, on-watchdog, on-abort, always, got 'on-crash'",
+    ],
+    notices: ["line 4: takes environment variables from '/etc/x'"],
+  });
 });
