@@ -94,7 +94,7 @@ export function trickle(everyMs: number): Interference {
     response.writeHead(200, { 'content-length': '1000000' });
     while (!response.destroyed) {
       response.write('x');
-      await sleep(everyMs);
+      await sleep(everyMs, undefined, { ref: false });
     }
     return true;
   };

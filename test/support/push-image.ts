@@ -12,6 +12,8 @@ export interface PushTarget {
   readonly repository: string;
   /** PEM of the authority that an https registry is checked against. */
   readonly ca?: string;
+  /** Takes any certificate: for registries whose certificate the test wants refused. */
+  readonly insecure?: boolean;
   /** Added to each request: `{ authorization: 'Basic …' }`. */
   readonly headers?: Readonly<Record<string, string>>;
 }
@@ -186,6 +188,7 @@ async function send(
     headers: { 'content-length': '0', ...target.headers, ...outgoing.headers },
     agent: false,
     ...(target.ca === undefined ? {} : { ca: target.ca }),
+    ...(target.insecure === true ? { rejectUnauthorized: false } : {}),
   });
   const answered = new Promise<{ status: number; location: string | undefined; text: string }>(
     (resolve, reject) => {
