@@ -1,0 +1,132 @@
+import type { ContainerName } from '../base/container-name.js';
+import { quote } from '../base/escape-text.js';
+import { OperationalError } from '../errors/operational-error.js';
+import { parseTmpfiles, type TmpfilesEntry } from './tmpfiles-text.js';
+import { isOwnFileInDropIn, isUnitDropInDirectory, OwnPlaces } from './tmpfiles-places.js';
+
+/** What {@link checkTmpfiles} knows beside the text. */
+export interface CheckTmpfilesOptions {
+  readonly name: ContainerName;
+  /** STATE_DIRECTORY, RUN_DIRECTORY, CONF_DIRECTORY, DESTDIR, HOST_UID and HOST_GID are read. */
+  readonly values: ReadonlyMap<string, { readonly text: string }>;
+  /** Paths of `--allow-host-path`: each allows itself and what is below it, with any type. */
+  readonly allowed: readonly string[];
+  /** Refuses, with a reason, a path that images may not have without being allowed it. */
+  readonly assertAllowed: (path: string) => void;
+}
+
+/** What is to be said of tmpfiles lines that may be installed. */
+export interface CheckedTmpfiles {
+  readonly entries: readonly TmpfilesEntry[];
+  /** What the lines make, in order. */
+  readonly paths: readonly string[];
+  readonly warnings: readonly string[];
+}
+
+/** Types by what they do, of what systemd 252 to 262 know (tmpfiles.d(5)). */
+const MAKES_DIRECTORY = 'dDevqQ';
+const MAKES_OTHER = 'fFwpLC';
+const CHANGES = 'zZtThHaAm';
+const REMOVES = 'rR';
+const KEEPS = 'xX';
+const DEVICES = 'bc';
+
+/**
+ * Refuses tmpfiles lines by which an image would do at every boot, as root, what it may not do to its host.
+ *
+ * A container may do anything below its *own* directories: `NAME`, `NAME.…` or what stands below them in the state, run,
+ * configuration, log and cache directories. Elsewhere it may only have directories made (`d`, as the published images for
+ * docker and kubernetes have them for `/var/lib/docker`, `/var/lib/cni`), owned by root and not writable by others, where the
+ * policy for host paths lets it; and in the drop-in directory of another unit it may make that directory and remove a file
+ * of its own name (as the one of flannel does for docker). Device nodes, writing into foreign files, links and
+ * copies that lead out of its own places are refused. `--allow-host-path` opens a place for all of it.
+ *
+ * @throws {@link OperationalError} TMPFILES_INVALID, HOST_PATH_REFUSED
+ */
+export function checkTmpfiles(text: string, options: CheckTmpfilesOptions): CheckedTmpfiles {
+  const entries = parseTmpfiles(text);
+  const places = new OwnPlaces(options.name, options.values);
+  const warnings = entries.flatMap((entry) => checkEntry(entry, places, options));
+  return {
+    entries,
+    paths: entries
+      .filter(({ type }) => `${MAKES_DIRECTORY}${MAKES_OTHER}`.includes(type) && type !== 'w')
+      .map(({ path }) => path),
+    warnings,
+  };
+}
+
+function checkEntry(
+  entry: TmpfilesEntry,
+  places: OwnPlaces,
+  options: CheckTmpfilesOptions,
+): readonly string[] {
+  const { type, path } = entry;
+  const known = `${MAKES_DIRECTORY}${MAKES_OTHER}${CHANGES}${REMOVES}${KEEPS}${DEVICES}`;
+  if (!known.includes(type)) throw refuse(entry, `there is no type ${quote(type)}`);
+  if (/^\d+$/.test(entry.mode) && (Number.parseInt(entry.mode, 8) & 0o6000) !== 0) {
+    throw refuse(entry, 'a mode with set-user-ID or set-group-ID');
+  }
+  if (options.allowed.some((allowed) => path === allowed || path.startsWith(`${allowed}/`))) {
+    return [];
+  }
+  if (DEVICES.includes(type)) throw refuse(entry, 'it makes a device node', options);
+  if (isUnitDropInDirectory(path) && type === 'd' && isHarmless(entry, options)) return [];
+  if (type === 'r' && isOwnFileInDropIn(path, options.name)) return [];
+  // Everything below /var/cache is kept from images, except what is named after the container.
+  if (!path.startsWith('/var/cache/') || !places.has(path)) options.assertAllowed(path);
+  if (places.has(path)) return checkOwn(entry, places, options);
+  if (type !== 'd') {
+    throw refuse(
+      entry,
+      `${quote(type)} is for a container's own places (such as ${places.example}) only`,
+      options,
+    );
+  }
+  if (!isHarmless(entry, options)) {
+    throw refuse(entry, 'outside of its own places it may make directories for root only', options);
+  }
+  return [];
+}
+
+/** In a place of its own a container may do anything, but what it brings there has to come from its own as well. */
+function checkOwn(
+  entry: TmpfilesEntry,
+  places: OwnPlaces,
+  options: CheckTmpfilesOptions,
+): readonly string[] {
+  const { type, argument, path } = entry;
+  if (type === 'L' && !places.allowsTarget(path, argument)) {
+    throw refuse(entry, `the link leads to ${quote(argument)}, which is not its own`, options);
+  }
+  if (type === 'C' && !places.allowsSource(argument)) {
+    throw refuse(entry, `the copy is of ${quote(argument)}, which is not its own`, options);
+  }
+  if ('DrR'.includes(type)) return [`empties or removes ${quote(path)} at every boot`];
+  return [];
+}
+
+/** Root's (or the user's in user mode), and not writable by anybody else. */
+function isHarmless(
+  { mode, user, group }: TmpfilesEntry,
+  { values }: CheckTmpfilesOptions,
+): boolean {
+  const ours = [values.get('HOST_UID')?.text, values.get('HOST_GID')?.text];
+  const isRoots = (owner: string): boolean => ['-', '', 'root', '0', ...ours].includes(owner);
+  const bits = mode === '-' || mode === '' ? 0o755 : Number.parseInt(mode.replace(/^[~:]+/, ''), 8);
+  return isRoots(user) && isRoots(group) && (bits & 0o022) === 0;
+}
+
+function refuse(
+  entry: TmpfilesEntry,
+  why: string,
+  options?: CheckTmpfilesOptions,
+): OperationalError {
+  return new OperationalError(
+    'TMPFILES_INVALID',
+    `refusing the tmpfiles line ${entry.line} (${quote(entry.raw.trim())}): ${why}`,
+    {
+      hint: options === undefined ? undefined : `allow it with '--allow-host-path ${entry.path}'`,
+    },
+  );
+}
