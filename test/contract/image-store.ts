@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { mkdirSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { test } from 'node:test';
 
 import type { TreeNode } from '../../src/layer/tree.js';
@@ -28,7 +29,7 @@ export function imageStoreContract(kind: StoreKind): void {
   async function withStore(
     body: (store: ImageStore, directory: string) => Promise<void>,
   ): Promise<void> {
-    using dir = new TempDir();
+    using dir = new TempDir(tmpdir()); // a real file system: links, times and attributes as in the field
     await using store = kind.open(`${dir.path}/store`);
     await body(store, dir.path);
   }

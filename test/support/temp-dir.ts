@@ -1,15 +1,18 @@
-import { mkdtempSync } from 'node:fs';
+import { existsSync, mkdtempSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 import { AT_FDCWD } from '../../src/sys/libc.js';
 import { removeTreeAt } from '../../src/sys/remove-tree.js';
 
+/** Where syncing costs nothing. */
+const IN_MEMORY = '/dev/shm';
+
 /** A fresh directory that is removed when the scope is left, whatever modes and depths stand in it. */
 export class TempDir implements Disposable {
   readonly path: string;
 
-  constructor(parent: string = tmpdir()) {
+  constructor(parent: string = existsSync(IN_MEMORY) ? IN_MEMORY : tmpdir()) {
     this.path = mkdtempSync(join(parent, 'berth-test-'));
   }
 

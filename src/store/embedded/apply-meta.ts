@@ -6,8 +6,12 @@ import { setXattr } from '../../sys/xattrs.js';
 
 /** Whether this process may give files away, set trusted attributes and make devices. */
 export function isPrivileged(): boolean {
-  return process.geteuid?.() === 0;
+  privileged ??= process.geteuid?.() === 0;
+  return privileged;
 }
+
+/** Asked for every file, and does not change. */
+let privileged: boolean | undefined;
 
 /**
  * Gives an open file or directory its owner, mode, extended attributes and time, in the order in which none undoes another:

@@ -17,6 +17,7 @@ import { linkAt, setTimeOf } from '../../sys/at.js';
 import { acquireLock, type LockFile } from '../../sys/lock-file.js';
 import { AT_FDCWD } from '../../sys/libc.js';
 import { setXattr } from '../../sys/xattrs.js';
+import { isPrivileged } from './apply-meta.js';
 import { diskError, onDisk } from './disk-error.js';
 import { OBJECT_FOLDERS } from './object-name.js';
 
@@ -148,7 +149,9 @@ export class StorePlace implements Disposable {
           symlinkSync('target', `${probe}/symlink`);
         });
         this.#needs('extended attributes', () => {
-          setXattr(fd, { name: 'user.berth', value: Buffer.from('1') });
+          // tmpfs has had the trusted ones for long, those of users since 6.6 only
+          const name = isPrivileged() ? 'trusted.berth' : 'user.berth';
+          setXattr(fd, { name, value: Buffer.from('1') });
         });
         this.#needs('times before the present', () => {
           setTimeOf(fd, { seconds: 1, nanoseconds: 1 });
