@@ -1,0 +1,120 @@
+import { join } from 'node:path';
+
+import { OperationalError } from '../errors/operational-error.js';
+import { quote } from '../base/escape-text.js';
+
+/** Whether berth works for the whole system or for one user's service manager. */
+export type HostMode = 'system' | 'user';
+
+/**
+ * Where berth keeps what on a host (DESIGN: "On the host"). These are paths as the running host sees them: they go into
+ * units and plans as they stand. For file access inside a tree that is not running, {@link HostPaths.onDisk} puts the
+ * tree in front.
+ */
+export interface HostPaths {
+  readonly mode: HostMode;
+  /** The tree that is worked on; `''` for the running host. */
+  readonly root: string;
+  /** Deployments: `NAME.N` and the link `NAME`. */
+  readonly stateDir: string;
+  /** The embedded store. */
+  readonly storeDir: string;
+  /** Journal of changes under way. */
+  readonly journalDir: string;
+  /** Lock files, one a name; never removed, because a lock whose file was unlinked protects nobody. */
+  readonly lockDir: string;
+  /** Copies of the launchers that deployments refer to. */
+  readonly launcherDir: string;
+  /** Run-time state. */
+  readonly runDir: string;
+  readonly unitDir: string;
+  readonly tmpfilesDir: string;
+  /** Values of STATE_DIRECTORY, CONF_DIRECTORY and RUN_DIRECTORY in templates. */
+  readonly templateDirectories: {
+    readonly state: string;
+    readonly configuration: string;
+    readonly run: string;
+  };
+  /** A path of the host as a path for this process to open. */
+  onDisk(path: string): string;
+}
+
+/** What decides the locations. */
+export interface HostPathsOptions {
+  readonly mode: HostMode;
+  /** `--root DIR`, absolute. */
+  readonly root?: string | undefined;
+  /** The environment of the process. */
+  readonly env: Readonly<Record<string, string | undefined>>;
+}
+
+/** Finds the locations for system, user and `--root` mode; the environment moves each (`BERTH_STATE_DIR`, …). */
+export function resolveHostPaths(options: HostPathsOptions): HostPaths {
+  const { mode, env } = options;
+  const root = options.root === undefined || options.root === '/' ? '' : options.root;
+  const base = mode === 'system' ? systemLocations() : userLocations(env);
+  const stateDir = absolute(env, 'BERTH_STATE_DIR') ?? base.stateDir;
+  return {
+    mode,
+    root,
+    stateDir,
+    storeDir: join(stateDir, '.store'),
+    journalDir: join(stateDir, '.journal'),
+    lockDir: join(stateDir, '.locks'),
+    launcherDir: join(stateDir, '.launch'),
+    runDir: absolute(env, 'BERTH_RUN_DIR') ?? base.runDir,
+    unitDir: absolute(env, 'BERTH_UNIT_DIR') ?? base.unitDir,
+    tmpfilesDir: absolute(env, 'BERTH_TMPFILES_DIR') ?? base.tmpfilesDir,
+    templateDirectories: base.templateDirectories,
+    onDisk: (path) => (root === '' ? path : join(root, path)),
+  };
+}
+
+type Locations = Pick<
+  HostPaths,
+  'stateDir' | 'runDir' | 'unitDir' | 'tmpfilesDir' | 'templateDirectories'
+>;
+
+function systemLocations(): Locations {
+  return {
+    stateDir: '/var/lib/berth',
+    runDir: '/run/berth',
+    unitDir: '/etc/systemd/system',
+    tmpfilesDir: '/etc/tmpfiles.d',
+    templateDirectories: { state: '/var/lib', configuration: '/etc', run: '/run' },
+  };
+}
+
+function userLocations(env: HostPathsOptions['env']): Locations {
+  const home = absolute(env, 'HOME');
+  const dataHome = absolute(env, 'XDG_DATA_HOME') ?? (home && join(home, '.local/share'));
+  const configHome = absolute(env, 'XDG_CONFIG_HOME') ?? (home && join(home, '.config'));
+  const runtimeDir = absolute(env, 'XDG_RUNTIME_DIR');
+  if (dataHome === undefined || configHome === undefined || runtimeDir === undefined) {
+    throw new OperationalError(
+      'CONFIG_INVALID',
+      'cannot find the places of user mode: HOME and XDG_RUNTIME_DIR have to be set to absolute paths',
+      { hint: 'log in with a session of your own (ssh, machinectl shell) instead of su or sudo' },
+    );
+  }
+  return {
+    stateDir: join(dataHome, 'berth'),
+    runDir: join(runtimeDir, 'berth'),
+    unitDir: join(configHome, 'systemd/user'),
+    tmpfilesDir: join(configHome, 'user-tmpfiles.d'),
+    templateDirectories: { state: dataHome, configuration: configHome, run: runtimeDir },
+  };
+}
+
+/** A location from the environment; an empty variable counts as unset, a relative one is refused. */
+function absolute(env: HostPathsOptions['env'], name: string): string | undefined {
+  const value = env[name];
+  if (value === undefined || value === '') return undefined;
+  if (!value.startsWith('/')) {
+    throw new OperationalError(
+      'CONFIG_INVALID',
+      `${name} is not an absolute path: ${quote(value)}`,
+    );
+  }
+  return join(value);
+}
