@@ -1,0 +1,70 @@
+import type { ContainerName } from '../base/container-name.js';
+import { createBuiltInRuntime } from '../runtime/built-in-runtime.js';
+import { createForeignRuntime } from '../runtime/foreign-runtime.js';
+import type { ServiceExecLines, ServiceRuntime } from '../runtime/service-runtime.js';
+import type { Template } from '../templates/template.js';
+import type { Host } from './host.js';
+import { chooseLauncher, type ChosenLauncher } from './place-launcher.js';
+
+/** What starts a container, and how its unit says so. */
+export interface ChosenRuntime {
+  readonly runtime: ServiceRuntime;
+  readonly exec: ServiceExecLines;
+  /** The forking form's pid file; undefined for the other form. */
+  readonly pidFile: string | undefined;
+  /** Undefined for a foreign runtime, or where the image has no service. */
+  readonly launcher: ChosenLauncher | undefined;
+}
+
+/** What {@link chooseRuntime} decides by. */
+export interface ChooseRuntimeRequest {
+  readonly name: ContainerName;
+  readonly destdir: string;
+  readonly service: Template;
+  /** `--runtime`; berth's own unless given. */
+  readonly runtime: string | undefined;
+  /** Whether the image has a service at all. */
+  readonly needed: boolean;
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly setValues: ReadonlyMap<string, string>;
+  readonly fileValues: ReadonlyMap<string, string>;
+}
+
+/**
+ * Chooses the runtime and the command lines of the unit. A template that names both PIDFILE and EXEC_STOPPOST is of the
+ * forking kind, as the forerunner had it.
+ *
+ * @throws OperationalError LAUNCHER_MISSING, USAGE
+ */
+export async function chooseRuntime(
+  host: Host,
+  request: ChooseRuntimeRequest,
+): Promise<ChosenRuntime> {
+  const { name, destdir, service } = request;
+  const pidFile =
+    service.uses('PIDFILE') && service.uses('EXEC_STOPPOST')
+      ? pidFilePath(host, request)
+      : undefined;
+  const launcher =
+    request.runtime === undefined && request.needed
+      ? await chooseLauncher(host, request.env)
+      : undefined;
+  const runtime =
+    request.runtime === undefined
+      ? createBuiltInRuntime({ launcher: launcher?.path ?? '' })
+      : createForeignRuntime(request.runtime);
+  const exec = runtime.execLines({
+    name,
+    deployment: destdir,
+    ...(pidFile === undefined ? {} : { pidFile }),
+  });
+  return { runtime, exec, pidFile, launcher };
+}
+
+/** As `resolveValues` decides PIDFILE, of which the command line is a part. */
+function pidFilePath(host: Host, request: ChooseRuntimeRequest): string {
+  const given = (variable: string): string | undefined =>
+    request.setValues.get(variable) ?? request.fileValues.get(variable);
+  const run = given('RUN_DIRECTORY') ?? host.paths.templateDirectories.run;
+  return given('PIDFILE') ?? `${run}/container-${request.name}.pid`;
+}

@@ -1,0 +1,171 @@
+import { JsonReader } from '../base/json-reader.js';
+import { parseStrictJson } from '../base/strict-json.js';
+import { OperationalError } from '../errors/operational-error.js';
+import { parseDigest, type Digest } from '../oci/digest.js';
+
+/** Format of deployment.json that this version writes; readers accept it and all older ones. */
+const DEPLOYMENT_FORMAT = 1;
+
+/** Largest deployment.json that is read: one with 10,000 host files has about 2 MiB. */
+export const MAX_DEPLOYMENT_BYTES = 8 * 1024 * 1024;
+
+/**
+ * One complete version of an installed container: the directory `NAME.N` with `rootfs/`, `config.json`, `launch.plan`,
+ * unit texts and the file `deployment.json`, which holds this record. The record is written last, and with it the
+ * directory is complete: whoever finds it may rely on everything it says. Never changed afterwards.
+ */
+export interface Deployment {
+  readonly name: string;
+  /** The N of `NAME.N`. */
+  readonly number: number;
+  readonly image: DeployedImage;
+  /** All values that the templates were rendered with, forced ones included. */
+  readonly values: Readonly<Record<string, string>>;
+  /** The values that the administrator set: what an update carries over. */
+  readonly setValues: Readonly<Record<string, string>>;
+  /** `berth` for the built-in runtime, else the program of a foreign one. */
+  readonly runtime: string;
+  readonly storage: 'embedded' | 'ostree';
+  /** `checkout` where `rootfs/` is ours, else the directory given with `--rootfs`. */
+  readonly rootfs: string;
+  /** The launcher that the unit runs, as the host sees it; undefined for a foreign runtime or without a service. */
+  readonly launcher: string | undefined;
+  /** Everything outside the deployment that belongs to it. */
+  readonly files: readonly DeployedFile[];
+  /** Units to enable, first the container's own; empty with `noContainerService`. */
+  readonly units: readonly string[];
+  /**
+   * Folders that its tmpfiles lines make and that were not there before it was installed, parents first: what it keeps
+   * its state in.
+   */
+  readonly createdPaths: readonly string[];
+  /** What the image was granted: compared with what an update asks for. */
+  readonly permissions: DeployedPermissions;
+  readonly warnings: readonly string[];
+  /** RFC 3339, for people; decides nothing. */
+  readonly createdAt: string;
+  /** Of berth, when it was made. */
+  readonly version: string;
+}
+
+/** The image of a deployment. */
+export interface DeployedImage {
+  /** As the administrator wrote it: what `update` looks up again. */
+  readonly reference: string;
+  /** As the store files it. */
+  readonly storeName: string;
+  /** Of the manifest. */
+  readonly digest: Digest;
+}
+
+/** What a file on the host is for. */
+export const FILE_ROLES = ['unit', 'drop-in', 'tmpfiles', 'host-file'] as const;
+
+/** One of {@link FILE_ROLES}. */
+export type FileRole = (typeof FILE_ROLES)[number];
+
+/** A file on the host that a deployment put there, as it was put there. */
+export interface DeployedFile {
+  readonly role: FileRole;
+  /** Absolute path on the host, normalised. */
+  readonly path: string;
+  readonly kind: 'file' | 'symlink' | 'directory';
+  /** SHA-256 of the content, or of the link's target; `''` for a directory. */
+  readonly sha256: string;
+  readonly mode: number;
+  /** Where the deployment keeps the same content, relative to its directory; `''` for a directory. */
+  readonly source: string;
+}
+
+/** What a container may do on the host, in a person's words; sorted, so that two can be compared. */
+export interface DeployedPermissions {
+  readonly capabilities: readonly string[];
+  readonly hostMounts: readonly string[];
+  /** Namespaces that it shares with the host. */
+  readonly sharedNamespaces: readonly string[];
+  readonly devices: readonly string[];
+  readonly hostPaths: readonly string[];
+  readonly user: string;
+}
+
+/** The text of deployment.json. */
+export function formatDeployment(deployment: Deployment): string {
+  return `${JSON.stringify({ format: DEPLOYMENT_FORMAT, ...deployment }, null, 2)}\n`;
+}
+
+/**
+ * Parses deployment.json.
+ *
+ * @throws {@link OperationalError} CONTAINER_STATE_INVALID if it is damaged, STORE_FORMAT if a newer berth wrote it
+ */
+export function parseDeployment(text: string | Uint8Array, what: string): Deployment {
+  const reader = new JsonReader(parseStateJson(text, what), what);
+  const format = reader.member('format').integer();
+  if (format > DEPLOYMENT_FORMAT) {
+    throw new OperationalError(
+      'STORE_FORMAT',
+      `${what} has format ${format}, this berth reads up to ${DEPLOYMENT_FORMAT}`,
+      { hint: 'use the newer berth that wrote it' },
+    );
+  }
+  const image = reader.member('image');
+  return {
+    name: reader.member('name').string(),
+    number: reader.member('number').integer(),
+    image: {
+      reference: image.member('reference').string(),
+      storeName: image.member('storeName').string(),
+      digest: parseDigest(image.member('digest').string()),
+    },
+    values: reader.member('values').stringMap(),
+    setValues: reader.member('setValues').stringMap(),
+    runtime: reader.member('runtime').string(),
+    storage: reader.member('storage').string() === 'ostree' ? 'ostree' : 'embedded',
+    rootfs: reader.member('rootfs').string(),
+    launcher: reader.member('launcher').optionalString(),
+    files: reader.member('files').list().map(parseDeployedFile),
+    units: reader.member('units').strings(),
+    createdPaths: reader.member('createdPaths').strings(),
+    permissions: parsePermissions(reader.member('permissions')),
+    warnings: reader.member('warnings').strings(),
+    createdAt: reader.member('createdAt').string(),
+    version: reader.member('version').string(),
+  };
+}
+
+/** Parses one of berth's own state files: what is not JSON is damage, not a stranger's document. */
+export function parseStateJson(
+  text: string | Uint8Array,
+  what: string,
+): ReturnType<typeof parseStrictJson> {
+  try {
+    return parseStrictJson(text, { what });
+  } catch (cause) {
+    throw new OperationalError('CONTAINER_STATE_INVALID', `${what} is damaged`, { cause });
+  }
+}
+
+/** Reads one file entry of a deployment or of the journal. */
+export function parseDeployedFile(reader: JsonReader): DeployedFile {
+  const role = FILE_ROLES.find((known) => known === reader.member('role').string());
+  const kind = reader.member('kind').string();
+  return {
+    role: role ?? 'host-file',
+    path: reader.member('path').string(),
+    kind: kind === 'symlink' || kind === 'directory' ? kind : 'file',
+    sha256: reader.member('sha256').string(),
+    mode: reader.member('mode').integer(),
+    source: reader.member('source').string(),
+  };
+}
+
+function parsePermissions(reader: JsonReader): DeployedPermissions {
+  return {
+    capabilities: reader.member('capabilities').strings(),
+    hostMounts: reader.member('hostMounts').strings(),
+    sharedNamespaces: reader.member('sharedNamespaces').strings(),
+    devices: reader.member('devices').strings(),
+    hostPaths: reader.member('hostPaths').strings(),
+    user: reader.member('user').string(),
+  };
+}

@@ -1,0 +1,106 @@
+import { readFile } from 'node:fs/promises';
+import { availableParallelism } from 'node:os';
+
+import type { ContainerName } from '../base/container-name.js';
+import { createDefaultExports, type DefaultExports } from '../templates/default-exports.js';
+import type { ExportsManifest } from '../templates/exports-manifest.js';
+import { parsePlainConfig, renderConfig } from '../templates/render-config.js';
+import { renderTmpfiles } from '../templates/render-tmpfiles.js';
+import type { Template } from '../templates/template.js';
+import type { Values } from '../templates/values.js';
+import { defaultContainerName } from './default-name.js';
+import type { FetchedImage } from './fetch-image.js';
+import type { Host } from './host.js';
+import type { Exports } from './load-exports.js';
+
+/** What a service is rendered from: what the image brings, completed by berth's own templates where it brings nothing. */
+export interface EffectiveExports {
+  readonly manifest: ExportsManifest;
+  readonly service: Template;
+  renderConfig(values: Values): string;
+  /** `''` where nothing has to be made. */
+  renderTmpfiles(values: Values): string;
+  /** Variables of all of these. */
+  readonly variables: readonly string[];
+  /** Directories that the checkout has to have. */
+  readonly directories: readonly string[];
+  readonly warnings: readonly string[];
+}
+
+/** The program that the forerunner ran where an image with /exports brought no configuration. */
+const FALLBACK_ARGS = ['run.sh'];
+
+/** Completes the exports of an image by the built-in templates. */
+export async function completeExports(
+  host: Host,
+  request: {
+    readonly name: ContainerName;
+    readonly reference: string;
+    readonly fetched: FetchedImage;
+    readonly exports: Exports;
+  },
+): Promise<EffectiveExports> {
+  const { exports } = request;
+  const { service, config, tmpfiles } = exports;
+  // Asked for only where something is missing: an image that brings all need not say what it would run.
+  const defaults =
+    service === undefined || config === undefined ? await defaultsFor(host, request) : undefined;
+  const unit = service ?? required(defaults).service;
+  const templates = [
+    unit,
+    ...(config?.kind === 'template' ? [config.template] : []),
+    ...(tmpfiles === undefined ? [] : [tmpfiles]),
+  ];
+  return {
+    manifest: {
+      ...exports.manifest,
+      defaultValues: new Map([
+        ...(defaults?.manifest.defaultValues ?? []),
+        ...exports.manifest.defaultValues,
+      ]),
+    },
+    service: unit,
+    renderConfig: (values) => {
+      if (config === undefined) return required(defaults).renderConfig(values).text;
+      return (
+        config.kind === 'template'
+          ? renderConfig(config.template, values)
+          : parsePlainConfig(config.bytes)
+      ).text;
+    },
+    renderTmpfiles: (values) => {
+      if (tmpfiles !== undefined) return renderTmpfiles(tmpfiles, values);
+      return config === undefined ? required(defaults).renderTmpfiles(values) : '';
+    },
+    variables: [...new Set(templates.flatMap((template) => template.variables))],
+    directories: config === undefined ? required(defaults).directories : [],
+    warnings: [
+      ...exports.manifest.unknownMembers.map(
+        (member) => `manifest.json has a member '${member}' that berth does not know, ignoring`,
+      ),
+      ...(config === undefined ? required(defaults).warnings : []),
+    ],
+  };
+}
+
+const SERVICE_TEMPLATE = new URL('../../../unit-templates/container.service.hbs', import.meta.url);
+
+async function defaultsFor(
+  host: Host,
+  request: Parameters<typeof completeExports>[1],
+): Promise<DefaultExports> {
+  return createDefaultExports({
+    image: request.fetched.config,
+    name: request.name,
+    imageName: defaultContainerName(request.reference),
+    serviceTemplate: await readFile(SERVICE_TEMPLATE, 'utf8'),
+    mode: host.paths.mode,
+    cpuCount: availableParallelism(),
+    ...(request.exports.present ? { fallbackArgs: FALLBACK_ARGS } : {}),
+  });
+}
+
+function required(defaults: DefaultExports | undefined): DefaultExports {
+  if (defaults === undefined) throw new Error('internal error: built-in templates were not loaded');
+  return defaults;
+}

@@ -1,0 +1,125 @@
+import { quote } from '../base/escape-text.js';
+import { executePull, type PullProgress } from '../images/execute-pull.js';
+import { readHostPlatform } from '../images/host-platform.js';
+import { preparePull, type PullPlan } from '../images/prepare-pull.js';
+import { previewTree } from '../images/preview-tree.js';
+import type { Digest } from '../oci/digest.js';
+import type { ImageConfig } from '../oci/image-config.js';
+import { parsePlatform } from '../oci/parse-platform.js';
+import type { Platform } from '../oci/platform.js';
+import { isCompatible } from '../oci/select-platform.js';
+import type { ImageTree, StoredImage } from '../store/image-store.js';
+import type { Host } from './host.js';
+import type { FetchPlan } from './install-plan.js';
+
+/** Which image, and for which platform. */
+export interface ImageChoice {
+  readonly reference: string;
+  /** `OS/ARCH[/VARIANT]`; the host's unless given. */
+  readonly platform: string | undefined;
+  readonly onProgress: (progress: PullProgress) => void;
+}
+
+/** An image whose content can be read. */
+export interface FetchedImage {
+  readonly digest: Digest;
+  readonly storeName: string;
+  readonly config: ImageConfig;
+  readonly tree: ImageTree;
+  readonly fetch: FetchPlan;
+}
+
+/** How {@link fetchImage} goes about it. */
+export interface FetchOptions {
+  /** Read through the image without putting anything into the store. */
+  readonly preview: boolean;
+  /** Called as soon as the digest is known, before any layer is fetched; may throw. */
+  acceptDigest(digest: Digest): void;
+}
+
+/**
+ * Gets an image ready to be installed: from the store where it is there under this name already (no network is needed
+ * then), else from its source.
+ */
+export async function fetchImage(
+  host: Host,
+  choice: ImageChoice,
+  options: FetchOptions,
+): Promise<FetchedImage> {
+  const platform =
+    choice.platform === undefined ? readHostPlatform() : parsePlatform(choice.platform);
+  await using source = await host.openSource(choice.reference);
+  const store = await host.openStore();
+  const stored = await store.findImage(source.storeName);
+  // Only registries are slow or away; a layout or archive may have changed under its name.
+  if (
+    stored !== undefined &&
+    source.name.startsWith('docker://') &&
+    isCompatible(stored.config.platform, platform)
+  ) {
+    options.acceptDigest(stored.digest);
+    return { ...(await fromStore(host, stored)), storeName: source.storeName };
+  }
+  const plan = await preparePull(source, { store, platform, signal: host.signal });
+  options.acceptDigest(plan.digest);
+  const fetch = describeFetch(plan);
+  if (options.preview && fetch.missingLayers > 0) {
+    const tree = await previewTree(plan, {
+      source,
+      signal: host.signal,
+      onProgress: choice.onProgress,
+    });
+    return { digest: plan.digest, storeName: plan.storeName, config: plan.config, tree, fetch };
+  }
+  if (fetch.missingLayers > 0)
+    host.onEvent({ kind: 'step', text: `Pulling ${quote(source.name)}` });
+  const pulled = await executePull(plan, {
+    store,
+    source,
+    signal: host.signal,
+    onProgress: choice.onProgress,
+  });
+  return { ...(await fromStore(host, pulled)), storeName: plan.storeName, fetch };
+}
+
+/** What {@link pullImage} gives. */
+export interface PulledImage {
+  readonly image: StoredImage;
+  readonly fetch: FetchPlan;
+  /** Whether the store had it, under this name, before. */
+  readonly alreadyPresent: boolean;
+}
+
+/** Pulls an image into the store, asking its source what the name means now. */
+export async function pullImage(host: Host, choice: ImageChoice): Promise<PulledImage> {
+  const platform: Platform =
+    choice.platform === undefined ? readHostPlatform() : parsePlatform(choice.platform);
+  await using source = await host.openSource(choice.reference);
+  const store = await host.openStore();
+  const plan = await preparePull(source, { store, platform, signal: host.signal });
+  const image = await executePull(plan, {
+    store,
+    source,
+    signal: host.signal,
+    onProgress: choice.onProgress,
+  });
+  return { image, fetch: describeFetch(plan), alreadyPresent: plan.alreadyPresent };
+}
+
+async function fromStore(host: Host, image: StoredImage): Promise<Omit<FetchedImage, 'storeName'>> {
+  const store = await host.openStore();
+  return {
+    digest: image.digest,
+    config: image.config,
+    tree: await store.openTree(image),
+    fetch: { layers: image.config.diffIds.length, missingLayers: 0, missingBytes: 0 },
+  };
+}
+
+function describeFetch(plan: PullPlan): FetchPlan {
+  return {
+    layers: plan.layers.length,
+    missingLayers: plan.layers.filter((layer) => !layer.present).length,
+    missingBytes: plan.bytesToFetch,
+  };
+}

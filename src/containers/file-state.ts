@@ -1,0 +1,58 @@
+import { createHash } from 'node:crypto';
+import { constants } from 'node:fs';
+import { lstat, open, readlink } from 'node:fs/promises';
+
+import { isErrno } from '../errors/is-errno.js';
+import type { DeployedFile } from './deployment.js';
+
+/** How a file on the host compares with what berth put there. */
+export type FileState = 'missing' | 'same' | 'changed';
+
+/** Compares what stands at a path with a deployed file: kind and content, never through a symbolic link. */
+export async function compareFile(
+  pathOnDisk: string,
+  expected: Pick<DeployedFile, 'kind' | 'sha256'>,
+): Promise<FileState> {
+  let status;
+  try {
+    status = await lstat(pathOnDisk);
+  } catch (error) {
+    if (isErrno(error, 'ENOENT', 'ENOTDIR')) return 'missing';
+    throw error;
+  }
+  switch (expected.kind) {
+    case 'directory':
+      return status.isDirectory() ? 'same' : 'changed';
+    case 'symlink': {
+      if (!status.isSymbolicLink()) return 'changed';
+      return sha256Of(await readlink(pathOnDisk)) === expected.sha256 ? 'same' : 'changed';
+    }
+    case 'file':
+      if (!status.isFile()) return 'changed';
+      return (await sha256OfFile(pathOnDisk)) === expected.sha256 ? 'same' : 'changed';
+  }
+}
+
+/** SHA-256 of text or bytes in memory, hexadecimal. */
+export function sha256Of(content: string | Uint8Array): string {
+  return createHash('sha256').update(content).digest('hex');
+}
+
+/** SHA-256 of a regular file, hexadecimal; a symbolic link is refused (ELOOP), a FIFO does not block. */
+export async function sha256OfFile(pathOnDisk: string): Promise<string> {
+  const file = await open(
+    pathOnDisk,
+    constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK,
+  );
+  try {
+    const hash = createHash('sha256');
+    const buffer = Buffer.allocUnsafe(262_144);
+    for (;;) {
+      const { bytesRead } = await file.read(buffer, 0, buffer.length);
+      if (bytesRead === 0) return hash.digest('hex');
+      hash.update(buffer.subarray(0, bytesRead));
+    }
+  } finally {
+    await file.close();
+  }
+}

@@ -1,0 +1,26 @@
+import type { HostPaths } from '../config/host-paths.js';
+import type { ImageStore } from '../store/image-store.js';
+import type { ImageSource } from '../transport/image-source.js';
+import type { UnitManager } from '../systemd/unit-manager.js';
+
+/**
+ * What the use cases work with: where things are and who does things. Made once per command by the command line; the
+ * store and the connection to systemd are opened on first use and closed by their maker.
+ */
+export interface Host {
+  readonly paths: HostPaths;
+  openStore(): Promise<ImageStore>;
+  /** Opens what an image reference means; the caller disposes of it. */
+  openSource(reference: string): Promise<ImageSource>;
+  openUnitManager(): Promise<UnitManager>;
+  readonly signal: AbortSignal;
+  /** Things to tell a person that are not the result; may be called at any time. */
+  onEvent(event: HostEvent): void;
+  /** Milliseconds since the epoch; for records that people read, never for decisions. */
+  nowMs(): number;
+}
+
+/** Something that happens on the way. */
+export type HostEvent =
+  | { readonly kind: 'warning'; readonly text: string }
+  | { readonly kind: 'step'; readonly text: string };

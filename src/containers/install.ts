@@ -1,0 +1,126 @@
+import type { ContainerName } from '../base/container-name.js';
+import { parseContainerName } from '../base/container-name.js';
+import { OperationalError } from '../errors/operational-error.js';
+import { withContext } from '../errors/with-context.js';
+import { findContainer, readNameLink } from './container-directory.js';
+import type { Deployment } from './deployment.js';
+import { executeInstall } from './execute-install.js';
+import type { Host } from './host.js';
+import type { InstallPlan } from './install-plan.js';
+import { defaultContainerName } from './default-name.js';
+import { fetchImage, type ImageChoice } from './fetch-image.js';
+import { describeInstall } from './describe-install.js';
+import { withNameLock } from './name-lock.js';
+import { assertPrivileged, preflightInstall } from './preflight.js';
+import { prepareDeployment } from './prepare-deployment.js';
+import { runJob } from './unit-verbs.js';
+
+/** What to install and how. */
+export interface InstallRequest extends ImageChoice {
+  /** Taken from the reference unless given. */
+  readonly name: string | undefined;
+  readonly setValues: ReadonlyMap<string, string>;
+  readonly fileValues: ReadonlyMap<string, string>;
+  /** An existing root file system to use instead of a checkout. */
+  readonly rootfs: string | undefined;
+  /** `crun`, `runc` or a path; berth's own unless given. */
+  readonly runtime: string | undefined;
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly planOnly: boolean;
+  readonly enable: boolean;
+  readonly start: boolean;
+  readonly allowHostPaths: readonly string[];
+  readonly keepExisting: boolean;
+}
+
+/** What installing came to. */
+export interface InstallOutcome {
+  readonly plan: InstallPlan;
+  readonly started: boolean;
+}
+
+/**
+ * Installs an image as a systemd service, or with `planOnly` says what that would do. Installing what is installed
+ * already (same name, digest and values) changes nothing and is success.
+ *
+ * @throws {@link OperationalError} CONTAINER_EXISTS if the name is taken by something else; what pulling, rendering and
+ * activating throw; UNIT_JOB_FAILED if it was installed but did not start
+ */
+export async function install(host: Host, request: InstallRequest): Promise<InstallOutcome> {
+  const name = parseContainerName(request.name ?? defaultContainerName(request.reference));
+  return withContext(`cannot install '${name}'`, async () => {
+    assertPrivileged(host);
+    if (request.start && host.paths.root !== '') {
+      throw new OperationalError(
+        'USAGE',
+        "'--start' needs a running systemd, which the tree of '--root' has not",
+      );
+    }
+    if (request.planOnly)
+      return { plan: (await prepare(host, name, request)).plan, started: false };
+    return withNameLock(host, name, async () => {
+      const { plan, prepared } = await prepare(host, name, request);
+      if (prepared !== undefined) await executeInstall(host, prepared, { enable: request.enable });
+      const unit = prepared?.deployment.units[0];
+      const start = request.start && unit !== undefined;
+      if (start) await startInstalled(host, unit);
+      return { plan, started: start };
+    });
+  });
+}
+
+async function prepare(
+  host: Host,
+  name: ContainerName,
+  request: InstallRequest,
+): Promise<{
+  plan: InstallPlan;
+  prepared: Awaited<ReturnType<typeof prepareDeployment>> | undefined;
+}> {
+  const installed = await findContainer(host.paths, name);
+  if (installed === undefined && (await readNameLink(host.paths, name)) === undefined) {
+    await preflightInstall(host, name);
+  }
+  const fetched = await fetchImage(host, request, {
+    preview: request.planOnly,
+    acceptDigest: (digest) => {
+      if (installed !== undefined && installed.image.digest !== digest)
+        throw taken(name, 'another image');
+    },
+  });
+  const prepared = await prepareDeployment(host, { ...request, name, fetched, installed });
+  if (installed !== undefined) {
+    if (!sameValues(installed, prepared.deployment)) throw taken(name, 'other values');
+    return {
+      plan: await describeInstall(host, prepared, { request, fetched, action: 'nothing' }),
+      prepared: undefined,
+    };
+  }
+  const plan = await describeInstall(host, prepared, { request, fetched, action: 'install' });
+  for (const text of plan.warnings) host.onEvent({ kind: 'warning', text });
+  return { plan, prepared };
+}
+
+function sameValues(installed: Deployment, wanted: Deployment): boolean {
+  const entries = (values: Deployment['setValues']): string =>
+    JSON.stringify(Object.entries(values).sort());
+  return (
+    entries(installed.setValues) === entries(wanted.setValues) &&
+    installed.runtime === wanted.runtime &&
+    installed.rootfs === wanted.rootfs
+  );
+}
+
+function taken(name: string, what: string): OperationalError {
+  return new OperationalError(
+    'CONTAINER_EXISTS',
+    `a container of that name is installed from ${what}`,
+    {
+      hint: `'berth uninstall ${name}' first, or choose another name with '--name'`,
+    },
+  );
+}
+
+async function startInstalled(host: Host, unit: string): Promise<void> {
+  await withContext(`${unit} is installed, but did not start`, () => runJob(host, 'start', unit));
+}

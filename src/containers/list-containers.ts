@@ -1,0 +1,63 @@
+import { listContainerNames, readNameLink, loadDeployment } from './container-directory.js';
+import type { Deployment } from './deployment.js';
+import type { Host } from './host.js';
+import type { UnitState } from '../systemd/unit-manager.js';
+
+/** One installed container and what systemd says of it. */
+export interface ListedContainer {
+  readonly deployment: Deployment;
+  /** Undefined without a running systemd (`--root`), or where the container has no service. */
+  readonly state: UnitState | undefined;
+}
+
+/** What is installed. */
+export interface ContainerListing {
+  readonly containers: readonly ListedContainer[];
+  /** Names whose record cannot be read, with the reason: one bad record does not hide the rest. */
+  readonly damaged: readonly { readonly name: string; readonly error: unknown }[];
+}
+
+/** Lists the installed containers, sorted by name, with their state. Takes no lock. */
+export async function listContainers(host: Host): Promise<ContainerListing> {
+  const { deployments, damaged } = await readDeployments(host);
+  const states = await statesOf(
+    host,
+    deployments.flatMap((deployment) => deployment.units.slice(0, 1)),
+  );
+  return {
+    containers: deployments.map((deployment) => ({
+      deployment,
+      state: states.get(deployment.units[0] ?? ''),
+    })),
+    damaged,
+  };
+}
+
+/** The records of all installed containers, sorted by name. */
+export async function readDeployments(
+  host: Host,
+): Promise<{ deployments: readonly Deployment[]; damaged: ContainerListing['damaged'] }> {
+  const deployments: Deployment[] = [];
+  const damaged: { name: string; error: unknown }[] = [];
+  for (const name of await listContainerNames(host.paths)) {
+    try {
+      const directory = await readNameLink(host.paths, name);
+      // Gone between the listing and now: uninstalled meanwhile.
+      if (directory !== undefined) deployments.push(await loadDeployment(host.paths, directory));
+    } catch (error) {
+      damaged.push({ name, error });
+    }
+  }
+  return { deployments, damaged };
+}
+
+/** What systemd says of units, by name; nothing where no systemd runs. */
+export async function statesOf(
+  host: Host,
+  units: readonly string[],
+): Promise<ReadonlyMap<string, UnitState>> {
+  if (units.length === 0 || host.paths.root !== '') return new Map();
+  const manager = await host.openUnitManager();
+  if (manager.kind !== 'dbus') return new Map();
+  return new Map((await manager.getStates(units)).map((state) => [state.unit, state]));
+}

@@ -1,0 +1,32 @@
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+
+import { quote } from '../base/escape-text.js';
+import { OperationalError } from '../errors/operational-error.js';
+import { tryLock } from '../sys/lock-file.js';
+import type { Host } from './host.js';
+import { recoverContainer } from './recover.js';
+
+/**
+ * Runs `body` as the only one who changes the container of that name. What an earlier holder left unfinished is finished
+ * or undone first. Two commands on different names never wait for each other; of two on the same, the second is told.
+ *
+ * @throws {@link OperationalError} BUSY if another holds the lock
+ */
+export async function withNameLock<T>(
+  host: Host,
+  name: string,
+  body: () => Promise<T>,
+): Promise<T> {
+  await mkdir(host.paths.onDisk(host.paths.stateDir), { recursive: true, mode: 0o700 });
+  const folder = host.paths.onDisk(host.paths.lockDir);
+  await mkdir(folder, { recursive: true, mode: 0o700 });
+  using lock = tryLock(join(folder, `${name}.lock`), 'exclusive');
+  if (lock === undefined) {
+    throw new OperationalError('BUSY', `another berth is changing ${quote(name)} at present`, {
+      hint: 'wait for it to end, then run the command again',
+    });
+  }
+  await recoverContainer(host, name);
+  return await body();
+}

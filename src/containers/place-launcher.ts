@@ -1,0 +1,142 @@
+import { constants, existsSync } from 'node:fs';
+import { access, mkdir, readdir, readFile, stat } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+import { writeFileAtomically } from '../base/atomic-file.js';
+import { quote } from '../base/escape-text.js';
+import { isErrno } from '../errors/is-errno.js';
+import { OperationalError } from '../errors/operational-error.js';
+import { acquireLock, tryLock } from '../sys/lock-file.js';
+import { allowsExecution } from '../sys/mount-flags.js';
+import { compareFile, sha256Of } from './file-state.js';
+import type { Host } from './host.js';
+import { readDeployments } from './list-containers.js';
+import { removePath } from './remove-path.js';
+
+/** Where a package puts the launcher; with the plan's format in its name, so that upgrades leave the older ones. */
+const PACKAGED = '/usr/libexec/berth/launch';
+
+/** Name of a copy: it is what `systemctl status` shows of the service's main process. */
+const PROGRAM = 'berth-launch';
+
+/** Held shared by whoever puts a deployment in place, exclusively by whoever removes copies. Never unlinked. */
+const LOCK = '.lock';
+
+/** The launcher that a deployment's unit will run. */
+export interface ChosenLauncher {
+  /** As the host sees it: what stands in `ExecStart=`. */
+  readonly path: string;
+  /** A copy to make before the unit runs; undefined where the launcher is used in place. */
+  readonly copyFrom: string | undefined;
+}
+
+/**
+ * Finds the launcher. One that the configuration names (`BERTH_LAUNCHER`), or that a package installed, is used where it
+ * is; the one of a source checkout is copied into the state directory under its digest, because a checkout may move or be
+ * rebuilt, and neither may stop a service.
+ *
+ * @throws {@link OperationalError} LAUNCHER_MISSING, also where the state directory's file system runs no programs
+ */
+export async function chooseLauncher(
+  host: Host,
+  env: Readonly<Record<string, string | undefined>>,
+): Promise<ChosenLauncher> {
+  const configured = env['BERTH_LAUNCHER'];
+  if (configured !== undefined && configured !== '') {
+    await assertExecutable(host.paths.onDisk(configured), configured);
+    return { path: configured, copyFrom: undefined };
+  }
+  if (await isExecutable(host.paths.onDisk(PACKAGED)))
+    return { path: PACKAGED, copyFrom: undefined };
+  const built = fileURLToPath(new URL('../../launcher/launch', import.meta.url));
+  await assertExecutable(built, built);
+  assertCopyCanRun(host);
+  const digest = sha256Of(await readFile(built));
+  return { path: join(host.paths.launcherDir, digest, PROGRAM), copyFrom: built };
+}
+
+/**
+ * Makes the copy that {@link chooseLauncher} asked for; one that is there already is kept. While the result is held, no
+ * other command removes launchers as unused; dispose of it once the deployment that refers to the copy is in place.
+ */
+export async function placeLauncher(host: Host, launcher: ChosenLauncher): Promise<Disposable> {
+  const folder = host.paths.onDisk(host.paths.launcherDir);
+  await mkdir(folder, { recursive: true, mode: 0o700 });
+  const lock = await acquireLock(join(folder, LOCK), { mode: 'shared', signal: host.signal });
+  try {
+    if (launcher.copyFrom !== undefined)
+      await copyLauncher(launcher.copyFrom, host.paths.onDisk(launcher.path));
+    return lock;
+  } catch (error) {
+    lock.release();
+    throw error;
+  }
+}
+
+async function copyLauncher(from: string, target: string): Promise<void> {
+  const content = await readFile(from);
+  if ((await compareFile(target, { kind: 'file', sha256: sha256Of(content) })) === 'same') return;
+  await mkdir(dirname(target), { recursive: true, mode: 0o700 });
+  await writeFileAtomically(target, content, { mode: 0o755 });
+}
+
+/** Removes the copies that no deployment refers to; leaves it to the next command where one is being put in place. */
+export async function removeUnusedLaunchers(host: Host): Promise<void> {
+  const folder = host.paths.onDisk(host.paths.launcherDir);
+  let copies: readonly string[];
+  try {
+    copies = (await readdir(folder)).filter((name) => name !== LOCK);
+  } catch (error) {
+    if (isErrno(error, 'ENOENT')) return;
+    throw error;
+  }
+  using lock = tryLock(join(folder, LOCK), 'exclusive');
+  const { deployments, damaged } = await readDeployments(host);
+  // What a damaged record refers to is not known.
+  if (lock === undefined || damaged.length > 0) return;
+  const used = new Set(deployments.map((deployment) => deployment.launcher));
+  for (const copy of copies) {
+    if (!used.has(join(host.paths.launcherDir, copy, PROGRAM))) removePath(join(folder, copy));
+  }
+}
+
+function assertCopyCanRun(host: Host): void {
+  // A tree that is not running is mounted as the image builder likes; how it will be mounted at boot is not known.
+  if (host.paths.root !== '' || allowsExecution(nearestFolder(host.paths.stateDir))) return;
+  throw new OperationalError(
+    'LAUNCHER_MISSING',
+    `the launcher cannot run from ${quote(host.paths.stateDir)}: its file system is mounted noexec`,
+    {
+      hint: `copy it to ${PACKAGED} (as berth's package does), or name another place with BERTH_LAUNCHER`,
+    },
+  );
+}
+
+/** The path itself, or what of it exists: the state directory is made with the first installation. */
+function nearestFolder(path: string): string {
+  let folder = path;
+  while (!existsSync(folder)) folder = dirname(folder);
+  return folder;
+}
+
+async function assertExecutable(pathOnDisk: string, shown: string): Promise<void> {
+  if (await isExecutable(pathOnDisk)) return;
+  throw new OperationalError(
+    'LAUNCHER_MISSING',
+    `the launcher is not there: no program at ${quote(shown)}`,
+    {
+      hint: "build it with 'npm run build', which needs a C compiler (apt install gcc libc6-dev)",
+    },
+  );
+}
+
+async function isExecutable(path: string): Promise<boolean> {
+  try {
+    await access(path, constants.X_OK);
+    return (await stat(path)).isFile();
+  } catch (error) {
+    if (isErrno(error, 'ENOENT', 'ENOTDIR', 'EACCES')) return false;
+    throw error;
+  }
+}

@@ -1,0 +1,68 @@
+import { lstat } from 'node:fs/promises';
+import { join } from 'node:path';
+
+import { quote } from '../base/escape-text.js';
+import { isErrno } from '../errors/is-errno.js';
+import { OperationalError } from '../errors/operational-error.js';
+import type { Host } from './host.js';
+
+/**
+ * What can be known to go wrong before a byte is fetched: no root, no systemd, a unit of that name which is not ours, a
+ * masked one.
+ *
+ * @throws {@link OperationalError} NEEDS_ROOT, SYSTEMD_UNAVAILABLE, UNIT_EXISTS, UNIT_MASKED, CONTAINER_STATE_INVALID
+ */
+export async function preflightInstall(host: Host, name: string): Promise<void> {
+  assertPrivileged(host);
+  await assertUnitNameFree(host, `${name}.service`);
+  await assertNothingAtLink(host, name);
+}
+
+/** @throws {@link OperationalError} NEEDS_ROOT in system mode without root */
+export function assertPrivileged(host: Host): void {
+  if (host.paths.mode === 'system' && process.geteuid?.() !== 0) {
+    throw new OperationalError('NEEDS_ROOT', 'system containers need root', {
+      hint: "run berth as root, or with '--user' for a container of your own",
+    });
+  }
+}
+
+async function assertUnitNameFree(host: Host, unit: string): Promise<void> {
+  const units = await host.openUnitManager();
+  const found = await units.findUnitFile(unit);
+  if (found === undefined) return;
+  if (found.state === 'masked' || found.state === 'masked-runtime') {
+    throw new OperationalError('UNIT_MASKED', `${unit} is masked${at(found.path)}`, {
+      hint: `'systemctl unmask ${unit}' allows it again, or choose another name with '--name'`,
+    });
+  }
+  throw new OperationalError(
+    'UNIT_EXISTS',
+    `a unit ${unit} is there already${at(found.path)} and is not berth's`,
+    {
+      hint: "choose another name with '--name'",
+    },
+  );
+}
+
+function at(path: string): string {
+  return path === '' ? '' : ` (${quote(path)})`;
+}
+
+/** Only berth's own links may stand where the NAME link goes; whatever else is there is never removed. */
+async function assertNothingAtLink(host: Host, name: string): Promise<void> {
+  const path = join(host.paths.stateDir, name);
+  try {
+    await lstat(host.paths.onDisk(path));
+  } catch (error) {
+    if (isErrno(error, 'ENOENT', 'ENOTDIR')) return;
+    throw error;
+  }
+  throw new OperationalError(
+    'CONTAINER_STATE_INVALID',
+    `${quote(path)} is in the way: berth did not make it`,
+    {
+      hint: 'move it away, or choose another name with --name',
+    },
+  );
+}

@@ -1,0 +1,305 @@
+import { randomUUID } from 'node:crypto';
+import { join } from 'node:path/posix';
+
+import type { ContainerName } from '../base/container-name.js';
+import { programVersion } from '../config/version.js';
+import type { ImageTree, MountPoint } from '../store/image-store.js';
+import { formatDropIn, DROP_IN_NAME } from '../systemd/drop-in.js';
+import { parseUnit } from '../systemd/unit-text.js';
+import type { Values } from '../templates/values.js';
+import type { Deployment, DeployedFile, FileRole } from './deployment.js';
+import { decideValues } from './decide-values.js';
+import type { FetchedImage } from './fetch-image.js';
+import { sha256Of } from './file-state.js';
+import type { Host } from './host.js';
+import { loadExports } from './load-exports.js';
+import { completeExports } from './effective-exports.js';
+import { ownersOfPaths } from './path-owners.js';
+import { planHostFiles, plannedFolder, type PlannedHostFile } from './plan-host-files.js';
+import type { ChosenLauncher } from './place-launcher.js';
+import { renderContainer, type RenderedContainer } from './render-container.js';
+import { chooseRuntime } from './choose-runtime.js';
+import { describeStarters } from './started-by.js';
+import { findMissingParents } from './safe-parents.js';
+import { findPathsToCreate } from './tmpfiles-paths.js';
+
+/** What a deployment is prepared from. */
+export interface PrepareRequest {
+  readonly name: ContainerName;
+  readonly reference: string;
+  readonly fetched: FetchedImage;
+  /** The deployment that is there already; its UUID is kept, so that rendering again gives the same text. */
+  readonly installed: Deployment | undefined;
+  readonly setValues: ReadonlyMap<string, string>;
+  readonly fileValues: ReadonlyMap<string, string>;
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly rootfs: string | undefined;
+  readonly runtime: string | undefined;
+  readonly enable: boolean;
+  readonly allowHostPaths: readonly string[];
+  readonly keepExisting: boolean;
+}
+
+/** A deployment in memory: everything that will be written, checked, and nothing written yet. */
+export interface PreparedDeployment {
+  readonly deployment: Deployment;
+  /** What is checked out; undefined with `--rootfs`. */
+  readonly tree: ImageTree | undefined;
+  readonly mountPoints: readonly MountPoint[];
+  /** Files of the deployment directory, by relative path. */
+  readonly contents: ReadonlyMap<string, PreparedContent>;
+  readonly launcher: ChosenLauncher | undefined;
+  /** Files of the host, folders before what is in them, with their texts. */
+  readonly files: readonly PlannedHostFile[];
+  readonly namespaces: readonly string[];
+  /** What the unit itself does on the host. */
+  readonly notices: readonly string[];
+  readonly startedBy: readonly string[];
+  /** Values with secrets masked. */
+  readonly shownValues: Readonly<Record<string, string>>;
+}
+
+/** A file of a deployment directory. */
+export interface PreparedContent {
+  readonly content: string | Uint8Array;
+  /** Modification time to set, where something depends on it. */
+  readonly mtimeMs?: number | undefined;
+}
+
+/**
+ * Renders and checks everything that an installation consists of. Reads the image and the host; changes neither.
+ *
+ * @throws OperationalError for whatever of the image or the values cannot be installed
+ */
+export async function prepareDeployment(
+  host: Host,
+  request: PrepareRequest,
+): Promise<PreparedDeployment> {
+  const { paths } = host;
+  const { name, fetched, installed } = request;
+  const exports = await loadExports(fetched.tree);
+  const destdir = join(paths.stateDir, name);
+  const rootfs = request.rootfs ?? join(destdir, 'rootfs');
+  const service = !exports.manifest.noContainerService;
+  const effective = await completeExports(host, { ...request, exports });
+  const chosen = await chooseRuntime(host, {
+    ...request,
+    destdir,
+    service: effective.service,
+    needed: service,
+  });
+  const uuid = installed?.values['UUID'] ?? randomUUID();
+  const { values, warnings } = await decideValues(host, {
+    ...request,
+    exports,
+    effective,
+    chosen,
+    destdir,
+    uuid,
+  });
+  const hostFiles = await planExportedFiles(host, { request, exports, values });
+  const broughtKinds = new Map(
+    hostFiles.files.map(({ deployed }) => [deployed.path, deployed.kind]),
+  );
+  const rendered = service
+    ? await renderContainer(host, {
+        ...request,
+        effective,
+        chosen,
+        destdir,
+        rootfs,
+        values,
+        broughtKinds,
+      })
+    : undefined;
+  const shown = new Set([
+    ...effective.variables,
+    ...request.setValues.keys(),
+    ...request.fileValues.keys(),
+  ]);
+  for (const name of [
+    'DESTDIR',
+    'NAME',
+    'EXEC_START',
+    'EXEC_STOP',
+    'EXEC_STARTPRE',
+    'EXEC_STOPPOST',
+    'ALL_PROCESS_CAPABILITIES',
+  ])
+    shown.delete(name);
+  const unitFiles = rendered === undefined ? [] : await planUnitFiles(host, name, rendered);
+  const files = mergeFiles([...unitFiles, ...hostFiles.files]);
+  return {
+    deployment: {
+      name,
+      number: installed?.number ?? 0,
+      image: { reference: request.reference, storeName: fetched.storeName, digest: fetched.digest },
+      values: Object.fromEntries(
+        [...values].filter(([, value]) => !value.secret).map(([key, value]) => [key, value.text]),
+      ),
+      setValues: Object.fromEntries([...request.fileValues, ...request.setValues]),
+      runtime: request.runtime ?? 'berth',
+      storage: 'embedded',
+      rootfs: request.rootfs ?? 'checkout',
+      launcher: chosen.launcher?.path,
+      files: files.map((file) => file.deployed),
+      units: service ? [`${name}.service`] : [],
+      createdPaths: await findPathsToCreate(paths, rendered?.tmpfilesPaths ?? []),
+      permissions: {
+        capabilities: rendered?.summary.capabilities ?? [],
+        hostMounts: rendered?.summary.hostMounts ?? [],
+        sharedNamespaces: rendered?.summary.sharedNamespaces ?? [],
+        devices: rendered?.summary.devices ?? [],
+        hostPaths: hostFiles.files
+          .filter(({ deployed }) => deployed.kind !== 'directory')
+          .map(({ deployed }) => deployed.path),
+        user: rendered?.summary.user ?? 'nobody: it has no service',
+      },
+      warnings: [
+        ...effective.warnings,
+        ...warnings,
+        ...(rendered?.warnings ?? []),
+        ...hostFiles.warnings,
+      ],
+      createdAt: new Date(host.nowMs()).toISOString(),
+      version: programVersion(),
+    },
+    tree: request.rootfs === undefined ? fetched.tree : undefined,
+    mountPoints: rendered?.mountPoints ?? [],
+    contents: collectContents(name, { rendered, files: hostFiles.files }),
+    launcher: chosen.launcher,
+    files,
+    namespaces: rendered?.summary.namespaces ?? [],
+    notices: rendered?.notices ?? [],
+    startedBy:
+      rendered === undefined
+        ? []
+        : describeStarters(parseUnit(rendered.unit), { enable: request.enable }),
+    shownValues: Object.fromEntries(
+      [...values]
+        .filter(([key]) => shown.has(key))
+        .map(([key, value]) => [key, value.secret ? '(secret)' : value.text]),
+    ),
+  };
+}
+
+async function planExportedFiles(
+  host: Host,
+  from: {
+    readonly request: PrepareRequest;
+    readonly exports: Awaited<ReturnType<typeof loadExports>>;
+    readonly values: Values;
+  },
+): ReturnType<typeof planHostFiles> {
+  const { request, exports, values } = from;
+  if (exports.hostfs === undefined) return { files: [], warnings: [] };
+  const { renderRenameFiles, renderHostFile } = await import('../templates/render-text.js');
+  const { parseStringTemplate } = await import('../templates/string-template.js');
+  const owners = await ownersOfPaths(host, request.name);
+  return planHostFiles({
+    paths: host.paths,
+    hostfs: exports.hostfs,
+    renames: renderRenameFiles(exports.manifest, values),
+    templates: new Set(exports.manifest.installedFilesTemplate),
+    renderTemplate: (path, text) => renderHostFile(parseStringTemplate(path, text), values),
+    readFile: (node, maxBytes) => request.fetched.tree.readFile(node, { maxBytes }),
+    policy: { allowed: request.allowHostPaths },
+    keepExisting: request.keepExisting,
+    ownerOf: (path) => owners.get(path),
+  });
+}
+
+/** The unit, its drop-in and its tmpfiles lines, with the folders that they need. */
+async function planUnitFiles(
+  host: Host,
+  name: string,
+  rendered: RenderedContainer,
+): Promise<readonly PlannedHostFile[]> {
+  const { unitDir, tmpfilesDir } = host.paths;
+  const dropIn = dropInText(rendered);
+  const wanted = [
+    textFile({
+      role: 'unit',
+      path: join(unitDir, `${name}.service`),
+      text: rendered.unit,
+      source: `${name}.service`,
+    }),
+    textFile({
+      role: 'drop-in',
+      path: join(unitDir, `${name}.service.d`, DROP_IN_NAME),
+      text: dropIn,
+      source: DROP_IN_NAME,
+    }),
+  ];
+  if (rendered.tmpfiles !== '') {
+    const source = `tmpfiles-${name}.conf`;
+    wanted.push(
+      textFile({
+        role: 'tmpfiles',
+        path: join(tmpfilesDir, source),
+        text: rendered.tmpfiles,
+        source,
+      }),
+    );
+  }
+  const files: PlannedHostFile[] = [];
+  for (const file of wanted) {
+    for (const folder of await findMissingParents(host.paths, file.deployed.path))
+      files.push(plannedFolder(folder, 0o755));
+    files.push(file);
+  }
+  return files;
+}
+
+function textFile(from: {
+  role: FileRole;
+  path: string;
+  text: string;
+  source: string;
+}): PlannedHostFile {
+  const { role, path, text, source } = from;
+  const deployed: DeployedFile = {
+    role,
+    path,
+    kind: 'file',
+    sha256: sha256Of(text),
+    mode: 0o644,
+    source,
+  };
+  return { deployed, text, sizeBytes: Buffer.byteLength(text) };
+}
+
+/** Two lists may both need a folder; it is made once, and stands before everything in it. */
+function mergeFiles(files: readonly PlannedHostFile[]): readonly PlannedHostFile[] {
+  const seen = new Set<string>();
+  return files.filter(({ deployed }) => !seen.has(deployed.path) && seen.add(deployed.path));
+}
+
+function dropInText(rendered: RenderedContainer): string {
+  return formatDropIn(
+    rendered.directives.map(([section, key, value]) => ({ section, key, value })),
+  );
+}
+
+function collectContents(
+  name: string,
+  from: {
+    readonly rendered: RenderedContainer | undefined;
+    readonly files: readonly PlannedHostFile[];
+  },
+): ReadonlyMap<string, PreparedContent> {
+  const contents = new Map<string, PreparedContent>();
+  const { rendered } = from;
+  if (rendered !== undefined) {
+    contents.set('config.json', { content: rendered.config, mtimeMs: rendered.configMtimeMs });
+    for (const { name: file, content } of rendered.runtimeFiles) contents.set(file, { content });
+    contents.set(`${name}.service`, { content: rendered.unit });
+    contents.set(DROP_IN_NAME, { content: dropInText(rendered) });
+    if (rendered.tmpfiles !== '')
+      contents.set(`tmpfiles-${name}.conf`, { content: rendered.tmpfiles });
+  }
+  for (const { deployed, text } of from.files) {
+    if (text !== undefined) contents.set(deployed.source, { content: text });
+  }
+  return contents;
+}

@@ -1,0 +1,56 @@
+import { OperationalError } from '../errors/operational-error.js';
+import { quote } from '../base/escape-text.js';
+import { encodeByteString, type DirectoryNode, type TreeNode } from '../layer/tree.js';
+import type { ImageTree } from '../store/image-store.js';
+
+/** Largest account file of an image that is read: a directory service of 20,000 users has 1.5 MB (CVE-2026-47262). */
+const MAX_ACCOUNT_BYTES = 2 * 1024 * 1024;
+
+/** As many links as the kernel follows in one path. */
+const MAX_LINKS = 40;
+
+/**
+ * The text of a file of an image, links followed inside the image; undefined where there is none. Anything but a regular
+ * file counts as none: programs of the image would not find accounts there either.
+ *
+ * @throws {@link OperationalError} LIMIT_EXCEEDED
+ */
+export async function readTextInTree(tree: ImageTree, path: string): Promise<string | undefined> {
+  const node = findInTree(tree.root, path);
+  if (node?.kind !== 'file') return undefined;
+  return (await tree.readFile(node, { maxBytes: MAX_ACCOUNT_BYTES })).toString('utf8');
+}
+
+/** The node that a path leads to, links followed as a process inside the root would; undefined where nothing is. */
+export function findInTree(root: DirectoryNode, path: string): TreeNode | undefined {
+  let pending = split(encodeByteString(path));
+  let trail: DirectoryNode[] = [root];
+  let links = 0;
+  for (;;) {
+    const part = pending.shift();
+    const folder = trail.at(-1) ?? root;
+    if (part === undefined) return folder;
+    if (part === '..') {
+      if (trail.length > 1) trail.pop();
+      continue;
+    }
+    const node = folder.entries.get(part);
+    if (node === undefined) return undefined;
+    if (node.kind === 'directory') {
+      trail.push(node);
+    } else if (node.kind === 'symlink') {
+      if (++links > MAX_LINKS) {
+        throw new OperationalError(
+          'IMAGE_CONFIG_INVALID',
+          `too many links on the way to ${quote(path)} in the image`,
+        );
+      }
+      pending = [...split(node.target), ...pending];
+      if (node.target.startsWith('/')) trail = [root];
+    } else return pending.length === 0 ? node : undefined;
+  }
+}
+
+function split(path: string): string[] {
+  return path.split('/').filter((part) => part !== '' && part !== '.');
+}

@@ -1,0 +1,199 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path/posix';
+
+import type { ContainerName } from '../base/container-name.js';
+import { encodeByteString } from '../layer/tree.js';
+import { parseRuntimeConfig } from '../oci/parse-runtime-config.js';
+import { NAMESPACE_FLAGS } from '../runtime/compile-namespaces.js';
+import type { UnitDirective } from '../runtime/launch-plan.js';
+import type { PreparedService, ServiceFile } from '../runtime/service-runtime.js';
+import type { ChosenRuntime } from './choose-runtime.js';
+import type { ImageTree, MountPoint } from '../store/image-store.js';
+import { checkUnit } from '../systemd/check-unit.js';
+import { getValue, parseUnit } from '../systemd/unit-text.js';
+import { VOLATILE_ROOT_ANNOTATION } from '../templates/default-config.js';
+import { generateTmpfiles } from '../templates/generate-tmpfiles.js';
+import { renderUnit } from '../templates/render-unit.js';
+import type { Values } from '../templates/values.js';
+import type { DeployedFile } from './deployment.js';
+import type { FetchedImage } from './fetch-image.js';
+import type { Host } from './host.js';
+import type { EffectiveExports } from './effective-exports.js';
+import { readTextInTree } from './read-in-tree.js';
+import { listMadePaths } from './made-paths.js';
+import { resolveMountPoints } from './mount-points.js';
+
+/** What {@link renderContainer} works from. */
+export interface RenderRequest {
+  readonly name: ContainerName;
+  readonly fetched: FetchedImage;
+  readonly effective: EffectiveExports;
+  readonly chosen: ChosenRuntime;
+  readonly destdir: string;
+  /** Path of the root on the host. */
+  readonly rootfs: string;
+  readonly values: Values;
+  /** What the image brings for the host, which is not there yet. */
+  readonly broughtKinds: ReadonlyMap<string, DeployedFile['kind']>;
+  readonly allowHostPaths: readonly string[];
+}
+
+/** The service of a container as texts, checked. */
+export interface RenderedContainer {
+  readonly unit: string;
+  readonly directives: readonly UnitDirective[];
+  readonly config: string;
+  /** Modification time that the config.json gets: the plan knows it by it. */
+  readonly configMtimeMs: number;
+  /** Files of the runtime for the deployment. */
+  readonly runtimeFiles: readonly ServiceFile[];
+  /** `''` where nothing has to be made. */
+  readonly tmpfiles: string;
+  /** What the tmpfiles lines make. */
+  readonly tmpfilesPaths: readonly string[];
+  readonly mountPoints: readonly MountPoint[];
+  readonly summary: ServiceSummary;
+  readonly warnings: readonly string[];
+  /** What the unit itself does on the host. */
+  readonly notices: readonly string[];
+}
+
+/** What the service may do, in a person's words. */
+export interface ServiceSummary {
+  readonly capabilities: readonly string[];
+  readonly hostMounts: readonly string[];
+  readonly namespaces: readonly string[];
+  readonly sharedNamespaces: readonly string[];
+  readonly devices: readonly string[];
+  readonly user: string;
+}
+
+/**
+ * Renders the unit, the config.json and the tmpfiles lines of a container, compiles the config.json, and checks each.
+ *
+ * @throws OperationalError TEMPLATE_INVALID, VALUE_INVALID, RUNTIME_CONFIG_INVALID, UNIT_INVALID, TMPFILES_INVALID, …
+ */
+export async function renderContainer(
+  host: Host,
+  request: RenderRequest,
+): Promise<RenderedContainer> {
+  const { name, effective, values, chosen, destdir, fetched } = request;
+  const unit = renderUnit(effective.service, values);
+  const config = effective.renderConfig(values);
+  // Whole seconds: what is set through a floating-point number and what the plan records have to be the same nanoseconds.
+  const configMtimeMs = Math.floor(host.nowMs() / 1000) * 1000;
+  const document = parseUnit(unit);
+  const parsed = parseRuntimeConfig(config);
+  const { systemdVersion } = await host.openUnitManager();
+  const checked = checkUnit(document, {
+    name,
+    systemdVersion,
+    ...(chosen.launcher === undefined ? {} : { launcher: chosen.launcher.path }),
+  });
+  const launch = chosen.runtime.prepare(parsed, {
+    name,
+    rootfs: request.rootfs,
+    notify: usesNotify(document),
+    ...(await readAccounts(fetched.tree)),
+    configStamp: {
+      path: join(destdir, 'config.json'),
+      sizeBytes: Buffer.byteLength(config),
+      mtimeNs: BigInt(configMtimeMs) * 1_000_000n,
+    },
+    ...(getValue(document, 'Service', 'KillSignal') === undefined
+      ? {}
+      : { stopSignal: getValue(document, 'Service', 'KillSignal') ?? '' }),
+    ...(chosen.pidFile === undefined ? {} : { pidFile: chosen.pidFile }),
+    ...(parsed.annotations[VOLATILE_ROOT_ANNOTATION] === 'true' ? { volatileRoot: {} } : {}),
+    ...(systemdVersion === undefined ? {} : { systemdVersion }),
+  });
+  const tmpfiles = renderTmpfilesLines(host, { request, values, bindSources: launch.bindSources });
+  return {
+    unit,
+    directives: [...nameInLog(document, name), ...launch.directives],
+    config,
+    configMtimeMs,
+    runtimeFiles: launch.files,
+    tmpfiles: tmpfiles.text,
+    tmpfilesPaths: tmpfiles.paths,
+    mountPoints: [
+      ...resolveMountPoints(host.paths, launch.mountPoints, request.broughtKinds),
+      ...effective.directories.map((path) => ({
+        path: encodeByteString(path),
+        kind: 'directory' as const,
+      })),
+    ],
+    summary: summarise(launch.summary),
+    notices: checked.notices,
+    warnings: [
+      ...checked.warnings.map((warning) => `${name}.service: ${warning}`),
+      ...launch.warnings,
+    ],
+  };
+}
+
+async function readAccounts(tree: ImageTree): Promise<{ passwd?: string; group?: string }> {
+  const passwd = await readTextInTree(tree, '/etc/passwd');
+  const group = await readTextInTree(tree, '/etc/group');
+  return { ...(passwd === undefined ? {} : { passwd }), ...(group === undefined ? {} : { group }) };
+}
+
+/** Without a name of its own, what the program writes would stand in the journal under the launcher's. */
+function nameInLog(document: ReturnType<typeof parseUnit>, name: string): readonly UnitDirective[] {
+  return getValue(document, 'Service', 'SyslogIdentifier') === undefined
+    ? [['Service', 'SyslogIdentifier', name]]
+    : [];
+}
+
+function usesNotify(document: ReturnType<typeof parseUnit>): boolean {
+  const type = getValue(document, 'Service', 'Type');
+  return (
+    type === 'notify' ||
+    type === 'notify-reload' ||
+    getValue(document, 'Service', 'WatchdogSec') !== undefined
+  );
+}
+
+function renderTmpfilesLines(
+  host: Host,
+  from: {
+    readonly request: RenderRequest;
+    readonly values: Values;
+    readonly bindSources: readonly { readonly path: string; readonly optional: boolean }[];
+  },
+): { text: string; paths: readonly string[] } {
+  const { request, values, bindSources } = from;
+  const own = request.effective.renderTmpfiles(values);
+  const generated = generateTmpfiles({
+    bindSources: bindSources.filter((source) => !source.optional).map((source) => source.path),
+    exists: (path) => request.broughtKinds.has(path) || existsSync(host.paths.onDisk(path)),
+    madeElsewhere: new Set(listMadePaths(own)),
+    uid: process.geteuid?.() ?? 0,
+    gid: process.getegid?.() ?? 0,
+  });
+  const text = `${own}${own === '' || own.endsWith('\n') || generated === '' ? '' : '\n'}${generated}`;
+  return { text, paths: listMadePaths(text) };
+}
+
+function summarise(summary: PreparedService['summary']): ServiceSummary {
+  const own = summary.namespaces.map(({ type, path }) =>
+    path === undefined ? type : `${type} (${path})`,
+  );
+  const named = new Set<string>(summary.namespaces.map(({ type }) => type));
+  return {
+    capabilities: [...summary.capabilities].sort(),
+    hostMounts: summary.hostMounts.map(
+      ({ source, destination, readonly }) =>
+        `${source} at ${destination}${readonly ? ', read-only' : ''}`,
+    ),
+    namespaces: own,
+    sharedNamespaces: Object.keys(NAMESPACE_FLAGS).filter(
+      (type) => !named.has(type) && type !== 'time',
+    ),
+    devices:
+      summary.deviceRules === 'all'
+        ? ['all devices']
+        : [...summary.devices, ...summary.deviceRules],
+    user: `uid ${summary.user.uid}, gid ${summary.user.gid}`,
+  };
+}

@@ -1,0 +1,84 @@
+import { lstat, stat } from 'node:fs/promises';
+import { dirname, join } from 'node:path/posix';
+
+import { quote } from '../base/escape-text.js';
+import type { HostPaths } from '../config/host-paths.js';
+import { isErrno } from '../errors/is-errno.js';
+import { OperationalError } from '../errors/operational-error.js';
+
+/**
+ * Checks the folders above a path of the host before a file is written there, and gives those that are missing, top
+ * first. A folder that somebody other than its owner could swap while berth writes (a link or folder of a foreign user,
+ * or one that others may write without the sticky bit) is refused: that race is how package managers have been led
+ * outside (CVE-2017-7500, CVE-2021-35939). Links of root, as of a merged /usr, are fine.
+ *
+ * @throws {@link OperationalError} HOST_PATH_REFUSED
+ */
+export async function findMissingParents(
+  paths: HostPaths,
+  path: string,
+): Promise<readonly string[]> {
+  const owner = paths.mode === 'system' ? 0 : (process.getuid?.() ?? 0);
+  const missing: string[] = [];
+  for (const folder of ancestors(path)) {
+    const onDisk = paths.onDisk(folder);
+    try {
+      const link = await lstat(onDisk);
+      const target = link.isSymbolicLink() ? await stat(onDisk) : link;
+      if (!target.isDirectory()) throw refuse(path, `${quote(folder)} is not a folder`);
+      if (paths.mode === 'system' && paths.root === '')
+        assertUnswappable(path, folder, { link, target, owner });
+    } catch (error) {
+      if (isErrno(error, 'ENOTDIR', 'ELOOP'))
+        throw refuse(path, `${quote(folder)} is not a folder`);
+      if (!isErrno(error, 'ENOENT')) throw error;
+      if (await exists(onDisk)) throw refuse(path, `${quote(folder)} is a link that leads nowhere`);
+      missing.push(folder);
+    }
+  }
+  return missing;
+}
+
+function assertUnswappable(
+  path: string,
+  folder: string,
+  found: { link: OwnedMode; target: OwnedMode; owner: number },
+): void {
+  for (const status of [found.link, found.target]) {
+    const mode = status.mode & 0o7777;
+    const writableByOthers = !isLink(status) && (mode & 0o002) !== 0 && (mode & 0o1000) === 0;
+    if (status.uid !== found.owner || writableByOthers) {
+      throw refuse(path, `${quote(folder)} can be changed by others than root`);
+    }
+  }
+}
+
+interface OwnedMode {
+  readonly uid: number;
+  readonly mode: number;
+}
+
+function isLink(status: OwnedMode): boolean {
+  return (status.mode & 0o170000) === 0o120000;
+}
+
+/** The folders above a path, without `/`, top first. */
+function ancestors(path: string): string[] {
+  const folders: string[] = [];
+  for (let folder = dirname(path); folder !== '/'; folder = dirname(folder))
+    folders.unshift(folder);
+  return folders.map((folder) => join(folder));
+}
+
+async function exists(onDisk: string): Promise<boolean> {
+  try {
+    await lstat(onDisk);
+    return true;
+  } catch {
+    return false; // whatever the reason, the caller's own attempt will say it better
+  }
+}
+
+function refuse(path: string, why: string): OperationalError {
+  return new OperationalError('HOST_PATH_REFUSED', `refusing to write ${quote(path)}: ${why}`);
+}
