@@ -1,0 +1,92 @@
+import { Command, Option } from 'commander';
+
+import type { CliContext, CommonOptions } from '../context.js';
+import { collect, defineCommand } from '../define-command.js';
+
+interface ImagesListOptions {
+  readonly quiet?: boolean;
+  readonly trunc?: boolean;
+  readonly filter?: readonly string[];
+}
+
+/** `berth images list`. */
+export function imagesCommand(context: CliContext): Command {
+  return new Command('images')
+    .summary('look at the images in the store')
+    .description('look at the images in the store')
+    .addCommand(createListCommand(context));
+}
+
+function createListCommand(context: CliContext): Command {
+  return defineCommand<ImagesListOptions>(
+    {
+      name: 'list',
+      summary: "list the images in the store; '>' marks those in use",
+      options: [
+        new Option('-q, --quiet', 'print digests only'),
+        new Option('--no-trunc', 'print digests whole'),
+        new Option(
+          '-f, --filter <key=value>',
+          'only those with name= or digest= containing VALUE',
+        ).argParser(collect),
+      ],
+      examples: ['berth images list', 'berth images list --filter name=etcd'],
+    },
+    async ({ options }) => {
+      const { withHost } = await import('../open-host.js');
+      const { listImages } = await import('../../containers/list-images.js');
+      const { printResult } = await import('../output/print.js');
+      const { parseFilters } = await import('../filters.js');
+      const filters = parseFilters(options.filter ?? [], ['name', 'digest']);
+      await withHost(context, options, async (host) => {
+        const rows = (await listImages(host))
+          .map(({ image, usedBy }) => ({
+            name: image.names.join(', '),
+            digest: image.digest,
+            usedBy,
+            storedAt: new Date(image.storedAtMs).toISOString(),
+            contentBytes: image.contentBytes,
+            platform: image.config.platform,
+          }))
+          .filter((row) => filters.every((filter) => filter(row)));
+        printResult(context, options, {
+          json: rows,
+          text: await formatRows(rows, options, host.nowMs()),
+        });
+      });
+    },
+    context,
+  );
+}
+
+interface ImageRow {
+  readonly name: string;
+  readonly digest: string;
+  readonly usedBy: readonly string[];
+  readonly storedAt: string;
+  readonly contentBytes: number;
+}
+
+async function formatRows(
+  rows: readonly ImageRow[],
+  options: ImagesListOptions & CommonOptions,
+  nowMs: number,
+): Promise<string> {
+  if (options.quiet === true) return rows.map((row) => `${row.digest}\n`).join('');
+  if (rows.length === 0) return 'the store has no images\n';
+  const { formatTable } = await import('../output/table.js');
+  const { formatAge, formatBytes } = await import('../output/units.js');
+  return formatTable(
+    [' ', 'IMAGE', 'DIGEST', 'STORED', 'SIZE', 'USED BY'],
+    rows.map((row) => [
+      row.usedBy.length > 0 ? '>' : '',
+      row.name === '' ? '(no name)' : row.name,
+      options.trunc === false
+        ? row.digest
+        : row.digest.slice('sha256:'.length, 'sha256:'.length + 12),
+      formatAge(nowMs - Date.parse(row.storedAt)),
+      formatBytes(row.contentBytes),
+      row.usedBy.join(', '),
+    ]),
+  );
+}

@@ -1,0 +1,138 @@
+import { Option, type Command } from 'commander';
+
+import type { InstallOutcome } from '../../containers/install.js';
+import type { CliContext, CommonOptions } from '../context.js';
+import { collect, defineCommand, type CommandCall } from '../define-command.js';
+
+interface InstallOptions {
+  readonly name?: string;
+  readonly set?: readonly string[];
+  readonly values?: string;
+  readonly rootfs?: string;
+  readonly runtime?: string;
+  readonly storage?: string;
+  readonly start?: boolean;
+  readonly enable?: boolean;
+  readonly plan?: boolean;
+  readonly systemPackage?: string;
+  readonly platform?: string;
+  readonly allowHostPath?: readonly string[];
+  readonly keepExisting?: boolean;
+}
+
+/** `berth install IMAGE`. */
+export function installCommand(context: CliContext): Command {
+  return defineCommand<InstallOptions>(
+    {
+      name: 'install',
+      summary: 'install an image as a systemd service',
+      args: [
+        {
+          syntax: '<image>',
+          description:
+            'reference of the image: etcd, registry.example/etcd:3.5, oci:/media/usb/etcd',
+        },
+      ],
+      options: [
+        new Option('--system', 'install for the whole system (the default without --user)'),
+        new Option(
+          '-n, --name <name>',
+          'name of the container and its unit; the last part of the image name unless given',
+        ),
+        new Option(
+          '--set <key=value>',
+          'give a variable of the image a value (may be repeated)',
+        ).argParser(collect),
+        new Option(
+          '--values <file>',
+          'read values from a file of KEY=VALUE lines or a JSON object',
+        ),
+        new Option('--start', 'start the service and wait until it is active'),
+        new Option('--no-enable', 'do not have systemd start it at boot'),
+        new Option('--plan', 'show what would be done and change nothing'),
+        new Option('--platform <os/arch[/variant]>', 'take the image for another platform'),
+        new Option(
+          '--rootfs <dir>',
+          'use an existing root file system instead of a checkout of the image',
+        ),
+        new Option(
+          '--runtime <runtime>',
+          "run the container by 'crun', 'runc' or a program instead of berth's own runtime",
+        ),
+        new Option('--storage <storage>', 'store for the image').choices(['embedded']),
+        new Option(
+          '--allow-host-path <path>',
+          'allow the image a guarded path on the host (may be repeated)',
+        ).argParser(collect),
+        new Option(
+          '--keep-existing',
+          'keep files of the host that differ from those the image brings',
+        ),
+        new Option(
+          '--system-package <mode>',
+          'taken for scripts of atomic; berth makes no packages of the host',
+        ).choices(['auto', 'no']),
+      ],
+      examples: [
+        'berth install --system --start etcd',
+        'berth install --name web --set PORT=8080 registry.example/nginx:1.27',
+        'berth install --plan etcd',
+        'berth install --root /mnt/image etcd',
+      ],
+    },
+    (call) => runInstall(call),
+    context,
+  );
+}
+
+async function runInstall({ args, options, context }: CommandCall<InstallOptions>): Promise<void> {
+  const { withHost } = await import('../open-host.js');
+  const { install } = await import('../../containers/install.js');
+  const { printResult } = await import('../output/print.js');
+  const { formatPlan } = await import('../output/format-plan.js');
+  const { pullDisplay } = await import('../pull-display.js');
+  const { loadValuesFile } = await import('../../containers/values-file.js');
+  const { parseSetArguments } = await import('../../templates/resolve-values.js');
+  const setValues = parseSetArguments(options.set ?? []);
+  const fileValues =
+    options.values === undefined ? new Map<string, string>() : await loadValuesFile(options.values);
+  await withHost(context, options, async (host) => {
+    using display = pullDisplay(context, options);
+    const outcome = await install(host, {
+      reference: args[0] ?? '',
+      name: options.name,
+      setValues,
+      fileValues,
+      env: context.host.env,
+      platform: options.platform,
+      rootfs: options.rootfs,
+      runtime: options.runtime,
+      planOnly: options.plan === true,
+      enable: options.enable !== false,
+      start: options.start === true,
+      allowHostPaths: options.allowHostPath ?? [],
+      keepExisting: options.keepExisting === true,
+      onProgress: display.onProgress,
+    });
+    display[Symbol.dispose]();
+    printResult(context, options, {
+      json: outcome,
+      text: options.plan === true ? formatPlan(outcome.plan) : formatOutcome(outcome, options),
+    });
+  });
+}
+
+function formatOutcome(outcome: InstallOutcome, options: CommonOptions & InstallOptions): string {
+  const { plan } = outcome;
+  if (plan.action === 'nothing') return `${plan.name} is installed already, nothing changed\n`;
+  const lines = [`${plan.name} installed from ${plan.image.reference}`];
+  for (const file of plan.files) {
+    if (file.role === 'host-file' && file.kind !== 'directory' && file.state === 'new')
+      lines.push(`  created ${file.path}`);
+  }
+  if (outcome.started) lines.push(`  ${plan.name}.service is active`);
+  else if (plan.files.some((file) => file.role === 'unit') && options.root === undefined) {
+    lines.push(`  start it with: systemctl start ${plan.name}`);
+  }
+  return `${lines.join('\n')}\n`;
+}

@@ -1,0 +1,113 @@
+import { Command, Option } from 'commander';
+
+import type { ListedContainer } from '../../containers/list-containers.js';
+import type { CliContext, CommonOptions } from '../context.js';
+import { collect, defineCommand } from '../define-command.js';
+
+interface ListOptions {
+  readonly all?: boolean;
+  readonly quiet?: boolean;
+  readonly trunc?: boolean;
+  readonly filter?: readonly string[];
+}
+
+/** `berth list`. */
+export function listCommand(context: CliContext): Command {
+  return createListCommand(context);
+}
+
+/** `berth containers list`, the forerunner's spelling. */
+export function containersCommand(context: CliContext): Command {
+  return new Command('containers')
+    .summary('list containers (the spelling of atomic)')
+    .description('list containers (the spelling of atomic)')
+    .addCommand(createListCommand(context));
+}
+
+function createListCommand(context: CliContext): Command {
+  return defineCommand<ListOptions>(
+    {
+      name: 'list',
+      summary: 'list the installed containers',
+      options: [
+        new Option(
+          '-a, --all',
+          'all containers, running or not (the default; taken for old scripts)',
+        ),
+        new Option('-q, --quiet', 'print names only'),
+        new Option('--no-trunc', 'do not shorten image names'),
+        new Option(
+          '-f, --filter <key=value>',
+          'only those with name=, image= or state= containing VALUE',
+        ).argParser(collect),
+      ],
+      examples: ['berth list', 'berth list --filter state=failed', 'berth list -q'],
+    },
+    async ({ options }) => {
+      const { withHost } = await import('../open-host.js');
+      const { listContainers } = await import('../../containers/list-containers.js');
+      const { printResult } = await import('../output/print.js');
+      const { parseFilters } = await import('../filters.js');
+      const filters = parseFilters(options.filter ?? [], ['name', 'image', 'state']);
+      await withHost(context, options, async (host) => {
+        const listing = await listContainers(host);
+        for (const { name, error } of listing.damaged) {
+          host.onEvent({
+            kind: 'warning',
+            text: `cannot read '${name}', leaving it out: ${error instanceof Error ? error.message : String(error)}`,
+          });
+        }
+        const rows = listing.containers
+          .map(describe)
+          .filter((row) => filters.every((filter) => filter(row)));
+        printResult(context, options, { json: rows, text: await formatRows(rows, options) });
+      });
+    },
+    context,
+  );
+}
+
+interface ListRow {
+  readonly name: string;
+  readonly image: string;
+  readonly digest: string;
+  readonly state: string;
+  readonly enabled: string;
+  readonly deployment: number;
+  readonly runtime: string;
+  readonly createdAt: string;
+}
+
+function describe({ deployment, state }: ListedContainer): ListRow {
+  return {
+    name: deployment.name,
+    image: deployment.image.reference,
+    digest: deployment.image.digest,
+    state: state?.activeState ?? (deployment.units.length === 0 ? 'files only' : 'unknown'),
+    enabled: state?.unitFileState ?? '',
+    deployment: deployment.number,
+    runtime: deployment.runtime,
+    createdAt: deployment.createdAt,
+  };
+}
+
+async function formatRows(
+  rows: readonly ListRow[],
+  options: ListOptions & CommonOptions,
+): Promise<string> {
+  if (options.quiet === true) return rows.map((row) => `${row.name}\n`).join('');
+  if (rows.length === 0) return 'no containers are installed\n';
+  const { formatTable } = await import('../output/table.js');
+  const shorten = (image: string): string =>
+    options.trunc === false || image.length <= 48 ? image : `…${image.slice(-47)}`;
+  return formatTable(
+    ['NAME', 'STATE', 'BOOT', 'DEPLOYMENT', 'IMAGE'],
+    rows.map((row) => [
+      row.name,
+      row.state,
+      row.enabled,
+      String(row.deployment),
+      shorten(row.image),
+    ]),
+  );
+}

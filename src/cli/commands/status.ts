@@ -1,0 +1,46 @@
+import type { Command } from 'commander';
+
+import type { ContainerStatus } from '../../containers/container-status.js';
+import type { CliContext } from '../context.js';
+import { defineCommand } from '../define-command.js';
+
+/** `berth status [NAME…]`. */
+export function statusCommand(context: CliContext): Command {
+  return defineCommand(
+    {
+      name: 'status',
+      summary: 'show what systemd says of containers',
+      args: [
+        { syntax: '[name...]', description: 'names of installed containers; all unless given' },
+      ],
+      examples: ['berth status etcd', 'berth status --json etcd'],
+      notes: 'Exits with 3 if a container that was named is not active, as systemctl does.',
+    },
+    async ({ args, options }) => {
+      const { withHost } = await import('../open-host.js');
+      const { getContainerStatus } = await import('../../containers/container-status.js');
+      const { listContainerNames } = await import('../../containers/container-directory.js');
+      const { printResult } = await import('../output/print.js');
+      const { CommandExit } = await import('../command-exit.js');
+      await withHost(context, options, async (host) => {
+        const names = args.length > 0 ? args : await listContainerNames(host.paths);
+        const all: ContainerStatus[] = [];
+        for (const name of names) all.push(await getContainerStatus(host, name));
+        const { formatStatus } = await import('../output/format-status.js');
+        const now = host.nowMs();
+        printResult(context, options, {
+          json: all,
+          text:
+            all.length === 0
+              ? 'no containers are installed\n'
+              : all.map((one) => formatStatus(one, now)).join('\n'),
+        });
+        const inactive = all.some(
+          ({ state }) => state !== undefined && state.activeState !== 'active',
+        );
+        if (args.length > 0 && inactive) throw new CommandExit(3);
+      });
+    },
+    context,
+  );
+}

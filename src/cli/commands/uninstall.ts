@@ -1,0 +1,39 @@
+import { Option, type Command } from 'commander';
+
+import type { CliContext } from '../context.js';
+import { defineCommand } from '../define-command.js';
+
+/** `berth uninstall NAME…`. */
+export function uninstallCommand(context: CliContext): Command {
+  return defineCommand<{ purge?: boolean }>(
+    {
+      name: 'uninstall',
+      summary: 'stop containers and remove them from the host',
+      args: [{ syntax: '<name...>', description: 'names of installed containers' }],
+      options: [new Option('--purge', 'remove the folders in which they kept their state, too')],
+      examples: ['berth uninstall etcd', 'berth uninstall --purge etcd'],
+      notes:
+        'Host files that you changed stay and are named. The image stays in the store, so that\ninstalling again needs no network.',
+    },
+    async ({ args, options }) => {
+      const { withHost } = await import('../open-host.js');
+      const { uninstall } = await import('../../containers/uninstall.js');
+      const { printResult } = await import('../output/print.js');
+      await withHost(context, options, async (host) => {
+        for (const name of args) {
+          const result = await uninstall(host, name, { purge: options.purge === true });
+          const lines = [
+            `${name} uninstalled`,
+            ...result.kept.map((path) => `  kept ${path}: it was changed on this host`),
+            ...result.saved.map((path) => `  kept ${path}: it was changed on this host`),
+            ...result.statePaths.map(
+              (path) => `  kept ${path}: the state of the container (remove it with --purge)`,
+            ),
+          ];
+          printResult(context, options, { json: result, text: `${lines.join('\n')}\n` });
+        }
+      });
+    },
+    context,
+  );
+}

@@ -1,0 +1,96 @@
+import { realpath } from 'node:fs/promises';
+import { resolve } from 'node:path';
+
+import { quote } from '../base/escape-text.js';
+import { AsyncScope } from '../base/scope.js';
+import { resolveHostPaths } from '../config/host-paths.js';
+import type { Host, HostEvent } from '../containers/host.js';
+import { isErrno } from '../errors/is-errno.js';
+import { OperationalError } from '../errors/operational-error.js';
+import { openEmbeddedStore } from '../store/embedded/embedded-store.js';
+import type { ImageStore } from '../store/image-store.js';
+import { createRegistryClient } from '../registry/create-registry-client.js';
+import type { RegistryClient } from '../registry/registry-client.js';
+import { loadRegistriesConf } from '../registry/registries-conf.js';
+import { openImageSource } from '../transport/open-image-source.js';
+import { connectUnitManager } from '../systemd/connect-unit-manager.js';
+import { openOfflineUnitManager } from '../systemd/offline-unit-manager.js';
+import type { UnitManager } from '../systemd/unit-manager.js';
+import type { CliContext, CommonOptions } from './context.js';
+
+/**
+ * Opens the host that the common options name and runs `body` on it; what was opened is closed afterwards. The one place
+ * where the implementations behind the interfaces are chosen.
+ */
+export async function withHost<T>(
+  context: CliContext,
+  options: CommonOptions,
+  body: (host: Host) => Promise<T>,
+): Promise<T> {
+  if (options.user === true && options.root !== undefined) {
+    throw new OperationalError('USAGE', "'--user' and '--root' cannot be used together");
+  }
+  const mode = options.user === true ? 'user' : 'system';
+  const root = options.root === undefined ? undefined : await existingRoot(options.root);
+  const paths = resolveHostPaths({ mode, root, env: context.host.env });
+  await using scope = new AsyncScope();
+  let store: ImageStore | undefined;
+  let units: Promise<UnitManager> | undefined;
+  let registryClient: RegistryClient | undefined;
+  const host: Host = {
+    paths,
+    signal: context.signal,
+    openStore: () =>
+      Promise.resolve((store ??= scope.use(openEmbeddedStore(paths.onDisk(paths.storeDir))))),
+    openSource: async (reference) => {
+      registryClient ??= scope.use(
+        createRegistryClient({ env: context.host.env, uid: process.geteuid?.() ?? 0 }),
+      );
+      const registriesConf = await loadRegistriesConf(registriesConfPath(context));
+      return openImageSource(
+        reference,
+        { registryClient, registriesConf, workingDirectory: process.cwd() },
+        { signal: context.signal },
+      );
+    },
+    openUnitManager: () =>
+      (units ??= (
+        paths.root === ''
+          ? connectUnitManager({ mode, signal: context.signal })
+          : Promise.resolve(
+              openOfflineUnitManager({ root: paths.root, unitDirectory: paths.unitDir }),
+            )
+      ).then((opened) => scope.use(opened))),
+    onEvent: (event) => {
+      printEvent(context, options, event);
+    },
+    nowMs: () => Date.now(),
+  };
+  return await body(host);
+}
+
+/** Where containers-registries.conf(5) is looked for: the variable that its other readers know, too. */
+function registriesConfPath(context: CliContext): string {
+  const moved = context.host.env['CONTAINERS_REGISTRIES_CONF'];
+  return moved === undefined || moved === '' ? '/etc/containers/registries.conf' : moved;
+}
+
+function printEvent(context: CliContext, options: CommonOptions, event: HostEvent): void {
+  if (event.kind === 'step' && options.json === true) return;
+  context.host.stderr.write(
+    event.kind === 'warning' ? `berth: ${event.text}\n` : `${event.text}\n`,
+  );
+}
+
+async function existingRoot(text: string): Promise<string> {
+  try {
+    return await realpath(resolve(text));
+  } catch (error) {
+    if (isErrno(error, 'ENOENT', 'ENOTDIR')) {
+      throw new OperationalError('USAGE', `--root: there is no folder ${quote(text)}`, {
+        cause: error,
+      });
+    }
+    throw error;
+  }
+}

@@ -1,0 +1,51 @@
+import { escapeText } from '../../base/escape-text.js';
+import type { ContainerStatus } from '../../containers/container-status.js';
+import { formatAge, formatBytes } from './units.js';
+
+/** The status of one container for people: a block of lines, the log at its end. */
+export function formatStatus({ deployment, state, log }: ContainerStatus, nowMs: number): string {
+  const lines = [`${deployment.name} - ${deployment.image.reference}`];
+  const add = (label: string, value: string | undefined): void => {
+    if (value !== undefined && value !== '') lines.push(`${label.padStart(12)}: ${value}`);
+  };
+  if (state === undefined) {
+    add(
+      'State',
+      deployment.units.length === 0
+        ? 'no service, files only'
+        : 'unknown: systemd is not running here',
+    );
+  } else {
+    const since =
+      state.activeEnterTimestampUs > 0n && state.activeState === 'active'
+        ? ` since ${formatAge(nowMs - Number(state.activeEnterTimestampUs / 1000n))}`.replace(
+            ' ago',
+            '',
+          )
+        : '';
+    const why = state.result === 'success' || state.result === '' ? '' : `, result ${state.result}`;
+    add(
+      'State',
+      `${state.activeState} (${state.subState})${since === '' ? '' : since.replace('since', 'for')}${why}`,
+    );
+    add('At boot', state.unitFileState);
+    add('Main PID', state.mainPid === undefined ? undefined : String(state.mainPid));
+    add('Restarts', state.restarts > 0 ? String(state.restarts) : undefined);
+    add('Says', escapeText(state.statusText));
+    add(
+      'Memory',
+      state.memoryCurrentBytes === undefined
+        ? undefined
+        : formatBytes(Number(state.memoryCurrentBytes)),
+    );
+    add('Tasks', state.tasksCurrent?.toString());
+    if (state.needDaemonReload)
+      add('Note', "its unit changed on disk; run 'systemctl daemon-reload'");
+  }
+  add('Unit', deployment.units[0]);
+  add('Image', deployment.image.digest);
+  add('Deployment', `${deployment.number}, made ${deployment.createdAt}`);
+  add('Runtime', deployment.runtime);
+  if (log.length > 0) lines.push('', ...log.map((line) => `  ${escapeText(line, 400)}`));
+  return `${lines.join('\n')}\n`;
+}

@@ -1,0 +1,57 @@
+import { Command } from 'commander';
+
+import { programVersion } from '../config/version.js';
+import type { CliContext } from './context.js';
+import { completionCommand } from './commands/completion.js';
+import { imagesCommand } from './commands/images.js';
+import { infoCommand } from './commands/info.js';
+import { installCommand } from './commands/install.js';
+import { containersCommand, listCommand } from './commands/list.js';
+import { pullCommand } from './commands/pull.js';
+import { recoverCommand } from './commands/recover.js';
+import { statusCommand } from './commands/status.js';
+import { uninstallCommand } from './commands/uninstall.js';
+import { unitVerbCommand } from './commands/unit-verb.js';
+import { commonOptions } from './define-command.js';
+
+/** The whole command line of berth: every command with its options and help. Nothing is run or loaded yet. */
+export function createProgram(context: CliContext): Command {
+  const program = new Command('berth')
+    .description('Installs OCI images as systemd services, with no daemon and no engine.')
+    .version(programVersion(), '-V, --version', 'print the version')
+    .helpOption('-h, --help', 'show this help')
+    .helpCommand('help [command]', 'show the help of a command')
+    .showSuggestionAfterError(true)
+    .exitOverride()
+    .configureOutput({
+      writeOut: (text) => context.host.stdout.write(text),
+      writeErr: () => undefined, // usage errors are printed by report-error, like all others
+      outputError: () => undefined,
+      getOutHasColors: () => false,
+    });
+  for (const option of commonOptions()) program.addOption(option);
+  const commands = [
+    installCommand(context),
+    uninstallCommand(context),
+    unitVerbCommand('start', context),
+    unitVerbCommand('stop', context),
+    unitVerbCommand('restart', context),
+    listCommand(context),
+    statusCommand(context),
+    infoCommand(context),
+    pullCommand(context),
+    imagesCommand(context),
+    containersCommand(context),
+    recoverCommand(context),
+    completionCommand(context),
+  ];
+  for (const command of commands) {
+    program.addCommand(command.copyInheritedSettings(program));
+    for (const sub of command.commands) sub.copyInheritedSettings(program);
+  }
+  program.addHelpText(
+    'after',
+    '\nExamples:\n  berth install --system --start etcd\n  berth install --plan registry.example/etcd:3.5\n  berth list',
+  );
+  return program;
+}

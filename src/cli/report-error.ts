@@ -1,0 +1,131 @@
+import { CommanderError } from 'commander';
+
+import { escapeText } from '../base/escape-text.js';
+import { ExitStatus } from '../errors/exit-status.js';
+import { OperationalError } from '../errors/operational-error.js';
+
+/** How an error is shown. */
+export interface ReportOptions {
+  readonly stderr: { write(text: string): unknown };
+  /** One JSON object instead of lines. */
+  readonly json: boolean;
+  /** Stacks too. */
+  readonly debug: boolean;
+}
+
+/** Deepest chain of causes that is shown; a longer one says nothing more to a person. */
+const MAX_CAUSES = 8;
+
+/** Longest message in characters: an error may quote a long path, but not a whole document. */
+const MAX_MESSAGE_CHARACTERS = 2000;
+
+/** Prints an error (what, to what, why, what to do) and gives the status to exit with. The only place that does. */
+export function reportError(error: unknown, options: ReportOptions): ExitStatus {
+  const described = describe(error);
+  if (options.json) {
+    const { code, message, hint, causes } = described;
+    options.stderr.write(`${JSON.stringify({ error: { code, message, hint, causes } })}\n`);
+    return described.status;
+  }
+  const lines = [`berth: ${described.message}`];
+  for (const cause of described.causes) lines.push(`  because: ${cause}`);
+  if (described.hint !== undefined) lines.push(`hint: ${described.hint}`);
+  if ((options.debug || described.code === 'INTERNAL') && error instanceof Error) {
+    lines.push(error.stack ?? '');
+  }
+  options.stderr.write(`${lines.join('\n')}\n`);
+  return described.status;
+}
+
+interface Description {
+  readonly code: string;
+  readonly message: string;
+  readonly hint: string | undefined;
+  readonly causes: readonly string[];
+  readonly status: ExitStatus;
+}
+
+function describe(error: unknown): Description {
+  if (error instanceof CommanderError) {
+    return {
+      code: 'USAGE',
+      message: escapeText(
+        error.message.replace(/^error: /, '').replace(/\n/g, ' '),
+        MAX_MESSAGE_CHARACTERS,
+      ),
+      hint: "see 'berth --help'",
+      causes: [],
+      status: ExitStatus.usage,
+    };
+  }
+  if (error instanceof OperationalError) {
+    return {
+      code: error.code,
+      message: escapeText(error.message, MAX_MESSAGE_CHARACTERS),
+      hint: error.hint,
+      causes: causesOf(error),
+      status: error.exitStatus,
+    };
+  }
+  const systemCall = describeErrno(error);
+  if (systemCall !== undefined) return systemCall;
+  return {
+    code: 'INTERNAL',
+    message: `internal error: ${escapeText(error instanceof Error ? error.message : String(error), MAX_MESSAGE_CHARACTERS)}`,
+    hint: 'this is a bug in berth; please report it with the lines below',
+    causes: error instanceof Error ? causesOf(error) : [],
+    status: ExitStatus.internal,
+  };
+}
+
+function causesOf(error: Error): string[] {
+  const causes: string[] = [];
+  for (
+    let cause = error.cause;
+    cause instanceof Error && causes.length < MAX_CAUSES;
+    cause = cause.cause
+  ) {
+    const text = escapeText(describeErrno(cause)?.message ?? cause.message, MAX_MESSAGE_CHARACTERS);
+    if (causes.at(-1) !== text) causes.push(text);
+  }
+  return causes;
+}
+
+const FULL = ['ENOSPC', 'EDQUOT'];
+
+/** A failed system call that nobody gave a meaning: said in words, never as a bug with a stack. */
+function describeErrno(error: unknown): Description | undefined {
+  if (!(error instanceof Error) || !('syscall' in error) || !('code' in error)) return undefined;
+  const { code, syscall } = error as NodeJS.ErrnoException;
+  if (typeof code !== 'string' || typeof syscall !== 'string') return undefined;
+  const path =
+    'path' in error && typeof error.path === 'string' ? ` '${escapeText(error.path)}'` : '';
+  const full = FULL.includes(code);
+  const denied = code === 'EACCES' || code === 'EPERM';
+  return {
+    code: full ? 'DISK_FULL' : denied ? 'NEEDS_ROOT' : 'SYSTEM_CALL_FAILED',
+    message: `${syscall}${path}: ${WORDS[code] ?? code}`,
+    hint: full
+      ? 'free some space and run the command again'
+      : denied
+        ? 'run berth as root'
+        : undefined,
+    causes: [],
+    status: full ? ExitStatus.cannotCreate : denied ? ExitStatus.noPermission : ExitStatus.osError,
+  };
+}
+
+const WORDS: Readonly<Record<string, string>> = {
+  ENOSPC: 'no space left on the file system',
+  EDQUOT: 'the disk quota is used up',
+  EACCES: 'permission denied',
+  EPERM: 'the operation is not permitted',
+  EROFS: 'the file system is read-only',
+  EIO: 'input/output error',
+  ENOENT: 'no such file or folder',
+  ENOTDIR: 'not a folder',
+  EEXIST: 'it exists already',
+  EMFILE: 'too many open files',
+  ENFILE: 'too many open files in the system',
+  ENOMEM: 'out of memory',
+};

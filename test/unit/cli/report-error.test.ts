@@ -1,0 +1,72 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+
+import { reportError } from '../../../src/cli/report-error.js';
+import { OperationalError } from '../../../src/errors/operational-error.js';
+import { addContext } from '../../../src/errors/with-context.js';
+
+function report(
+  error: unknown,
+  options: { json?: boolean; debug?: boolean } = {},
+): { status: number; text: string } {
+  let text = '';
+  const stderr = { write: (chunk: string) => (text += chunk) };
+  const status = reportError(error, { stderr, json: false, debug: false, ...options });
+  return { status, text };
+}
+
+const failure = addContext(
+  "cannot install 'etcd'",
+  new OperationalError('CONTENT_MISMATCH', 'layer 2 of 3 is not what the manifest promises', {
+    hint: 'pull again',
+  }),
+);
+
+test('reportError() says what, why and what to do, without a stack', () => {
+  const { status, text } = report(failure);
+  assert.equal(status, 65);
+  assert.equal(
+    text,
+    "berth: cannot install 'etcd'\n  because: layer 2 of 3 is not what the manifest promises\nhint: pull again\n",
+  );
+});
+
+test('reportError() adds a stack with --debug', () => {
+  assert.match(report(failure, { debug: true }).text, /\n {4}at /);
+});
+
+test('reportError() prints one JSON object with --json', () => {
+  assert.deepEqual(JSON.parse(report(failure, { json: true }).text), {
+    error: {
+      code: 'CONTENT_MISMATCH',
+      message: "cannot install 'etcd'",
+      hint: 'pull again',
+      causes: ['layer 2 of 3 is not what the manifest promises'],
+    },
+  });
+});
+
+test('reportError() escapes what a stranger wrote (P31)', () => {
+  const { text } = report(new OperationalError('REGISTRY_PROTOCOL', 'said \u001b[31mred\u202e'));
+  assert.ok(
+    !/[\u001b\u202e]/.test(text),
+    'a registry could write escape sequences to the terminal',
+  );
+});
+
+test('reportError() says a failed system call in words, and a full disk as such', () => {
+  const full = Object.assign(new Error('x'), {
+    code: 'ENOSPC',
+    syscall: 'write',
+    path: '/var/lib/berth/x',
+  });
+  const { status, text } = report(full);
+  assert.equal(status, 73);
+  assert.match(text, /^berth: write '\/var\/lib\/berth\/x': no space left on the file system\n/);
+});
+
+test('reportError() shows a bug with its stack and status 70', () => {
+  const { status, text } = report(new TypeError('boom'));
+  assert.equal(status, 70);
+  assert.match(text, /internal error: boom[^]*at /);
+});
