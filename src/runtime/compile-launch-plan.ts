@@ -62,7 +62,6 @@ export function compileLaunchPlan(
   const instructions: readonly Instruction[] = [
     ['NAME', options.name],
     ...stamp(options),
-    ['STOP_SIGNAL', stopSignal],
     ...(options.pidFile === undefined ? [] : [['PID_FILE', options.pidFile] as const]),
     ...namespaces.instructions,
     ...compileRoot(config, { options, namespaces }),

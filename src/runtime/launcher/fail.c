@@ -1,30 +1,15 @@
-/* Messages: one line on standard error, put together without stdio, which would treble the program. */
-#include <sys/uio.h>
-
+/* Messages: one line on standard error, the status says the same in a number. */
 #include "launch.h"
 
-static void say(const char *priority, const char *const parts[], int count)
-{
-    struct iovec pieces[12];
-    int used = 0;
-    /* journald reads <N> as the priority of a line; people at a terminal should not. */
-    if (getenv("JOURNAL_STREAM")) pieces[used++] = (struct iovec){ (void *)priority, strlen(priority) };
-    for (int i = 0; i < count; i++) pieces[used++] = (struct iovec){ (void *)parts[i], strlen(parts[i]) };
-    if (writev(STDERR_FILENO, pieces, used) < 0) return; /* nobody listens: the status says it too */
-}
+/* journald reads <N> as the priority of a line; people at a terminal should not. */
+static const char *priority(const char *prefix) { return getenv("JOURNAL_STREAM") ? prefix : ""; }
 
 void fail(int status, const char *doing, const char *what)
 {
-    const char *why = strerrordesc_np(errno);
-    const char *const parts[] = { "berth: cannot start ", launch.name, ": ", doing, " '", what, "': ", why ? why : "?", "\n" };
-    say("<3>", parts, 9);
+    dprintf(STDERR_FILENO, "%sberth: cannot start %s: %s '%s': %s\n", priority("<3>"), launch.name, doing, what, strerrordesc_np(errno));
     _exit(status);
 }
 
-void warn(const char *what, const char *why)
-{
-    const char *const parts[] = { "berth: ", launch.name, ": ", what, " ", why, "\n" };
-    say("<4>", parts, 7);
-}
+void warn(const char *what, const char *why) { dprintf(STDERR_FILENO, "%sberth: %s: %s %s\n", priority("<4>"), launch.name, what, why); }
 
 void nothing(struct step *step) { (void)step; }

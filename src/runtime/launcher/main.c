@@ -7,7 +7,7 @@ static const char sealed[] = "berth-launch";
 
 struct launch launch = {
     .name = "a container", .instance = "", .root = -1, .file_system = -1, .proc = -1, .user_namespace = -1,
-    .pid_file = -1, .status_pipe = -1, .notify_in = -1, .notify_out = -1, .host_socket = -1,
+    .pid_file = -1, .parent_pipe = -1, .notify_in = -1, .notify_out = -1, .host_socket = -1,
 };
 
 static action *const on_host[] = {
@@ -27,12 +27,11 @@ static void run_steps(action *const table[])
 }
 
 void take_name(struct step *step) { launch.name = step->field[0].text; }
-void take_stop_signal(struct step *step) { launch.stop_signal = (uint32_t)step->field[0].number; }
 
 void open_pid_file(struct step *step)
 {
-    launch.pid_file = open(step->field[0].text, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0644);
-    if (launch.pid_file < 0) fail(STATUS_PID_FILE, "opening the pid file", step->field[0].text);
+    int flags = O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC;
+    launch.pid_file = must(open(step->field[0].text, flags, 0644), STATUS_PID_FILE, "opening the pid file", step->field[0].text);
 }
 
 /* As with a unit that changed on disk: what is compiled starts, and the journal names the way to take the change over. */
@@ -49,10 +48,11 @@ void warn_of_edit(struct step *step)
  * A container can open whatever runs in it through /proc/self/exe, and write to it when it no longer runs
  * (CVE-2019-5736). So the launcher runs itself again from a read-only mount that no one else can reach or remount.
  */
-static void run_sealed(char **arguments)
+static _Noreturn void run_sealed(char **arguments)
 {
-    int tree = (int)open_tree(AT_FDCWD, "/proc/self/exe", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
-    if (tree < 0 || set_attributes(tree, 0, MOUNT_ATTR_RDONLY, MOUNT_ATTR_NOEXEC, MS_PRIVATE, 0) < 0) fail(STATUS_SYSTEM, "sealing", "the launcher");
+    int tree = must(clone_tree(AT_FDCWD, "/proc/self/exe", 0), STATUS_SYSTEM, "sealing", "the launcher");
+    struct mount_attr attr = { .attr_set = MOUNT_ATTR_RDONLY, .attr_clr = MOUNT_ATTR_NOEXEC, .propagation = MS_PRIVATE };
+    must(set_attributes(tree, 0, attr), STATUS_SYSTEM, "sealing", "the launcher");
     arguments[0] = (char *)sealed;
     syscall(SYS_execveat, tree, "", arguments, environ, AT_EMPTY_PATH);
     fail(STATUS_SYSTEM, "running", "the launcher");
@@ -62,72 +62,58 @@ static void check_instance(const char *name)
 {
     size_t length = strlen(name);
     for (const char *at = name; *at; at++) if (*at == '/' || (unsigned char)*at < ' ' || *at == 127) length = 0;
-    if (length == 0 || length > MAX_INSTANCE || strstr(name, "..")) errno = EINVAL, fail(STATUS_PLAN, "taking the instance name", name);
+    if (length == 0 || length > 200 || strstr(name, "..")) errno = EINVAL, fail(STATUS_PLAN, "taking the instance name", name);
     launch.instance = name;
 }
 
 /* The parent keeps three descriptors at most: what it held of the sockets would keep them open for ever. */
 static void close_others(int pipe)
 {
-    unsigned keep[3] = { (unsigned)pipe, (unsigned)launch.notify_in, (unsigned)launch.notify_out }, first = 3;
-    for (;;) {
-        unsigned next = ~0u;
+    unsigned keep[3] = { (unsigned)pipe, (unsigned)launch.notify_in, (unsigned)launch.notify_out };
+    for (unsigned first = 3, next = 0; next != ~0u; first = next + 1) {
+        next = ~0u;
         for (int i = 0; i < 3; i++) if (keep[i] >= first && keep[i] < next) next = keep[i];
-        if (next > first && syscall(SYS_close_range, first, next - (next != ~0u), 0) < 0) fail(STATUS_SYSTEM, "closing", "descriptors");
-        if (next == ~0u) return;
-        first = next + 1;
+        if (next > first) must(syscall(SYS_close_range, first, next - (next != ~0u), 0), STATUS_SYSTEM, "closing", "descriptors");
     }
-}
-
-static void write_pid(pid_t child)
-{
-    char text[16], *digit = text + sizeof text;
-    *--digit = '\n';
-    for (pid_t rest = child; rest; rest /= 10) *--digit = (char)('0' + rest % 10);
-    ssize_t length = text + sizeof text - digit;
-    if (write(launch.pid_file, digit, (size_t)length) != length) fail(STATUS_PID_FILE, "writing", "the pid file");
 }
 
 static _Noreturn void stay(pid_t child, int pipe, bool stub)
 {
     int status;
     char byte;
-    /* Nothing arrives while the launcher's own code runs in the child; signals wait in our mask until then. */
+    /* Signals wait in our mask while the launcher's own code runs in the child: it ends with a program or a status. */
     while (!stub && read(pipe, &byte, 1) < 0 && errno == EINTR) { }
     if (launch.pid_file >= 0) {
         if (waitpid(child, &status, WNOHANG) == child) end_as(status);
-        write_pid(child);
+        must(dprintf(launch.pid_file, "%d\n", (int)child), STATUS_PID_FILE, "writing", "the pid file");
         _exit(0);
     }
     close_others(pipe);
-    if (chdir("/") < 0) fail(STATUS_SYSTEM, "entering", "/");
+    must(chdir("/"), STATUS_SYSTEM, "entering", "/");
     status = supervise(child, launch.notify_in >= 0);
-    if (stub && WIFEXITED(status) && WEXITSTATUS(status) == 0 && read(pipe, &status, sizeof status) < 0) _exit(STATUS_SYSTEM);
+    /* The stub ends with 0 when it has told how the program ended. */
+    if (stub && WIFEXITED(status) && WEXITSTATUS(status) == 0) must(read(pipe, &status, sizeof status), STATUS_SYSTEM, "reading", "the status");
     end_as(status);
 }
 
-static void start(void)
+static _Noreturn void start(void)
 {
     int pipe[2];
     sigset_t all;
-    bool stub = launch.steps[launch.count - 1].field[0].number != 0;
     count_listen_fds();
     run_steps(on_host);
     sigfillset(&all);
     sigprocmask(SIG_BLOCK, &all, &launch.signals);
     if (enter_namespaces() | (launch.pid_file >= 0)) {
-        if (pipe2(pipe, O_CLOEXEC) < 0) fail(STATUS_SYSTEM, "making", "a pipe");
-        pid_t child = fork();
-        if (child < 0) fail(STATUS_SYSTEM, "forking", "for the container");
-        if (child > 0) {
-            close(pipe[1]);
-            stay(child, pipe[0], stub);
-        }
-        close(pipe[0]);
-        launch.status_pipe = pipe[1];
+        must(pipe2(pipe, O_CLOEXEC), STATUS_SYSTEM, "making", "a pipe");
+        pid_t child = must(fork(), STATUS_SYSTEM, "forking for", "the container");
+        close(pipe[child > 0]);
+        if (child > 0) stay(child, pipe[0], launch.steps[launch.count - 1].field[0].number != 0);
+        launch.parent_pipe = pipe[1];
     }
     enter_mount_namespace();
     run_steps(in_container);
+    _exit(STATUS_PLAN);
 }
 
 int main(int count, char **arguments)
@@ -140,7 +126,7 @@ int main(int count, char **arguments)
     read_plan(rest[0], !check);
     if (check) return 0;
     launch.arguments = calloc(launch.count + 1, sizeof(char *));
-    launch.environment = calloc(launch.count + 8, sizeof(char *));
+    launch.environment = calloc(launch.count + 16, sizeof(char *));
     if (!launch.arguments || !launch.environment) fail(STATUS_SYSTEM, "allocating for", "the program");
     prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
     umask(0);

@@ -1,4 +1,4 @@
-/* Namespaces: descriptors are opened on the host's side, entered together, and the process forks where one asks for it. */
+/* Namespaces: opened on the host's side, entered together; the mount namespace last, by the container's process alone. */
 #include <net/if.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
@@ -8,8 +8,7 @@
 
 void open_namespace(struct step *step)
 {
-    step->fd = open(step->field[1].text, O_RDONLY | O_CLOEXEC);
-    if (step->fd < 0) fail(STATUS_NAMESPACE, "opening the namespace", step->field[1].text);
+    step->fd = must(open(step->field[1].text, O_RDONLY | O_CLOEXEC), STATUS_NAMESPACE, "opening the namespace", step->field[1].text);
     if (step->field[0].number == CLONE_NEWUSER) launch.user_namespace = step->fd;
 }
 
@@ -21,39 +20,32 @@ void take_namespaces(struct step *step)
 
 static void write_map(pid_t child, const char *file, const char *text)
 {
-    char path[64] = "/proc/", digits[16], *digit = digits + sizeof digits - 1;
-    *digit = 0;
-    for (pid_t rest = child; rest; rest /= 10) *--digit = (char)('0' + rest % 10);
-    strcat(strcat(strcat(path, digit), "/"), file);
-    if (!text) {
-        launch.user_namespace = open(path, O_RDONLY | O_CLOEXEC);
-        if (launch.user_namespace < 0) fail(STATUS_NAMESPACE, "opening", path);
-        return;
-    }
-    int fd = open(path, O_WRONLY | O_CLOEXEC);
-    if (fd < 0 || write(fd, text, strlen(text)) != (ssize_t)strlen(text)) fail(STATUS_NAMESPACE, "mapping the ids in", path);
+    char path[64];
+    snprintf(path, sizeof path, "/proc/%d/%s", (int)child, file);
+    int fd = must(open(path, O_WRONLY | O_CLOEXEC), STATUS_NAMESPACE, "opening", path);
+    must(write(fd, text, strlen(text)), STATUS_NAMESPACE, "mapping the ids in", path);
     close(fd);
 }
 
 /* A child that only waits carries the new namespace until it is mapped and held by a descriptor. */
 void make_user_namespace(struct step *step)
 {
+    char path[64];
     int ready[2];
-    char byte;
-    if (pipe2(ready, O_CLOEXEC) < 0) fail(STATUS_SYSTEM, "making", "a pipe");
-    pid_t child = fork();
-    if (child < 0) fail(STATUS_SYSTEM, "forking", "for the user namespace");
+    must(pipe2(ready, O_CLOEXEC), STATUS_SYSTEM, "making", "a pipe");
+    pid_t child = must(fork(), STATUS_SYSTEM, "forking for", "the user namespace");
     if (child == 0) {
-        if (unshare(CLONE_NEWUSER) < 0) fail(STATUS_NAMESPACE, "making", "the user namespace");
+        must(unshare(CLONE_NEWUSER), STATUS_NAMESPACE, "making", "the user namespace");
         if (write(ready[1], "", 1) == 1) pause();
         _exit(0);
     }
     close(ready[1]);
-    if (read(ready[0], &byte, 1) != 1) errno = EPERM, fail(STATUS_NAMESPACE, "making", "the user namespace");
+    if (read(ready[0], path, 1) != 1) errno = EPERM, fail(STATUS_NAMESPACE, "making", "the user namespace");
     close(ready[0]);
     write_map(child, "uid_map", step->field[0].text);
     write_map(child, "gid_map", step->field[1].text);
-    write_map(child, "ns/user", NULL);
+    snprintf(path, sizeof path, "/proc/%d/ns/user", (int)child);
+    launch.user_namespace = must(open(path, O_RDONLY | O_CLOEXEC), STATUS_NAMESPACE, "opening", path);
     kill(child, SIGKILL);
     waitpid(child, NULL, 0);
 }
@@ -62,62 +54,56 @@ void make_user_namespace(struct step *step)
 bool enter_namespaces(void)
 {
     bool child = (launch.unshare & CLONE_NEWPID) != 0;
-    for (uint32_t i = 0; i < launch.count; i++) {
-        struct step *step = &launch.steps[i];
-        if (step->op != OP_JOIN || step->field[0].number == CLONE_NEWUSER || step->field[0].number == CLONE_NEWNS) continue;
-        if (setns(step->fd, (int)step->field[0].number) < 0) fail(STATUS_NAMESPACE, "joining", step->field[1].text);
-        child |= step->field[0].number == CLONE_NEWPID;
+    for (struct step *step = launch.steps; step < launch.steps + launch.count; step++) {
+        int type = (int)step->field[0].number;
+        if (step->op != OP_JOIN || type == CLONE_NEWUSER || type == CLONE_NEWNS) continue;
+        must(setns(step->fd, type), STATUS_NAMESPACE, "joining", step->field[1].text);
+        child |= type == CLONE_NEWPID;
     }
     if (launch.user_namespace >= 0) {
-        if (setns(launch.user_namespace, CLONE_NEWUSER) < 0) fail(STATUS_NAMESPACE, "entering", "the user namespace");
-        if (setresgid(0, 0, 0) < 0 || setresuid(0, 0, 0) < 0) fail(STATUS_NAMESPACE, "becoming root in", "the user namespace");
+        must(setns(launch.user_namespace, CLONE_NEWUSER), STATUS_NAMESPACE, "entering", "the user namespace");
+        must(setresgid(0, 0, 0) | setresuid(0, 0, 0), STATUS_NAMESPACE, "becoming root in", "the user namespace");
         prctl(PR_SET_DUMPABLE, 1, 0, 0, 0); /* else our own files in /proc are the host root's */
     }
-    if (unshare((int)(launch.unshare & ~(uint32_t)CLONE_NEWNS)) < 0) fail(STATUS_NAMESPACE, "making", "the namespaces");
-    if (launch.unshare & 0x80 /* CLONE_NEWTIME */ && *launch.time_offsets) {
-        int fd = open("/proc/self/timens_offsets", O_WRONLY | O_CLOEXEC);
-        if (fd < 0 || write(fd, launch.time_offsets, strlen(launch.time_offsets)) < 0) fail(STATUS_NAMESPACE, "setting", "the clocks");
+    must(unshare((int)(launch.unshare & ~(uint32_t)CLONE_NEWNS)), STATUS_NAMESPACE, "making", "the namespaces");
+    if (launch.time_offsets && *launch.time_offsets) {
+        int fd = must(open("/proc/self/timens_offsets", O_WRONLY | O_CLOEXEC), STATUS_NAMESPACE, "opening", "the clocks");
+        must(write(fd, launch.time_offsets, strlen(launch.time_offsets)), STATUS_NAMESPACE, "setting", "the clocks");
         close(fd);
     }
     return child;
 }
 
-/* /proc of our own, out of reach: labels and sysctls written to an image's idea of it would go elsewhere (CVE-2025-52881). */
-static int private_proc(void)
-{
-    int context = (int)syscall(SYS_fsopen, "proc", FSOPEN_CLOEXEC);
-    return finish_file_system(context, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC, "/proc");
-}
-
-/* The mount namespace is the container process's own: the parent stays in the host's. */
+/*
+ * The parent stays in the host's mounts. /proc is one of our own, out of reach: what is written to an image's idea of it
+ * would go elsewhere (CVE-2025-52881).
+ */
 void enter_mount_namespace(void)
 {
-    for (uint32_t i = 0; i < launch.count; i++) {
-        struct step *step = &launch.steps[i];
-        if (step->op != OP_JOIN || step->field[0].number != CLONE_NEWNS) continue;
-        if (setns(step->fd, CLONE_NEWNS) < 0) fail(STATUS_NAMESPACE, "joining", step->field[1].text);
+    bool proc = false;
+    for (struct step *step = launch.steps; step < launch.steps + launch.count; step++) {
+        if (step->op == OP_JOIN && step->field[0].number == CLONE_NEWNS) must(setns(step->fd, CLONE_NEWNS), STATUS_NAMESPACE, "joining", step->field[1].text);
+        proc |= step->op == OP_PROC_WRITE || step->op == OP_LABEL;
     }
-    if ((launch.unshare & CLONE_NEWNS) && unshare(CLONE_NEWNS) < 0) fail(STATUS_NAMESPACE, "making", "the mount namespace");
-    for (uint32_t i = 0; i < launch.count && launch.proc < 0; i++) {
-        if (launch.steps[i].op == OP_PROC_WRITE || launch.steps[i].op == OP_LABEL) launch.proc = private_proc();
-    }
+    must(unshare((int)(launch.unshare & CLONE_NEWNS)), STATUS_NAMESPACE, "making", "the mount namespace");
+    if (proc) launch.proc = finish_file_system(new_file_system("proc"), MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC, "/proc");
 }
 
 void set_host_name(struct step *step)
 {
-    if (sethostname(step->field[0].text, strlen(step->field[0].text)) < 0) fail(STATUS_NAMESPACE, "setting the host name", step->field[0].text);
+    must(sethostname(step->field[0].text, strlen(step->field[0].text)), STATUS_NAMESPACE, "setting the host name", step->field[0].text);
 }
 
 void set_domain_name(struct step *step)
 {
-    if (setdomainname(step->field[0].text, strlen(step->field[0].text)) < 0) fail(STATUS_NAMESPACE, "setting the domain name", step->field[0].text);
+    must(setdomainname(step->field[0].text, strlen(step->field[0].text)), STATUS_NAMESPACE, "setting the domain name", step->field[0].text);
 }
 
-void raise_loopback(struct step *step)
+void raise_loopback(struct step *unused)
 {
+    (void)unused;
     struct ifreq request = { .ifr_name = "lo", .ifr_flags = IFF_UP };
-    int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-    if (fd < 0 || ioctl(fd, SIOCSIFFLAGS, &request) < 0) fail(STATUS_NAMESPACE, "raising", request.ifr_name);
+    int fd = must(socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0), STATUS_NAMESPACE, "raising", request.ifr_name);
+    must(ioctl(fd, SIOCSIFFLAGS, &request), STATUS_NAMESPACE, "raising", request.ifr_name);
     close(fd);
-    (void)step;
 }

@@ -4,11 +4,13 @@
  */
 #include "launch.h"
 
-int open_in_root(const char *path, uint64_t flags)
+static int open_resolved(int directory, const char *path, uint64_t flags, uint64_t resolve)
 {
-    struct open_how how = { .flags = flags | O_PATH | O_CLOEXEC, .resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS };
-    return (int)syscall(SYS_openat2, launch.root, path, &how, sizeof how);
+    struct open_how how = { .flags = flags | O_CLOEXEC, .resolve = resolve | RESOLVE_NO_MAGICLINKS };
+    return (int)syscall(SYS_openat2, directory, path, &how, sizeof how);
 }
+
+int open_in_root(const char *path, uint64_t flags) { return open_resolved(launch.root, path, flags | O_PATH, RESOLVE_IN_ROOT); }
 
 /* Opens the directory that holds the last component, making what is missing (a read-only root refuses that itself). */
 int open_parent(const char *path, const char **last)
@@ -17,13 +19,9 @@ int open_parent(const char *path, const char **last)
     const char *slash = path;
     int parent = open_in_root("/", 0);
     for (; parent >= 0 && (*last = slash + 1, slash = strchr(slash + 1, '/'));) {
-        size_t length = (size_t)(slash - path);
-        memcpy(prefix, path, length);
-        prefix[length] = 0;
+        *(char *)mempcpy(prefix, path, (size_t)(slash - path)) = 0;
         int next = open_in_root(prefix, O_DIRECTORY);
-        if (next < 0 && errno == ENOENT && mkdirat(parent, prefix + (*last - path), 0755) == 0) {
-            next = open_in_root(prefix, O_DIRECTORY);
-        }
+        if (next < 0 && errno == ENOENT && mkdirat(parent, prefix + (*last - path), 0755) == 0) next = open_in_root(prefix, O_DIRECTORY);
         close(parent);
         parent = next;
     }
@@ -34,23 +32,19 @@ int open_parent(const char *path, const char **last)
 int open_target(const char *path, bool directory)
 {
     const char *last;
-    int target = open_in_root(path, 0), parent;
+    int target = open_in_root(path, 0);
     if (target >= 0) return target;
     if (errno != ENOENT) fail(STATUS_MOUNT, "opening the mount point", path);
-    if ((parent = open_parent(path, &last)) < 0) fail(STATUS_MOUNT, "making the mount point", path);
-    if (directory ? mkdirat(parent, last, 0755) : mknodat(parent, last, S_IFREG | 0644, 0)) {
-        fail(STATUS_MOUNT, "making the mount point", path);
-    }
+    int parent = must(open_parent(path, &last), STATUS_MOUNT, "making the mount point", path);
+    must(directory ? mkdirat(parent, last, 0755) : mknodat(parent, last, S_IFREG | 0644, 0), STATUS_MOUNT, "making the mount point", path);
     close(parent);
-    if ((target = open_in_root(path, 0)) < 0) fail(STATUS_MOUNT, "opening the mount point", path);
-    return target;
+    return must(open_in_root(path, 0), STATUS_MOUNT, "opening the mount point", path);
 }
 
-/* Writes a file of a kernel file system below `directory`; links and mounts on the way are refused. */
+/* Writes a file of a kernel file system below `directory`; other mounts and links out of it are refused. */
 void write_file(int directory, const char *path, const char *text, int status)
 {
-    struct open_how how = { .flags = O_WRONLY | O_CLOEXEC, .resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS | RESOLVE_NO_XDEV };
-    int fd = (int)syscall(SYS_openat2, directory, path, &how, sizeof how);
-    if (fd < 0 || write(fd, text, strlen(text)) != (ssize_t)strlen(text)) fail(status, "writing to", path);
+    int fd = must(open_resolved(directory, path, O_WRONLY, RESOLVE_BENEATH | RESOLVE_NO_XDEV), status, "opening", path);
+    must(write(fd, text, strlen(text)), status, "writing to", path);
     close(fd);
 }

@@ -4,7 +4,8 @@
  */
 #include "launch.h"
 
-struct header { char magic[8]; uint32_t format, length, checksum, count; };
+enum { FORMAT = 1, HEADER = 24 };
+enum { MAX_PLAN = 4 << 20, MAX_INSTRUCTIONS = 32768 }; /* arguments and environment are 2 MiB at most in Linux, the rest is small */
 
 static const char *const shapes[] = {
 #define OP(number, name, fields, host, container) [number] = fields,
@@ -40,7 +41,7 @@ static const char *fill_slots(const char *text, uint32_t length)
     if (slots == 0) return text;
     if (size == 0) refuse("it is for instances, and no instance is given");
     if (slots > 64) refuse("too many slots in one text");
-    char *filled = malloc(length + slots * size + 1), *to = filled;
+    char *filled = malloc((size_t)length + (size_t)slots * size + 1), *to = filled;
     if (!filled) fail(STATUS_SYSTEM, "allocating for", text);
     for (uint32_t i = 0; i < length; i++) {
         if (text[i] != '\xff') *to++ = text[i];
@@ -82,7 +83,6 @@ static void check_step(const struct step *step)
     const struct field *field = step->field;
     if (step->op == OP_USER && (field[2].length % 4 || field[2].length > 4 * 65536)) refuse("the list of groups");
     if (step->op == OP_SECCOMP && (field[1].length % 8 || field[1].length == 0 || field[1].length > 8 * 4096)) refuse("the filter");
-    if (step->op == OP_STOP_SIGNAL && (field[0].number == 0 || field[0].number >= NSIG)) refuse("the stop signal");
     if (step->op == OP_RLIMIT && field[0].number > 15) refuse("a limit has no such number");
     if (step->op == OP_UMASK && field[0].number > 0777) refuse("the umask");
 }
@@ -107,9 +107,9 @@ static void check_whole(void)
 static unsigned char *read_whole(const char *path, uint32_t *length, bool owned)
 {
     struct stat status;
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
-    if (fd < 0 || fstat(fd, &status) < 0) fail(STATUS_PLAN, "opening the launch plan", path);
-    if (!S_ISREG(status.st_mode) || status.st_size > (off_t)MAX_PLAN_BYTES) refuse("not a file, or too large");
+    int fd = must(open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK), STATUS_PLAN, "opening the launch plan", path);
+    must(fstat(fd, &status), STATUS_PLAN, "looking at the launch plan", path);
+    if (!S_ISREG(status.st_mode) || status.st_size > MAX_PLAN) refuse("not a file, or too large");
     if (owned && (status.st_uid != 0 || (status.st_mode & 022))) {
         errno = EPERM;
         fail(STATUS_PLAN, "the launch plan is not root's alone to write, refusing", path);
@@ -117,12 +117,7 @@ static unsigned char *read_whole(const char *path, uint32_t *length, bool owned)
     *length = (uint32_t)status.st_size;
     unsigned char *bytes = malloc(*length + 1);
     if (!bytes) fail(STATUS_SYSTEM, "allocating for", path);
-    for (uint32_t got = 0; got < *length;) {
-        ssize_t size = read(fd, bytes + got, *length - got);
-        if (size < 0) fail(STATUS_PLAN, "reading the launch plan", path);
-        if (size == 0) refuse("it is shorter than it was");
-        got += (uint32_t)size;
-    }
+    if (must(read(fd, bytes, *length), STATUS_PLAN, "reading the launch plan", path) != (int)*length) refuse("it is shorter than it was");
     close(fd);
     return bytes;
 }
@@ -130,9 +125,9 @@ static unsigned char *read_whole(const char *path, uint32_t *length, bool owned)
 void read_plan(const char *path, bool owned)
 {
     uint32_t length;
-    const unsigned char *bytes = read_whole(path, &length, owned), *at = bytes + sizeof(struct header), *end = bytes + length;
-    if (length < sizeof(struct header) || memcmp(bytes, "BERTHPLN", 8)) refuse("it is not a launch plan");
-    if (word(bytes + 8) != PLAN_FORMAT) refuse("it is of another format");
+    const unsigned char *bytes = read_whole(path, &length, owned), *at = bytes + HEADER, *end = bytes + length;
+    if (length < HEADER || memcmp(bytes, "BERTHPLN", 8)) refuse("it is not a launch plan");
+    if (word(bytes + 8) != FORMAT) refuse("it is of another format");
     if (word(bytes + 12) != length) refuse("its length is wrong");
     if (word(bytes + 16) != checksum(bytes, length)) refuse("its checksum is wrong");
     launch.count = word(bytes + 20);

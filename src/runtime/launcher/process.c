@@ -22,43 +22,37 @@ void set_label(struct step *step)
 
 void join_keyring(struct step *step)
 {
-    if (syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, step->field[0].text) < 0 && errno != ENOSYS) {
-        fail(STATUS_SYSTEM, "making the keyring", step->field[0].text);
-    }
+    long keyring = syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, step->field[0].text);
+    if (errno != ENOSYS) must(keyring, STATUS_SYSTEM, "making the keyring", step->field[0].text);
 }
 
 void set_rlimit(struct step *step)
 {
     const struct rlimit limit = { step->field[1].number, step->field[2].number };
-    if (setrlimit((int)step->field[0].number, &limit) < 0) fail(STATUS_LIMITS, "setting", "a resource limit");
+    must(setrlimit((int)step->field[0].number, &limit), STATUS_LIMITS, "setting", "a resource limit");
 }
 
-void set_personality(struct step *step)
-{
-    if (personality(step->field[0].number) < 0) fail(STATUS_SYSTEM, "setting", "the personality");
-}
+void set_personality(struct step *step) { must(personality(step->field[0].number), STATUS_SYSTEM, "setting", "the personality"); }
 
 /* A directory that is open on the host must not become the working directory (CVE-2024-21626). */
 void enter_directory(struct step *step)
 {
     char path[4096];
-    if (chdir(step->field[0].text) < 0 || !getcwd(path, sizeof path)) fail(STATUS_DIRECTORY, "entering the directory", step->field[0].text);
-    if (path[0] != '/') errno = EXDEV, fail(STATUS_DIRECTORY, "entering the directory", step->field[0].text);
+    must(chdir(step->field[0].text), STATUS_DIRECTORY, "entering the directory", step->field[0].text);
+    if (!getcwd(path, sizeof path) || path[0] != '/') errno = EXDEV, fail(STATUS_DIRECTORY, "entering the directory", step->field[0].text);
 }
 
 void load_seccomp(struct step *step)
 {
-    struct sock_fprog program = {
-        .len = (unsigned short)(step->field[1].length / 8), .filter = (struct sock_filter *)step->field[1].text,
-    };
-    if (syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, step->field[0].number, &program) < 0) fail(STATUS_SECCOMP, "loading", "the system call filter");
+    struct sock_fprog program = { .len = (unsigned short)(step->field[1].length / 8), .filter = (struct sock_filter *)step->field[1].text };
+    must(syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, step->field[0].number, &program), STATUS_SECCOMP, "loading", "the system call filter");
 }
 
 void drop_bounding(struct step *step)
 {
-    for (unsigned long capability = 0; capability < 64; capability++) {
-        if (step->field[0].number >> capability & 1) continue;
-        if (prctl(PR_CAPBSET_DROP, capability, 0, 0, 0) < 0 && errno != EINVAL) fail(STATUS_CAPABILITIES, "dropping", "capabilities");
+    for (unsigned long i = 0; i < 64; i++) {
+        if (step->field[0].number >> i & 1) continue;
+        if (prctl(PR_CAPBSET_DROP, i, 0, 0, 0) < 0 && errno != EINVAL) fail(STATUS_CAPABILITIES, "dropping", "capabilities");
     }
 }
 
@@ -66,8 +60,10 @@ void become_user(struct step *step)
 {
     uid_t uid = (uid_t)step->field[0].number;
     gid_t gid = (gid_t)step->field[1].number;
-    if (prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) < 0 || setgroups(step->field[2].length / 4, (const gid_t *)step->field[2].text) < 0 ||
-        setresgid(gid, gid, gid) < 0 || setresuid(uid, uid, uid) < 0) fail(STATUS_USER, "becoming", "the user");
+    must(prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0), STATUS_USER, "keeping", "capabilities");
+    must(setgroups(step->field[2].length / 4, (const gid_t *)step->field[2].text), STATUS_USER, "taking", "the groups");
+    must(setresgid(gid, gid, gid), STATUS_USER, "becoming", "the group");
+    must(setresuid(uid, uid, uid), STATUS_USER, "becoming", "the user");
 }
 
 /* What the unit itself lacks cannot be given: the program gets the rest, and the journal says so. */
@@ -75,58 +71,49 @@ void set_capabilities(struct step *step)
 {
     struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
     struct __user_cap_data_struct data[2];
-    if (syscall(SYS_capget, &header, data) < 0) fail(STATUS_CAPABILITIES, "reading", "capabilities");
+    must(syscall(SYS_capget, &header, data), STATUS_CAPABILITIES, "reading", "capabilities");
     uint64_t ours = data[0].permitted | (uint64_t)data[1].permitted << 32, set[4];
     for (int i = 0; i < 4; i++) set[i] = step->field[i].number & ours;
     if (set[1] != step->field[1].number) warn("some capabilities", "cannot be granted here, going on without them");
-    for (int i = 0; i < 2; i++) {
-        data[i].effective = (uint32_t)(set[0] >> 32 * i);
-        data[i].permitted = (uint32_t)(set[1] >> 32 * i);
-        data[i].inheritable = (uint32_t)(set[2] >> 32 * i);
-    }
-    if (syscall(SYS_capset, &header, data) < 0) fail(STATUS_CAPABILITIES, "setting", "capabilities");
+    for (int i = 0; i < 2; i++) data[i] = (struct __user_cap_data_struct){ (uint32_t)(set[0] >> 32 * i), (uint32_t)(set[1] >> 32 * i), (uint32_t)(set[2] >> 32 * i) };
+    must(syscall(SYS_capset, &header, data), STATUS_CAPABILITIES, "setting", "capabilities");
     prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
-    for (unsigned long i = 0; i < 64; i++) {
-        if ((set[3] >> i & 1) && prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, i, 0, 0) < 0) fail(STATUS_CAPABILITIES, "raising", "ambient capabilities");
-    }
+    for (unsigned long i = 0; i < 64; i++) if (set[3] >> i & 1) must(prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, i, 0, 0), STATUS_CAPABILITIES, "raising", "capabilities");
 }
 
-void forbid_new_privileges(struct step *step)
+void forbid_new_privileges(struct step *unused)
 {
-    (void)step;
-    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0) fail(STATUS_PRIVILEGES, "forbidding", "new privileges");
+    (void)unused;
+    must(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), STATUS_PRIVILEGES, "forbidding", "new privileges");
 }
 
 void set_umask(struct step *step) { umask((mode_t)step->field[0].number); }
 void take_argument(struct step *step) { launch.arguments[launch.argument_count++] = (char *)step->field[0].text; }
 void take_environment(struct step *step) { launch.environment[launch.environment_count++] = (char *)step->field[0].text; }
 
-static void try_path(const char *directory, size_t length, const char *name)
+static void try_directory(const char *directory, size_t length, const char *name)
 {
     char path[4096];
-    if (length + strlen(name) + 2 > sizeof path) return;
-    stpcpy(stpcpy(mempcpy(path, directory, length), "/"), name);
+    if (snprintf(path, sizeof path, "%.*s/%s", (int)length, directory, name) >= (int)sizeof path) return;
     execve(path, launch.arguments, launch.environment);
     if (errno != ENOENT && errno != ENOTDIR && errno != EACCES) fail(STATUS_EXEC, "running", path);
 }
 
 void run_program(struct step *step)
 {
-    const char *name = launch.arguments[0];
+    const char *name = launch.arguments[0], *search = step->field[1].text;
     /* Where a parent stays, the container ends with it: a parent that was killed could no longer stop it. */
-    if (launch.status_pipe >= 0 && launch.pid_file < 0) prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
-    pid_t child = step->field[0].number ? fork() : 0;
-    if (child < 0) fail(STATUS_SYSTEM, "forking for", name);
+    if (launch.parent_pipe >= 0 && launch.pid_file < 0) prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+    pid_t child = step->field[0].number ? must(fork(), STATUS_SYSTEM, "forking for", name) : 0;
     if (child > 0) {
         int status = supervise(child, false);
-        if (write(launch.status_pipe, &status, sizeof status) < 0) _exit(STATUS_SYSTEM);
-        _exit(0);
+        _exit(write(launch.parent_pipe, &status, sizeof status) < 0 ? STATUS_SYSTEM : 0);
     }
     complete_environment();
     sigprocmask(SIG_SETMASK, &launch.signals, NULL);
     /* Sockets that systemd passed are the first ones; everything else ends here (CVE-2024-21626). */
-    if (syscall(SYS_close_range, 3 + launch.listen_fds, ~0u, CLOSE_RANGE_CLOEXEC) < 0) fail(STATUS_SYSTEM, "closing", "descriptors");
+    must(syscall(SYS_close_range, 3 + launch.listen_fds, ~0u, CLOSE_RANGE_CLOEXEC), STATUS_SYSTEM, "closing", "descriptors");
     if (strchr(name, '/')) execve(name, launch.arguments, launch.environment);
-    else for (const char *at = step->field[1].text; *at; at += strcspn(at, ":"), at += *at == ':') try_path(at, strcspn(at, ":"), name);
+    else for (size_t length; *search; search += length + (search[length] == ':')) try_directory(search, length = strcspn(search, ":"), name);
     fail(STATUS_EXEC, "running", name);
 }

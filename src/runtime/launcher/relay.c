@@ -23,46 +23,31 @@ static size_t filter(char *text, size_t length)
         char *newline = memchr(text + start, '\n', length - start);
         end = newline ? (size_t)(newline - text) : length;
         if (!may_pass(text + start, end - start)) continue;
+        if (kept) text[kept++] = '\n';
         memmove(text + kept, text + start, end - start);
         kept += end - start;
-        if (end < length) text[kept++] = '\n';
     }
     return kept;
 }
 
-static void forward(char *text, size_t length, int barrier)
-{
-    union { char bytes[CMSG_SPACE(sizeof(int))]; struct cmsghdr align; } control = { 0 };
-    struct iovec piece = { text, length };
-    struct msghdr message = { .msg_iov = &piece, .msg_iovlen = 1 };
-    if (barrier >= 0) {
-        message.msg_control = &control;
-        message.msg_controllen = sizeof control.bytes;
-        *CMSG_FIRSTHDR(&message) = (struct cmsghdr){ .cmsg_len = CMSG_LEN(sizeof(int)), .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS };
-        memcpy(CMSG_DATA(CMSG_FIRSTHDR(&message)), &barrier, sizeof barrier);
-    }
-    if (sendmsg(launch.notify_out, &message, MSG_NOSIGNAL) < 0) warn("a notification", "cannot be passed on");
-}
-
-/* Takes everything that waits. Descriptors are closed again, but for the one that a barrier stands for. */
+/* Takes everything that waits. Of descriptors only the one that a barrier stands for passes, on its own. */
 void relay_notifications(void)
 {
     for (;;) {
         char text[4096];
-        union { char bytes[CMSG_SPACE(16 * sizeof(int))]; struct cmsghdr align; } control;
+        union { char bytes[CMSG_SPACE(sizeof(int))]; struct cmsghdr align; } control;
         struct iovec piece = { text, sizeof text };
         struct msghdr message = { .msg_iov = &piece, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof control.bytes };
         ssize_t length = recvmsg(launch.notify_in, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
         if (length < 0) return;
         struct cmsghdr *header = CMSG_FIRSTHDR(&message);
-        int fds[16] = { 0 }, count = 0;
-        if (header && header->cmsg_level == SOL_SOCKET && header->cmsg_type == SCM_RIGHTS) {
-            count = (int)((header->cmsg_len - CMSG_LEN(0)) / sizeof(int));
-            memcpy(fds, CMSG_DATA(header), (size_t)count * sizeof(int));
-        }
-        bool whole = !(message.msg_flags & (MSG_TRUNC | MSG_CTRUNC));
-        if (whole && count == 1 && length >= 9 && memcmp(text, "BARRIER=1", 9) == 0 && (length == 9 || text[9] == '\n')) forward(text, 9, fds[0]);
-        else if (whole && (length = (ssize_t)filter(text, (size_t)length)) > 0) forward(text, (size_t)length, -1);
-        while (count > 0) close(fds[--count]);
+        int fd = -1;
+        if (header && header->cmsg_type == SCM_RIGHTS && header->cmsg_len >= CMSG_LEN(sizeof fd)) memcpy(&fd, CMSG_DATA(header), sizeof fd);
+        bool barrier = fd >= 0 && length >= 9 && memcmp(text, "BARRIER=1", 9) == 0 && (length == 9 || text[9] == '\n');
+        piece.iov_len = message.msg_flags & (MSG_TRUNC | MSG_CTRUNC) ? 0 : barrier ? 9 : filter(text, (size_t)length);
+        struct msghdr onward = { .msg_iov = &piece, .msg_iovlen = 1 };
+        if (barrier) onward.msg_control = &control, onward.msg_controllen = sizeof control.bytes;
+        if (piece.iov_len && sendmsg(launch.notify_out, &onward, MSG_NOSIGNAL) < 0) warn("a notification", "cannot be passed on");
+        if (fd >= 0) close(fd);
     }
 }

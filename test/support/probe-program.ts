@@ -1,0 +1,20 @@
+import { createHash } from 'node:crypto';
+import { execFileSync } from 'node:child_process';
+import { existsSync, readFileSync, renameSync } from 'node:fs';
+import { join } from 'node:path';
+
+import { cacheFolder, projectRoot } from './cache-folder.js';
+
+/** The path of the probe: a static program that says what a container looks like from inside. Compiled on first use. */
+export function probeProgram(): string {
+  const source = join(projectRoot, 'test/support/probe/probe.c');
+  const digest = createHash('sha256').update(readFileSync(source)).digest('hex').slice(0, 16);
+  const path = join(cacheFolder('probe'), digest);
+  if (!existsSync(path)) {
+    // Tests run side by side: each makes its own, and any of them is as good as the others.
+    const temporary = `${path}.${process.pid}`;
+    execFileSync('cc', ['-static', '-O1', '-Wall', '-Wno-unused-result', '-o', temporary, source]);
+    renameSync(temporary, path);
+  }
+  return path;
+}
