@@ -11,15 +11,32 @@ import type { ConfigChanges } from '../support/runtime-config.js';
 
 const NO_PID: ConfigChanges = { linux: { namespaces: [{ type: 'mount' }] } };
 
-each<{ name: string; words: string[]; changes?: ConfigChanges; init?: boolean; status?: number; signal?: NodeJS.Signals }>(
+each<{
+  name: string;
+  words: string[];
+  changes?: ConfigChanges;
+  init?: boolean;
+  status?: number;
+  signal?: NodeJS.Signals;
+}>(
   'the launcher ends exactly as its program',
   [
     { name: 'status 0', words: ['exit', '0'], status: 0 },
     { name: 'status 42', words: ['exit', '42'], status: 42 },
-    { name: 'status 42 without a pid namespace', words: ['exit', '42'], changes: NO_PID, status: 42 },
+    {
+      name: 'status 42 without a pid namespace',
+      words: ['exit', '42'],
+      changes: NO_PID,
+      status: 42,
+    },
     { name: 'status 42 under a stub', words: ['exit', '42'], init: true, status: 42 },
     { name: 'a signal under a stub', words: ['raise', '11'], init: true, signal: 'SIGSEGV' },
-    { name: 'a signal without a pid namespace', words: ['raise', '6'], changes: NO_PID, signal: 'SIGABRT' },
+    {
+      name: 'a signal without a pid namespace',
+      words: ['raise', '6'],
+      changes: NO_PID,
+      signal: 'SIGABRT',
+    },
   ],
   async ({ words, changes, init, status, signal }) => {
     using bed = new ContainerBed();
@@ -29,7 +46,15 @@ each<{ name: string; words: string[]; changes?: ConfigChanges; init?: boolean; s
   },
 );
 
-each<{ name: string; words: string[]; signal: NodeJS.Signals; init?: boolean; prints?: string; status?: number; dead?: NodeJS.Signals }>(
+each<{
+  name: string;
+  words: string[];
+  signal: NodeJS.Signals;
+  init?: boolean;
+  prints?: string;
+  status?: number;
+  dead?: NodeJS.Signals;
+}>(
   'a signal to the launcher',
   [
     {
@@ -126,7 +151,24 @@ test('credentials are files of the program alone, and read-only', async () => {
   writeFileSync(bed.path('credentials/secret'), 'word');
   chmodSync(source, 0o500);
   bed.compile(
-    ['env', ',', 'stat', '/run/host/credentials', ',', 'stat', '/run/host/credentials/secret', ',', 'cat', '/run/host/credentials/secret', ',', 'write', '/run/host/credentials/new', ',', 'cat', '/proc/self/mounts'],
+    [
+      'env',
+      ',',
+      'stat',
+      '/run/host/credentials',
+      ',',
+      'stat',
+      '/run/host/credentials/secret',
+      ',',
+      'cat',
+      '/run/host/credentials/secret',
+      ',',
+      'write',
+      '/run/host/credentials/new',
+      ',',
+      'cat',
+      '/proc/self/mounts',
+    ],
     { process: { user: { uid: 7, gid: 8 } } },
   );
   const { stdout } = await bed.launch({ CREDENTIALS_DIRECTORY: source });
@@ -214,7 +256,10 @@ test('the stay-behind holds no sockets, no directory and little memory', async (
     const rollup = readFileSync(`/proc/${child.pid}/smaps_rollup`, 'utf8');
     const pssKib = Number(/^Pss: +(\d+) kB/m.exec(rollup)?.[1]);
     assert.ok(pssKib <= 300, `the parent takes ${pssKib} KiB`);
-    const fds = execFileSync('ls', [`/proc/${child.pid}/fd`]).toString().trim().split('\n');
+    const fds = execFileSync('ls', [`/proc/${child.pid}/fd`])
+      .toString()
+      .trim()
+      .split('\n');
     assert.ok(fds.length <= 5, `descriptors ${fds.join(' ')}`);
     assert.equal(execFileSync('readlink', [`/proc/${child.pid}/cwd`]).toString(), '/\n');
   } finally {
@@ -224,7 +269,11 @@ test('the stay-behind holds no sockets, no directory and little memory', async (
 });
 
 function childrenOf(pid: number): readonly number[] {
-  return readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim().split(' ').filter(Boolean).map(Number);
+  return readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8')
+    .trim()
+    .split(' ')
+    .filter(Boolean)
+    .map(Number);
 }
 
 function isAlive(pid: number): boolean {

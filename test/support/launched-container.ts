@@ -26,7 +26,10 @@ export class ContainerBed implements Disposable {
       mkdirSync(join(this.rootfs, folder), { recursive: true });
     }
     copyFileSync(probeProgram(), join(this.rootfs, 'probe'));
-    writeFileSync(join(this.rootfs, 'etc/passwd'), 'root:x:0:0::/root:/x\nweb:x:33:34::/srv/web:/x\n');
+    writeFileSync(
+      join(this.rootfs, 'etc/passwd'),
+      'root:x:0:0::/root:/x\nweb:x:33:34::/srv/web:/x\n',
+    );
     writeFileSync(join(this.rootfs, 'etc/group'), 'root:x:0:\nweb:x:34:\nlog:x:40:web\n');
   }
 
@@ -58,7 +61,8 @@ export class ContainerBed implements Disposable {
       const place = join(this.rootfs, point.path);
       const directory =
         point.kind === 'directory' ||
-        (point.kind === 'like-source' && statSync(point.source ?? '/', { throwIfNoEntry: false })?.isFile() !== true);
+        (point.kind === 'like-source' &&
+          statSync(point.source ?? '/', { throwIfNoEntry: false })?.isFile() !== true);
       mkdirSync(directory ? place : dirname(place), { recursive: true });
       if (!directory) writeFileSync(place, '');
     }
@@ -88,7 +92,10 @@ export class ContainerBed implements Disposable {
   }
 
   /** Launches what was compiled last and leaves it running. */
-  start(env: Readonly<Record<string, string>> = {}, stdio: StdioOptions = ['ignore', 'pipe', 'pipe']): ChildProcess {
+  start(
+    env: Readonly<Record<string, string>> = {},
+    stdio: StdioOptions = ['ignore', 'pipe', 'pipe'],
+  ): ChildProcess {
     return spawn(launcher, [this.plan], { env: { ...env }, stdio });
   }
 

@@ -1,10 +1,15 @@
 /* The process that stays beside a container: passes signals in, notifications out, and ends as the container ended. */
+#include <link.h>
 #include <poll.h>
+#include <sys/auxv.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/wait.h>
 
 #include "launch.h"
+
+extern char __executable_start;
 
 /*
  * Whether the signal would end a native program here, but the kernel would drop it: PID 1 of a namespace gets none that
@@ -30,12 +35,15 @@ static bool would_be_dropped(pid_t child, int signal)
 int supervise(pid_t child, bool relay)
 {
     struct pollfd waits[2] = { { .events = POLLIN }, { .fd = relay ? launch.notify_in : -1, .events = POLLIN } };
+    const ElfW(Phdr) *text = (const ElfW(Phdr) *)getauxval(AT_PHDR);
     struct signalfd_siginfo signal;
     sigset_t all;
     int dealt = 0, status;
     sigfillset(&all);
     waits[0].fd = must(signalfd(-1, &all, SFD_CLOEXEC | SFD_NONBLOCK), STATUS_SIGNAL, "waiting for", "signals");
     for (;;) {
+        /* What starting took is not needed to stay: of the program's pages only those that wait come back. */
+        madvise(&__executable_start, text->p_memsz, MADV_DONTNEED);
         if (poll(waits, 2, -1) < 0 && errno != EINTR) fail(STATUS_SIGNAL, "waiting for", "signals");
         if (relay) relay_notifications();
         if (read(waits[0].fd, &signal, sizeof signal) != sizeof signal) continue;

@@ -79,7 +79,40 @@ static int notify(const char *text, int fd)
         *CMSG_FIRSTHDR(&message) = (struct cmsghdr){ .cmsg_len = CMSG_LEN(sizeof fd), .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS };
         memcpy(CMSG_DATA(CMSG_FIRSTHDR(&message)), &fd, sizeof fd);
     }
-    return (int)sendmsg(socket(AF_UNIX, SOCK_DGRAM, 0), &message, 0);
+    int out = socket(AF_UNIX, SOCK_DGRAM, 0);
+    int sent = (int)sendmsg(out, &message, 0), why = errno;
+    close(out);
+    return errno = why, sent;
+}
+
+/* Stands where systemd's notification socket is: prints who sent what, and lets descriptors go. */
+static void receive(const char *path)
+{
+    struct sockaddr_un address = { .sun_family = AF_UNIX };
+    int fd = socket(AF_UNIX, SOCK_DGRAM, 0), on = 1;
+    strcpy(address.sun_path, path);
+    setsockopt(fd, SOL_SOCKET, SO_PASSCRED, &on, sizeof on);
+    if (bind(fd, (struct sockaddr *)&address, sizeof address) < 0) exit(1);
+    printf("bound\n");
+    for (;;) {
+        char text[8192];
+        union { char bytes[1024]; struct cmsghdr align; } control;
+        struct iovec piece = { text, sizeof text - 1 };
+        struct msghdr message = { .msg_iov = &piece, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof control };
+        int fds = 0, pid = 0;
+        fflush(stdout);
+        ssize_t length = recvmsg(fd, &message, 0);
+        if (length < 0) exit(1);
+        text[length] = 0;
+        for (struct cmsghdr *header = CMSG_FIRSTHDR(&message); header; header = CMSG_NXTHDR(&message, header)) {
+            if (header->cmsg_type == SCM_CREDENTIALS) pid = ((struct ucred *)CMSG_DATA(header))->pid;
+            if (header->cmsg_type != SCM_RIGHTS) continue;
+            fds = (int)((header->cmsg_len - CMSG_LEN(0)) / sizeof(int));
+            for (int i = 0; i < fds; i++) close(((int *)CMSG_DATA(header))[i]);
+        }
+        for (char *at = text; *at; at++) if (*at == '\n') *at = '|';
+        printf("message pid=%d fds=%d %s\n", pid, fds, text);
+    }
 }
 
 static volatile sig_atomic_t caught;
@@ -113,7 +146,10 @@ static int run(char **word)
     if (!strcmp(command, "mkdir")) return result("mkdir", mkdir(argument, 0755)), 2;
     if (!strcmp(command, "mknod")) return result("mknod", mknod(argument, S_IFCHR | 0600, 0x103)), 2;
     if (!strcmp(command, "chdir")) return result("chdir", chdir(argument)), 2;
+    if (!strcmp(command, "receive")) return receive(argument), 2;
     if (!strcmp(command, "notify")) return result("notify", notify(argument, -1)), 2;
+    if (!strcmp(command, "notify-fd")) return result("notify", notify(argument, 0)), 2;
+    if (!strcmp(command, "connect")) { setenv("NOTIFY_SOCKET", argument, 1); return 2; }
     if (!strcmp(command, "barrier")) {
         int ends[2]; char byte;
         if (pipe(ends)) return 1;
