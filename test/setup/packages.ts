@@ -18,6 +18,7 @@ export const testPackages = [
   'qemu-system-x86',
   'systemd', // systemd-analyze verify, as a second opinion on rendered units
   'systemd-container',
+  'umoci', // writes layouts that berth reads
   'xz-utils',
 ] as const;
 
