@@ -15,7 +15,7 @@ export function pullDisplay(
       const id = digestHex(event.layer.digest).slice(0, 12);
       display.update({
         id,
-        label: `layer ${id}`,
+        label: id,
         doneBytes: event.bytes,
         totalBytes: event.total,
         finished: event.phase === 'done',

@@ -11,6 +11,8 @@ export interface ReportOptions {
   readonly json: boolean;
   /** Stacks too. */
   readonly debug: boolean;
+  /** The command that was typed, if one was: whose help a usage error points to. */
+  readonly command?: string | undefined;
 }
 
 /** Deepest chain of causes that is shown; a longer one says nothing more to a person. */
@@ -21,7 +23,7 @@ const MAX_MESSAGE_CHARACTERS = 2000;
 
 /** Prints an error (what, to what, why, what to do) and gives the status to exit with. The only place that does. */
 export function reportError(error: unknown, options: ReportOptions): ExitStatus {
-  const described = describe(error);
+  const described = describe(error, options.command);
   if (options.json) {
     const { code, message, hint, causes } = described;
     options.stderr.write(`${JSON.stringify({ error: { code, message, hint, causes } })}\n`);
@@ -45,15 +47,18 @@ interface Description {
   readonly status: ExitStatus;
 }
 
-function describe(error: unknown): Description {
+function describe(error: unknown, command: string | undefined): Description {
   if (error instanceof CommanderError) {
     return {
       code: 'USAGE',
-      message: escapeText(
-        error.message.replace(/^error: /, '').replace(/\n/g, ' '),
-        MAX_MESSAGE_CHARACTERS,
-      ),
-      hint: "see 'berth --help'",
+      message:
+        error.code === 'commander.help'
+          ? 'no command was given'
+          : escapeText(
+              error.message.replace(/^error: /, '').replace(/\n/g, ' '),
+              MAX_MESSAGE_CHARACTERS,
+            ),
+      hint: `see 'berth ${command === undefined ? '' : `${command} `}--help'`,
       causes: [],
       status: ExitStatus.usage,
     };
@@ -128,4 +133,9 @@ const WORDS: Readonly<Record<string, string>> = {
   EMFILE: 'too many open files',
   ENFILE: 'too many open files in the system',
   ENOMEM: 'out of memory',
+  ECONNREFUSED: 'the connection was refused',
+  ECONNRESET: 'the connection was cut',
+  ETIMEDOUT: 'there was no answer in time',
+  ENOTFOUND: 'no such host',
+  EAI_AGAIN: 'the name server does not answer',
 };

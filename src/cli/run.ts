@@ -26,8 +26,10 @@ export async function runCli(host: CliProcess): Promise<number> {
   // A reader that goes away (`berth list | head`) ends the output, not the work.
   host.stdout.on('error', () => undefined);
   const args = host.argv.slice(2);
+  const program = createProgram({ host, signal: abort.signal });
+  const knownCommands = new Set(program.commands.map((command) => command.name()));
   try {
-    await createProgram({ host, signal: abort.signal }).parseAsync(args, { from: 'user' });
+    await program.parseAsync(args, { from: 'user' });
     return ExitStatus.ok;
   } catch (error) {
     if (error instanceof CommandExit) return error.status;
@@ -35,6 +37,7 @@ export async function runCli(host: CliProcess): Promise<number> {
     const status = reportError(error, {
       stderr: host.stderr,
       json: args.includes('--json'),
+      command: args.find((arg) => knownCommands.has(arg)),
       debug: args.includes('--debug') || host.env['BERTH_DEBUG'] === '1',
     });
     return stoppedBy === undefined ? status : 128 + constants.signals[stoppedBy];

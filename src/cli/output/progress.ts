@@ -12,7 +12,7 @@ export interface ProgressLine {
 /** Milliseconds between two drawings: ten a second look smooth and cost nothing. */
 const REDRAW_MS = 100;
 
-const BAR_CELLS = 24;
+const BAR_CELLS = 16;
 
 /**
  * Shows how far the layers of a pull are: bars that are redrawn in place on a terminal, one plain line when a layer
@@ -59,7 +59,7 @@ export class ProgressDisplay implements Disposable {
 
   #draw(): void {
     const seconds = (performance.now() - this.#startedAt) / 1000;
-    const width = Math.max(40, this.#stream.columns);
+    const width = this.#stream.columns > 0 ? Math.max(40, this.#stream.columns) : 80; // 0: not known
     const up = this.#drawnLines > 0 ? `\u001b[${this.#drawnLines}A` : '';
     const text = [...this.#lines.values()]
       .map((line) => `\u001b[2K${formatLine(line, seconds).slice(0, width - 1)}\n`)
