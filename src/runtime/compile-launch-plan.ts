@@ -80,6 +80,7 @@ export function compileLaunchPlan(
     compilePivot(config),
     ...compileNames(config, { namespaces, warn }),
     ...compileSysctl(config.linux.sysctl, namespaces),
+    ...compileStreams(config, { options, warn, namespaces, user }),
     ['KEYRING', `_ses.${options.name}`],
     ...compileAttributes(config),
     // Without no_new_privs only a process with CAP_SYS_ADMIN may load a filter, so it comes before that is dropped.
@@ -198,6 +199,25 @@ function wantsInit(
     return false;
   }
   return true;
+}
+
+/** Asks for pipes as standard output and error, for programs that open theirs by path; somebody has to empty them. */
+const LOG_PIPES_ANNOTATION = 'berth.log-pipes';
+
+function compileStreams(
+  config: RuntimeConfig,
+  context: Context & {
+    readonly namespaces: CompiledNamespaces;
+    readonly user: { readonly uid: number; readonly gid: number };
+  },
+): readonly Instruction[] {
+  if (config.annotations[LOG_PIPES_ANNOTATION] !== 'true') return [];
+  const { namespaces, options, user, warn } = context;
+  if (!namespaces.isNew('pid') || namespaces.has('user') || options.pidFile !== undefined) {
+    warn(`${LOG_PIPES_ANNOTATION}: only for a container that the launcher stays beside, ignoring`);
+    return [];
+  }
+  return [['STREAMS', user.uid, user.gid]];
 }
 
 function stamp(options: LaunchPlanOptions): readonly Instruction[] {

@@ -52,6 +52,7 @@ export const INSTRUCTIONS = {
   ARGUMENT: { op: 30, fields: 't' },
   ENVIRONMENT: { op: 31, fields: 't' },
   EXEC: { op: 32, fields: 'us' },
+  STREAMS: { op: 33, fields: 'uu' },
 } as const satisfies Record<string, { op: number; fields: string }>;
 
 /** The name of an instruction. */

@@ -10,6 +10,8 @@ import { volumeDirectory } from './volume-directory.js';
  * gone at the stop. It stands in the config.json, so that compiling an edited one again knows it too.
  */
 export const VOLATILE_ROOT_ANNOTATION = 'berth.volatile-root';
+/** Asks the launch plan for pipes: images made for engines link their log files to /dev/stdout and /dev/stderr. */
+const LOG_PIPES_ANNOTATION = 'berth.log-pipes';
 /** image-spec v1.1 conversion.md. */
 const STOP_SIGNAL_ANNOTATION = 'org.opencontainers.image.stopSignal';
 
@@ -100,6 +102,7 @@ export function buildDefaultConfig(input: DefaultConfigInput): {
     },
     annotations: {
       [VOLATILE_ROOT_ANNOTATION]: 'true',
+      [LOG_PIPES_ANNOTATION]: 'true',
       ...(process.stopSignal === undefined ? {} : { [STOP_SIGNAL_ANNOTATION]: process.stopSignal }),
     },
   };

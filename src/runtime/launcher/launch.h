@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <linux/fs.h>
 #include <linux/mount.h>
 #include <linux/openat2.h>
@@ -50,6 +51,7 @@ extern struct launch {
     uint32_t count, unshare, argument_count, environment_count;
     int root, file_system, proc, user_namespace, pid_file, parent_pipe, listen_fds;
     int notify_in, notify_out, host_socket; /* the private socket, systemd's, and a mount of systemd's */
+    int streams[2];                         /* what the program writes to standard output and error */
     sigset_t signals;                       /* the mask that we were started with */
     char **arguments, **environment;
 } launch;
@@ -68,6 +70,7 @@ int finish_file_system(int context, uint64_t attributes, const char *what);
 bool enter_namespaces(void);
 void enter_mount_namespace(void);
 void relay_notifications(void);
+void relay_stream(struct pollfd *stream, int to);
 int supervise(pid_t child, bool relay);
 _Noreturn void end_as(int status);
 void complete_environment(void);

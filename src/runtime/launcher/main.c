@@ -8,6 +8,7 @@ static const char sealed[] = "berth-launch";
 struct launch launch = {
     .name = "a container", .instance = "", .root = -1, .file_system = -1, .proc = -1, .user_namespace = -1,
     .pid_file = -1, .parent_pipe = -1, .notify_in = -1, .notify_out = -1, .host_socket = -1,
+    .streams = { -1, -1 },
 };
 
 static action *const on_host[] = {
@@ -66,11 +67,11 @@ static void check_instance(const char *name)
     launch.instance = name;
 }
 
-/* The parent keeps three descriptors at most: what it held of the sockets would keep them open for ever. */
+/* The parent keeps five descriptors at most: what it held of sockets and pipes would keep them open for ever. */
 static void close_others(int *pipe)
 {
-    int *const keep[3] = { pipe, &launch.notify_in, &launch.notify_out };
-    for (int i = 0; i < 3; i++) if (*keep[i] >= 0) *keep[i] = must(fcntl(*keep[i], F_DUPFD_CLOEXEC, 900), STATUS_SYSTEM, "keeping", "descriptors");
+    int *const keep[5] = { pipe, &launch.notify_in, &launch.notify_out, &launch.streams[0], &launch.streams[1] };
+    for (int i = 0; i < 5; i++) if (*keep[i] >= 0) *keep[i] = must(fcntl(*keep[i], F_DUPFD_CLOEXEC, 900), STATUS_SYSTEM, "keeping", "descriptors");
     must(syscall(SYS_close_range, 3, 899, 0), STATUS_SYSTEM, "closing", "descriptors");
 }
 

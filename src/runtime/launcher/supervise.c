@@ -1,6 +1,5 @@
 /* The process that stays beside a container: passes signals in, notifications out, and ends as the container ended. */
 #include <link.h>
-#include <poll.h>
 #include <sys/auxv.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
@@ -34,7 +33,10 @@ static bool would_be_dropped(pid_t child, int signal)
 
 int supervise(pid_t child, bool relay)
 {
-    struct pollfd waits[2] = { { .events = POLLIN }, { .fd = relay ? launch.notify_in : -1, .events = POLLIN } };
+    struct pollfd waits[4] = {
+        { .events = POLLIN }, { .fd = relay ? launch.notify_in : -1, .events = POLLIN },
+        { .fd = launch.streams[0], .events = POLLIN }, { .fd = launch.streams[1], .events = POLLIN },
+    };
     const ElfW(Phdr) *text = (const ElfW(Phdr) *)getauxval(AT_PHDR);
     struct signalfd_siginfo signal;
     sigset_t all;
@@ -44,8 +46,10 @@ int supervise(pid_t child, bool relay)
     for (;;) {
         /* What starting took is not needed to stay: of the program's pages only those that wait come back. */
         madvise(&__executable_start, text->p_memsz, MADV_DONTNEED);
-        if (poll(waits, 2, -1) < 0 && errno != EINTR) fail(STATUS_SIGNAL, "waiting for", "signals");
+        if (poll(waits, 4, -1) < 0 && errno != EINTR) fail(STATUS_SIGNAL, "waiting for", "signals");
         if (relay) relay_notifications();
+        relay_stream(&waits[2], 1);
+        relay_stream(&waits[3], 2);
         if (read(waits[0].fd, &signal, sizeof signal) != sizeof signal) continue;
         int number = (int)signal.ssi_signo;
         if (number != SIGCHLD) {
@@ -55,6 +59,7 @@ int supervise(pid_t child, bool relay)
         } else for (pid_t pid; (pid = waitpid(-1, &status, WNOHANG)) > 0;) {
             if (pid != child) continue;
             if (relay) relay_notifications();
+            while (poll(waits + 2, 2, 0) > 0) relay_stream(&waits[2], 1), relay_stream(&waits[3], 2);
             close(waits[0].fd);
             /* A death that we dealt out for a signal that nobody heard is a death of that signal. */
             return dealt && WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL ? dealt : status;

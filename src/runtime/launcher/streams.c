@@ -1,0 +1,37 @@
+/*
+ * Standard output and error as pipes that the parent empties. What systemd gives is a socket of the journal, and programs
+ * of many images open theirs by path (/dev/stdout, /proc/self/fd/2): the kernel allows that for a pipe, not for a socket.
+ */
+#include "launch.h"
+
+static int ends[2] = { -1, -1 };
+
+/* Opening a pipe by path asks for its owner: the program's user has to be that. */
+void open_streams(struct step *step)
+{
+    for (int i = 0; i < 2; i++) {
+        int pair[2];
+        must(pipe2(pair, O_CLOEXEC), STATUS_SYSTEM, "making", "a pipe");
+        must(fchown(pair[1], (uid_t)step->field[0].number, (gid_t)step->field[1].number), STATUS_SYSTEM, "owning", "a pipe");
+        launch.streams[i] = pair[0];
+        ends[i] = pair[1];
+    }
+}
+
+void use_streams(struct step *step)
+{
+    (void)step;
+    for (int i = 0; i < 2; i++) must(dup2(ends[i], i + 1), STATUS_SYSTEM, "using", "a pipe");
+}
+
+/* Passes on what a stream has. At its end it is closed, and poll(2) passes over it from then on. */
+void relay_stream(struct pollfd *stream, int to)
+{
+    char text[4096];
+    ssize_t length = stream->revents ? read(stream->fd, text, sizeof text) : -1;
+    for (ssize_t done = 0, some; done < length; done += some) {
+        if ((some = write(to, text + done, (size_t)(length - done))) < 0 && errno != EINTR) break; /* nobody listens: as natively */
+        if (some < 0) some = 0;
+    }
+    if (length == 0) close(stream->fd), stream->fd = -1;
+}
