@@ -33,7 +33,7 @@ export interface TlsSettings {
 /** An answer whose body flows. Consume it or {@link HttpBody.discard} it: an answer left lying holds its connection. */
 export interface HttpResponse {
   readonly status: number;
-  /** Names in lower case; of a header that stands twice, the first. */
+  /** Names in lower case; a header that stands twice is joined by commas (RFC 9110, section 5.3). */
   readonly headers: Readonly<Record<string, string | undefined>>;
   readonly body: HttpBody;
 }
@@ -103,7 +103,7 @@ export class HttpClient implements AsyncDisposable {
       });
       const headers = Object.create(null) as Record<string, string | undefined>;
       for (const [name, value] of Object.entries(response.headers)) {
-        headers[name] = typeof value === 'string' ? value : value?.[0];
+        headers[name] = typeof value === 'string' ? value : value?.join(', ');
       }
       return { status: response.statusCode, headers, body: wrapBody(response.body, signal) };
     } catch (error) {
