@@ -105,6 +105,20 @@ test('a short name does not mean another image because a registry is out of orde
   await assertFails('REGISTRY_TEMPORARY', () => puller.prepare('etcd:1'));
 });
 
+test('a short name means what the store has, with no network, where that is asked for', async () => {
+  const gone = await serve('etcd');
+  await using second = await serve('etcd');
+  await using puller = new Puller({
+    registriesConf: parse(`unqualified-search-registries = ["${gone.host}", "${second.host}"]`),
+  });
+  const { names } = await puller.pull('etcd:1');
+  await gone[Symbol.asyncDispose]();
+  const isStored = async (name: string) => (await puller.store.findImage(name)) !== undefined;
+  const source = await puller.open('etcd:1', { isStored });
+  assert.deepEqual([source.storeName], names);
+  await assertFails('REGISTRY_UNREACHABLE', () => puller.open('etcd:1'));
+});
+
 test('a reference with tag and digest is resolved and filed by its digest', async () => {
   await using registry = await serve('etcd');
   await using puller = new Puller();
