@@ -47,7 +47,9 @@ export function parseReference(text: string): ImageReference {
     fail(text, `it is longer than ${MAX_REFERENCE_CHARACTERS} characters`);
   }
   const at = text.indexOf('@');
-  if (at !== -1 && text.includes('/', at)) fail(text, 'a registry takes no user name');
+  // What stands before the @ may be a password: it is not shown.
+  if (at !== -1 && text.includes('/', at))
+    fail(`…${text.slice(at)}`, 'a registry takes no user name');
   const named = at === -1 ? text : text.slice(0, at);
   const digest = at === -1 ? undefined : parseReferenceDigest(text, text.slice(at + 1));
   const colon = named.indexOf(':', named.lastIndexOf('/') + 1);
