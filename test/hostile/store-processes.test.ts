@@ -7,7 +7,9 @@ import { fileURLToPath } from 'node:url';
 
 import { openEmbeddedStore } from '../../src/store/embedded/embedded-store.js';
 import { tryLock } from '../../src/sys/lock-file.js';
+import { parseDigest } from '../../src/oci/digest.js';
 import { storeLayer } from '../support/feed-layer.js';
+import { HELD_LAYER } from '../support/held-layer.js';
 import { storedImageOf } from '../support/stored-image.js';
 import { TempDir } from '../support/temp-dir.js';
 
@@ -66,6 +68,28 @@ test('F19 pruning waits for whoever takes something in', async () => {
   assert.deepEqual(await pruning, { images: 0, layers: 0, objects: 0, freedBytes: 0 });
   mkdirSync(`${dir.path}/out`);
   await pruner.checkout(await pruner.openTree(image), `${dir.path}/out`);
+});
+
+test('F12 a writer killed at any moment leaves a sound store, and the next one finishes', async () => {
+  using dir = new TempDir();
+  const path = `${dir.path}/store`;
+  const diffId = parseDigest(HELD_LAYER.diffId);
+  for (let delayMs = 0; delayMs < 60; delayMs += 4) {
+    const child = spawn(process.execPath, [HOLDER, path, 'commit'], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    await once(child.stdout, 'data');
+    await new Promise((resolve) => setTimeout(resolve, delayMs));
+    await killed(child);
+    await using store = openEmbeddedStore(path);
+    const { problems } = await store.fsck();
+    assert.deepEqual(problems, [], `killed after ${delayMs} ms`);
+  }
+  await using store = openEmbeddedStore(path);
+  await storeLayer(store, HELD_LAYER);
+  await store.addImage(storedImageOf([diffId], ['image']));
+  assert.deepEqual((await store.fsck()).problems, []);
+  assert.deepEqual(readdirSync(`${path}/tmp`), [], 'something of a killed writer is left');
 });
 
 test('F21 F22 the lock of a killed process is free at once, and its file stays', async () => {

@@ -1,18 +1,27 @@
 import { openEmbeddedStore } from '../../src/store/embedded/embedded-store.js';
 import { parseDigest } from '../../src/oci/digest.js';
 import { feedLayer } from './feed-layer.js';
-import { buildLayer } from './tar-builder.js';
+import { HELD_LAYER } from './held-layer.js';
 
 /*
- * A process that takes in a layer and stops before the commit, for the tests to kill.
- * Usage: node hold-layer.js STORE. Prints "ready" when the layer has arrived.
+ * A process for the tests to kill. Usage: node hold-layer.js STORE [commit]
+ *
+ * Takes in a layer, prints "ready" and waits, the transaction open; with `commit`, prints "ready" first and then takes in
+ * and commits the layer again and again.
  */
 
 const store = openEmbeddedStore(process.argv[2] ?? '');
-const layer = buildLayer(
-  Array.from({ length: 20 }, (_, number) => ({ path: `f${number}`, content: `held ${number}` })),
-);
-const transaction = await store.beginLayer(parseDigest(layer.diffId));
-await feedLayer(transaction.sink, layer);
+const diffId = parseDigest(HELD_LAYER.diffId);
+
+if (process.argv[3] === 'commit') {
+  process.stdout.write('ready\n');
+  for (;;) {
+    const transaction = await store.beginLayer(diffId);
+    await feedLayer(transaction.sink, HELD_LAYER);
+    await transaction.commit();
+  }
+}
+const transaction = await store.beginLayer(diffId);
+await feedLayer(transaction.sink, HELD_LAYER);
 process.stdout.write('ready\n');
 setInterval(() => undefined, 1000);
