@@ -47,7 +47,6 @@ export async function describeInstall(
 
 async function describeFile(host: Host, file: PlannedHostFile): Promise<FileChange> {
   const { role, path, kind, mode } = file.deployed;
-  const text = file.text ?? file.shownText;
   const state = await compareFile(host.paths.onDisk(path), file.deployed);
   return {
     role,
@@ -56,7 +55,10 @@ async function describeFile(host: Host, file: PlannedHostFile): Promise<FileChan
     mode,
     state: state === 'missing' ? 'new' : state,
     text: file.text,
-    diff: state === 'changed' && text !== undefined ? await diffAgainst(host, path, text) : [],
+    diff:
+      state === 'changed' && file.text !== undefined
+        ? await diffAgainst(host, path, file.text)
+        : [],
     sizeBytes: file.sizeBytes,
   };
 }

@@ -1,10 +1,9 @@
 import { OperationalError } from '../errors/operational-error.js';
-import { watchProgress } from './watch-progress.js';
 
 /**
- * Reads an answer to its end, at most `maxBytes + 1` of it.
+ * Reads a flow of bytes to its end, at most `maxBytes + 1` of them.
  *
- * @throws {@link OperationalError} LIMIT_EXCEEDED; HttpFailure, also where it only trickles
+ * @throws {@link OperationalError} LIMIT_EXCEEDED
  */
 export async function readBounded(
   chunks: AsyncIterable<Uint8Array>,
@@ -12,7 +11,7 @@ export async function readBounded(
 ): Promise<Buffer> {
   const parts: Uint8Array[] = [];
   let total = 0;
-  for await (const chunk of watchProgress(chunks)) {
+  for await (const chunk of chunks) {
     total += chunk.length;
     if (total > maxBytes) {
       throw new OperationalError('LIMIT_EXCEEDED', `the answer is larger than ${maxBytes} bytes`);

@@ -27,8 +27,7 @@ export function toUserError(
   return new OperationalError(
     CODES[error.kind],
     `${doing} from ${quote(endpoint.registry)}: ${escapeText(error.message)}`,
-    // No cause: it would say the same in the system's names.
-    { hint: hintFor(error.kind, endpoint) },
+    { hint: hintFor(error.kind, endpoint), cause: error.cause },
   );
 }
 

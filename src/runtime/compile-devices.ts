@@ -10,8 +10,6 @@ const S_IFMT: Readonly<Record<RuntimeDevice['type'], number>> = {
   p: 0o010000,
 };
 
-const S_IFLNK = 0o120000;
-
 const device = (path: string, major: number, minor: number): RuntimeDevice => ({
   type: 'c',
   path,
@@ -66,25 +64,15 @@ export function compileDevices(
     return options.userNamespace
       ? ['BIND', entry.path, entry.path, 0, 0, 0, 0, 0, PROPAGATION['private'] ?? 0]
       : [
-          'NODE',
+          'DEVICE',
           entry.path,
           S_IFMT[entry.type] | (mode & 0o7777),
           entry.major,
           entry.minor,
           entry.uid,
           entry.gid,
-          '',
         ];
   });
-  const links = DEFAULT_LINKS.map(([target, path]): Instruction => [
-    'NODE',
-    path,
-    S_IFLNK,
-    0,
-    0,
-    0,
-    0,
-    target,
-  ]);
+  const links = DEFAULT_LINKS.map(([target, path]): Instruction => ['SYMLINK', target, path]);
   return { instructions: [...nodes, ...links], paths: [...byPath.keys()] };
 }

@@ -5,7 +5,6 @@ import { capabilityMask } from './capabilities.js';
 import { normaliseInRoot } from './compile-mounts.js';
 import { resolveImageUser, type ImageUser } from './image-user.js';
 import type { LaunchPlanOptions } from './launch-plan.js';
-import { LauncherStatus } from './launcher-status.js';
 import type { Instruction } from './plan-format.js';
 
 /** setrlimit(2) resources by their numbers. */
@@ -61,7 +60,7 @@ export function compileUser(process: RuntimeProcess, options: LaunchPlanOptions)
 export function compileCapabilities(
   process: RuntimeProcess,
   warn: (warning: string) => void,
-): { readonly bounding: bigint; readonly sets: readonly [bigint, bigint, bigint, bigint] } {
+): { readonly bounding: bigint; readonly effective: Instruction } {
   const unknown = new Set<string>();
   const mask = (names: readonly string[] | undefined): bigint =>
     capabilityMask(names ?? [], (name) => unknown.add(name));
@@ -76,7 +75,7 @@ export function compileCapabilities(
     warn('ambient capabilities that are not both permitted and inheritable are left out');
   }
   for (const name of unknown) warn(`capability ${quote(name)} is not known to Linux, ignoring`);
-  return { bounding, sets: [effective, permitted, inheritable, ambient] };
+  return { bounding, effective: ['CAPABILITIES', effective, permitted, inheritable, ambient] };
 }
 
 /** Resource limits; each may stand once. */
@@ -126,13 +125,7 @@ export function compileAttributes(config: RuntimeConfig): readonly Instruction[]
   const { process, linux } = config;
   const instructions: Instruction[] = [];
   if (process.oomScoreAdj !== undefined) {
-    instructions.push([
-      'PROC_WRITE',
-      'self/oom_score_adj',
-      String(process.oomScoreAdj),
-      '',
-      LauncherStatus.limits,
-    ]);
+    instructions.push(['PROC_WRITE', 'self/oom_score_adj', String(process.oomScoreAdj)]);
   }
   instructions.push(...compileLimits(process.rlimits));
   if (linux.personality !== undefined) {
@@ -142,35 +135,31 @@ export function compileAttributes(config: RuntimeConfig): readonly Instruction[]
   }
   instructions.push(['DIRECTORY', normaliseInRoot(process.cwd, 'process.cwd')]);
   if (process.selinuxLabel !== undefined) {
-    instructions.push([
-      'PROC_WRITE',
-      'self/attr/exec',
-      process.selinuxLabel,
-      '/sys/fs/selinux',
-      LauncherStatus.label,
-    ]);
+    instructions.push(['LABEL', 'self/attr/exec', '/sys/fs/selinux', process.selinuxLabel]);
   }
   if (process.apparmorProfile !== undefined) {
     const module = '/sys/kernel/security/apparmor';
     instructions.push([
-      'PROC_WRITE',
+      'LABEL',
       'self/attr/apparmor/exec',
-      `exec ${process.apparmorProfile}`,
       module,
-      LauncherStatus.label,
+      `exec ${process.apparmorProfile}`,
     ]);
   }
   return instructions;
 }
 
-/** The user, the groups, the umask and the bounding set as an instruction. */
+/** The user, the groups and the umask as instructions. */
 export function compileIdentity(
   user: CompiledUser,
-  bounds: { readonly umask: number | undefined; readonly bounding: bigint },
-): Instruction {
+  umask: number | undefined,
+): readonly Instruction[] {
   const groups = Buffer.alloc(user.groups.length * 4);
   for (const [index, gid] of user.groups.entries()) groups.writeUInt32LE(gid, index * 4);
-  return ['USER', user.uid, user.gid, groups, bounds.umask ?? DEFAULT_UMASK, bounds.bounding];
+  return [
+    ['USER', user.uid, user.gid, groups],
+    ['UMASK', umask ?? DEFAULT_UMASK],
+  ];
 }
 
 function limitValue(value: number): bigint {

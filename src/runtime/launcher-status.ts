@@ -1,8 +1,5 @@
-/** Statuses that the compiler puts into plans. */
-export const LauncherStatus = { limits: 205, label: 229, sysctl: 248 } as const;
-
 /** A status that the launcher itself ends with. */
-export interface LauncherStatusRow {
+export interface LauncherStatus {
   readonly status: number;
   readonly name: string;
   readonly meaning: string;
@@ -12,7 +9,7 @@ export interface LauncherStatusRow {
  * The launcher's own exit statuses: a container's program never ran, or could not be watched. Below 244 they are
  * systemd's own numbers for the same failure, so `systemctl status` shows the right name for them.
  */
-export const LAUNCHER_STATUSES: readonly LauncherStatusRow[] = [
+export const LAUNCHER_STATUSES: readonly LauncherStatus[] = [
   { status: 200, name: 'CHDIR', meaning: 'the working directory cannot be entered' },
   { status: 203, name: 'EXEC', meaning: 'the program cannot be run' },
   { status: 205, name: 'LIMITS', meaning: 'a resource limit cannot be set' },

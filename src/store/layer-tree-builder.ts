@@ -56,7 +56,6 @@ export class LayerTreeBuilder {
 
   addWhiteout(path: string): void {
     const { directory, name } = this.#place(path);
-    directory.whiteouts ??= new Set();
     directory.whiteouts.add(name);
   }
 

@@ -16,16 +16,6 @@ export interface TransportContext {
   readonly workingDirectory: string;
 }
 
-/** Options of {@link openImageSource}. */
-export interface OpenImageOptions {
-  readonly signal: AbortSignal;
-  /**
-   * Whether the store has an image of a name. If given, a short name that may mean several registries means the first that
-   * the store has, and no network is asked.
-   */
-  readonly isStored?: ((storeName: string) => Promise<boolean>) | undefined;
-}
-
 /**
  * Opens the image that a user names (see {@link parseImageName}). A short name that may mean several registries is looked for in
  * each, in their order, and means the first that has it.
@@ -36,7 +26,7 @@ export interface OpenImageOptions {
 export async function openImageSource(
   text: string,
   context: TransportContext,
-  options: OpenImageOptions,
+  options: { readonly signal: AbortSignal },
 ): Promise<ImageSource> {
   const name = parseImageName(text, context.workingDirectory);
   if (name.kind === 'oci') return new OciLayoutSource(name);
@@ -44,11 +34,7 @@ export async function openImageSource(
   const sources = meanings.map((meaning) => new RegistrySource(meaning, context.registryClient));
   const [first, ...others] = sources;
   if (first === undefined) throw new Error('internal error: a reference without a meaning');
-  if (others.length === 0) return first;
-  for (const source of sources) {
-    if ((await options.isStored?.(source.storeName)) === true) return source;
-  }
-  return await searchEach(sources, options.signal);
+  return others.length === 0 ? first : searchEach(sources, options.signal);
 }
 
 async function searchEach(

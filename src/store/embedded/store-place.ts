@@ -1,18 +1,25 @@
-import { closeSync, constants, mkdirSync, openSync, readFileSync, symlinkSync } from 'node:fs';
-import { dirname } from 'node:path';
+import {
+  closeSync,
+  constants,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+} from 'node:fs';
+import { randomBytes } from 'node:crypto';
 
 import { writeFileAtomically } from '../../base/atomic-file.js';
 import { quote } from '../../base/escape-text.js';
 import { isErrno } from '../../errors/is-errno.js';
 import { OperationalError } from '../../errors/operational-error.js';
-import { linkAt } from '../../sys/at.js';
+import { linkAt, setTimeOf } from '../../sys/at.js';
 import { acquireLock, type LockFile } from '../../sys/lock-file.js';
 import { AT_FDCWD } from '../../sys/libc.js';
 import { setXattr } from '../../sys/xattrs.js';
 import { isPrivileged } from './apply-meta.js';
 import { diskError, onDisk } from './disk-error.js';
 import { OBJECT_FOLDERS } from './object-name.js';
-import { TempArea } from './temp-area.js';
 
 /*
  * The embedded store on disk:
@@ -35,11 +42,11 @@ const FORMAT = 1;
 const FOLDERS = ['objects', 'layers', 'images', 'names', 'tmp'];
 
 /** The folder of a store: made when something is first written, checked once, locked as needed. */
-export class StorePlace implements AsyncDisposable {
+export class StorePlace implements Disposable {
   readonly root: string;
   #checked = false;
   #prepared = false;
-  #lock: Promise<LockFile> | undefined;
+  #lock: LockFile | undefined;
   #objectsFd: number | undefined;
 
   constructor(root: string) {
@@ -85,12 +92,13 @@ export class StorePlace implements AsyncDisposable {
     if (this.#prepared) return;
     if (!this.exists()) {
       try {
+        mkdirSync(this.root, { recursive: true, mode: 0o700 });
         // Two at once do the same, and only the last step counts.
-        makeFolder(this.root);
-        for (const folder of FOLDERS) makeFolder(this.path(folder));
+        for (const folder of FOLDERS)
+          mkdirSync(this.path(folder), { recursive: true, mode: 0o700 });
         this.#probe();
         for (const folder of OBJECT_FOLDERS) {
-          makeFolder(this.path('objects', folder));
+          mkdirSync(this.path('objects', folder), { recursive: true, mode: 0o700 });
         }
         await writeFileAtomically(this.path('format'), `${FORMAT_NAME} ${FORMAT}\n`);
       } catch (error) {
@@ -103,25 +111,13 @@ export class StorePlace implements AsyncDisposable {
 
   /** Holds the store so that nothing is removed from it, until this place is disposed of. Idempotent. */
   async hold(signal?: AbortSignal): Promise<void> {
-    // The promise is kept, not the lock: layers come in side by side, and each of them asks.
-    this.#lock ??= acquireLock(this.path('lock'), { mode: 'shared', signal });
-    try {
-      await this.#lock;
-    } catch (error) {
-      this.#lock = undefined;
-      throw error;
-    }
+    this.#lock ??= await acquireLock(this.path('lock'), { mode: 'shared', signal });
   }
 
   /** Lets go what {@link StorePlace.hold} holds. */
-  async letGo(): Promise<void> {
-    const lock = this.#lock;
+  letGo(): void {
+    this.#lock?.release();
     this.#lock = undefined;
-    try {
-      (await lock)?.release();
-    } catch {
-      // It was never had, and whoever waited for it has been told.
-    }
   }
 
   /** A descriptor of `objects/`; closed with this place. */
@@ -130,34 +126,41 @@ export class StorePlace implements AsyncDisposable {
     return this.#objectsFd;
   }
 
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.letGo();
+  [Symbol.dispose](): void {
+    this.letGo();
     if (this.#objectsFd !== undefined) closeSync(this.#objectsFd);
     this.#objectsFd = undefined;
   }
 
   /** Tries what a store needs of its file system, so that the answer is one line now and not a riddle in the middle of a layer. */
   #probe(): void {
-    using area = new TempArea(this.path('tmp'));
-    const probe = area.path;
-    const fd = openSync(`${probe}/file`, 'wx', 0o600);
+    const probe = this.path('tmp', `probe-${randomBytes(6).toString('hex')}`);
+    mkdirSync(probe, { mode: 0o700 });
     try {
-      this.#needs('hard links', () => {
-        linkAt(
-          { dirFd: AT_FDCWD, name: byteString(`${probe}/file`) },
-          { dirFd: AT_FDCWD, name: byteString(`${probe}/link`) },
-        );
-      });
-      this.#needs('symbolic links', () => {
-        symlinkSync('target', `${probe}/symlink`);
-      });
-      this.#needs('extended attributes', () => {
-        // tmpfs has had the trusted ones for long, those of users since 6.6 only
-        const name = isPrivileged() ? 'trusted.berth' : 'user.berth';
-        setXattr(fd, { name, value: Buffer.from('1') });
-      });
+      const fd = openSync(`${probe}/file`, 'wx', 0o600);
+      try {
+        this.#needs('hard links', () => {
+          linkAt(
+            { dirFd: AT_FDCWD, name: byteString(`${probe}/file`) },
+            { dirFd: AT_FDCWD, name: byteString(`${probe}/link`) },
+          );
+        });
+        this.#needs('symbolic links', () => {
+          symlinkSync('target', `${probe}/symlink`);
+        });
+        this.#needs('extended attributes', () => {
+          // tmpfs has had the trusted ones for long, those of users since 6.6 only
+          const name = isPrivileged() ? 'trusted.berth' : 'user.berth';
+          setXattr(fd, { name, value: Buffer.from('1') });
+        });
+        this.#needs('times before the present', () => {
+          setTimeOf(fd, { seconds: 1, nanoseconds: 1 });
+        });
+      } finally {
+        closeSync(fd);
+      }
     } finally {
-      closeSync(fd);
+      rmSync(probe, { recursive: true, force: true });
     }
   }
 
@@ -173,18 +176,6 @@ export class StorePlace implements AsyncDisposable {
         { hint: 'use ext4, XFS, btrfs or tmpfs: BERTH_STATE_DIR chooses the place', cause: error },
       );
     }
-  }
-}
-
-/** As `mkdir -p`. Node's own says ENOENT where the file system is read-only. */
-function makeFolder(path: string): void {
-  try {
-    mkdirSync(path, { mode: 0o700 });
-  } catch (error) {
-    if (isErrno(error, 'EEXIST')) return;
-    if (!isErrno(error, 'ENOENT') || dirname(path) === path) throw error;
-    makeFolder(dirname(path));
-    makeFolder(path);
   }
 }
 
