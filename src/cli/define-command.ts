@@ -62,7 +62,6 @@ export function commonOptions(): Option[] {
   return [
     new Option('--json', 'print the result in a stable machine form'),
     new Option('--root <dir>', 'work on the OS tree in DIR, which is not running'),
-    new Option('--user', "work for the calling user's own service manager"),
     new Option('-y, --yes', 'assume yes where a question would be asked'),
     new Option('--debug', 'show what happens inside, and stacks of errors'),
   ];

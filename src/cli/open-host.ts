@@ -27,10 +27,7 @@ export async function withHost<T>(
   options: CommonOptions,
   body: (host: Host) => Promise<T>,
 ): Promise<T> {
-  if (options.user === true && options.root !== undefined) {
-    throw new OperationalError('USAGE', "'--user' and '--root' cannot be used together");
-  }
-  const mode = options.user === true ? 'user' : 'system';
+  const mode = 'system';
   const root = options.root === undefined ? undefined : await existingRoot(options.root);
   const paths = resolveHostPaths({ mode, root, env: context.host.env });
   await using scope = new AsyncScope();

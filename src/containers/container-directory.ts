@@ -139,7 +139,7 @@ function readingFailed(paths: HostPaths, cause: unknown): OperationalError {
         'NEEDS_ROOT',
         `cannot read ${quote(paths.stateDir)}: permission denied`,
         {
-          hint: "run berth as root, or with '--user' for containers of your own",
+          hint: 'run berth as root',
           cause,
         },
       )

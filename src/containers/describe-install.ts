@@ -47,6 +47,7 @@ export async function describeInstall(
 
 async function describeFile(host: Host, file: PlannedHostFile): Promise<FileChange> {
   const { role, path, kind, mode } = file.deployed;
+  const text = file.text ?? file.shownText;
   const state = await compareFile(host.paths.onDisk(path), file.deployed);
   return {
     role,
@@ -55,10 +56,7 @@ async function describeFile(host: Host, file: PlannedHostFile): Promise<FileChan
     mode,
     state: state === 'missing' ? 'new' : state,
     text: file.text,
-    diff:
-      state === 'changed' && file.text !== undefined
-        ? await diffAgainst(host, path, file.text)
-        : [],
+    diff: state === 'changed' && text !== undefined ? await diffAgainst(host, path, text) : [],
     sizeBytes: file.sizeBytes,
   };
 }

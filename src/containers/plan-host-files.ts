@@ -30,6 +30,8 @@ export interface PlannedHostFile {
   /** New text for the deployment, for files rendered from a template; undefined for verbatim copies. */
   readonly text: string | undefined;
   readonly sizeBytes: number;
+  /** Text of a verbatim copy that a plan shows against what stands there. */
+  readonly shownText?: string | undefined;
 }
 
 /** What is needed to plan the host files of an image. */
@@ -44,8 +46,8 @@ export interface HostFilesRequest {
   renderTemplate(path: string, text: string): string;
   readFile(node: FileNode, maxBytes: number): Promise<Buffer>;
   readonly policy: HostPathPolicy;
-  /** Leave a different file that stands there instead of refusing. */
-  readonly keepExisting: boolean;
+  /** What to do about a different file that stands there: refuse, leave it, or only show it (`--plan`). */
+  readonly onConflict: 'refuse' | 'keep' | 'show';
   /** The container that owns a path, if one does. */
   ownerOf(path: string): string | undefined;
 }
@@ -83,7 +85,10 @@ export async function planHostFiles(request: HostFilesRequest): Promise<HostFile
     const state = await compareFile(request.paths.onDisk(path), file.deployed);
     const owner = request.ownerOf(path);
     if (state === 'missing' || (state === 'same' && owner !== undefined)) planned.push(file);
-    else if (state === 'changed') warnings.push(refuseOrKeep(request, path, owner));
+    else if (state === 'changed') {
+      warnings.push(refuseOrKeep(request, path, owner));
+      if (request.onConflict === 'show') planned.push(await withShownText(request, file, node));
+    }
     // The same file that is not ours: the host had it before, and keeps it after.
   }
   return { files: planned, warnings };
@@ -199,6 +204,19 @@ async function planOne(
   }
 }
 
+/** Largest file that is shown as text. */
+const MAX_SHOWN_BYTES = 256 * 1024;
+
+async function withShownText(
+  request: HostFilesRequest,
+  file: PlannedHostFile,
+  node: TreeNode,
+): Promise<PlannedHostFile> {
+  if (file.text !== undefined || node.kind !== 'file' || node.size > MAX_SHOWN_BYTES) return file;
+  const content = await request.readFile(node, MAX_SHOWN_BYTES);
+  return content.includes(0) ? file : { ...file, shownText: content.toString('utf8') };
+}
+
 /** A folder that is made on the way to a file, or empty in hostfs/. */
 export function plannedFolder(path: string, mode: number): PlannedHostFile {
   return {
@@ -214,8 +232,12 @@ function safeMode(mode: number): number {
 }
 
 function refuseOrKeep(request: HostFilesRequest, path: string, owner: string | undefined): string {
-  if (request.keepExisting)
+  if (request.onConflict === 'keep') {
     return `${quote(path)} is there already and differs from the image's, keeping it`;
+  }
+  if (request.onConflict === 'show') {
+    return `${quote(path)} is there already and differs from the image's: the installation would be refused`;
+  }
   throw new OperationalError(
     'HOST_FILE_EXISTS',
     owner === undefined

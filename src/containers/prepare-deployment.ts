@@ -38,6 +38,7 @@ export interface PrepareRequest {
   readonly enable: boolean;
   readonly allowHostPaths: readonly string[];
   readonly keepExisting: boolean;
+  readonly planOnly: boolean;
 }
 
 /** A deployment in memory: everything that will be written, checked, and nothing written yet. */
@@ -204,7 +205,7 @@ async function planExportedFiles(
     renderTemplate: (path, text) => renderHostFile(parseStringTemplate(path, text), values),
     readFile: (node, maxBytes) => request.fetched.tree.readFile(node, { maxBytes }),
     policy: { allowed: request.allowHostPaths },
-    keepExisting: request.keepExisting,
+    onConflict: request.keepExisting ? 'keep' : request.planOnly ? 'show' : 'refuse',
     ownerOf: (path) => owners.get(path),
   });
 }

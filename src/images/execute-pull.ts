@@ -2,6 +2,7 @@ import { quote } from '../base/escape-text.js';
 import { addContext } from '../errors/with-context.js';
 import { applyLayer } from '../layer/apply-layer.js';
 import type { LayerLimits } from '../layer/limits.js';
+import { ContentMismatchError } from '../oci/content-mismatch-error.js';
 import type { Descriptor } from '../oci/descriptor.js';
 import type { Digest } from '../oci/digest.js';
 import type { ImageStore, StoredImage } from '../store/image-store.js';
@@ -73,14 +74,29 @@ export async function executePull(
   });
 }
 
+/** Pulls a layer, and where a mirror gave something else than was promised, pulls it once more from elsewhere. */
 async function pullLayer(layer: PlannedLayer, options: ExecutePullOptions): Promise<void> {
-  const { store, source, signal, onProgress, onWarning, limits } = options;
-  const { descriptor, diffId } = layer;
+  const { store, source, onProgress, onWarning } = options;
   // Another berth may have brought it since the plan was made.
-  if (await store.hasLayer(diffId)) {
+  if (await store.hasLayer(layer.diffId)) {
     onProgress?.(progressOf(layer, 'present'));
     return;
   }
+  for (;;) {
+    try {
+      await takeLayer(layer, options);
+      return;
+    } catch (error) {
+      const isWrong = error instanceof ContentMismatchError;
+      if (!isWrong || source.rejectBlob?.(layer.descriptor) !== true) throw error;
+      onWarning?.(`a mirror gave wrong content, asking elsewhere: ${error.message}`);
+    }
+  }
+}
+
+async function takeLayer(layer: PlannedLayer, options: ExecutePullOptions): Promise<void> {
+  const { store, source, signal, onProgress, onWarning, limits } = options;
+  const { descriptor, diffId } = layer;
   await using transaction = await store.beginLayer(diffId);
   await using blob = await openContent(source, descriptor, signal);
   await applyLayer({

@@ -47,6 +47,9 @@ export function parseReference(text: string): ImageReference {
     fail(text, `it is longer than ${MAX_REFERENCE_CHARACTERS} characters`);
   }
   const at = text.indexOf('@');
+  // What stands before the @ may be a password: it is not shown.
+  if (at !== -1 && text.includes('/', at))
+    fail(`…${text.slice(at)}`, 'a registry takes no user name');
   const named = at === -1 ? text : text.slice(0, at);
   const digest = at === -1 ? undefined : parseReferenceDigest(text, text.slice(at + 1));
   const colon = named.indexOf(':', named.lastIndexOf('/') + 1);
@@ -124,9 +127,8 @@ function splitName(
   const first = slash === -1 ? '' : name.slice(0, slash);
   // The reference implementation's rule: without dot or colon the first word is a namespace of a short name. Its further rule,
   // that capitals make a host, is not kept: in lower case, as hosts are compared, it would be a namespace again.
-  const isHost = /[.:[@]/.test(first) || first === 'localhost';
+  const isHost = /[.:[]/.test(first) || first === 'localhost';
   if (!isHost) return { registry: undefined, repository: name };
-  if (first.includes('@')) fail(text, 'a registry takes no user name');
   try {
     return { registry: parseRegistryHost(first), repository: name.slice(slash + 1) };
   } catch (cause) {

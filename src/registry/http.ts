@@ -33,7 +33,7 @@ export interface TlsSettings {
 /** An answer whose body flows. Consume it or {@link HttpBody.discard} it: an answer left lying holds its connection. */
 export interface HttpResponse {
   readonly status: number;
-  /** Names in lower case; of a header that stands twice, the first. */
+  /** Names in lower case; a header that stands twice is joined by commas (RFC 9110, section 5.3). */
   readonly headers: Readonly<Record<string, string | undefined>>;
   readonly body: HttpBody;
 }
@@ -103,7 +103,7 @@ export class HttpClient implements AsyncDisposable {
       });
       const headers = Object.create(null) as Record<string, string | undefined>;
       for (const [name, value] of Object.entries(response.headers)) {
-        headers[name] = typeof value === 'string' ? value : value?.[0];
+        headers[name] = typeof value === 'string' ? value : value?.join(', ');
       }
       return { status: response.statusCode, headers, body: wrapBody(response.body, signal) };
     } catch (error) {
@@ -240,6 +240,22 @@ const KINDS: readonly (readonly [HttpFailureKind, readonly string[]])[] = [
 const CERTIFICATE_CODE =
   /^(ERR_TLS_CERT_ALTNAME_INVALID|ERR_SSL_.*|.*CERT.*|.*CRL.*|UNABLE_TO_.*|INVALID_(CA|PURPOSE)|PATH_LENGTH_EXCEEDED|HOSTNAME_MISMATCH)$/;
 
+/** What the system's names of failures mean, where its own words are names again. */
+const WORDS: Readonly<Record<string, string>> = {
+  ECONNREFUSED: 'connection refused: nobody listens there',
+  EHOSTUNREACH: 'there is no route to it',
+  ENETUNREACH: 'there is no route to it',
+  ECONNRESET: 'it closed the connection in the middle',
+  UND_ERR_SOCKET: 'it closed the connection in the middle',
+  EPIPE: 'it closed the connection in the middle',
+  ETIMEDOUT: 'it does not answer',
+  UND_ERR_CONNECT_TIMEOUT: 'it does not answer',
+  UND_ERR_HEADERS_TIMEOUT: 'it took the request and does not answer',
+  UND_ERR_BODY_TIMEOUT: 'its answer stopped in the middle',
+  ENOTFOUND: 'there is no host of this name',
+  EAI_AGAIN: 'the name service does not answer',
+};
+
 function describe(error: unknown, signal: AbortSignal): unknown {
   if (signal.aborted) return signal.reason;
   if (error instanceof HttpFailure) return error;
@@ -247,7 +263,7 @@ function describe(error: unknown, signal: AbortSignal): unknown {
   const [root] = error instanceof AggregateError ? (error.errors as unknown[]) : [error];
   if (root instanceof HttpFailure) return root;
   const code = root instanceof Error && 'code' in root ? String(root.code) : '';
-  const words = root instanceof Error ? root.message : String(root);
+  const words = WORDS[code] ?? (root instanceof Error ? root.message : String(root));
   for (const [kind, codes] of KINDS) {
     if (isErrno(root, ...codes)) return new HttpFailure(kind, words, { cause: error });
   }

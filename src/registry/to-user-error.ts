@@ -27,7 +27,8 @@ export function toUserError(
   return new OperationalError(
     CODES[error.kind],
     `${doing} from ${quote(endpoint.registry)}: ${escapeText(error.message)}`,
-    { hint: hintFor(error.kind, endpoint), cause: error.cause },
+    // No cause: it would say the same in the system's names.
+    { hint: hintFor(error.kind, endpoint) },
   );
 }
 

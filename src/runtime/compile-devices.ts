@@ -10,6 +10,8 @@ const S_IFMT: Readonly<Record<RuntimeDevice['type'], number>> = {
   p: 0o010000,
 };
 
+const S_IFLNK = 0o120000;
+
 const device = (path: string, major: number, minor: number): RuntimeDevice => ({
   type: 'c',
   path,
@@ -64,15 +66,25 @@ export function compileDevices(
     return options.userNamespace
       ? ['BIND', entry.path, entry.path, 0, 0, 0, 0, 0, PROPAGATION['private'] ?? 0]
       : [
-          'DEVICE',
+          'NODE',
           entry.path,
           S_IFMT[entry.type] | (mode & 0o7777),
           entry.major,
           entry.minor,
           entry.uid,
           entry.gid,
+          '',
         ];
   });
-  const links = DEFAULT_LINKS.map(([target, path]): Instruction => ['SYMLINK', target, path]);
+  const links = DEFAULT_LINKS.map(([target, path]): Instruction => [
+    'NODE',
+    path,
+    S_IFLNK,
+    0,
+    0,
+    0,
+    0,
+    target,
+  ]);
   return { instructions: [...nodes, ...links], paths: [...byPath.keys()] };
 }

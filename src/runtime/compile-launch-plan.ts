@@ -84,12 +84,12 @@ export function compileLaunchPlan(
     ...compileAttributes(config),
     // Without no_new_privs only a process with CAP_SYS_ADMIN may load a filter, so it comes before that is dropped.
     ...(config.process.noNewPrivileges ? [] : seccomp.instructions),
-    ['BOUNDING', capabilities.bounding],
-    ...compileIdentity(user, config.process.user.umask),
-    capabilities.effective,
-    ...(config.process.noNewPrivileges
-      ? [['NO_NEW_PRIVILEGES'] as const, ...seccomp.instructions]
-      : []),
+    compileIdentity(user, {
+      umask: config.process.user.umask,
+      bounding: capabilities.bounding,
+    }),
+    ['CAPABILITIES', ...capabilities.sets, config.process.noNewPrivileges ? 1 : 0],
+    ...(config.process.noNewPrivileges ? seccomp.instructions : []),
     ...compileProgram(config.process, { user, init }),
   ];
   const companions =

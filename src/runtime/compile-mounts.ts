@@ -114,7 +114,8 @@ class MountCompiler {
         options: type === 'rbind' ? { ...options, bind: 'rbind' } : options,
       });
     } else if (type === undefined) refuse(`mounts[${index}]: there is no type`);
-    else if (type === 'cgroup' || type === 'cgroup2') this.#addCgroup(destination, options);
+    else if (type === 'cgroup' || type === 'cgroup2')
+      this.#addCgroup(mount, { destination, options });
     else if (type === 'sysfs' && this.#needsHostSys()) this.#addHostSys(mount, place);
     else this.#addFileSystem(type, { destination, options, source: mount.source });
     this.#mounted.push(destination);
@@ -152,20 +153,7 @@ class MountCompiler {
     for (const option of options.data) {
       this.#ignoredOnBinds.set(option, (this.#ignoredOnBinds.get(option) ?? 0) + 1);
     }
-    this.#instructions.push([
-      'BIND',
-      source,
-      destination,
-      (options.bind === 'rbind' ? BIND_RECURSIVE : 0) |
-        (optional ? BIND_OPTIONAL : 0) |
-        (options.idmap ? BIND_IDMAPPED : 0),
-      options.attributes.set,
-      options.attributes.clear,
-      options.recursive.set,
-      options.recursive.clear,
-      // What is not said to be shared is private: runtime-spec leaves it open, crun and runc do so.
-      options.propagation === 0 ? (PROPAGATION['private'] ?? 0) : options.propagation,
-    ]);
+    this.#pushBind(source, destination, options);
     this.#bindSources.push({ path: source, optional, readonly });
     this.#hostMounts.push({ source, destination, readonly });
     this.#mountPoints.push(
@@ -175,16 +163,51 @@ class MountCompiler {
     if (destination === '/dev') this.#ownDev = false;
   }
 
-  #addCgroup(destination: string, options: MountOptions): void {
-    const own = this.#context.namespaces.isNew('cgroup');
+  #pushBind(source: string, destination: string, options: MountOptions): void {
+    const optional = this.#isOptional(source) ? BIND_OPTIONAL : 0;
+    this.#instructions.push([
+      'BIND',
+      source,
+      destination,
+      (options.bind === 'rbind' ? BIND_RECURSIVE : 0) |
+        optional |
+        (options.idmap ? BIND_IDMAPPED : 0),
+      options.attributes.set,
+      options.attributes.clear,
+      options.recursive.set,
+      options.recursive.clear,
+      // What is not said to be shared is private: runtime-spec leaves it open, crun and runc do so.
+      options.propagation === 0 ? (PROPAGATION['private'] ?? 0) : options.propagation,
+    ]);
+  }
+
+  #isOptional(source: string): boolean {
+    return (this.#context.options.optionalBindSources ?? OPTIONAL_BIND_SOURCES).includes(source);
+  }
+
+  /**
+   * With a cgroup namespace of its own on a version 2 host a container gets its part of the hierarchy. Otherwise it sees
+   * the host's, and never writes to it (CVE-2023-25809).
+   */
+  #addCgroup(mount: RuntimeMount, place: { destination: string; options: MountOptions }): void {
+    const { destination, options } = place;
     const readonly = (options.attributes.set & MOUNT_ATTR.rdonly) !== 0;
-    if (!readonly && own) this.#writableCgroup = true;
-    if (!readonly && !own) {
+    if (this.#context.namespaces.isNew('cgroup') && this.#context.options.cgroupVersion !== 1) {
+      this.#writableCgroup ||= !readonly;
+      this.#addFileSystem('cgroup2', {
+        destination,
+        options: { ...options, data: [] },
+        source: mount.source,
+      });
+      return;
+    }
+    if (!readonly) {
       this.#context.warn(
-        `${destination} is mounted read-only: without a cgroup namespace it is the whole host's`,
+        `${destination} is mounted read-only: without a cgroup namespace (version 2) it is the whole host's`,
       );
     }
-    this.#instructions.push(['CGROUP', destination, options.attributes.set, own ? 1 : 0]);
+    const recursive = { set: options.attributes.set | MOUNT_ATTR.rdonly, clear: 0 };
+    this.#pushBind('/sys/fs/cgroup', destination, { ...options, bind: 'rbind', recursive });
     this.#mountPoints.push(...this.#mountPointOf({ path: destination, kind: 'directory' }));
   }
 

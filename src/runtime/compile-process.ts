@@ -5,6 +5,7 @@ import { capabilityMask } from './capabilities.js';
 import { normaliseInRoot } from './compile-mounts.js';
 import { resolveImageUser, type ImageUser } from './image-user.js';
 import type { LaunchPlanOptions } from './launch-plan.js';
+import { LauncherStatus } from './launcher-status.js';
 import type { Instruction } from './plan-format.js';
 
 /** setrlimit(2) resources by their numbers. */
@@ -60,7 +61,7 @@ export function compileUser(process: RuntimeProcess, options: LaunchPlanOptions)
 export function compileCapabilities(
   process: RuntimeProcess,
   warn: (warning: string) => void,
-): { readonly bounding: bigint; readonly effective: Instruction } {
+): { readonly bounding: bigint; readonly sets: readonly [bigint, bigint, bigint, bigint] } {
   const unknown = new Set<string>();
   const mask = (names: readonly string[] | undefined): bigint =>
     capabilityMask(names ?? [], (name) => unknown.add(name));
@@ -75,7 +76,7 @@ export function compileCapabilities(
     warn('ambient capabilities that are not both permitted and inheritable are left out');
   }
   for (const name of unknown) warn(`capability ${quote(name)} is not known to Linux, ignoring`);
-  return { bounding, effective: ['CAPABILITIES', effective, permitted, inheritable, ambient] };
+  return { bounding, sets: [effective, permitted, inheritable, ambient] };
 }
 
 /** Resource limits; each may stand once. */
@@ -125,7 +126,13 @@ export function compileAttributes(config: RuntimeConfig): readonly Instruction[]
   const { process, linux } = config;
   const instructions: Instruction[] = [];
   if (process.oomScoreAdj !== undefined) {
-    instructions.push(['PROC_WRITE', 'self/oom_score_adj', String(process.oomScoreAdj)]);
+    instructions.push([
+      'PROC_WRITE',
+      'self/oom_score_adj',
+      String(process.oomScoreAdj),
+      '',
+      LauncherStatus.limits,
+    ]);
   }
   instructions.push(...compileLimits(process.rlimits));
   if (linux.personality !== undefined) {
@@ -135,31 +142,35 @@ export function compileAttributes(config: RuntimeConfig): readonly Instruction[]
   }
   instructions.push(['DIRECTORY', normaliseInRoot(process.cwd, 'process.cwd')]);
   if (process.selinuxLabel !== undefined) {
-    instructions.push(['LABEL', 'self/attr/exec', '/sys/fs/selinux', process.selinuxLabel]);
+    instructions.push([
+      'PROC_WRITE',
+      'self/attr/exec',
+      process.selinuxLabel,
+      '/sys/fs/selinux',
+      LauncherStatus.label,
+    ]);
   }
   if (process.apparmorProfile !== undefined) {
     const module = '/sys/kernel/security/apparmor';
     instructions.push([
-      'LABEL',
+      'PROC_WRITE',
       'self/attr/apparmor/exec',
-      module,
       `exec ${process.apparmorProfile}`,
+      module,
+      LauncherStatus.label,
     ]);
   }
   return instructions;
 }
 
-/** The user, the groups and the umask as instructions. */
+/** The user, the groups, the umask and the bounding set as an instruction. */
 export function compileIdentity(
   user: CompiledUser,
-  umask: number | undefined,
-): readonly Instruction[] {
+  bounds: { readonly umask: number | undefined; readonly bounding: bigint },
+): Instruction {
   const groups = Buffer.alloc(user.groups.length * 4);
   for (const [index, gid] of user.groups.entries()) groups.writeUInt32LE(gid, index * 4);
-  return [
-    ['USER', user.uid, user.gid, groups],
-    ['UMASK', umask ?? DEFAULT_UMASK],
-  ];
+  return ['USER', user.uid, user.gid, groups, bounds.umask ?? DEFAULT_UMASK, bounds.bounding];
 }
 
 function limitValue(value: number): bigint {

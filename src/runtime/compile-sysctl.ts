@@ -1,6 +1,7 @@
 import { quote } from '../base/escape-text.js';
 import { OperationalError } from '../errors/operational-error.js';
 import type { CompiledNamespaces, LinuxNamespace } from './compile-namespaces.js';
+import { LauncherStatus } from './launcher-status.js';
 import type { Instruction } from './plan-format.js';
 
 /** Longest value, in bytes: the kernel takes a page. */
@@ -35,7 +36,7 @@ export function compileSysctl(
     if (value.includes('\n') || Buffer.byteLength(value) > MAX_VALUE_BYTES) {
       refuse(key, 'its value is not one line of a page at most');
     }
-    return ['PROC_WRITE', `sys/${path}`, value];
+    return ['PROC_WRITE', `sys/${path}`, value, '', LauncherStatus.sysctl];
   });
 }
 

@@ -36,6 +36,8 @@ export interface LaunchPlanOptions {
   readonly allowWritableRoot?: boolean;
   /** Bind sources that need not exist; {@link OPTIONAL_BIND_SOURCES} unless given. */
   readonly optionalBindSources?: readonly string[];
+  /** The control groups of the host that it will run on: version 2 unless given. */
+  readonly cgroupVersion?: 1 | 2;
   /** The systemd that will run it, for settings that older ones do not know. */
   readonly systemdVersion?: number;
 }

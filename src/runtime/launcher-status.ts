@@ -1,5 +1,8 @@
+/** Statuses that the compiler puts into plans. */
+export const LauncherStatus = { limits: 205, label: 229, sysctl: 248 } as const;
+
 /** A status that the launcher itself ends with. */
-export interface LauncherStatus {
+export interface LauncherStatusRow {
   readonly status: number;
   readonly name: string;
   readonly meaning: string;
@@ -9,7 +12,7 @@ export interface LauncherStatus {
  * The launcher's own exit statuses: a container's program never ran, or could not be watched. Below 244 they are
  * systemd's own numbers for the same failure, so `systemctl status` shows the right name for them.
  */
-export const LAUNCHER_STATUSES: readonly LauncherStatus[] = [
+export const LAUNCHER_STATUSES: readonly LauncherStatusRow[] = [
   { status: 200, name: 'CHDIR', meaning: 'the working directory cannot be entered' },
   { status: 203, name: 'EXEC', meaning: 'the program cannot be run' },
   { status: 205, name: 'LIMITS', meaning: 'a resource limit cannot be set' },

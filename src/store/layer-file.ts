@@ -118,8 +118,8 @@ class LayerEncoder {
       (directory.meta === undefined ? 0 : FLAG_NAMED) | (directory.opaque ? FLAG_OPAQUE : 0),
     );
     if (directory.meta !== undefined) this.#meta(directory.meta);
-    tree.number(directory.whiteouts.size);
-    for (const name of directory.whiteouts) tree.text(name);
+    tree.number(directory.whiteouts?.size ?? 0);
+    for (const name of directory.whiteouts ?? []) tree.text(name);
     tree.number(directory.entries.size);
     for (const [name, node] of directory.entries) {
       tree.text(name);
@@ -216,7 +216,10 @@ class LayerDecoder {
     const flags = reader.number();
     directory.opaque = (flags & FLAG_OPAQUE) !== 0;
     if ((flags & FLAG_NAMED) !== 0) directory.meta = this.#meta();
-    for (let left = reader.count(); left > 0; left -= 1) directory.whiteouts.add(this.#name());
+    for (let left = reader.count(); left > 0; left -= 1) {
+      directory.whiteouts ??= new Set();
+      directory.whiteouts.add(this.#name());
+    }
     for (let left = reader.count(); left > 0; left -= 1) {
       const name = this.#name();
       directory.entries.set(name, this.#node(depth));

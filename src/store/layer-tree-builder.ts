@@ -56,6 +56,7 @@ export class LayerTreeBuilder {
 
   addWhiteout(path: string): void {
     const { directory, name } = this.#place(path);
+    directory.whiteouts ??= new Set();
     directory.whiteouts.add(name);
   }
 

@@ -13,8 +13,8 @@ export interface LayerDirectory {
   meta: NodeMeta | undefined;
   /** Hides all that the layers below have here. */
   opaque: boolean;
-  /** Names that the layers below lose here. */
-  readonly whiteouts: Set<string>;
+  /** Names that the layers below lose here; undefined for none, as in nearly all of a million directories. */
+  whiteouts: Set<string> | undefined;
   readonly entries: Map<string, LayerNode>;
 }
 
@@ -41,7 +41,7 @@ export function impliedDirectory(): LayerDirectory {
     kind: 'directory',
     meta: undefined,
     opaque: false,
-    whiteouts: new Set(),
+    whiteouts: undefined,
     entries: new Map(),
   };
 }

@@ -84,7 +84,7 @@ class LayerMerge {
       }
     }
     if (layer.opaque) target.entries.clear();
-    for (const name of layer.whiteouts) target.entries.delete(name);
+    for (const name of layer.whiteouts ?? []) target.entries.delete(name);
   }
 
   #add(layer: LayerDirectory, stack: readonly MergedDirectory[]): void {

@@ -23,8 +23,6 @@ export interface At {
 export const AT_FDCWD = -100;
 /** `AT_SYMLINK_NOFOLLOW`. */
 export const AT_SYMLINK_NOFOLLOW = 0x100;
-/** `AT_EMPTY_PATH`. */
-export const AT_EMPTY_PATH = 0x1000;
 
 /** A function of a C library, bound by {@link bindLibc}. */
 export type NativeCall = (...args: readonly unknown[]) => number;

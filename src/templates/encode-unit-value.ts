@@ -81,7 +81,7 @@ function escapeWord(text: string): string {
 /** The first word is a path with prefixes that grant privileges (`+`, `!`) or hide failures (`-`); `$` is not expanded in it. */
 function refuseAsCommand(place: UnitPlace, part: ValuePart): void {
   const { text } = part.value;
-  if (place.firstWord === '' && !/^[/A-Za-z0-9_]/.test(text)) {
+  if (/^[-@:+!|]*$/.test(place.firstWord) && !/^[/A-Za-z0-9_]/.test(text)) {
     throw valueError(part.name, `in ${place.key}= it is the command and cannot begin so`);
   }
   if (text.includes('$')) {

@@ -23,8 +23,10 @@ const MAX_PARTS = 50_000;
 const MAX_LIST_ITEMS = 1_000;
 /** Nesting of blocks; deeper ones only serve to exhaust the stack. */
 const MAX_BLOCK_DEPTH = 16;
-/** The grammar of the library recurses on nested sub-expressions. */
-const MAX_PARENTHESES = 200;
+/** The library's parser takes quadratic time for nested sub-expressions, and its walker of white space recurses. */
+const MAX_CALL_DEPTH = 8;
+/** It takes about 25 µs for each tag: 50 of them are a large template, this many a quarter of a second. */
+const MAX_TAGS = 10_000;
 
 const HELPERS: Readonly<Record<string, ValueForm>> = {
   json: 'json',
@@ -41,9 +43,7 @@ type Path = hbs.AST.PathExpression;
  * @throws {@link OperationalError} TEMPLATE_INVALID
  */
 export function parseHandlebars(name: string, text: string): Template {
-  if ((text.match(/\(/g)?.length ?? 0) > MAX_PARENTHESES && /\(\s*\(/.test(text)) {
-    throw invalid(name, 'sub-expressions are nested too deeply');
-  }
+  refuseCostlyText(name, text);
   let program: hbs.AST.Program;
   try {
     program = Handlebars.parse(text);
@@ -65,6 +65,25 @@ export function parseHandlebars(name: string, text: string): Template {
       return interpreter.parts;
     },
   };
+}
+
+/** Looks at the text before the library's parser does. */
+function refuseCostlyText(name: string, text: string): void {
+  const tags = text.split('{{');
+  if (tags.length > MAX_TAGS) throw invalid(name, `it has more than ${MAX_TAGS} tags`);
+  for (const tag of tags.slice(1)) {
+    let depth = 0;
+    for (const character of tag.slice(0, endOfTag(tag))) {
+      if (character === '(') depth += 1;
+      else if (character === ')') depth -= 1;
+      if (depth > MAX_CALL_DEPTH) throw invalid(name, 'sub-expressions are nested too deeply');
+    }
+  }
+}
+
+function endOfTag(tag: string): number {
+  const end = tag.indexOf('}}');
+  return end === -1 ? tag.length : end;
 }
 
 function invalid(name: string, problem: string, node?: hbs.AST.Node): OperationalError {
@@ -157,15 +176,12 @@ class Checker {
       case 'PathExpression': {
         const path = expression as Path;
         if (isItemPath(path)) return;
-        const [name] = path.parts;
-        if (
-          path.data ||
-          path.parts.length !== 1 ||
-          !/^[_A-Za-z][_A-Za-z0-9]*$/.test(String(name))
-        ) {
+        const name = path.original;
+        // Neither `../A` nor `this.A` nor `A.b`: variables have one name and no insides.
+        if (path.data || path.parts.length !== 1 || !/^[_A-Za-z][_A-Za-z0-9]*$/.test(name)) {
           throw invalid(this.#name, `${quote(path.original)} is not a variable`, path);
         }
-        this.#variables.add(String(name));
+        this.#variables.add(name);
         return;
       }
       default:

@@ -19,6 +19,12 @@ export interface ImageSource extends AsyncDisposable {
 
   /** Opens a blob. The caller consumes or disposes of it, and verifies size and digest. Resumes where it can. */
   openBlob(descriptor: Descriptor, options: SourceOptions): Promise<BlobStream>;
+
+  /**
+   * Says that a blob which this source gave was not what was promised. Gives whether it can be had from another place, which
+   * the next {@link ImageSource.openBlob} then asks; a place that was wrong once is not asked again.
+   */
+  rejectBlob?(descriptor: Descriptor): boolean;
 }
 
 /** Options of every call that waits. */

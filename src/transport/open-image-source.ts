@@ -16,6 +16,16 @@ export interface TransportContext {
   readonly workingDirectory: string;
 }
 
+/** Options of {@link openImageSource}. */
+export interface OpenImageOptions {
+  readonly signal: AbortSignal;
+  /**
+   * Whether the store has an image of a name. If given, a short name that may mean several registries means the first that
+   * the store has, and no network is asked.
+   */
+  readonly isStored?: ((storeName: string) => Promise<boolean>) | undefined;
+}
+
 /**
  * Opens the image that a user names (see {@link parseImageName}). A short name that may mean several registries is looked for in
  * each, in their order, and means the first that has it.
@@ -26,7 +36,7 @@ export interface TransportContext {
 export async function openImageSource(
   text: string,
   context: TransportContext,
-  options: { readonly signal: AbortSignal },
+  options: OpenImageOptions,
 ): Promise<ImageSource> {
   const name = parseImageName(text, context.workingDirectory);
   if (name.kind === 'oci') return new OciLayoutSource(name);
@@ -34,7 +44,11 @@ export async function openImageSource(
   const sources = meanings.map((meaning) => new RegistrySource(meaning, context.registryClient));
   const [first, ...others] = sources;
   if (first === undefined) throw new Error('internal error: a reference without a meaning');
-  return others.length === 0 ? first : searchEach(sources, options.signal);
+  if (others.length === 0) return first;
+  for (const source of sources) {
+    if ((await options.isStored?.(source.storeName)) === true) return source;
+  }
+  return await searchEach(sources, options.signal);
 }
 
 async function searchEach(

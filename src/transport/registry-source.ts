@@ -18,6 +18,8 @@ export class RegistrySource implements ImageSource {
   readonly #client: RegistryClient;
   /** The place that answered last comes first. */
   #endpoints: readonly RegistryEndpoint[];
+  /** Which places gave bytes of a blob. */
+  readonly #givers = new Map<Digest, Set<RegistryEndpoint>>();
 
   constructor(resolved: ResolvedReference, client: RegistryClient) {
     this.#reference = resolved.reference;
@@ -52,6 +54,15 @@ export class RegistrySource implements ImageSource {
     );
   }
 
+  rejectBlob({ digest }: Descriptor): boolean {
+    const givers = this.#givers.get(digest);
+    const others = this.#endpoints.filter((endpoint) => givers?.has(endpoint) !== true);
+    this.#givers.delete(digest);
+    if (others.length === 0 || givers === undefined) return false;
+    this.#endpoints = others;
+    return true;
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     // The connections are the client's, which serves other sources too.
   }
@@ -63,11 +74,14 @@ export class RegistrySource implements ImageSource {
   ): AsyncGenerator<Uint8Array, void, undefined> {
     let offset = 0;
     const failures: unknown[] = [];
+    const givers = new Set<RegistryEndpoint>();
+    this.#givers.set(descriptor.digest, givers);
     for (const endpoint of this.#endpoints) {
       try {
         const session = await this.#client.session(endpoint);
         for await (const chunk of streamBlob(session, descriptor, { signal, offset })) {
           offset += chunk.length;
+          givers.add(endpoint);
           yield chunk;
         }
         return;

@@ -28,8 +28,9 @@ export function imageStoreContract(kind: StoreKind): void {
 
   async function withStore(
     body: (store: ImageStore, directory: string) => Promise<void>,
+    parent?: string,
   ): Promise<void> {
-    using dir = new TempDir(tmpdir()); // a real file system: links, times and attributes as in the field
+    using dir = new TempDir(parent);
     await using store = kind.open(`${dir.path}/store`);
     await body(store, dir.path);
   }
@@ -146,7 +147,7 @@ export function imageStoreContract(kind: StoreKind): void {
       ] as const) {
         assert.equal(tree.get(name)?.ino, tree.get(twin)?.ino, `${name} and ${twin} are one file`);
       }
-    });
+    }, tmpdir()); // a real file system: times and attributes as in the field
   });
 
   each(title('lays layers over each other'), ACCEPTED_LAYERS, async ({ layers, want }) => {

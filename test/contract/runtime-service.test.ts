@@ -136,7 +136,7 @@ test('the forking form writes the pid, and ends when the program runs', async ()
   using bed = new ContainerBed();
   const pidFile = bed.path('pid');
   bed.compile(['ids', ',', 'sleep', '20'], {}, { pidFile });
-  const child = bed.start();
+  const child = bed.start({}, 'ignore');
   assert.deepEqual(await ended(child), { status: 0, signal: null });
   const pid = Number(readFileSync(pidFile, 'utf8'));
   assert.match(readFileSync(`/proc/${pid}/status`, 'utf8'), /^Name:\tprobe$/m);

@@ -344,6 +344,47 @@ test('a naive client appends what R43 sends, which is why the answer to a range 
   assert.notEqual(sha256(Buffer.concat([first, rest])), sha256(layer));
 });
 
+test('a server that has nothing behind the cut is refused R45', async () => {
+  let cut = true;
+  await using registry = await serve((request, response) => {
+    const first = cut;
+    cut = false;
+    return first
+      ? cutAfter(layer, 100_000)(request, response)
+      : answer(416, { 'content-range': 'bytes */100000' })(request, response);
+  });
+  await using puller = new Puller();
+  await assertFails('REGISTRY_PROTOCOL', () => puller.pull(`${registry.host}/etcd:1`));
+  assert.deepEqual(await puller.store.listImages(), []);
+});
+
+test('what a redirect says besides its target is not read R28', async () => {
+  await using registry = await serve();
+  let sent = 0;
+  registry.interfere(
+    only(
+      forPath(blobPath),
+      (_request, response) => {
+        response.writeHead(307, {
+          location: `/v2/etcd${blobPath}?again`,
+          'content-encoding': 'gzip',
+        });
+        const chunk = Buffer.alloc(65_536);
+        const more = () => {
+          while (!response.destroyed && response.write(chunk)) sent += chunk.length;
+        };
+        response.on('drain', more);
+        more();
+        return true;
+      },
+      1,
+    ),
+  );
+  await using puller = new Puller();
+  await puller.pull(`${registry.host}/etcd:1`);
+  assert.ok(sent < 16 << 20, `${sent} bytes of a redirect were taken`);
+});
+
 test('a part that comes damaged after a cut is found by the hash that was carried on R46', async () => {
   let cut = true;
   await using registry = await serve((request, response) => {

@@ -10,7 +10,7 @@ import type { RetryPolicy } from '../../src/registry/retry.js';
 import { openEmbeddedStore } from '../../src/store/embedded/embedded-store.js';
 import type { ImageStore, StoredImage } from '../../src/store/image-store.js';
 import type { ImageSource } from '../../src/transport/image-source.js';
-import { openImageSource } from '../../src/transport/open-image-source.js';
+import { openImageSource, type OpenImageOptions } from '../../src/transport/open-image-source.js';
 import { TempDir } from './temp-dir.js';
 
 /** Tries as often as the real policy, without its patience. */
@@ -47,13 +47,13 @@ export class Puller implements AsyncDisposable {
     });
   }
 
-  open(name: string): Promise<ImageSource> {
+  open(name: string, options: Pick<OpenImageOptions, 'isStored'> = {}): Promise<ImageSource> {
     const context = {
       registryClient: this.#client,
       registriesConf: this.#conf,
       workingDirectory: '/',
     };
-    return openImageSource(name, context, { signal: new AbortController().signal });
+    return openImageSource(name, context, { ...options, signal: new AbortController().signal });
   }
 
   async prepare(name: string, platform = amd64): Promise<PullPlan> {

@@ -34,7 +34,7 @@ export function installCommand(context: CliContext): Command {
         },
       ],
       options: [
-        new Option('--system', 'install for the whole system (the default without --user)'),
+        new Option('--system', 'install for the whole system, as always (the spelling of atomic)'),
         new Option(
           '-n, --name <name>',
           'name of the container and its unit; the last part of the image name unless given',

@@ -67,14 +67,11 @@ static void check_instance(const char *name)
 }
 
 /* The parent keeps three descriptors at most: what it held of the sockets would keep them open for ever. */
-static void close_others(int pipe)
+static void close_others(int *pipe)
 {
-    unsigned keep[3] = { (unsigned)pipe, (unsigned)launch.notify_in, (unsigned)launch.notify_out };
-    for (unsigned first = 3, next = 0; next != ~0u; first = next + 1) {
-        next = ~0u;
-        for (int i = 0; i < 3; i++) if (keep[i] >= first && keep[i] < next) next = keep[i];
-        if (next > first) must(syscall(SYS_close_range, first, next - (next != ~0u), 0), STATUS_SYSTEM, "closing", "descriptors");
-    }
+    int *const keep[3] = { pipe, &launch.notify_in, &launch.notify_out };
+    for (int i = 0; i < 3; i++) if (*keep[i] >= 0) *keep[i] = must(fcntl(*keep[i], F_DUPFD_CLOEXEC, 900), STATUS_SYSTEM, "keeping", "descriptors");
+    must(syscall(SYS_close_range, 3, 899, 0), STATUS_SYSTEM, "closing", "descriptors");
 }
 
 static _Noreturn void stay(pid_t child, int pipe, bool stub)
@@ -82,13 +79,13 @@ static _Noreturn void stay(pid_t child, int pipe, bool stub)
     int status;
     char byte;
     /* Signals wait in our mask while the launcher's own code runs in the child: it ends with a program or a status. */
-    while (!stub && read(pipe, &byte, 1) < 0 && errno == EINTR) { }
+    bool failed = !stub && read(pipe, &byte, 1) != 0;
     if (launch.pid_file >= 0) {
-        if (waitpid(child, &status, WNOHANG) == child) end_as(status);
+        if (waitpid(child, &status, failed ? 0 : WNOHANG) == child) end_as(status);
         must(dprintf(launch.pid_file, "%d\n", (int)child), STATUS_PID_FILE, "writing", "the pid file");
         _exit(0);
     }
-    close_others(pipe);
+    close_others(&pipe);
     must(chdir("/"), STATUS_SYSTEM, "entering", "/");
     status = supervise(child, launch.notify_in >= 0);
     /* The stub ends with 0 when it has told how the program ended. */

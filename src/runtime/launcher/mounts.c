@@ -3,9 +3,7 @@
  * nothing is ever mounted by a host path. What is bound from the host is cloned before the namespaces are entered: it
  * keeps its peer group, and the container's user needs no way to it.
  */
-#include <linux/magic.h>
 #include <sys/sysmacros.h>
-#include <sys/vfs.h>
 
 #include "launch.h"
 
@@ -141,43 +139,20 @@ void attach_file_system(struct step *step)
     attach_to_path(tree, path);
 }
 
-/* Without a cgroup namespace, or on a version 1 host, the container sees the host's hierarchy, and never writes to it. */
-void open_cgroup(struct step *step)
-{
-    static const char host[] = "/sys/fs/cgroup";
-    struct statfs status;
-    must(statfs(host, &status), STATUS_MOUNT, "looking at", host);
-    if (status.f_type == CGROUP2_SUPER_MAGIC && step->field[2].number) return;
-    step->fd = must(clone_tree(AT_FDCWD, host, AT_RECURSIVE), STATUS_MOUNT, "opening", host);
-    change(step->fd, AT_RECURSIVE, (struct mount_attr){ .attr_set = step->field[1].number | MOUNT_ATTR_RDONLY, .propagation = MS_PRIVATE }, host);
-}
-
-void attach_cgroup(struct step *step)
-{
-    if (step->fd < 0) step->fd = finish_file_system(new_file_system("cgroup2"), step->field[1].number, step->field[0].text);
-    attach_to_path(step->fd, step->field[0].text);
-}
-
-void make_device(struct step *step)
+/* A device node, a pipe or a link; one that is there already must be the same. */
+void make_node(struct step *step)
 {
     const struct field *field = step->field;
     const char *last, *path = field[0].text;
     struct stat status;
+    mode_t mode = (mode_t)field[1].number;
     dev_t device = makedev(field[2].number, field[3].number);
-    int parent = must(open_parent(path, &last), STATUS_DEVICE, "making the device", path);
-    if (mknodat(parent, last, (mode_t)field[1].number, device) == 0) {
-        must(fchownat(parent, last, (uid_t)field[4].number, (gid_t)field[5].number, AT_SYMLINK_NOFOLLOW), STATUS_DEVICE, "giving away the device", path);
-    } else if (errno != EEXIST) fail(STATUS_DEVICE, "making the device", path);
-    must(fstatat(parent, last, &status, AT_SYMLINK_NOFOLLOW), STATUS_DEVICE, "looking at the device", path);
-    if (status.st_rdev != device || (status.st_mode & S_IFMT) != (field[1].number & S_IFMT)) errno = EEXIST, fail(STATUS_DEVICE, "making the device", path);
-    close(parent);
-}
-
-void make_symlink(struct step *step)
-{
-    const char *last;
-    int parent = must(open_parent(step->field[1].text, &last), STATUS_DEVICE, "making the link", step->field[1].text);
-    if (symlinkat(step->field[0].text, parent, last) < 0 && errno != EEXIST) fail(STATUS_DEVICE, "making the link", step->field[1].text);
+    int parent = must(open_parent(path, &last), STATUS_DEVICE, "making", path);
+    if ((S_ISLNK(mode) ? symlinkat(field[6].text, parent, last) : mknodat(parent, last, mode, device)) == 0) {
+        must(fchownat(parent, last, (uid_t)field[4].number, (gid_t)field[5].number, AT_SYMLINK_NOFOLLOW), STATUS_DEVICE, "giving away", path);
+    } else if (errno != EEXIST) fail(STATUS_DEVICE, "making", path);
+    must(fstatat(parent, last, &status, AT_SYMLINK_NOFOLLOW), STATUS_DEVICE, "looking at", path);
+    if (!S_ISLNK(mode) && (status.st_rdev != device || (status.st_mode ^ mode) & S_IFMT)) errno = EEXIST, fail(STATUS_DEVICE, "making", path);
     close(parent);
 }
 
@@ -188,12 +163,19 @@ void make_mount_read_only(struct step *step)
     close(mount);
 }
 
+/* What is to be hidden or protected may not be there at all. */
+static int open_if_there(const char *path)
+{
+    int target = open_in_root(path, 0);
+    if (target < 0 && errno != ENOENT && errno != ENOTDIR) fail(STATUS_MOUNT, "opening", path);
+    return target;
+}
+
 void make_path_read_only(struct step *step)
 {
     const char *path = step->field[0].text;
-    int target = open_in_root(path, 0);
-    if (target < 0 && (errno == ENOENT || errno == ENOTDIR)) return;
-    must(target, STATUS_MOUNT, "opening", path);
+    int target = open_if_there(path);
+    if (target < 0) return;
     int tree = must(clone_tree(target, "", AT_EMPTY_PATH | AT_RECURSIVE), STATUS_MOUNT, "making read-only", path);
     change(tree, AT_RECURSIVE, (struct mount_attr){ .attr_set = MOUNT_ATTR_RDONLY }, path);
     attach(tree, target, path);
@@ -214,9 +196,8 @@ void mask_path(struct step *step)
 {
     const char *path = step->field[0].text;
     struct stat status;
-    int target = open_in_root(path, 0), tree = step->fd;
-    if (target < 0 && (errno == ENOENT || errno == ENOTDIR)) return;
-    must(target, STATUS_MOUNT, "opening", path);
+    int target = open_if_there(path), tree = step->fd;
+    if (target < 0) return;
     must(fstat(target, &status), STATUS_MOUNT, "looking at", path);
     if (S_ISDIR(status.st_mode)) tree = finish_file_system(new_file_system("tmpfs"), MOUNT_ATTR_RDONLY | STRICT, path);
     attach(tree, target, path);

@@ -83,7 +83,7 @@ void enter_mount_namespace(void)
     bool proc = false;
     for (struct step *step = launch.steps; step < launch.steps + launch.count; step++) {
         if (step->op == OP_JOIN && step->field[0].number == CLONE_NEWNS) must(setns(step->fd, CLONE_NEWNS), STATUS_NAMESPACE, "joining", step->field[1].text);
-        proc |= step->op == OP_PROC_WRITE || step->op == OP_LABEL;
+        proc |= step->op == OP_PROC_WRITE && step->fd == 0;
     }
     must(unshare((int)(launch.unshare & CLONE_NEWNS)), STATUS_NAMESPACE, "making", "the mount namespace");
     if (proc) launch.proc = finish_file_system(new_file_system("proc"), MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC, "/proc");

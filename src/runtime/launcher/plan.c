@@ -84,7 +84,7 @@ static void check_step(const struct step *step)
     if (step->op == OP_USER && (field[2].length % 4 || field[2].length > 4 * 65536)) refuse("the list of groups");
     if (step->op == OP_SECCOMP && (field[1].length % 8 || field[1].length == 0 || field[1].length > 8 * 4096)) refuse("the filter");
     if (step->op == OP_RLIMIT && field[0].number > 15) refuse("a limit has no such number");
-    if (step->op == OP_UMASK && field[0].number > 0777) refuse("the umask");
+    if (step->op == OP_USER && field[3].number > 0777) refuse("the umask");
 }
 
 static void check_whole(void)

@@ -10,14 +10,12 @@
 
 #include "launch.h"
 
-void write_proc(struct step *step) { write_file(launch.proc, step->field[0].text, step->field[1].text, STATUS_SYSCTL); }
-
 /* A label is asked for only where its module is: published images name SELinux types, and run on hosts without it. */
-void find_module(struct step *step) { step->fd = access(step->field[1].text, F_OK); }
+void find_module(struct step *step) { step->fd = *step->field[2].text ? access(step->field[2].text, F_OK) : 0; }
 
-void set_label(struct step *step)
+void write_proc(struct step *step)
 {
-    if (step->fd == 0) write_file(launch.proc, step->field[0].text, step->field[2].text, STATUS_LABEL);
+    if (step->fd == 0) write_file(launch.proc, step->field[0].text, step->field[1].text, (int)step->field[3].number);
 }
 
 void join_keyring(struct step *step)
@@ -48,18 +46,15 @@ void load_seccomp(struct step *step)
     must(syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, step->field[0].number, &program), STATUS_SECCOMP, "loading", "the system call filter");
 }
 
-void drop_bounding(struct step *step)
-{
-    for (unsigned long i = 0; i < 64; i++) {
-        if (step->field[0].number >> i & 1) continue;
-        if (prctl(PR_CAPBSET_DROP, i, 0, 0, 0) < 0 && errno != EINVAL) fail(STATUS_CAPABILITIES, "dropping", "capabilities");
-    }
-}
-
 void become_user(struct step *step)
 {
     uid_t uid = (uid_t)step->field[0].number;
     gid_t gid = (gid_t)step->field[1].number;
+    for (unsigned long i = 0; i < 64; i++) {
+        if (step->field[4].number >> i & 1) continue; /* in the bounding set */
+        if (prctl(PR_CAPBSET_DROP, i, 0, 0, 0) < 0 && errno != EINVAL) fail(STATUS_CAPABILITIES, "dropping", "capabilities");
+    }
+    umask((mode_t)step->field[3].number);
     must(prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0), STATUS_USER, "keeping", "capabilities");
     must(setgroups(step->field[2].length / 4, (const gid_t *)step->field[2].text), STATUS_USER, "taking", "the groups");
     must(setresgid(gid, gid, gid), STATUS_USER, "becoming", "the group");
@@ -79,15 +74,9 @@ void set_capabilities(struct step *step)
     must(syscall(SYS_capset, &header, data), STATUS_CAPABILITIES, "setting", "capabilities");
     prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
     for (unsigned long i = 0; i < 64; i++) if (set[3] >> i & 1) must(prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, i, 0, 0), STATUS_CAPABILITIES, "raising", "capabilities");
+    if (step->field[4].number) must(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), STATUS_PRIVILEGES, "forbidding", "new privileges");
 }
 
-void forbid_new_privileges(struct step *unused)
-{
-    (void)unused;
-    must(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), STATUS_PRIVILEGES, "forbidding", "new privileges");
-}
-
-void set_umask(struct step *step) { umask((mode_t)step->field[0].number); }
 void take_argument(struct step *step) { launch.arguments[launch.argument_count++] = (char *)step->field[0].text; }
 void take_environment(struct step *step) { launch.environment[launch.environment_count++] = (char *)step->field[0].text; }
 

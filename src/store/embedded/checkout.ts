@@ -112,8 +112,8 @@ export class Checkout {
         renewObject({ object, tempPath, meta: node.meta });
         linkAt(object, at);
       } else if (isErrno(error, 'EXDEV', 'EPERM')) {
-        // Another file system, or one that lets nobody link what is not his own (fs.protected_hardlinks, FAT).
-        this.#canLink = false;
+        // Another file system; or this one file may not be linked (immutable, or not ours: fs.protected_hardlinks).
+        if (error.code === 'EXDEV') this.#canLink = false;
         this.#make(node, at, frame);
         return;
       } else if (isErrno(error, 'ENOENT')) throw objectMissing(node);

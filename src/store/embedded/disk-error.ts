@@ -1,6 +1,7 @@
 import { quote } from '../../base/escape-text.js';
 import { isErrno } from '../../errors/is-errno.js';
 import { OperationalError } from '../../errors/operational-error.js';
+import { isPrivileged } from './apply-meta.js';
 
 /** The value to throw for `error` met while writing below `place`: full disks, missing rights and read-only places by name. */
 export function diskError(error: unknown, place: string): unknown {
@@ -11,8 +12,8 @@ export function diskError(error: unknown, place: string): unknown {
       cause: error,
     });
   }
-  if (isErrno(error, 'EACCES', 'EPERM')) {
-    return new OperationalError('NEEDS_ROOT', `cannot write to ${quote(place)}`, { cause: error });
+  if (isErrno(error, 'EACCES', 'EPERM') && !isPrivileged()) {
+    return new OperationalError('NEEDS_ROOT', `no access to ${quote(place)}`, { cause: error });
   }
   if (isErrno(error, 'EROFS')) {
     return new OperationalError(
@@ -26,7 +27,7 @@ export function diskError(error: unknown, place: string): unknown {
   if (error instanceof OperationalError || !(error instanceof Error) || !('syscall' in error)) {
     return error;
   }
-  return new OperationalError('SYSTEM_CALL_FAILED', `cannot write to ${quote(place)}`, {
+  return new OperationalError('SYSTEM_CALL_FAILED', `cannot use ${quote(place)}`, {
     cause: error,
   });
 }

@@ -159,7 +159,7 @@ class EmbeddedStore implements ImageStore {
       throw new OperationalError('BUSY', 'cannot prune the store while a layer is being taken in');
     }
     this.#lastTree = undefined;
-    this.#place.letGo();
+    await this.#place.letGo();
     const lock = await acquireLock(this.#place.path('lock'), { mode: 'exclusive' });
     try {
       return await onDiskAsync(this.#place.root, () =>
@@ -186,9 +186,8 @@ class EmbeddedStore implements ImageStore {
     });
   }
 
-  // eslint-disable-next-line @typescript-eslint/require-await -- part of an interface that others need it for
   async [Symbol.asyncDispose](): Promise<void> {
-    this.#place[Symbol.dispose]();
+    await this.#place[Symbol.asyncDispose]();
   }
 
   async #prepare(): Promise<void> {

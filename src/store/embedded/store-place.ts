@@ -1,25 +1,18 @@
-import {
-  closeSync,
-  constants,
-  mkdirSync,
-  openSync,
-  readFileSync,
-  rmSync,
-  symlinkSync,
-} from 'node:fs';
-import { randomBytes } from 'node:crypto';
+import { closeSync, constants, mkdirSync, openSync, readFileSync, symlinkSync } from 'node:fs';
+import { dirname } from 'node:path';
 
 import { writeFileAtomically } from '../../base/atomic-file.js';
 import { quote } from '../../base/escape-text.js';
 import { isErrno } from '../../errors/is-errno.js';
 import { OperationalError } from '../../errors/operational-error.js';
-import { linkAt, setTimeOf } from '../../sys/at.js';
+import { linkAt } from '../../sys/at.js';
 import { acquireLock, type LockFile } from '../../sys/lock-file.js';
 import { AT_FDCWD } from '../../sys/libc.js';
 import { setXattr } from '../../sys/xattrs.js';
 import { isPrivileged } from './apply-meta.js';
 import { diskError, onDisk } from './disk-error.js';
 import { OBJECT_FOLDERS } from './object-name.js';
+import { TempArea } from './temp-area.js';
 
 /*
  * The embedded store on disk:
@@ -42,11 +35,11 @@ const FORMAT = 1;
 const FOLDERS = ['objects', 'layers', 'images', 'names', 'tmp'];
 
 /** The folder of a store: made when something is first written, checked once, locked as needed. */
-export class StorePlace implements Disposable {
+export class StorePlace implements AsyncDisposable {
   readonly root: string;
   #checked = false;
   #prepared = false;
-  #lock: LockFile | undefined;
+  #lock: Promise<LockFile> | undefined;
   #objectsFd: number | undefined;
 
   constructor(root: string) {
@@ -92,13 +85,12 @@ export class StorePlace implements Disposable {
     if (this.#prepared) return;
     if (!this.exists()) {
       try {
-        mkdirSync(this.root, { recursive: true, mode: 0o700 });
         // Two at once do the same, and only the last step counts.
-        for (const folder of FOLDERS)
-          mkdirSync(this.path(folder), { recursive: true, mode: 0o700 });
+        makeFolder(this.root);
+        for (const folder of FOLDERS) makeFolder(this.path(folder));
         this.#probe();
         for (const folder of OBJECT_FOLDERS) {
-          mkdirSync(this.path('objects', folder), { recursive: true, mode: 0o700 });
+          makeFolder(this.path('objects', folder));
         }
         await writeFileAtomically(this.path('format'), `${FORMAT_NAME} ${FORMAT}\n`);
       } catch (error) {
@@ -111,13 +103,25 @@ export class StorePlace implements Disposable {
 
   /** Holds the store so that nothing is removed from it, until this place is disposed of. Idempotent. */
   async hold(signal?: AbortSignal): Promise<void> {
-    this.#lock ??= await acquireLock(this.path('lock'), { mode: 'shared', signal });
+    // The promise is kept, not the lock: layers come in side by side, and each of them asks.
+    this.#lock ??= acquireLock(this.path('lock'), { mode: 'shared', signal });
+    try {
+      await this.#lock;
+    } catch (error) {
+      this.#lock = undefined;
+      throw error;
+    }
   }
 
   /** Lets go what {@link StorePlace.hold} holds. */
-  letGo(): void {
-    this.#lock?.release();
+  async letGo(): Promise<void> {
+    const lock = this.#lock;
     this.#lock = undefined;
+    try {
+      (await lock)?.release();
+    } catch {
+      // It was never had, and whoever waited for it has been told.
+    }
   }
 
   /** A descriptor of `objects/`; closed with this place. */
@@ -126,41 +130,34 @@ export class StorePlace implements Disposable {
     return this.#objectsFd;
   }
 
-  [Symbol.dispose](): void {
-    this.letGo();
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.letGo();
     if (this.#objectsFd !== undefined) closeSync(this.#objectsFd);
     this.#objectsFd = undefined;
   }
 
   /** Tries what a store needs of its file system, so that the answer is one line now and not a riddle in the middle of a layer. */
   #probe(): void {
-    const probe = this.path('tmp', `probe-${randomBytes(6).toString('hex')}`);
-    mkdirSync(probe, { mode: 0o700 });
+    using area = new TempArea(this.path('tmp'));
+    const probe = area.path;
+    const fd = openSync(`${probe}/file`, 'wx', 0o600);
     try {
-      const fd = openSync(`${probe}/file`, 'wx', 0o600);
-      try {
-        this.#needs('hard links', () => {
-          linkAt(
-            { dirFd: AT_FDCWD, name: byteString(`${probe}/file`) },
-            { dirFd: AT_FDCWD, name: byteString(`${probe}/link`) },
-          );
-        });
-        this.#needs('symbolic links', () => {
-          symlinkSync('target', `${probe}/symlink`);
-        });
-        this.#needs('extended attributes', () => {
-          // tmpfs has had the trusted ones for long, those of users since 6.6 only
-          const name = isPrivileged() ? 'trusted.berth' : 'user.berth';
-          setXattr(fd, { name, value: Buffer.from('1') });
-        });
-        this.#needs('times before the present', () => {
-          setTimeOf(fd, { seconds: 1, nanoseconds: 1 });
-        });
-      } finally {
-        closeSync(fd);
-      }
+      this.#needs('hard links', () => {
+        linkAt(
+          { dirFd: AT_FDCWD, name: byteString(`${probe}/file`) },
+          { dirFd: AT_FDCWD, name: byteString(`${probe}/link`) },
+        );
+      });
+      this.#needs('symbolic links', () => {
+        symlinkSync('target', `${probe}/symlink`);
+      });
+      this.#needs('extended attributes', () => {
+        // tmpfs has had the trusted ones for long, those of users since 6.6 only
+        const name = isPrivileged() ? 'trusted.berth' : 'user.berth';
+        setXattr(fd, { name, value: Buffer.from('1') });
+      });
     } finally {
-      rmSync(probe, { recursive: true, force: true });
+      closeSync(fd);
     }
   }
 
@@ -176,6 +173,18 @@ export class StorePlace implements Disposable {
         { hint: 'use ext4, XFS, btrfs or tmpfs: BERTH_STATE_DIR chooses the place', cause: error },
       );
     }
+  }
+}
+
+/** As `mkdir -p`. Node's own says ENOENT where the file system is read-only. */
+function makeFolder(path: string): void {
+  try {
+    mkdirSync(path, { mode: 0o700 });
+  } catch (error) {
+    if (isErrno(error, 'EEXIST')) return;
+    if (!isErrno(error, 'ENOENT') || dirname(path) === path) throw error;
+    makeFolder(dirname(path));
+    makeFolder(path);
   }
 }
 

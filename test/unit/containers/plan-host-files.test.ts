@@ -24,7 +24,7 @@ function request(
     renderTemplate: (_path, text) => text.replaceAll('$NAME', 'etcd'),
     readFile: (node, maxBytes) => tree.readFile(node, { maxBytes }),
     policy: { allowed: [] },
-    keepExisting: false,
+    onConflict: 'refuse',
     ownerOf: () => undefined,
     ...more,
   };
@@ -167,7 +167,7 @@ test('planHostFiles() refuses H01 a different file of the host, or keeps it if t
   writeFileSync(`${dir.path}/etc/etcd/etcd.conf`, 'of the administrator');
   await assertFails('HOST_FILE_EXISTS', () => planHostFiles(plain));
   const { files, warnings } = await planHostFiles(
-    request(dir.path, hostfs, { keepExisting: true }),
+    request(dir.path, hostfs, { onConflict: 'keep' }),
   );
   assert.deepEqual(files, [], "the administrator's file would be overwritten");
   assert.equal(warnings.length, 1);
@@ -192,4 +192,15 @@ test('planHostFiles() refuses a parent that is a link to nowhere', async () => {
   const asked = request(dir.path, { etc: { etcd: { x: 'x' } } });
   symlinkSync('/nowhere', `${dir.path}/etc/etcd`);
   await assertFails('HOST_PATH_REFUSED', () => planHostFiles(asked));
+});
+
+test('planHostFiles() only shows a conflict where a plan is asked for', async () => {
+  using dir = new TempDir();
+  const hostfs = { etc: { etcd: { 'etcd.conf': 'of the image' } } };
+  const asked = request(dir.path, hostfs, { onConflict: 'show' });
+  mkdirSync(`${dir.path}/etc/etcd`);
+  writeFileSync(`${dir.path}/etc/etcd/etcd.conf`, 'of the administrator');
+  const { files, warnings } = await planHostFiles(asked);
+  assert.equal(files[0]?.shownText, 'of the image');
+  assert.match(warnings[0] ?? '', /would be refused/);
 });

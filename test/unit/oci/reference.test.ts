@@ -124,6 +124,16 @@ test('parseReference() throws nothing but REFERENCE_INVALID', () => {
   );
 });
 
+test('parseReference() shows no password R57', async () => {
+  const error = await assertFails('REFERENCE_INVALID', () =>
+    parseReference('me:secret@host.example/etcd'),
+  );
+  assert.match(
+    error.message,
+    /^'…@host\.example\/etcd' is not an image reference: a registry takes/,
+  );
+});
+
 test('effectiveTag() is latest only where nothing else is said', () => {
   assert.equal(effectiveTag(parseReference('etcd')), 'latest');
   assert.equal(effectiveTag(parseReference('etcd:1')), '1');

@@ -16,7 +16,7 @@ test('INSTRUCTIONS is the table of the launcher', () => {
 test('encodePlan() lays a plan out as the comment says', () => {
   const plan = encodePlan([
     ['NAME', 'etcd'],
-    ['UMASK', 15],
+    ['PERSONALITY', 8],
   ]);
   assert.equal(
     plan.toString('hex'),
@@ -27,7 +27,7 @@ test('encodePlan() lays a plan out as the comment says', () => {
       plan.subarray(16, 20).toString('hex'),
       '02000000',
       '010000000c000000' + '05000000' + '6574636400000000',
-      '2300000004000000' + '0f000000',
+      '1900000004000000' + '08000000',
     ].join(''),
   );
 });

@@ -71,6 +71,24 @@ test('a mirror that dies in the middle of a layer is replaced there', async () =
   );
 });
 
+test("R01 wrong content of a mirror is replaced by the registry's, wrong content of the registry by nothing", async () => {
+  await using registry = await serve('etcd');
+  await using mirror = await serve('mirrored/etcd');
+  const wrong = Buffer.from(layer);
+  wrong[600] = 0;
+  mirror.interfere(only(forPath(sha256(layer)), answer(200, {}, wrong)));
+  await using puller = new Puller({ registriesConf: mirrored(registry, mirror) });
+  await puller.pull(`${registry.host}/etcd:1`);
+  const asked = ({ blobRequests }: FakeRegistry) =>
+    blobRequests.filter(({ url }) => url.includes(sha256(layer))).length;
+  assert.deepEqual([asked(mirror), asked(registry)], [1, 1]);
+  registry.interfere(only(forPath(sha256(layer)), answer(200, {}, wrong)));
+  await using other = new Puller({ registriesConf: mirrored(registry, mirror) });
+  await assertFails('CONTENT_MISMATCH', () => other.pull(`${registry.host}/etcd:1`));
+  assert.deepEqual([asked(mirror), asked(registry)], [2, 2]);
+  assert.deepEqual(await other.store.listImages(), []);
+});
+
 test('when nobody has it, what the registry itself says counts', async () => {
   await using registry = await serve('etcd');
   await using mirror = await serve('mirrored/etcd');
@@ -103,6 +121,20 @@ test('a short name does not mean another image because a registry is out of orde
     registriesConf: parse(`unqualified-search-registries = ["${first.host}", "${second.host}"]`),
   });
   await assertFails('REGISTRY_TEMPORARY', () => puller.prepare('etcd:1'));
+});
+
+test('a short name means what the store has, with no network, where that is asked for', async () => {
+  const gone = await serve('etcd');
+  await using second = await serve('etcd');
+  await using puller = new Puller({
+    registriesConf: parse(`unqualified-search-registries = ["${gone.host}", "${second.host}"]`),
+  });
+  const { names } = await puller.pull('etcd:1');
+  await gone[Symbol.asyncDispose]();
+  const isStored = async (name: string) => (await puller.store.findImage(name)) !== undefined;
+  const source = await puller.open('etcd:1', { isStored });
+  assert.deepEqual([source.storeName], names);
+  await assertFails('REGISTRY_UNREACHABLE', () => puller.open('etcd:1'));
 });
 
 test('a reference with tag and digest is resolved and filed by its digest', async () => {

@@ -1,0 +1,198 @@
+import assert from 'node:assert/strict';
+import { execFileSync, spawnSync } from 'node:child_process';
+import {
+  chmodSync,
+  chownSync,
+  mkdtempSync,
+  readFileSync,
+  readdirSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, test } from 'node:test';
+
+import { planChecksum } from '../../src/runtime/plan-format.js';
+import { projectRoot } from '../support/cache-folder.js';
+import { each } from '../support/each.js';
+import { ContainerBed, launcher } from '../support/launched-container.js';
+
+const REFUSED = 245;
+
+const bed = new ContainerBed();
+bed.compile(['write', '/data/mark'], {
+  hostname: 'box',
+  process: { rlimits: [{ type: 'RLIMIT_NOFILE', soft: 10, hard: 20 }], oomScoreAdj: 3 },
+  mounts: [{ destination: '/data', source: bed.hostDirectory('data'), options: ['rbind'] }],
+  linux: {
+    namespaces: [{ type: 'pid' }, { type: 'mount' }, { type: 'uts' }],
+    seccomp: {
+      defaultAction: 'SCMP_ACT_ALLOW',
+      syscalls: [{ names: ['ptrace'], action: 'SCMP_ACT_ERRNO' }],
+    },
+    maskedPaths: ['/proc/kcore'],
+  },
+});
+const sample = readFileSync(bed.plan);
+const folder = mkdtempSync(join(tmpdir(), 'berth-test-'));
+after(() => {
+  bed[Symbol.dispose]();
+  execFileSync('rm', ['-rf', folder]);
+});
+
+function check(plan: Uint8Array, program = launcher): { status: number | null; stderr: string } {
+  const path = join(folder, 'plan');
+  writeFileSync(path, plan);
+  const { status, stderr } = spawnSync(program, ['--check', path], { encoding: 'utf8' });
+  return { status, stderr };
+}
+
+function withChecksum(plan: Buffer): Buffer {
+  if (plan.length >= 24) plan.writeUInt32LE(planChecksum(plan), 16);
+  return plan;
+}
+
+/** A small generator with a fixed seed: a failure can be had again. */
+function* numbers(seed: number): Generator<number, never> {
+  for (let state = seed; ;) {
+    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
+    yield state >>> 8;
+  }
+}
+
+test('control: the sample itself is taken', () => {
+  assert.deepEqual(check(sample), { status: 0, stderr: '' });
+});
+
+test('a plan with any byte changed is refused', () => {
+  for (const index of sample.keys()) {
+    const damaged = Buffer.from(sample);
+    damaged[index] = (damaged[index] ?? 0) ^ (1 << (index % 8));
+    const { status, stderr } = check(damaged);
+    assert.equal(status, REFUSED, `byte ${index} was changed and nobody noticed: ${stderr}`);
+  }
+});
+
+test('a plan that is cut short anywhere is refused', () => {
+  for (let length = 0; length < sample.length; length += 7) {
+    assert.equal(check(sample.subarray(0, length)).status, REFUSED, `cut to ${length} bytes`);
+  }
+});
+
+test('a refused plan has changed nothing', () => {
+  const path = bed.path('damaged.plan');
+  const damaged = Buffer.from(sample);
+  damaged[sample.length - 5] = (damaged[sample.length - 5] ?? 0) ^ 1;
+  writeFileSync(path, damaged);
+  const mounts = readFileSync('/proc/self/mountinfo', 'utf8');
+  const trace = spawnSync(launcher, [path], { encoding: 'utf8' });
+  assert.equal(trace.status, REFUSED);
+  assert.match(trace.stderr, /the launch plan is damaged, refusing it: 'its checksum is wrong'/);
+  assert.deepEqual(readdirSync(bed.path('data')), [], 'the program ran');
+  assert.equal(readFileSync('/proc/self/mountinfo', 'utf8'), mounts);
+});
+
+each<{ name: string; spoil: (path: string) => void }>(
+  'a plan that others can write is refused',
+  [
+    {
+      name: "another user's",
+      spoil: (path) => {
+        chownSync(path, 1234, 0);
+      },
+    },
+    {
+      name: 'writable by a group',
+      spoil: (path) => {
+        chmodSync(path, 0o664);
+      },
+    },
+    {
+      name: 'writable by all',
+      spoil: (path) => {
+        chmodSync(path, 0o646);
+      },
+    },
+  ],
+  ({ spoil }) => {
+    const path = bed.path('spoiled.plan');
+    writeFileSync(path, sample);
+    spoil(path);
+    const { status, stderr } = spawnSync(launcher, [path], { encoding: 'utf8' });
+    assert.equal(status, REFUSED, 'root ran what a user wrote');
+    assert.match(stderr, /not root's alone/);
+    assert.deepEqual(readdirSync(bed.path('data')), []);
+  },
+);
+
+each<{ name: string; path: string }>(
+  'what is not a plan is refused',
+  [
+    { name: 'a directory', path: '/etc' },
+    { name: 'a device', path: '/dev/zero' },
+    { name: 'nothing', path: '/not/there' },
+    { name: 'a text', path: '/etc/passwd' },
+  ],
+  ({ path }) => {
+    assert.equal(spawnSync(launcher, [path]).status, REFUSED);
+  },
+);
+
+test('no plan, however wrong, makes the launcher read or write what is not its own', () => {
+  const program = join(folder, 'launch-sanitized');
+  const sources = join(projectRoot, 'src/runtime/launcher');
+  const files = readdirSync(sources).filter((name) => name.endsWith('.c'));
+  execFileSync('cc', [
+    '-std=gnu11',
+    '-D_GNU_SOURCE',
+    '-g',
+    '-O1',
+    '-fsanitize=address,undefined',
+    '-fno-sanitize-recover=all',
+    '-o',
+    program,
+    ...files.map((name) => join(sources, name)),
+  ]);
+  assert.deepEqual(check(sample, program), { status: 0, stderr: '' });
+  const random = numbers(20_261_121);
+  const next = (below: number): number => random.next().value % below;
+  let taken = 0;
+  for (let round = 0; round < 400; round++) {
+    // Some mutations hit the header and fail at once; those of the body get a checksum that fits.
+    let plan = Buffer.from(sample);
+    for (let change = next(4); change >= 0; change--) {
+      const at = 20 + next(plan.length - 24);
+      const aligned = at - (at % 4);
+      switch (next(5)) {
+        case 0:
+          plan[at] = next(256);
+          break;
+        case 1:
+          plan.writeUInt32LE(
+            [0, 1, 0x7fff_ffff, 0xffff_ffff, plan.length, next(64)][next(6)] ?? 0,
+            aligned,
+          );
+          break;
+        case 2:
+          plan = Buffer.concat([
+            plan.subarray(0, aligned),
+            plan.subarray(aligned + 4 * (1 + next(8))),
+          ]);
+          break;
+        case 3:
+          plan = Buffer.concat([plan.subarray(0, aligned), plan.subarray(aligned - 4 * next(8))]);
+          break;
+        default:
+          plan[at] = (plan[at] ?? 0) ^ (1 << next(8));
+      }
+      if (plan.length < 32) plan = Buffer.from(sample);
+    }
+    plan.writeUInt32LE(plan.length, 12);
+    const { status, stderr } = check(withChecksum(plan), program);
+    if (status === 0) taken++;
+    assert.ok(status === 0 || status === REFUSED, `round ${round} ended with ${status}: ${stderr}`);
+    assert.doesNotMatch(stderr, /Sanitizer|runtime error/, `round ${round}`);
+  }
+  // Both answers have to come up, or the mutations test nothing.
+  assert.ok(taken > 0 && taken < 400, `${taken} of 400 were taken`);
+});
