@@ -6,12 +6,14 @@ import { parseStrictJson, type JsonObject, type JsonValue } from '../base/strict
 import { isErrno } from '../errors/is-errno.js';
 import { OperationalError } from '../errors/operational-error.js';
 import { DOCKER_HUB } from '../oci/reference.js';
+import { askCredentialHelper } from './credential-helper.js';
 import type { Credentials, FindCredentials } from './credentials.js';
 
 /** Largest auth.json in bytes; one with a hundred registries has some 50 KB. */
 const MAX_AUTH_FILE_BYTES = 1024 * 1024;
 
 /** What docker calls its hub in config.json. */
+const DOCKER_HUB_URL = 'https://index.docker.io/v1/';
 const DOCKER_HUB_KEYS = ['index.docker.io/v1', 'index.docker.io', 'registry-1.docker.io'];
 
 /** What decides where credentials are looked for. */
@@ -44,36 +46,56 @@ export function listAuthFiles({ env, uid }: AuthFileOptions): readonly string[] 
  * or its registry decides; an entry counts for exactly the name that it has, never for a similar one (CVE-2021-41092).
  * The files are read when the first registry asks, and not again.
  */
-export function createCredentialFinder(paths: readonly string[]): FindCredentials {
+export function createCredentialFinder(
+  paths: readonly string[],
+  helperEnv: Readonly<Record<string, string>> = {},
+): FindCredentials {
   let loading: Promise<readonly AuthFile[]> | undefined;
   return async ({ registry, repository }) => {
     loading ??= Promise.all(paths.map(loadAuthFile));
     const keys = keysFor(registry, repository);
     for (const file of await loading) {
-      for (const key of keys) {
-        const found = file.get(key);
-        if (found !== undefined) return found;
-      }
+      const found = findInFile(file, keys);
+      if (found === undefined) continue;
+      if (found.kind !== 'helper') return found;
+      // Docker files its hub under a URL, with its helpers too.
+      const server = registry === DOCKER_HUB ? DOCKER_HUB_URL : registry;
+      const answer = await askCredentialHelper(found.name, server, { env: helperEnv });
+      if (answer !== undefined) return answer;
     }
     return undefined;
   };
 }
 
-type AuthFile = ReadonlyMap<string, Credentials>;
+/** What stands in a file for a repository: credentials, or the helper that has them. */
+type AuthEntry = Credentials | { readonly kind: 'helper'; readonly name: string };
+
+/** A parsed file. */
+export interface AuthFile {
+  readonly entries: ReadonlyMap<string, AuthEntry>;
+}
+
+function findInFile({ entries }: AuthFile, keys: readonly string[]): AuthEntry | undefined {
+  for (const key of keys) {
+    const found = entries.get(key);
+    if (found !== undefined) return found;
+  }
+  return undefined;
+}
 
 async function loadAuthFile(path: string): Promise<AuthFile> {
   try {
     return parseAuthFile(await readFileBounded(path, { maxBytes: MAX_AUTH_FILE_BYTES }), path);
   } catch (error) {
     // Another user's file is as good as none: sudo keeps HOME on some hosts.
-    if (isErrno(error, 'ENOENT', 'ENOTDIR', 'EACCES')) return new Map();
+    if (isErrno(error, 'ENOENT', 'ENOTDIR', 'EACCES')) return { entries: new Map() };
     throw error;
   }
 }
 
 /**
- * Parses auth.json or docker's config.json. Entries without credentials in them (docker writes these where a helper has them)
- * are passed over.
+ * Parses auth.json or docker's config.json. An entry without credentials in it is docker's way of saying that its `credsStore` has
+ * them; `credHelpers` names helpers for single registries, and goes before what else stands there.
  *
  * @throws {@link OperationalError} CONFIG_INVALID, which never quotes what stands in the file
  */
@@ -86,13 +108,22 @@ export function parseAuthFile(bytes: Uint8Array, path: string): AuthFile {
     // No cause: a message about a broken line could hold a password.
     throw new OperationalError('CONFIG_INVALID', `${quote(path)} is not valid JSON`);
   }
-  const auths = asObject(asObject(document)?.['auths']);
-  const found = new Map<string, Credentials>();
-  for (const [key, entry] of Object.entries(auths ?? {})) {
-    const credentials = parseEntry(asObject(entry), `${quote(path)}, entry ${quote(key)}`);
-    if (credentials !== undefined) found.set(normaliseKey(key), credentials);
+  const top = asObject(document);
+  const store = parseHelper(top?.['credsStore']);
+  const entries = new Map<string, AuthEntry>();
+  for (const [key, entry] of Object.entries(asObject(top?.['auths']) ?? {})) {
+    const found = parseEntry(asObject(entry), `${quote(path)}, entry ${quote(key)}`) ?? store;
+    if (found !== undefined) entries.set(normaliseKey(key), found);
   }
-  return found;
+  for (const [key, name] of Object.entries(asObject(top?.['credHelpers']) ?? {})) {
+    const helper = parseHelper(name);
+    if (helper !== undefined) entries.set(normaliseKey(key), helper);
+  }
+  return { entries };
+}
+
+function parseHelper(name: JsonValue | undefined): AuthEntry | undefined {
+  return typeof name === 'string' && name !== '' ? { kind: 'helper', name } : undefined;
 }
 
 function parseEntry(entry: JsonObject | undefined, where: string): Credentials | undefined {

@@ -22,6 +22,16 @@ function listCertDirs(env: RegistryEnvironment['env'], uid: number): readonly st
   ];
 }
 
+/** What helpers need to find their keyrings; nothing else of the environment is theirs. */
+function helperEnvironment(env: RegistryEnvironment['env']): Record<string, string> {
+  const kept: Record<string, string> = {};
+  for (const name of ['HOME', 'XDG_RUNTIME_DIR', 'XDG_CONFIG_HOME', 'DBUS_SESSION_BUS_ADDRESS']) {
+    const value = env[name];
+    if (value !== undefined) kept[name] = value;
+  }
+  return kept;
+}
+
 /**
  * Makes a client that finds credentials, certificates and proxies where the ecosystem's tools have them.
  *
@@ -32,7 +42,7 @@ export function createRegistryClient({ env, uid, overrides }: RegistryEnvironmen
   return new RegistryClient({
     certDirs: listCertDirs(env, uid),
     ...(bundle === undefined || bundle === '' ? {} : { bundle }),
-    findCredentials: createCredentialFinder(listAuthFiles({ env, uid })),
+    findCredentials: createCredentialFinder(listAuthFiles({ env, uid }), helperEnvironment(env)),
     findProxy: createProxyFinder(env),
     ...overrides,
   });

@@ -262,7 +262,13 @@ export class BootedHost implements AsyncDisposable {
         return properties;
       }
       if (Date.now() > end) {
-        const { stdout } = await this.run(['systemctl', 'status', '--lines=40', '--full', name]);
+        const { stdout } = await this.run([
+          'sh',
+          '-c',
+          'systemctl status --lines=0 --full "$1"; journalctl --no-pager --boot --lines=60 --unit="$1"',
+          'sh',
+          name,
+        ]);
         throw new Error(`${name} does not have ${JSON.stringify(wanted)}\n${stdout}`);
       }
       await delay(POLL_MS);

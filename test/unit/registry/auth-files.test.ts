@@ -8,6 +8,7 @@ import {
   listAuthFiles,
   parseAuthFile,
 } from '../../../src/registry/auth-files.js';
+import { askCredentialHelper } from '../../../src/registry/credential-helper.js';
 import { assertFails } from '../../support/assert-fails.js';
 import { each } from '../../support/each.js';
 import { TempDir } from '../../support/temp-dir.js';
@@ -23,10 +24,8 @@ const file = bytesOf({
     'https://index.docker.io/v1/': { auth: auth('hub:4') },
     'https://ghcr.io': { auth: auth('url:5') },
     'azure.example': { identitytoken: 'refresh', auth: auth('00000000:ignored') },
-    'helper.example': {},
     'registry.example:5000': { auth: auth('port:6') },
   },
-  credsStore: 'desktop',
 });
 
 each(
@@ -78,12 +77,6 @@ each(
       repository: 'library/etcd',
       want: undefined,
     },
-    {
-      name: 'not where a helper has them',
-      registry: 'helper.example',
-      repository: 'a',
-      want: undefined,
-    },
   ],
   async ({ registry, repository, want }) => {
     using folder = new TempDir();
@@ -96,7 +89,7 @@ each(
 );
 
 test('a refresh token goes before the password beside it', () => {
-  assert.deepEqual(parseAuthFile(file, 'auth.json').get('azure.example'), {
+  assert.deepEqual(parseAuthFile(file, 'auth.json').entries.get('azure.example'), {
     kind: 'refresh-token',
     token: 'refresh',
   });
@@ -104,7 +97,7 @@ test('a refresh token goes before the password beside it', () => {
 
 test('a password may hold a colon, spaces and letters of any script', () => {
   const bytes = bytesOf({ auths: { a: { auth: auth('me:a: ü') } } });
-  assert.deepEqual(parseAuthFile(bytes, 'auth.json').get('a'), {
+  assert.deepEqual(parseAuthFile(bytes, 'auth.json').entries.get('a'), {
     kind: 'password',
     username: 'me',
     password: 'a: ü',
@@ -158,4 +151,98 @@ test('listAuthFiles() knows the places of the ecosystem', () => {
     '/d/config.json',
   ]);
   assert.deepEqual(listAuthFiles({ env: { ...env, REGISTRY_AUTH_FILE: '/x' }, uid: 7 }), ['/x']);
+});
+
+/** Helpers are found on a search path that the test makes. */
+function writeHelper(folder: string, script: string): Readonly<Record<string, string>> {
+  writeFileSync(join(folder, 'docker-credential-test'), `#!/bin/sh\n${script}\n`, { mode: 0o755 });
+  return { PATH: `${folder}:/usr/bin:/bin` };
+}
+
+function writeConfig(folder: string, document: unknown): string {
+  const path = join(folder, 'config.json');
+  writeFileSync(path, bytesOf(document));
+  return path;
+}
+
+test('a credential helper is asked for the registry that it is named for, and for the store where docker points to it', async () => {
+  using folder = new TempDir();
+  const env = writeHelper(
+    folder.path,
+    'read -r server; printf \'{"ServerURL":"%s","Username":"%s","Secret":"s"}\' "$server" "$1-$server"',
+  );
+  const path = writeConfig(folder.path, {
+    auths: { 'stored.example': {}, 'https://index.docker.io/v1/': {} },
+    credHelpers: { 'named.example': 'test' },
+    credsStore: 'test',
+  });
+  const find = createCredentialFinder([path], env);
+  const userOf = async (registry: string) => {
+    const found = await find({ registry, repository: 'a' });
+    return found?.kind === 'password' ? found.username : undefined;
+  };
+  assert.equal(await userOf('named.example'), 'get-named.example');
+  assert.equal(await userOf('stored.example'), 'get-stored.example');
+  assert.equal(await userOf('docker.io'), 'get-https://index.docker.io/v1/');
+  // a registry that nobody logged in to must not fail because a desktop's helper is not there
+  assert.equal(await userOf('other.example'), undefined);
+});
+
+test('a credential helper may give a refresh token, and may have nothing', async () => {
+  using folder = new TempDir();
+  const config = { credHelpers: { 'a.example': 'test' } };
+  const token = writeHelper(folder.path, 'printf \'{"Username":"<token>","Secret":"refresh"}\'');
+  const path = writeConfig(folder.path, config);
+  const target = { registry: 'a.example', repository: 'x' };
+  assert.deepEqual(await createCredentialFinder([path], token)(target), {
+    kind: 'refresh-token',
+    token: 'refresh',
+  });
+  const none = writeHelper(folder.path, 'echo "credentials not found in native keychain"; exit 1');
+  assert.equal(await createCredentialFinder([path], none)(target), undefined);
+});
+
+each(
+  'a credential helper is refused, and what it said is not shown,',
+  [
+    { name: 'that is not installed', script: undefined, code: 'PROGRAM_MISSING' },
+    { name: 'that fails', script: 'exit 2', code: 'PROGRAM_FAILED' },
+    { name: 'that says no JSON', script: 'echo secret', code: 'REGISTRY_UNAUTHORIZED' },
+    {
+      name: 'that gives no name',
+      script: 'echo \'{"Secret":"secret"}\'',
+      code: 'REGISTRY_UNAUTHORIZED',
+    },
+    {
+      name: 'that breaks the line',
+      script: 'echo \'{"Username":"a","Secret":"secret\\r\\nX: y"}\'',
+      code: 'REGISTRY_UNAUTHORIZED',
+    },
+    { name: 'that says a MiB', script: 'head -c 1000000 /dev/zero', code: 'PROGRAM_FAILED' },
+  ] as const,
+  async ({ script, code }) => {
+    using folder = new TempDir();
+    const path = writeConfig(folder.path, { credHelpers: { 'a.example': 'test' } });
+    const env = script === undefined ? { PATH: '/nowhere' } : writeHelper(folder.path, script);
+    const find = createCredentialFinder([path], env);
+    const error = await assertFails(code, () => find({ registry: 'a.example', repository: 'x' }));
+    assert.doesNotMatch(`${error.message} ${String(error.cause)}`, /secret/);
+  },
+);
+
+test('a credential helper is a name, never a path', async () => {
+  using folder = new TempDir();
+  const path = writeConfig(folder.path, { credHelpers: { 'a.example': '../../../bin/sh' } });
+  await assertFails('CONFIG_INVALID', () =>
+    createCredentialFinder([path])({ registry: 'a.example', repository: 'x' }),
+  );
+});
+
+test('a credential helper that hangs is left', async () => {
+  using folder = new TempDir();
+  const env = writeHelper(folder.path, 'exec sleep 60');
+  const error = await assertFails('REGISTRY_UNAUTHORIZED', () =>
+    askCredentialHelper('test', 'a.example', { env, timeoutMs: 200 }),
+  );
+  assert.match(error.message, /did not answer within 200 milliseconds/);
 });

@@ -1,0 +1,70 @@
+import { quote } from '../base/escape-text.js';
+import { parseStrictJson } from '../base/strict-json.js';
+import { runProgram } from '../base/subprocess.js';
+import { OperationalError } from '../errors/operational-error.js';
+import type { Credentials } from './credentials.js';
+
+/** Largest answer of a helper in bytes; a token of a cloud has some ten KiB. */
+const MAX_ANSWER_BYTES = 256 * 1024;
+
+/** A helper that asks a network service may take a while; one that hangs must not hold an install for ever. */
+const TIMEOUT_MS = 30_000;
+
+/** Part of a program's name: no slash, so it is one of the search path's. */
+const HELPER_NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/;
+
+/**
+ * Asks `docker-credential-NAME` for the credentials of a registry (docker-credential-helpers: `get`, the registry on standard
+ * input, JSON on standard output). Undefined where it has none, which it says with status 1.
+ *
+ * @throws {@link OperationalError} CONFIG_INVALID for a name that is none, REGISTRY_UNAUTHORIZED if the helper is not installed or
+ * answers nonsense; what it answered is never quoted
+ */
+export async function askCredentialHelper(
+  name: string,
+  registry: string,
+  options: { readonly env: Readonly<Record<string, string>>; readonly timeoutMs?: number },
+): Promise<Credentials | undefined> {
+  if (!HELPER_NAME.test(name)) {
+    throw new OperationalError('CONFIG_INVALID', `${quote(name)} is not a credential helper`);
+  }
+  const timeoutMs = options.timeoutMs ?? TIMEOUT_MS;
+  const signal = AbortSignal.timeout(timeoutMs);
+  const { status, stdout } = await runProgram([`docker-credential-${name}`, 'get'], {
+    input: registry,
+    maxOutputBytes: MAX_ANSWER_BYTES,
+    okStatuses: [0, 1],
+    env: options.env,
+    signal,
+  }).catch((error: unknown) => {
+    if (!signal.aborted) throw error;
+    throw new OperationalError(
+      'REGISTRY_UNAUTHORIZED',
+      `the credential helper ${quote(name)} did not answer within ${timeoutMs} milliseconds`,
+    );
+  });
+  return status === 1 ? undefined : parseAnswer(stdout, name);
+}
+
+function parseAnswer(stdout: Uint8Array, name: string): Credentials {
+  const nonsense = (): OperationalError =>
+    // No cause: it could hold a password.
+    new OperationalError(
+      'REGISTRY_UNAUTHORIZED',
+      `the credential helper ${quote(name)} gave something else than credentials`,
+    );
+  let answer: Readonly<Record<string, unknown>>;
+  try {
+    const value = parseStrictJson(stdout, { what: 'the answer' });
+    if (typeof value !== 'object' || value === null || Array.isArray(value)) throw nonsense();
+    answer = value as Readonly<Record<string, unknown>>;
+  } catch (error) {
+    throw error instanceof OperationalError ? nonsense() : error;
+  }
+  const { Username: username, Secret: secret } = answer;
+  if (typeof username !== 'string' || typeof secret !== 'string' || secret === '') throw nonsense();
+  if (/[\r\n\0]/.test(username + secret)) throw nonsense();
+  return username === '<token>'
+    ? { kind: 'refresh-token', token: secret }
+    : { kind: 'password', username, password: secret };
+}
