@@ -305,7 +305,9 @@ function serviceDirectives(context: {
   readonly relay: boolean;
 }): readonly UnitDirective[] {
   const { namespaces, mounts, options, stopSignal, relay } = context;
-  const rows: UnitDirective[] = [['Service', 'KillMode', 'mixed']];
+  const rows: UnitDirective[] = [];
+  // The launcher passes signals on, and the program would else have each of them twice.
+  if (namespaces.has('pid')) rows.push(['Service', 'KillMode', 'mixed']);
   if (options.stopSignal !== undefined)
     rows.push(['Service', 'KillSignal', formatSignal(stopSignal)]);
   if (namespaces.isNew('cgroup') || mounts.writableCgroup) {

@@ -3,11 +3,16 @@ import type { DeviceRule } from '../oci/runtime-config.js';
 import { DEFAULT_DEVICES } from './compile-devices.js';
 import type { UnitDirective } from './launch-plan.js';
 
-/** What every container may use: the default devices, pseudo-terminals, and their multiplexer. */
+/**
+ * What every container may use: the default devices, pseudo-terminals, and their multiplexer. Nodes of other devices may
+ * be made (CAP_MKNOD decides that), not opened: the launcher makes those of the config.json.
+ */
 const ALWAYS_ALLOWED: readonly string[] = [
   ...DEFAULT_DEVICES.map(({ major, minor }) => `/dev/char/${major}:${minor} rwm`),
   '/dev/char/5:2 rwm',
   'char-136 rwm',
+  'char-* m',
+  'block-* m',
 ];
 
 /** Device rules as settings of the unit, and for people. */

@@ -30,6 +30,7 @@ each<{
       status: 42,
     },
     { name: 'status 42 under a stub', words: ['exit', '42'], init: true, status: 42 },
+    { name: 'a fault', words: ['fault'], signal: 'SIGSEGV' },
     { name: 'a signal under a stub', words: ['raise', '11'], init: true, signal: 'SIGSEGV' },
     {
       name: 'a signal without a pid namespace',

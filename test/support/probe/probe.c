@@ -167,6 +167,7 @@ static int run(char **word)
     if (!strcmp(command, "say")) return printf("%s\n", argument), 2;
     if (!strcmp(command, "exit")) { fflush(stdout); exit(atoi(argument)); }
     if (!strcmp(command, "raise")) { fflush(stdout); signal(atoi(argument), SIG_DFL); raise(atoi(argument)); return 2; }
+    if (!strcmp(command, "fault")) { fflush(stdout); *(volatile int *)8 = 1; }
     if (!strcmp(command, "ignore")) return signal(atoi(argument), SIG_IGN), 2;
     if (!strcmp(command, "catch")) return signal(atoi(argument), handler), 2;
     if (!strcmp(command, "sleep")) { fflush(stdout); sleep((unsigned)atoi(argument)); return printf("caught=%d\n", caught), 2; }
