@@ -66,8 +66,16 @@ export async function toResponseError(
       status: response.status,
       diagnostics,
       retryAfterMs: parseRetryAfter(response.headers['retry-after']),
+      hint: hintFor(response.status),
     },
   );
+}
+
+/** Registries do not tell what is not there from what is not for everyone. */
+function hintFor(status: number): string | undefined {
+  return status === 401 || status === 403
+    ? 'check the name; a private image needs a login: podman login or skopeo login write the auth.json that berth reads'
+    : undefined;
 }
 
 /** Seconds or an HTTP date (RFC 9110, section 10.2.3), as milliseconds from now; undefined for anything else. */
