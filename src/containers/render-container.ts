@@ -9,9 +9,11 @@ import type { UnitDirective } from '../runtime/launch-plan.js';
 import type { PreparedService, ServiceFile } from '../runtime/service-runtime.js';
 import type { ChosenRuntime } from './choose-runtime.js';
 import type { ImageTree, MountPoint } from '../store/image-store.js';
+import { checkTmpfiles } from '../systemd/check-tmpfiles.js';
 import { checkUnit } from '../systemd/check-unit.js';
 import { getValue, parseUnit } from '../systemd/unit-text.js';
 import { VOLATILE_ROOT_ANNOTATION } from '../templates/default-config.js';
+import { parseTmpfiles } from '../systemd/tmpfiles-text.js';
 import { generateTmpfiles } from '../templates/generate-tmpfiles.js';
 import { renderUnit } from '../templates/render-unit.js';
 import type { Values } from '../templates/values.js';
@@ -20,7 +22,7 @@ import type { FetchedImage } from './fetch-image.js';
 import type { Host } from './host.js';
 import type { EffectiveExports } from './effective-exports.js';
 import { readTextInTree } from './read-in-tree.js';
-import { listMadePaths } from './made-paths.js';
+import { assertHostPathAllowed } from './host-path-policy.js';
 import { resolveMountPoints } from './mount-points.js';
 
 /** What {@link renderContainer} works from. */
@@ -128,6 +130,7 @@ export async function renderContainer(
     warnings: [
       ...checked.warnings.map((warning) => `${name}.service: ${warning}`),
       ...launch.warnings,
+      ...tmpfiles.warnings,
     ],
   };
 }
@@ -161,18 +164,29 @@ function renderTmpfilesLines(
     readonly values: Values;
     readonly bindSources: readonly { readonly path: string; readonly optional: boolean }[];
   },
-): { text: string; paths: readonly string[] } {
+): { text: string; paths: readonly string[]; warnings: readonly string[] } {
   const { request, values, bindSources } = from;
+  const policy = { allowed: request.allowHostPaths };
   const own = request.effective.renderTmpfiles(values);
+  const checked = checkTmpfiles(own, {
+    name: request.name,
+    values,
+    allowed: request.allowHostPaths,
+    assertAllowed: (path) => {
+      assertHostPathAllowed(path, policy);
+    },
+  });
   const generated = generateTmpfiles({
     bindSources: bindSources.filter((source) => !source.optional).map((source) => source.path),
     exists: (path) => request.broughtKinds.has(path) || existsSync(host.paths.onDisk(path)),
-    madeElsewhere: new Set(listMadePaths(own)),
+    madeElsewhere: new Set(checked.paths),
     uid: process.geteuid?.() ?? 0,
     gid: process.getegid?.() ?? 0,
   });
   const text = `${own}${own === '' || own.endsWith('\n') || generated === '' ? '' : '\n'}${generated}`;
-  return { text, paths: listMadePaths(text) };
+  // An empty folder of root's gives nobody anything; what is bound into the container is shown as a mount of the host.
+  const generatedPaths = parseTmpfiles(generated).map(({ path }) => path);
+  return { text, paths: [...checked.paths, ...generatedPaths], warnings: checked.warnings };
 }
 
 function summarise(summary: PreparedService['summary']): ServiceSummary {

@@ -13,7 +13,7 @@ export interface GenerateTmpfilesInput {
 /**
  * tmpfiles.d lines for bind sources that do not exist and that nothing else makes: `d PATH 0700 UID GID - -`, as the
  * forerunner generated them and published images expect. Parents come before their children; `''` where there is
- * nothing to make. The text still has to pass `checkTmpfiles`, which knows where a container may have directories made.
+ * nothing to make.
  */
 export function generateTmpfiles(input: GenerateTmpfilesInput): string {
   const missing = [...new Set(input.bindSources.map(normalize))]
