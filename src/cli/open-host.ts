@@ -1,4 +1,4 @@
-import { realpath } from 'node:fs/promises';
+import { realpath, stat } from 'node:fs/promises';
 import { resolve } from 'node:path';
 
 import { quote } from '../base/escape-text.js';
@@ -81,7 +81,9 @@ function printEvent(context: CliContext, options: CommonOptions, event: HostEven
 
 async function existingRoot(text: string): Promise<string> {
   try {
-    return await realpath(resolve(text));
+    const root = await realpath(resolve(text));
+    if ((await stat(root)).isDirectory()) return root;
+    throw new OperationalError('USAGE', `--root: ${quote(text)} is not a folder`);
   } catch (error) {
     if (isErrno(error, 'ENOENT', 'ENOTDIR')) {
       throw new OperationalError('USAGE', `--root: there is no folder ${quote(text)}`, {

@@ -1,10 +1,12 @@
+import { quote } from '../base/escape-text.js';
 import type { ContainerName } from '../base/container-name.js';
+import { OperationalError } from '../errors/operational-error.js';
 import { createBuiltInRuntime } from '../runtime/built-in-runtime.js';
-import { createForeignRuntime } from '../runtime/foreign-runtime.js';
+import { createForeignRuntime, foreignRuntimePath } from '../runtime/foreign-runtime.js';
 import type { ServiceExecLines, ServiceRuntime } from '../runtime/service-runtime.js';
 import type { Template } from '../templates/template.js';
 import type { Host } from './host.js';
-import { chooseLauncher, type ChosenLauncher } from './place-launcher.js';
+import { chooseLauncher, isExecutable, type ChosenLauncher } from './place-launcher.js';
 
 /** What starts a container, and how its unit says so. */
 export interface ChosenRuntime {
@@ -34,7 +36,7 @@ export interface ChooseRuntimeRequest {
  * Chooses the runtime and the command lines of the unit. A template that names both PIDFILE and EXEC_STOPPOST is of the
  * forking kind, as the forerunner had it.
  *
- * @throws OperationalError LAUNCHER_MISSING, USAGE
+ * @throws {@link OperationalError} LAUNCHER_MISSING, PROGRAM_MISSING, USAGE
  */
 export async function chooseRuntime(
   host: Host,
@@ -52,13 +54,25 @@ export async function chooseRuntime(
   const runtime =
     request.runtime === undefined
       ? createBuiltInRuntime({ launcher: launcher?.path ?? '' })
-      : createForeignRuntime(request.runtime);
+      : await findForeignRuntime(host, request.runtime);
   const exec = runtime.execLines({
     name,
     deployment: destdir,
     ...(pidFile === undefined ? {} : { pidFile }),
   });
   return { runtime, exec, pidFile, launcher };
+}
+
+/** A unit whose program is not there would fail at its start, long after the person who could install it has gone. */
+async function findForeignRuntime(host: Host, runtime: string): Promise<ServiceRuntime> {
+  const found = createForeignRuntime(runtime);
+  const program = foreignRuntimePath(runtime);
+  if (await isExecutable(host.paths.onDisk(program))) return found;
+  throw new OperationalError(
+    'PROGRAM_MISSING',
+    `the runtime ${quote(runtime)} is not there: no program at ${quote(program)}`,
+    { hint: "install it, or leave out '--runtime' for berth's own" },
+  );
 }
 
 /** As `resolveValues` decides PIDFILE, of which the command line is a part. */

@@ -11,7 +11,7 @@ import { defaultContainerName } from './default-name.js';
 import { fetchImage, type ImageChoice } from './fetch-image.js';
 import { describeInstall } from './describe-install.js';
 import { withNameLock } from './name-lock.js';
-import { assertPrivileged, preflightInstall } from './preflight.js';
+import { assertPrivileged, assertRootFolder, preflightInstall } from './preflight.js';
 import { prepareDeployment } from './prepare-deployment.js';
 import { runJob } from './unit-verbs.js';
 
@@ -56,6 +56,7 @@ export async function install(host: Host, request: InstallRequest): Promise<Inst
         "'--start' needs a running systemd, which the tree of '--root' has not",
       );
     }
+    if (request.rootfs !== undefined) await assertRootFolder(host, request.rootfs);
     if (request.planOnly)
       return { plan: (await prepare(host, name, request)).plan, started: false };
     return withNameLock(host, name, async () => {

@@ -131,7 +131,8 @@ async function assertExecutable(pathOnDisk: string, shown: string): Promise<void
   );
 }
 
-async function isExecutable(path: string): Promise<boolean> {
+/** Whether a program stands there that this process may run. */
+export async function isExecutable(path: string): Promise<boolean> {
   try {
     await access(path, constants.X_OK);
     return (await stat(path)).isFile();

@@ -1,4 +1,4 @@
-import { lstat } from 'node:fs/promises';
+import { lstat, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 
 import { quote } from '../base/escape-text.js';
@@ -24,6 +24,21 @@ export function assertPrivileged(host: Host): void {
     throw new OperationalError('NEEDS_ROOT', 'system containers need root', {
       hint: 'run berth as root',
     });
+  }
+}
+
+/** @throws {@link OperationalError} USAGE if `--rootfs` does not name a folder by its whole path */
+export async function assertRootFolder(host: Host, rootfs: string): Promise<void> {
+  if (rootfs.startsWith('/') && (await isFolder(host.paths.onDisk(rootfs)))) return;
+  throw new OperationalError('USAGE', `--rootfs: there is no folder ${quote(rootfs)}`);
+}
+
+async function isFolder(path: string): Promise<boolean> {
+  try {
+    return (await stat(path)).isDirectory();
+  } catch (error) {
+    if (isErrno(error, 'ENOENT', 'ENOTDIR')) return false;
+    throw error;
   }
 }
 

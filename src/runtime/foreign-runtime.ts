@@ -12,6 +12,11 @@ const RUNTIME_FOLDER = '/usr/bin';
 const LEFT_TO_THE_RUNTIME =
   /^(Memory|CPU|IO|Tasks|Allowed|Device|Nice|Delegate|NotifyAccess|KillSignal|KillMode)/;
 
+/** Where the program of another runtime has to be. */
+export function foreignRuntimePath(runtime: string): string {
+  return runtime.startsWith('/') ? runtime : posix.join(RUNTIME_FOLDER, runtime);
+}
+
 /**
  * Another OCI runtime (`--runtime crun|runc|PATH`) behind the unit: it runs the config.json of the deployment as it
  * stands, in a scope of its own below systemd; berth's checks hold all the same. The lines are those that `atomic install` wrote.
@@ -25,7 +30,7 @@ export function createForeignRuntime(runtime: string): ServiceRuntime {
       `${quote(runtime)} is neither a runtime's name nor an absolute path`,
     );
   }
-  const program = execWord(runtime.startsWith('/') ? runtime : posix.join(RUNTIME_FOLDER, runtime));
+  const program = execWord(foreignRuntimePath(runtime));
   return {
     name: runtime,
     execLines: ({ name, deployment, pidFile, instances }) => {

@@ -1,3 +1,5 @@
+import { resolve } from 'node:path';
+
 import { Option, type Command } from 'commander';
 
 import type { InstallOutcome } from '../../containers/install.js';
@@ -105,7 +107,7 @@ async function runInstall({ args, options, context }: CommandCall<InstallOptions
       fileValues,
       env: context.host.env,
       platform: options.platform,
-      rootfs: options.rootfs,
+      rootfs: options.rootfs === undefined ? undefined : resolve(options.rootfs),
       runtime: options.runtime,
       planOnly: options.plan === true,
       enable: options.enable !== false,
