@@ -35,8 +35,8 @@ const FIXED_SPECIFIERS: Readonly<Record<string, string>> = {
 };
 
 /**
- * Parses a tmpfiles.d file as systemd-tmpfiles reads it (src/tmpfiles/tmpfiles.c, `parse_line`): fields with quotes and
- * C escapes, the argument as it stands. `/var/run` is `/run`.
+ * Parses a tmpfiles.d file as systemd-tmpfiles reads it (src/tmpfiles/tmpfiles.c, `parse_line`): fields with quotes, the
+ * argument as it stands. Escapes are taken only where 252 and later versions mean the same by them. `/var/run` is `/run`.
  *
  * @throws {@link OperationalError} TMPFILES_INVALID
  */
@@ -93,40 +93,28 @@ function splitFields(
   while (fields.length < 6) {
     while (/[ \t]/.test(raw.charAt(position))) position += 1;
     if (position >= raw.length) break;
-    const word =
-      /(?:[^\s"'\\]|\\(?:x[0-9a-fA-F]{2}|[^x])|"(?:[^"\\]|\\(?:x[0-9a-fA-F]{2}|[^x]))*"|'(?:[^'\\]|\\(?:x[0-9a-fA-F]{2}|[^x]))*')+/y;
+    const word = /(?:[^\s"'\\]|\\["'\\]|"(?:[^"\\]|\\["'\\])*"|'(?:[^'\\]|\\["'\\])*')+/y;
     word.lastIndex = position;
     const found = word.exec(raw)?.[0];
     if (found === undefined || /[^ \t]/.test(raw.charAt(position + found.length))) {
-      return fail('a quote or an escape is not complete');
+      return fail('a quote is open, or an escape that not every systemd reads alike');
     }
-    fields.push(unquote(found, fail));
+    fields.push(unquote(found));
     position += found.length;
   }
   return { fields, rest: raw.slice(position).trim() };
 }
 
-function unquote(word: string, fail: (problem: string) => never): string {
+function unquote(word: string): string {
   let quoteMark: string | undefined;
   let text = '';
-  for (const [token] of word.matchAll(/\\x[0-9a-fA-F]{2}|\\.|[^]/gu)) {
-    if (token.startsWith('\\')) text += unescape(token, fail);
+  for (const [token] of word.matchAll(/\\.|[^]/gu)) {
+    if (token.startsWith('\\')) text += token.slice(1);
     else if (token === quoteMark) quoteMark = undefined;
     else if (quoteMark === undefined && (token === '"' || token === "'")) quoteMark = token;
     else text += token;
   }
   return text;
-}
-
-/** Only what a path can need; a control character by escape is as little a path as one that stands there. */
-function unescape(token: string, fail: (problem: string) => never): string {
-  const character = token.slice(1);
-  if (character === 's') return ' ';
-  if (/^["'\\]$/.test(character)) return character;
-  const code = character.startsWith('x') ? Number.parseInt(character.slice(1), 16) : 0;
-  return code < 0x20 || code > 0x7e
-    ? fail(`the escape ${quote(token)} is not taken`)
-    : String.fromCharCode(code);
 }
 
 function normalizePath(path: string, fail: (problem: string) => never): string {

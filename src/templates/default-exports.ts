@@ -6,6 +6,7 @@ import { buildDefaultConfig } from './default-config.js';
 import { EMPTY_EXPORTS_MANIFEST, type ExportsManifest } from './exports-manifest.js';
 import { getValue } from './get-value.js';
 import { parseTemplate } from './parse-template.js';
+import { quoteTmpfilesField } from './quote-tmpfiles-field.js';
 import type { RenderedConfig } from './render-config.js';
 import { parseStopSignal } from './stop-signal.js';
 import type { Template } from './template.js';
@@ -89,9 +90,7 @@ function renderVolumeLines(about: {
 }
 
 function escapeField(path: string): string {
-  return path
-    .replaceAll('%', '%%')
-    .replace(/[\\"' ]/g, (character) => (character === ' ' ? '\\x20' : `\\${character}`));
+  return quoteTmpfilesField(path.replaceAll('%', '%%'));
 }
 
 function describeImage(input: DefaultExportsInput): ReadonlyMap<string, string> {

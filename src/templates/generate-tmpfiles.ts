@@ -1,3 +1,5 @@
+import { quoteTmpfilesField } from './quote-tmpfiles-field.js';
+
 /** What {@link generateTmpfiles} looks at. */
 export interface GenerateTmpfilesInput {
   /** Sources of all bind mounts of the configuration, absolute. */
@@ -17,10 +19,20 @@ export interface GenerateTmpfilesInput {
  */
 export function generateTmpfiles(input: GenerateTmpfilesInput): string {
   const missing = [...new Set(input.bindSources.map(normalize))]
-    .filter((path) => path !== '/' && !isMade(path, input.madeElsewhere) && !input.exists(path))
+    // What a line cannot hold is left missing: the mount then fails by its name.
+    .filter(
+      (path) =>
+        path !== '/' &&
+        !/[\u0000-\u001f\u007f]/.test(path) &&
+        !isMade(path, input.madeElsewhere) &&
+        !input.exists(path),
+    )
     .sort();
   return missing
-    .map((path) => `d ${escapePath(path)} 0700 ${input.uid} ${input.gid} - -\n`)
+    .map(
+      (path) =>
+        `d ${quoteTmpfilesField(path.replaceAll('%', '%%'))} 0700 ${input.uid} ${input.gid} - -\n`,
+    )
     .join('');
 }
 
@@ -34,14 +46,4 @@ function normalize(path: string): string {
     .split('/')
     .filter((component) => component !== '' && component !== '.')
     .join('/')}`;
-}
-
-/** As systemd-tmpfiles unescapes a field: C escapes, and `%` is its specifier. */
-function escapePath(path: string): string {
-  return path.replaceAll('%', '%%').replace(/[\\"'\s\u0000-\u001f\u007f]/g, (character) => {
-    const code = character.charCodeAt(0).toString(16).padStart(2, '0');
-    return character === '\\' || character === '"' || character === "'"
-      ? `\\${character}`
-      : `\\x${code}`;
-  });
 }

@@ -1,4 +1,5 @@
 import { OperationalError } from '../errors/operational-error.js';
+import { quoteTmpfilesField } from './quote-tmpfiles-field.js';
 import type { Template, TemplatePart } from './template.js';
 import type { Values } from './values.js';
 import { valueError } from './variable-declaration.js';
@@ -7,8 +8,8 @@ import { valueError } from './variable-declaration.js';
 const FIELDS_BEFORE_ARGUMENT = 6;
 
 /**
- * Renders a tmpfiles.d file. A value stays inside the field in which it stands: blanks, quotes and `\` are escaped as
- * systemd-tmpfiles unescapes them, `%` is doubled, control characters are refused; a variable in the place of a line's
+ * Renders a tmpfiles.d file. A value stays inside the field in which it stands: blanks, quotes and `\` are quoted as
+ * every systemd-tmpfiles reads them, `%` is doubled, control characters are refused; a variable in the place of a line's
  * type may only be empty. In the last field, the argument, blanks stay.
  *
  * @throws {@link OperationalError} VALUE_INVALID naming the variable
@@ -55,11 +56,7 @@ function encode(
     throw valueError(part.name, `it stands where a line of ${templateName} needs its type`);
   }
   const doubled = text.replaceAll('%', '%%');
-  if (fields.index < FIELDS_BEFORE_ARGUMENT) {
-    return doubled.replace(/[\\"' ]/g, (character) =>
-      character === ' ' ? '\\x20' : `\\${character}`,
-    );
-  }
+  if (fields.index < FIELDS_BEFORE_ARGUMENT) return quoteTmpfilesField(doubled, fields.quote);
   if (text.includes('\\')) {
     throw valueError(
       part.name,
@@ -74,7 +71,8 @@ class FieldCounter {
   isComment = false;
   index = 0;
   #inWord = false;
-  #quote: string | undefined;
+  /** The quotation mark that is open. */
+  quote: string | undefined;
   #escaped = false;
 
   feed(text: string): void {
@@ -86,12 +84,12 @@ class FieldCounter {
       this.isComment = false;
       this.index = 0;
       this.#inWord = this.#escaped = false;
-      this.#quote = undefined;
+      this.quote = undefined;
       return;
     }
     if (this.isComment) return;
     const isSpace =
-      (character === ' ' || character === '\t') && this.#quote === undefined && !this.#escaped;
+      (character === ' ' || character === '\t') && this.quote === undefined && !this.#escaped;
     if (isSpace) {
       if (this.#inWord) this.index += 1;
       this.#inWord = false;
@@ -99,9 +97,9 @@ class FieldCounter {
       if (this.index === 0 && !this.#inWord && character === '#') this.isComment = true;
       this.#inWord = true;
       if (!this.#escaped) {
-        if (character === this.#quote) this.#quote = undefined;
-        else if (this.#quote === undefined && (character === '"' || character === "'")) {
-          this.#quote = character;
+        if (character === this.quote) this.quote = undefined;
+        else if (this.quote === undefined && (character === '"' || character === "'")) {
+          this.quote = character;
         }
       }
     }

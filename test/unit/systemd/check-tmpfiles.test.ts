@@ -41,7 +41,7 @@ each<{ name: string; container: string; text: string; paths: readonly string[] }
     {
       name: 'quotes and escapes',
       container: 'web',
-      text: 'f "/run/web/a b" 0600 - - - text with "quotes"\nL /run/web/l\\x20k - - - - /run/web/a\n',
+      text: 'f "/run/web/a b" 0600 - - - text with "quotes"\nL /run/web/l" "k - - - - /run/web/a\n',
       paths: ['/run/web/a b', '/run/web/l k'],
     },
     {
@@ -71,7 +71,15 @@ test('checkTmpfiles() takes what the administrator allowed', async () => {
 
 test('generateTmpfiles() makes missing bind sources, and what it writes is read as it was meant', () => {
   const text = generateTmpfiles({
-    bindSources: ['/etc/flanneld', '/there', '/srv/a b%"', '/run/made/', '/srv/web/x/../y', '/'],
+    bindSources: [
+      '/etc/flanneld',
+      '/there',
+      '/srv/a b%"',
+      '/run/made/',
+      '/a\nb',
+      '/srv/web/x/../y',
+      '/',
+    ],
     exists: (path) => path === '/there',
     madeElsewhere: new Set(['/run/made/below']),
     uid: 0,
@@ -79,7 +87,7 @@ test('generateTmpfiles() makes missing bind sources, and what it writes is read 
   });
   assert.equal(
     text,
-    'd /etc/flanneld 0700 0 0 - -\nd /srv/a\\x20b%%\\" 0700 0 0 - -\nd /srv/web/x/../y 0700 0 0 - -\n',
+    'd /etc/flanneld 0700 0 0 - -\nd "/srv/a b%%\\"" 0700 0 0 - -\nd /srv/web/x/../y 0700 0 0 - -\n',
   );
   const kept = text.split('\n').filter((line) => !line.includes('..'));
   assert.deepEqual(
