@@ -12,7 +12,11 @@ import type { DirectoryNode, FileNode } from '../layer/tree.js';
 export interface ImageStore extends AsyncDisposable {
   readonly kind: 'embedded' | 'ostree';
 
-  /** Whether the layer with this uncompressed digest is there, whole. */
+  /**
+   * Whether the layer with this uncompressed digest is there, its record sound (a damaged one counts as missing, so that
+   * pulling repairs it). From here on, and from every other call that uses layers or files, nothing is pruned by anyone
+   * until this store is disposed of.
+   */
   hasLayer(diffId: Digest): Promise<boolean>;
 
   /**
@@ -25,7 +29,8 @@ export interface ImageStore extends AsyncDisposable {
    * Records an image whose layers are all there, under the given names; durable when it returns. Idempotent. A name that
    * pointed to another image points to this one afterwards.
    *
-   * @throws OperationalError STORE_INVALID if a layer is missing
+   * @throws OperationalError STORE_INVALID if a layer is missing; LAYER_ENTRY_REFUSED, LAYER_LIMIT_EXCEEDED if the layers
+   * cannot be laid over each other (a hard link to nothing, a path below a file)
    */
   addImage(image: NewImage): Promise<StoredImage>;
 
@@ -46,11 +51,20 @@ export interface ImageStore extends AsyncDisposable {
   /**
    * Writes the tree of an image into a directory that exists and is empty, owned by the caller: owner, mode, time to
    * the nanosecond and extended attributes kept, regular files shared with the store where possible. Not synced: the
-   * caller syncs before its own commit point. On failure the directory's content is undefined and the caller removes it.
+   * caller syncs before its own commit point. On failure the directory's content is undefined and the caller removes it,
+   * by `removeTreeAt`: what an image brings may be deeper than any path reaches.
+   *
+   * @throws OperationalError STORE_INVALID if content is missing, DISK_FULL, LAYER_ENTRY_REFUSED for a device
    */
   checkout(tree: ImageTree, directory: string, options?: CheckoutOptions): Promise<CheckoutResult>;
 
-  /** Removes images without names that `keep` does not list, layers that no image has, and objects that no layer has. */
+  /**
+   * Removes images without names that `keep` does not list, layers that no image has, and objects that no layer has. Waits
+   * for whoever uses the store.
+   *
+   * @throws OperationalError BUSY while this same store takes in a layer; STORE_INVALID if something that stays is damaged:
+   * nobody can say what it needs
+   */
   prune(options: { readonly keep: ReadonlySet<Digest> }): Promise<PruneResult>;
 
   /** Re-reads everything and reports what is not as it was put in. Changes nothing. */

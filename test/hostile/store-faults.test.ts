@@ -1,6 +1,15 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  chownSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { test } from 'node:test';
 
@@ -153,6 +162,33 @@ test('F09 a checkout on another file system is a copy, with everything that a li
   }
   assert.equal(copied.get('b')?.ino, copied.get('d/deep/a')?.ino, 'two names became two files');
   assert.notEqual(copied.get('c')?.ino, linked.get('c')?.ino);
+});
+
+test('a checkout does not inherit the group of where it is written', async () => {
+  using dir = new TempDir(tmpdir());
+  await using store = openEmbeddedStore(`${dir.path}/store`);
+  const image = await addImage(store, [
+    { path: './' },
+    { path: 'd/e/', gid: 0 },
+    { path: 'd/empty' },
+    { path: 'd/l', type: 'symlink', link: 'x' },
+    { path: 'd/f', content: 'x' },
+  ]);
+  for (const [name, mode, gid] of [
+    ['setgid', 0o2700, 1234],
+    ['grpid', 0o700, 1234],
+    ['plain', 0o700, 0],
+  ] as const) {
+    const out = `${dir.path}/${name}`;
+    mkdirSync(out);
+    chownSync(out, 0, gid);
+    chmodSync(out, mode);
+    await store.checkout(await store.openTree(image), out);
+    for (const [path, entry] of listTree(out)) {
+      const want = entry.type === 'directory' ? '755' : entry.type === 'file' ? '644' : '777';
+      assert.deepEqual([entry.uid, entry.gid, entry.mode], [0, 0, want], `${name}: ${path}`);
+    }
+  }
 });
 
 /** More than the 65,000 links of ext4; where a file system allows more, there is nothing to renew and nothing to test. */

@@ -16,11 +16,15 @@ let privileged: boolean | undefined;
 /**
  * Gives an open file or directory its owner, mode, extended attributes and time, in the order in which none undoes another:
  * chown clears setuid bits and capabilities, everything changes the time of change, only the last keeps the one of
- * modification. Without root, owner and trusted attributes stay what they are: they cannot be had.
+ * modification. `isOwned` says that the owner is right already. Without root, owner and trusted attributes stay what they are: they cannot be had.
  */
-export function applyMeta(fd: number, meta: NodeMeta): void {
+export function applyMeta(
+  fd: number,
+  meta: NodeMeta,
+  options: { readonly isOwned?: boolean } = {},
+): void {
   const privileged = isPrivileged();
-  if (privileged) fchownSync(fd, meta.uid, meta.gid);
+  if (privileged && options.isOwned !== true) fchownSync(fd, meta.uid, meta.gid);
   fchmodSync(fd, meta.mode);
   for (const xattr of meta.xattrs) {
     if (privileged || xattr.name.startsWith('user.')) setXattr(fd, xattr);

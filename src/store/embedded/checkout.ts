@@ -1,4 +1,4 @@
-import { closeSync, constants } from 'node:fs';
+import { closeSync, constants, fstatSync } from 'node:fs';
 
 import { isErrno } from '../../errors/is-errno.js';
 import { OperationalError } from '../../errors/operational-error.js';
@@ -6,6 +6,7 @@ import { showBytes } from '../../layer/show-bytes.js';
 import type {
   DirectoryNode,
   FileNode,
+  NodeMeta,
   SpecialNode,
   SymlinkNode,
   TreeNode,
@@ -31,6 +32,8 @@ const DIRECTORY = constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOL
 const NEW_FILE = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW;
 /** Entries between two looks at the event loop: some 10 ms of work, so that a signal is heard and a display moves. */
 const ENTRIES_AT_ONCE = 4096;
+
+const S_ISGID = 0o2000;
 
 /** What a {@link Checkout} works with. */
 export interface CheckoutPlace {
@@ -58,6 +61,8 @@ export class Checkout {
   readonly #place: CheckoutPlace;
   /** What was made here and has no object that gives its names one inode. */
   readonly #made = new Map<TreeNode, Frame>();
+  /** Who owns what is made here, if that is certain: nothing on the way gives its group on (setgid, mount option grpid). */
+  readonly #bornOwner: { readonly uid: number | undefined; readonly gid: number } | undefined;
   #sinceYield = 0;
   /** Objects can be linked to where we write; false after the first EXDEV. */
   #canLink = true;
@@ -67,6 +72,12 @@ export class Checkout {
 
   constructor(place: CheckoutPlace) {
     this.#place = place;
+    const { gid, mode } = fstatSync(place.rootFd);
+    const ownGid = process.getegid?.();
+    this.#bornOwner =
+      gid === ownGid && (mode & S_ISGID) === 0
+        ? { uid: process.geteuid?.(), gid: ownGid }
+        : undefined;
   }
 
   async run(root: DirectoryNode): Promise<void> {
@@ -95,7 +106,7 @@ export class Checkout {
     try {
       if (node.entries.size > 0)
         await this.#fill(node, { fd, frame: { parent: frame, name: at.name } });
-      applyMeta(fd, node.meta);
+      applyMeta(fd, node.meta, { isOwned: this.#isOwned(node.meta) });
     } finally {
       closeSync(fd);
     }
@@ -140,7 +151,7 @@ export class Checkout {
     const to = openAt(at, NEW_FILE, 0o600);
     try {
       if (node.size > 0) this.copiedBytes += this.#copyObject(node, to);
-      applyMeta(to, node.meta);
+      applyMeta(to, node.meta, { isOwned: this.#isOwned(node.meta) });
     } finally {
       closeSync(to);
     }
@@ -191,10 +202,14 @@ export class Checkout {
   #metaOfSpecial(node: SymlinkNode | SpecialNode, at: At): void {
     const { meta } = node;
     if (isPrivileged()) {
-      if (node.kind === 'symlink') chownAt(at, meta.uid, meta.gid);
+      if (node.kind === 'symlink' && !this.#isOwned(meta)) chownAt(at, meta.uid, meta.gid);
       for (const xattr of meta.xattrs) setXattrAt(at, xattr);
     }
     setTimeAt(at, { seconds: meta.mtimeSeconds, nanoseconds: meta.mtimeNanoseconds });
+  }
+
+  #isOwned(meta: NodeMeta): boolean {
+    return meta.uid === this.#bornOwner?.uid && meta.gid === this.#bornOwner.gid;
   }
 
   #linkFirst(first: Frame, at: At): void {
