@@ -3,6 +3,7 @@ import { quote } from '../base/escape-text.js';
 import type { JsonObject } from '../base/strict-json.js';
 import { OperationalError } from '../errors/operational-error.js';
 import type { ImageConfig, ImageProcessDefaults } from '../oci/image-config.js';
+import { parseImageUser } from '../oci/parse-user.js';
 import { volumeDirectory } from './volume-directory.js';
 
 /**
@@ -137,27 +138,11 @@ function readEnvironment(process: ImageProcessDefaults): {
 }
 
 /** Numbers are numbers, whatever the image's passwd says of them; names are looked up in the image when the plan is made. */
-function readUser(user: string): JsonObject {
-  const numbers = /^(\d{1,10})(?::(\d{1,10}))?$/.exec(user);
-  if (user === '') return { uid: 0, gid: 0 };
-  if (numbers?.[2] !== undefined) {
-    return { uid: readId(numbers[1] ?? '', user), gid: readId(numbers[2], user) };
-  }
-  if (numbers !== null) return { uid: readId(user, user), gid: 0, username: user };
-  if (!/^[A-Za-z0-9_][A-Za-z0-9_.-]{0,255}(?::[A-Za-z0-9_][A-Za-z0-9_.-]{0,255})?$/.test(user)) {
-    throw new OperationalError('IMAGE_CONFIG_INVALID', `${quote(user)} is not a user of an image`);
-  }
-  return { uid: 0, gid: 0, username: user };
-}
-
-/** 2^31 and above are refused as in Docker: some programs take ids for signed, and -1 means "leave as it is" to the kernel. */
-function readId(digits: string, user: string): number {
-  const id = Number(digits);
-  if (id < 2 ** 31 - 1) return id;
-  throw new OperationalError(
-    'IMAGE_CONFIG_INVALID',
-    `the user ${quote(user)} of the image is out of range`,
-  );
+function readUser(text: string): JsonObject {
+  const { user, group } = parseImageUser(text);
+  if (text === '') return { uid: 0, gid: 0 };
+  if (user.kind === 'id' && group?.kind === 'id') return { uid: user.id, gid: group.id };
+  return { uid: user.kind === 'id' ? user.id : 0, gid: 0, username: text };
 }
 
 function isRoot(user: string): boolean {

@@ -162,6 +162,7 @@ each(
   'buildDefaultConfig() refuses',
   [
     { name: 'M27 a user of 2^32', changes: { user: '4294967296' } },
+    { name: 'M27 a user of eleven digits, which is no name', changes: { user: '99999999999' } },
     { name: 'M27 a user of 2^31', changes: { user: '2147483648:0' } },
     { name: 'M27 a negative user', changes: { user: '-1' } },
     { name: 'M27 a blank before a number', changes: { user: ' 0' } },
