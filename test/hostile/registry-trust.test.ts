@@ -271,6 +271,77 @@ test('a token is asked for reading this repository only, whatever the challenge 
   }
 });
 
+test('a token that runs out in the middle is renewed once', async () => {
+  await using registry = await serve();
+  const challenge = { 'www-authenticate': `Bearer realm="${registry.origin}/token",service="x"` };
+  registry.interfere(
+    only(
+      (request) =>
+        request.url?.startsWith('/v2/') === true && request.headers.authorization === undefined,
+      answer(401, challenge),
+    ),
+  );
+  registry.interfere(only(forPath(blobPath), answer(401, challenge), 1));
+  await using puller = new Puller();
+  await puller.pull(`${registry.host}/etcd:1`);
+  assert.equal(registry.seen.filter(({ url }) => url.startsWith('/token')).length, 2);
+});
+
+test('layers that are challenged together share one token', async () => {
+  const layers = [1, 2, 3, 4].map((number) =>
+    gzipSync(buildTar([{ path: `f${number}`, content: Buffer.alloc(1000, number) }])),
+  );
+  await using registry = await FakeRegistry.start();
+  await pushImage({ origin: registry.origin, repository: 'etcd' }, '1', {
+    architecture: 'amd64',
+    layers: layers.map((content) => ({ content })),
+  });
+  const tokens = new Set<string>();
+  registry.interfere((request, response) => {
+    if (request.url?.startsWith('/token') === true) {
+      const token = `token-${tokens.size}`;
+      tokens.add(token);
+      return answer(200, {}, JSON.stringify({ token }))(request, response);
+    }
+    const isLayer = layers.some((blob) => request.url?.includes(sha256(blob)) === true);
+    if (!isLayer || request.headers.authorization?.startsWith('Bearer token-') === true)
+      return false;
+    return answer(401, { 'www-authenticate': `Bearer realm="${registry.origin}/token"` })(
+      request,
+      response,
+    );
+  });
+  await using puller = new Puller();
+  await puller.pull(`${registry.host}/etcd:1`);
+  assert.equal(tokens.size, 1);
+});
+
+test('a refresh token goes into the body of a request, never into a URL', async () => {
+  await using registry = await serve({ login: 'bearer' });
+  const bodies: string[] = [];
+  registry.interfere(async (request, response) => {
+    if (request.url?.startsWith('/token') !== true) return false;
+    let body = '';
+    for await (const chunk of request as AsyncIterable<Buffer>) body += chunk.toString();
+    bodies.push(`${request.method ?? ''} ${body}`);
+    return await answer(200, {}, '{"access_token":"x"}')(request, response);
+  });
+  await using puller = new Puller({
+    findCredentials: () => Promise.resolve({ kind: 'refresh-token', token: secret }),
+  });
+  await assertFails('REGISTRY_UNAUTHORIZED', () => puller.prepare(`${registry.host}/etcd:1`));
+  const [first = ''] = bodies;
+  assert.match(first, /^POST /);
+  const fields = new URLSearchParams(first.slice('POST '.length));
+  assert.equal(fields.get('grant_type'), 'refresh_token');
+  assert.equal(fields.get('refresh_token'), secret);
+  assert.equal(fields.get('scope'), 'repository:etcd:pull');
+  assert.ok(
+    registry.seen.every(({ url }) => !url.includes(secret)),
+    'a secret stands in a URL',
+  );
+});
+
 test('R23 credentials of one registry are not offered to another', async () => {
   await using registry = await serve();
   demandBasic(registry);
