@@ -58,7 +58,11 @@ export function createDefaultExports(input: DefaultExportsInput): DefaultExports
     renderConfig: (values) => {
       const stateDirectory = getValue(values, 'STATE_DIRECTORY').text;
       const value = buildDefaultConfig({ ...input, stateDirectory }).config;
-      return { text: `${JSON.stringify(value, undefined, 2)}\n`, value };
+      return {
+        text: `${JSON.stringify(value, undefined, 2)}\n`,
+        value,
+        droppedAnnotations: [],
+      };
     },
     renderTmpfiles: (values) => {
       const state = getValue(values, 'STATE_DIRECTORY').text;

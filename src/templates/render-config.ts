@@ -13,6 +13,8 @@ export interface RenderedConfig {
   /** As it is written to the deployment. */
   readonly text: string;
   readonly value: JsonObject;
+  /** Annotations that were left out, because a runtime would take orders from them. */
+  readonly droppedAnnotations: readonly string[];
 }
 
 /** Published configurations are below 20 KiB. */
@@ -40,7 +42,7 @@ export function renderConfig(template: Template, values: Values): RenderedConfig
       throw new OperationalError('LIMIT_EXCEEDED', `${template.name} renders to more than 4 MiB`);
     }
   }
-  return { text, value: parseRendered(template.name, text, fragments) };
+  return withoutOrders(text, parseRendered(template.name, text, fragments));
 }
 
 /** Parses a `config.json` that is no template. */
@@ -52,10 +54,32 @@ export function parsePlainConfig(source: string | Uint8Array): RenderedConfig {
     );
   }
   const text = typeof source === 'string' ? source : Buffer.from(source).toString('utf8');
-  return {
+  return withoutOrders(
     text,
-    value: requireObject('config.json', parseStrictJson(source, { what: 'config.json' })),
-  };
+    requireObject('config.json', parseStrictJson(source, { what: 'config.json' })),
+  );
+}
+
+/** What the OCI and berth define; everything else may be an order to one runtime or another. */
+const HARMLESS_ANNOTATION = /^(?:org\.opencontainers\.image\.|berth\.)/;
+
+/**
+ * Leaves out annotations by which runtimes are told things that the rest of a config.json is checked for: settings of the
+ * unit (`org.systemd.property.*`), hooks, other cgroups (`run.oci.*`). The built-in runtime reads none of them, others do
+ * (CVE-2024-3154 of CRI-O). A document without such is kept as it was written.
+ */
+function withoutOrders(text: string, value: JsonObject): RenderedConfig {
+  const { annotations } = value;
+  const names = isJsonObject(annotations) ? Object.keys(annotations) : [];
+  const droppedAnnotations = names.filter((name) => !HARMLESS_ANNOTATION.test(name));
+  if (!isJsonObject(annotations) || droppedAnnotations.length === 0) {
+    return { text, value, droppedAnnotations: [] };
+  }
+  const kept = Object.fromEntries(
+    Object.entries(annotations).filter(([name]) => HARMLESS_ANNOTATION.test(name)),
+  );
+  const clean = { ...value, annotations: kept };
+  return { text: `${JSON.stringify(clean, undefined, 2)}\n`, value: clean, droppedAnnotations };
 }
 
 function place(

@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
+import { test } from 'node:test';
 
 import { OperationalError } from '../../src/errors/operational-error.js';
 import { parseTemplate } from '../../src/templates/parse-template.js';
-import { renderConfig } from '../../src/templates/render-config.js';
+import { parsePlainConfig, renderConfig } from '../../src/templates/render-config.js';
 import { assertFails } from '../support/assert-fails.js';
 import { each } from '../support/each.js';
 import { substituteNaively } from '../support/naive-substitution.js';
@@ -148,3 +149,24 @@ each(
     );
   },
 );
+
+test('P27 annotations that a runtime takes orders from are left out, the document is kept otherwise', () => {
+  const orders = {
+    'org.systemd.property.ExecStartPre': "'/bin/touch /x'",
+    'run.oci.delegate-cgroup': '../..',
+    'run.oci.hooks.stdout': '/etc/passwd',
+    'io.kubernetes.cri-o.LinkLogs': 'x',
+  };
+  const harmless = { 'org.opencontainers.image.stopSignal': 'SIGQUIT', 'berth.init': 'true' };
+  const source = JSON.stringify({ a: 1, annotations: { ...orders, ...harmless } });
+  for (const rendered of [
+    parsePlainConfig(source),
+    renderConfig(parseTemplate('config.json.template', source), valuesOf({})),
+  ]) {
+    assert.deepEqual(JSON.parse(rendered.text), { a: 1, annotations: harmless });
+    assert.deepEqual(JSON.parse(JSON.stringify(rendered.value)), JSON.parse(rendered.text));
+    assert.deepEqual(rendered.droppedAnnotations, Object.keys(orders));
+  }
+  const plain = '{ "annotations": { "berth.init": "true" } }';
+  assert.equal(parsePlainConfig(plain).text, plain);
+});

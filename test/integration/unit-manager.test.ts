@@ -37,3 +37,33 @@ test('a host without a bus is told apart from one without systemd', async () => 
     'SYSTEMD_UNAVAILABLE 69 this system was not booted with systemd',
   );
 });
+
+test('the manager of a user is reached, enables below the home and starts', async () => {
+  await using host = await bootHost({ suite: 'trixie' });
+  // The tree has no packages for sessions: a user manager and its bus are started by hand.
+  await host.sh(`
+    mkdir -p -m 700 /run/user/0; mkdir -p /etc/systemd/user/sockets.target.wants /root/.config/systemd/user
+    printf '[Socket]\\nListenStream=%%t/bus\\n' >/etc/systemd/user/dbus.socket
+    printf '[Service]\\nExecStart=/usr/bin/dbus-daemon --session --address=systemd: --nofork --nopidfile --systemd-activation\\n' \\
+      >/etc/systemd/user/dbus.service
+    ln -s ../dbus.socket /etc/systemd/user/sockets.target.wants/
+    printf '[Service]\\nType=exec\\nExecStart=/bin/sleep 100\\n[Install]\\nWantedBy=default.target\\n' \\
+      >/root/.config/systemd/user/mine.service
+    systemd-run --quiet --unit=user-manager --property=Type=notify --property=Delegate=yes \\
+      --setenv=XDG_RUNTIME_DIR=/run/user/0 --setenv=HOME=/root /usr/lib/systemd/systemd --user`);
+  const script = `
+    import { connectUnitManager } from '/opt/berth/dist/src/systemd/connect-unit-manager.js';
+    const manager = await connectUnitManager({ mode: 'user' });
+    await manager.reload();
+    const [change] = await manager.enable(['mine.service']);
+    const { result } = await manager.start('mine.service', {});
+    console.log(change.path, result, (await manager.getStates(['mine.service']))[0].activeState);
+    await manager[Symbol.asyncDispose]();`;
+  const output = await host.runOk(['node', '--input-type=module', '--eval', script], {
+    env: { XDG_RUNTIME_DIR: '/run/user/0' },
+  });
+  assert.equal(
+    output.trim(),
+    '/root/.config/systemd/user/default.target.wants/mine.service done active',
+  );
+});
