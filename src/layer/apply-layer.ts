@@ -93,6 +93,8 @@ class Unpacker {
   readonly #parser: TarParser;
   readonly #diffHash: Hash;
   #decompressor: Decompressor | undefined;
+  /** The archive came as it is: its diff id is its digest, which is verified already. */
+  #isBlobItself = false;
   #archiveBytes = 0;
   #blobBytes = 0;
 
@@ -140,7 +142,10 @@ class Unpacker {
     const output = (chunk: Buffer): void => {
       this.#take(chunk);
     };
-    const Kind = detectCompression(first) === 'gzip' ? GzipDecompressor : NoDecompressor;
+    const compression = detectCompression(first);
+    const { descriptor, diffId } = this.#input;
+    this.#isBlobItself = compression === 'none' && descriptor.digest === diffId;
+    const Kind = compression === 'gzip' ? GzipDecompressor : NoDecompressor;
     this.#decompressor = new Kind(output);
     return this.#decompressor;
   }
@@ -148,7 +153,7 @@ class Unpacker {
   #take(chunk: Buffer): void {
     this.#archiveBytes += chunk.length;
     this.#checkSize();
-    this.#diffHash.update(chunk);
+    if (!this.#isBlobItself) this.#diffHash.update(chunk);
     this.#parser.write(chunk);
   }
 
@@ -172,6 +177,7 @@ class Unpacker {
 
   #checkDiffId(): void {
     const { diffId } = this.#input;
+    if (this.#isBlobItself) return;
     const actual = `${digestAlgorithm(diffId)}:${this.#diffHash.digest('hex')}`;
     if (actual === diffId) return;
     throw new OperationalError(

@@ -135,6 +135,11 @@ const REFUSED: readonly RefusedContent[] = [
     code: 'CONTENT_MISMATCH',
   },
   {
+    name: 'M15 another diff id of a layer that is not compressed',
+    layer: { ...buildLayer(good.tar, { compression: 'none' }), diffId: sha256(otherTar) },
+    code: 'CONTENT_MISMATCH',
+  },
+  {
     name: 'M15 another diff id',
     layer: { ...good, diffId: sha256(otherTar) },
     code: 'CONTENT_MISMATCH',

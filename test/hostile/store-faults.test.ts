@@ -219,6 +219,19 @@ test('an object that has all the links it can have is renewed', async () => {
   assert.deepEqual((await store.fsck()).problems, []);
 });
 
+test('attributes that the file system has no room for are not taken for a full disk', async () => {
+  using dir = new TempDir(tmpdir());
+  await using store = openEmbeddedStore(`${dir.path}/store`);
+  const items = [{ path: 'f', content: 'x', xattrs: { 'trusted.large': 'v'.repeat(20_000) } }];
+  try {
+    await addImage(store, items); // XFS and btrfs keep it
+  } catch (error) {
+    assert.equal((error as { code?: unknown }).code, 'STORE_UNSUITABLE');
+    assert.match((error as Error).message, /'trusted.large', 20013 bytes/);
+  }
+  assert.deepEqual(readdirSync(`${dir.path}/store/tmp`), []);
+});
+
 test('a place that is a file, or below one, is refused', async () => {
   using dir = new TempDir();
   writeFileSync(`${dir.path}/file`, '');
