@@ -36,6 +36,9 @@ const ENUMERATIONS: Readonly<Record<string, readonly string[]>> = {
   TimeoutStopFailureMode: ['terminate', 'abort', 'kill'],
 };
 
+/** Letters of systemd.unit(5), "Specifiers", and `%` itself. */
+const SPECIFIERS = '%aAbBCdDEfgGhHiIjJlLmMnNopPqsStTuUvVwWyY';
+
 /** Lines, sections, names and values of all directives. */
 export function checkDirectives(
   document: UnitDocument,
@@ -86,12 +89,27 @@ function checkAssignment(
       `${key}= may be newer than systemd ${version}, which then passes over it`,
     );
   }
+  const specifier = findUnknownSpecifier(value);
+  if (specifier !== undefined && key.startsWith('Exec')) {
+    return problem(
+      'error',
+      `${key}= has ${quote(specifier)}, which is no specifier; '%%' gives a percent sign`,
+    );
+  }
   const wrong = findWrongValue(directive.kind, key, value);
   if (wrong === undefined) return [];
   return problem(
     key === 'Type' || key === 'User' || key === 'Group' ? 'error' : 'warning',
     `${key}= ${wrong}, got ${quote(value)}`,
   );
+}
+
+/** A command line with one keeps the unit from being loaded; a `%` at its end is taken as it stands. */
+function findUnknownSpecifier(value: string): string | undefined {
+  for (const [specifier] of value.matchAll(/%./gu)) {
+    if (!SPECIFIERS.includes(specifier.slice(1))) return specifier;
+  }
+  return undefined;
 }
 
 function unknownDirective(line: Extract<UnitLine, { kind: 'assignment' }>): readonly UnitProblem[] {

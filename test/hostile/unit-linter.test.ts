@@ -97,6 +97,12 @@ const rows: readonly Row[] = [
     analyzePasses: false,
   },
   {
+    name: 'P03 an unknown specifier in a command',
+    text: '[Service]\nExecStart=/bin/echo 100%% %Q\n',
+    problem: /'%Q', which is no specifier/,
+    analyzePasses: false,
+  },
+  {
     name: 'P19 the name of sshd',
     text: `${START}[Install]\nAlias=sshd.service dbus.service\n`,
     problem: /take the name of another unit/,
