@@ -34,12 +34,14 @@ export async function withHost<T>(
   let store: ImageStore | undefined;
   let units: Promise<UnitManager> | undefined;
   let registryClient: RegistryClient | undefined;
+  const isStored = async (name: string): Promise<boolean> =>
+    (await (await host.openStore()).findImage(name)) !== undefined;
   const host: Host = {
     paths,
     signal: context.signal,
     openStore: () =>
       Promise.resolve((store ??= scope.use(openEmbeddedStore(paths.onDisk(paths.storeDir))))),
-    openSource: async (reference) => {
+    openSource: async (reference, { preferStored } = { preferStored: false }) => {
       registryClient ??= scope.use(
         createRegistryClient({ env: context.host.env, uid: process.geteuid?.() ?? 0 }),
       );
@@ -47,7 +49,7 @@ export async function withHost<T>(
       return openImageSource(
         reference,
         { registryClient, registriesConf, workingDirectory: process.cwd() },
-        { signal: context.signal },
+        { signal: context.signal, ...(preferStored ? { isStored } : {}) },
       );
     },
     openUnitManager: () =>

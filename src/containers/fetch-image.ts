@@ -48,7 +48,7 @@ export async function fetchImage(
 ): Promise<FetchedImage> {
   const platform =
     choice.platform === undefined ? readHostPlatform() : parsePlatform(choice.platform);
-  await using source = await host.openSource(choice.reference);
+  await using source = await host.openSource(choice.reference, { preferStored: true });
   const store = await host.openStore();
   const stored = await store.findImage(source.storeName);
   // Only registries are slow or away; a layout or archive may have changed under its name.
@@ -78,6 +78,9 @@ export async function fetchImage(
     source,
     signal: host.signal,
     onProgress: choice.onProgress,
+    onWarning: (text) => {
+      host.onEvent({ kind: 'warning', text });
+    },
   });
   return { ...(await fromStore(host, pulled)), storeName: plan.storeName, fetch };
 }
@@ -102,6 +105,9 @@ export async function pullImage(host: Host, choice: ImageChoice): Promise<Pulled
     source,
     signal: host.signal,
     onProgress: choice.onProgress,
+    onWarning: (text) => {
+      host.onEvent({ kind: 'warning', text });
+    },
   });
   return { image, fetch: describeFetch(plan), alreadyPresent: plan.alreadyPresent };
 }

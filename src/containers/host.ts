@@ -10,8 +10,11 @@ import type { UnitManager } from '../systemd/unit-manager.js';
 export interface Host {
   readonly paths: HostPaths;
   openStore(): Promise<ImageStore>;
-  /** Opens what an image reference means; the caller disposes of it. */
-  openSource(reference: string): Promise<ImageSource>;
+  /**
+   * Opens what an image reference means; the caller disposes of it. With `preferStored`, a short name that may mean
+   * several registries means the one under which the store has it, and no network is asked.
+   */
+  openSource(reference: string, options?: { readonly preferStored: boolean }): Promise<ImageSource>;
   openUnitManager(): Promise<UnitManager>;
   readonly signal: AbortSignal;
   /** Things to tell a person that are not the result; may be called at any time. */

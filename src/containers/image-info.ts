@@ -91,6 +91,6 @@ async function findByReference(
   host: Host,
   reference: string,
 ): ReturnType<Awaited<ReturnType<Host['openStore']>>['findImage']> {
-  await using source = await host.openSource(reference);
+  await using source = await host.openSource(reference, { preferStored: true });
   return await (await host.openStore()).findImage(source.storeName);
 }

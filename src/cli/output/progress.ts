@@ -54,7 +54,7 @@ export class ProgressDisplay implements Disposable {
   #announce(line: ProgressLine): void {
     if (!line.finished || this.#announced.has(line.id)) return;
     this.#announced.add(line.id);
-    this.#stream.write(`${line.label}: ${formatBytes(line.doneBytes)} done\n`);
+    this.#stream.write(`layer ${line.label}: ${formatBytes(line.doneBytes)} done\n`);
   }
 
   #draw(): void {
