@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
+import { readFileSync, readdirSync } from 'node:fs';
 import { test } from 'node:test';
 
 import { INSTRUCTIONS, encodePlan, planChecksum } from '../../../src/runtime/plan-format.js';
@@ -48,4 +48,13 @@ test('planChecksum() sees every change of a byte', () => {
       assert.notEqual(planChecksum(damaged), checksum, `bit ${bit} of byte ${index}`);
     }
   }
+});
+
+test('the launcher stays small enough to be read: 1,000 lines of code', () => {
+  const folder = 'src/runtime/launcher';
+  const lines = readdirSync(folder)
+    .filter((name) => /\.[ch]$/.test(name))
+    .flatMap((name) => readFileSync(`${folder}/${name}`, 'utf8').split('\n'))
+    .filter((line) => !/^\s*($|\/\*|\*)/.test(line));
+  assert.ok(lines.length <= 1000, `${lines.length} lines`);
 });
