@@ -37,6 +37,11 @@ export function temporaryNameBeside(path: string): string {
   return `${path.slice(0, slash)}.berth-tmp-${randomBytes(6).toString('hex')}-${path.slice(slash)}`;
 }
 
+/** The name that a temporary file was to get, if it is one of {@link temporaryNameBeside}. */
+export function finalNameOf(temporary: string): string | undefined {
+  return /^\.berth-tmp-[0-9a-f]{12}-(.+)$/s.exec(temporary)?.[1];
+}
+
 /** Creates a file that must not exist, writes it and syncs its content; its folder is not synced. */
 export async function writeFileSynced(
   path: string,

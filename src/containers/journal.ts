@@ -1,7 +1,7 @@
 import { mkdir, readdir, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
 
-import { syncFolder, writeFileAtomically } from '../base/atomic-file.js';
+import { finalNameOf, syncFolder, writeFileAtomically } from '../base/atomic-file.js';
 import { readFileBounded } from '../base/bounded-read.js';
 import { quote } from '../base/escape-text.js';
 import { JsonReader } from '../base/json-reader.js';
@@ -52,12 +52,17 @@ export function journalEntryFor(
   return { operation, name, number, files, units, createdPaths, purge: options.purge };
 }
 
+/** Where the entry of a container is. */
+export function journalFile(paths: HostPaths, name: string): string {
+  return join(paths.journalDir, `${name}.json`);
+}
+
 /** Writes the entry; when it returns, a power cut keeps it. */
 export async function beginJournal(paths: HostPaths, entry: JournalEntry): Promise<void> {
   const folder = paths.onDisk(paths.journalDir);
   await mkdir(folder, { recursive: true, mode: 0o700 });
   await writeFileAtomically(
-    join(folder, `${entry.name}.json`),
+    paths.onDisk(journalFile(paths, entry.name)),
     `${JSON.stringify({ format: JOURNAL_FORMAT, ...entry }, null, 2)}\n`,
     { mode: 0o600 },
   );
@@ -66,7 +71,7 @@ export async function beginJournal(paths: HostPaths, entry: JournalEntry): Promi
 /** Removes the entry: the change is done, or undone. Nothing happens where there is none. */
 export async function endJournal(paths: HostPaths, name: string): Promise<void> {
   try {
-    await unlink(paths.onDisk(join(paths.journalDir, `${name}.json`)));
+    await unlink(paths.onDisk(journalFile(paths, name)));
   } catch (error) {
     if (isErrno(error, 'ENOENT')) return;
     throw error;
@@ -79,7 +84,7 @@ export async function findJournal(
   paths: HostPaths,
   name: string,
 ): Promise<JournalEntry | undefined> {
-  const file = join(paths.journalDir, `${name}.json`);
+  const file = journalFile(paths, name);
   try {
     const bytes = await readFileBounded(paths.onDisk(file), { maxBytes: MAX_DEPLOYMENT_BYTES });
     return parseJournal(bytes, quote(file));
@@ -89,13 +94,14 @@ export async function findJournal(
   }
 }
 
-/** Names of the containers with an entry: work for `berth recover`. */
+/** Names of the containers with an entry, or the beginning of one: work for `berth recover`. */
 export async function listJournal(paths: HostPaths): Promise<readonly string[]> {
   try {
     const entries = await readdir(paths.onDisk(paths.journalDir));
-    return entries
-      .filter((entry) => entry.endsWith('.json') && !entry.startsWith('.'))
-      .map((entry) => entry.slice(0, -'.json'.length))
+    const files = entries.map((entry) => finalNameOf(entry) ?? entry);
+    return [...new Set(files)]
+      .filter((file) => file.endsWith('.json') && !file.startsWith('.'))
+      .map((file) => file.slice(0, -'.json'.length))
       .sort();
   } catch (error) {
     if (isErrno(error, 'ENOENT')) return [];

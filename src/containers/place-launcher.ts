@@ -13,6 +13,7 @@ import { compareFile, sha256Of } from './file-state.js';
 import type { Host } from './host.js';
 import { readDeployments } from './list-containers.js';
 import { removePath } from './remove-path.js';
+import { removeTemporaries } from './remove-temporaries.js';
 
 /** Where a package puts the launcher; with the plan's format in its name, so that upgrades leave the older ones. */
 const PACKAGED = '/usr/libexec/berth/launch';
@@ -98,6 +99,7 @@ export async function removeUnusedLaunchers(host: Host): Promise<void> {
   const used = new Set(deployments.map((deployment) => deployment.launcher));
   for (const copy of copies) {
     if (!used.has(join(host.paths.launcherDir, copy, PROGRAM))) removePath(join(folder, copy));
+    else await removeTemporaries([join(folder, copy, PROGRAM)]);
   }
 }
 

@@ -242,13 +242,13 @@ function compileRoot(
   ];
 }
 
+/** The propagation of the root itself; every mount below it has its own, private unless it says otherwise. */
 function compilePivot(config: RuntimeConfig): Instruction {
   const wanted = config.linux.rootfsPropagation;
-  if (wanted === undefined) return ['PIVOT', 0, 0];
-  const deep = PROPAGATION[wanted.replace(/^r/, '')];
-  const flag = PROPAGATION[wanted] ?? deep;
+  if (wanted === undefined) return ['PIVOT', 0];
+  const flag = PROPAGATION[wanted.replace(/^r/, '')];
   if (flag === undefined) refuse(`linux.rootfsPropagation: ${quote(wanted)} is not a propagation`);
-  return ['PIVOT', flag, PROPAGATION[wanted] === undefined ? 1 : 0];
+  return ['PIVOT', flag];
 }
 
 /** The longest name that Linux takes (HOST_NAME_MAX). */

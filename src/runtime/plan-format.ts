@@ -37,7 +37,7 @@ export const INSTRUCTIONS = {
   READ_ONLY_MOUNT: { op: 15, fields: 'p' },
   READ_ONLY_PATH: { op: 16, fields: 'p' },
   MASK: { op: 17, fields: 'p' },
-  PIVOT: { op: 18, fields: 'uu' },
+  PIVOT: { op: 18, fields: 'u' },
   HOST_NAME: { op: 19, fields: 't' },
   DOMAIN_NAME: { op: 20, fields: 's' },
   LOOPBACK: { op: 21, fields: '' },

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
 import {
   existsSync,
   mkdirSync,
@@ -12,7 +13,7 @@ import {
 import { join } from 'node:path';
 import { test } from 'node:test';
 
-import { ContainerBed } from '../support/launched-container.js';
+import { ContainerBed, ended, printed } from '../support/launched-container.js';
 
 const NAMESPACES = [{ type: 'pid' }, { type: 'ipc' }, { type: 'mount' }];
 const caps = (names: readonly string[]): object => ({
@@ -65,6 +66,60 @@ test('binds are made as they are asked for, below links of the image too', async
   );
   assert.ok(lines.some((line) => line.includes(' /real/target ')));
   assert.ok(existsSync(join(data, 'x')), 'what the container wrote is not on the host');
+});
+
+test('mounts pass between host and container where a bind is shared, and nowhere else', async () => {
+  using bed = new ContainerBed();
+  const host = bed.hostDirectory('host');
+  execFileSync('mount', ['-t', 'tmpfs', 'host', host]);
+  try {
+    execFileSync('mount', ['--make-shared', host]);
+    for (const folder of ['a', 'b', 'c', 'later']) mkdirSync(join(host, folder));
+    const bind = (destination: string, propagation: string): object => ({
+      destination,
+      source: host,
+      options: ['rbind', 'rw', propagation],
+    });
+    bed.compile(
+      [
+        'mount',
+        '/shared/a',
+        'mount',
+        '/slave/b',
+        'mount',
+        '/private/c',
+        'say',
+        'ready',
+        'sleep',
+        '1',
+        'cat',
+        '/proc/self/mounts',
+      ],
+      {
+        process: { capabilities: caps(['CAP_SYS_ADMIN']) },
+        mounts: [
+          bind('/shared', 'rshared'),
+          bind('/slave', 'rslave'),
+          bind('/private', 'rprivate'),
+        ],
+        linux: { namespaces: NAMESPACES, rootfsPropagation: 'rslave' },
+      },
+    );
+    const child = bed.start();
+    let output = '';
+    child.stdout?.on('data', (chunk: Buffer) => (output += chunk.toString()));
+    await printed(child, 'ready');
+    const onHost = readFileSync('/proc/self/mounts', 'utf8').match(/^inner \S+/gm);
+    execFileSync('mount', ['-t', 'tmpfs', 'outer', join(host, 'later')]);
+    await ended(child);
+    assert.deepEqual(onHost, [`inner ${host}/a`]);
+    assert.deepEqual(output.match(/^outer \S+/gm)?.sort(), [
+      'outer /shared/later',
+      'outer /slave/later',
+    ]);
+  } finally {
+    execFileSync('umount', ['--recursive', host]);
+  }
 });
 
 test('a bind source that is missing stops the start with a status of its own', async () => {

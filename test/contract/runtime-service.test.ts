@@ -233,6 +233,43 @@ each<{ name: string; changes: ConfigChanges; pid: RegExp }>(
   },
 );
 
+test('limits of the unit do not keep the launcher from starting', () => {
+  using bed = new ContainerBed();
+  bed.compile(['limit', '7'], {}, { init: true });
+  const output = execFileSync('/bin/sh', [
+    '-c',
+    'ulimit -n 64; exec "$0" "$1"',
+    launcher,
+    bed.plan,
+  ]);
+  assert.equal(output.toString(), 'limit 7=64:64\n');
+});
+
+test('a strict filter does not stand in the way of its own loading', async () => {
+  using bed = new ContainerBed();
+  // What a profile written before these calls existed does.
+  const calls = [
+    'close_range',
+    'openat2',
+    'mount_setattr',
+    'move_mount',
+    'clone3',
+    'signalfd4',
+    'poll',
+  ];
+  bed.compile(['say', 'ran'], {
+    process: { noNewPrivileges: true },
+    linux: {
+      namespaces: [{ type: 'pid' }, { type: 'mount' }],
+      seccomp: {
+        defaultAction: 'SCMP_ACT_ALLOW',
+        syscalls: [{ names: calls, action: 'SCMP_ACT_KILL_PROCESS' }],
+      },
+    },
+  });
+  assert.equal((await bed.launch()).stdout, 'ran\n');
+});
+
 test('an edited config.json is started by its plan, with one line that says how to take it over', async () => {
   using bed = new ContainerBed();
   const path = bed.path('config.json');

@@ -102,6 +102,22 @@ test('messages that are too long, empty or not text are dropped', async () => {
   ]);
 });
 
+test('the PID 1 that berth puts in holds nothing of the host', async () => {
+  using bed = new ContainerBed();
+  const socket = bed.path('notify');
+  using sink = await NotifySink.open(socket);
+  bed.compile(
+    ['link', '/proc/1/fd/0', ',', 'list', '/proc/1/fd', ',', 'notify', 'READY=1'],
+    { mounts: [{ destination: '/data', source: bed.hostDirectory('data'), options: ['bind'] }] },
+    { notify: true, init: true },
+  );
+  const { stdout } = await bed.launch({ NOTIFY_SOCKET: socket });
+  // The three of every program, its pipe to the parent, and the one that signals come by.
+  assert.equal(stdout.match(/^entry \/proc\/1\/fd\//gm)?.length, 5, stdout);
+  await delay(50);
+  assert.equal(sink.messages[0]?.text, 'READY=1');
+});
+
 test('without a pid namespace the socket is there only where the unit waits for it', async () => {
   using bed = new ContainerBed();
   const socket = bed.path('notify');

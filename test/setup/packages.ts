@@ -16,6 +16,7 @@ export const testPackages = [
   'mount',
   'openssl', // certificates of a registry behind TLS
   'qemu-system-x86',
+  'strace', // kills berth at a chosen call
   'systemd', // systemd-analyze verify, as a second opinion on rendered units
   'systemd-container',
   'umoci', // writes layouts that berth reads

@@ -71,6 +71,7 @@ bool enter_namespaces(void);
 void enter_mount_namespace(void);
 void relay_notifications(void);
 void relay_stream(struct pollfd *stream, int to);
+void close_others(int pipe);
 int supervise(pid_t child, bool relay);
 _Noreturn void end_as(int status);
 void complete_environment(void);

@@ -1,4 +1,5 @@
 /* launch PLAN [INSTANCE]: starts what the plan describes. launch --check PLAN [INSTANCE]: only says whether it could. */
+#include <linux/close_range.h>
 #include <sys/wait.h>
 
 #include "launch.h"
@@ -67,14 +68,6 @@ static void check_instance(const char *name)
     launch.instance = name;
 }
 
-/* The parent keeps five descriptors at most: what it held of sockets and pipes would keep them open for ever. */
-static void close_others(int *pipe)
-{
-    int *const keep[5] = { pipe, &launch.notify_in, &launch.notify_out, &launch.streams[0], &launch.streams[1] };
-    for (int i = 0; i < 5; i++) if (*keep[i] >= 0) *keep[i] = must(fcntl(*keep[i], F_DUPFD_CLOEXEC, 900), STATUS_SYSTEM, "keeping", "descriptors");
-    must(syscall(SYS_close_range, 3, 899, 0), STATUS_SYSTEM, "closing", "descriptors");
-}
-
 static _Noreturn void stay(pid_t child, int pipe, bool stub)
 {
     int status;
@@ -86,7 +79,7 @@ static _Noreturn void stay(pid_t child, int pipe, bool stub)
         must(dprintf(launch.pid_file, "%d\n", (int)child), STATUS_PID_FILE, "writing", "the pid file");
         _exit(0);
     }
-    close_others(&pipe);
+    close_others(pipe);
     must(chdir("/"), STATUS_SYSTEM, "entering", "/");
     status = supervise(child, launch.notify_in >= 0);
     /* The stub ends with 0 when it has told how the program ended. */
@@ -99,6 +92,8 @@ static _Noreturn void start(void)
     int pipe[2];
     sigset_t all;
     count_listen_fds();
+    /* Sockets that systemd passed are the first ones; nothing else that was open reaches the program (CVE-2024-21626). */
+    must(syscall(SYS_close_range, 3 + launch.listen_fds, ~0u, CLOSE_RANGE_CLOEXEC), STATUS_SYSTEM, "closing", "descriptors");
     run_steps(on_host);
     sigfillset(&all);
     sigprocmask(SIG_BLOCK, &all, &launch.signals);

@@ -211,5 +211,5 @@ void pivot(struct step *step)
     must(syscall(SYS_pivot_root, ".", "."), STATUS_MOUNT, "changing to", "the root");
     must(syscall(SYS_umount2, ".", 2 /* MNT_DETACH */), STATUS_MOUNT, "leaving", "the host's root");
     must(chdir("/"), STATUS_MOUNT, "entering", "the root");
-    change(launch.root, step->field[1].number ? AT_RECURSIVE : 0, (struct mount_attr){ .propagation = step->field[0].number }, "the root");
+    change(launch.root, 0, (struct mount_attr){ .propagation = step->field[0].number }, "the root");
 }

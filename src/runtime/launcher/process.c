@@ -1,7 +1,6 @@
 /* The process itself: limits, identity, privileges, and at last the program. */
 #include <grp.h>
 #include <linux/capability.h>
-#include <linux/close_range.h>
 #include <linux/filter.h>
 #include <linux/keyctl.h>
 #include <linux/seccomp.h>
@@ -95,13 +94,14 @@ void run_program(struct step *step)
     if (launch.parent_pipe >= 0 && launch.pid_file < 0) prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
     pid_t child = step->field[0].number ? must(fork(), STATUS_SYSTEM, "forking for", name) : 0;
     if (child > 0) {
+        /* The container can take what its PID 1 holds: systemd's socket must not be there. */
+        launch.notify_in = launch.notify_out = launch.streams[0] = launch.streams[1] = -1;
+        close_others(launch.parent_pipe);
         int status = supervise(child, false);
         _exit(write(launch.parent_pipe, &status, sizeof status) < 0 ? STATUS_SYSTEM : 0);
     }
     complete_environment();
     sigprocmask(SIG_SETMASK, &launch.signals, NULL);
-    /* Sockets that systemd passed are the first ones; everything else ends here (CVE-2024-21626). */
-    must(syscall(SYS_close_range, 3 + launch.listen_fds, ~0u, CLOSE_RANGE_CLOEXEC), STATUS_SYSTEM, "closing", "descriptors");
     if (strchr(name, '/')) execve(name, launch.arguments, launch.environment);
     else for (size_t length; *search; search += length + (search[length] == ':')) try_directory(search, length = strcspn(search, ":"), name);
     fail(STATUS_EXEC, "running", name);

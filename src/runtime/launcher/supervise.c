@@ -31,6 +31,17 @@ static bool would_be_dropped(pid_t child, int signal)
     return !(handled >> (signal - 1) & 1);
 }
 
+/* What a process that stays held of sockets, pipes and trees would stay open with it. */
+void close_others(int pipe)
+{
+    const int keep[5] = { pipe, launch.notify_in, launch.notify_out, launch.streams[0], launch.streams[1] };
+    for (unsigned first = 3, next = 0; next != ~0u; first = next + 1) {
+        next = ~0u;
+        for (int i = 0; i < 5; i++) if (keep[i] >= (int)first && (unsigned)keep[i] < next) next = (unsigned)keep[i];
+        if (next > first) must(syscall(SYS_close_range, first, next - (next != ~0u), 0), STATUS_SYSTEM, "closing", "descriptors");
+    }
+}
+
 int supervise(pid_t child, bool relay)
 {
     struct pollfd waits[4] = {

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -143,6 +144,7 @@ static int run(char **word)
     if (!strcmp(command, "link")) { ssize_t n = readlink(argument, buffer, sizeof buffer - 1); if (n < 0) return result(argument, -1), 2; buffer[n] = 0; return printf("link %s=%s\n", argument, buffer), 2; }
     if (!strcmp(command, "write")) { int fd = open(argument, O_WRONLY | O_CREAT, 0600); result("write", fd < 0 ? -1 : write(fd, "x", 1)); if (fd >= 0) close(fd); return 2; }
     if (!strcmp(command, "append")) { int fd = open(argument, O_WRONLY | O_APPEND); result("append", fd); return 2; }
+    if (!strcmp(command, "mount")) return result("mount", mount("inner", argument, "tmpfs", 0, NULL)), 2;
     if (!strcmp(command, "mkdir")) return result("mkdir", mkdir(argument, 0755)), 2;
     if (!strcmp(command, "mknod")) return result("mknod", mknod(argument, S_IFCHR | 0600, 0x103)), 2;
     if (!strcmp(command, "chdir")) return result("chdir", chdir(argument)), 2;

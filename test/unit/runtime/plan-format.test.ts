@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
+import { readFileSync, readdirSync } from 'node:fs';
 import { test } from 'node:test';
 
+import { LAUNCHER_STATUSES, LauncherStatus } from '../../../src/runtime/launcher-status.js';
 import { INSTRUCTIONS, encodePlan, planChecksum } from '../../../src/runtime/plan-format.js';
 
 test('INSTRUCTIONS is the table of the launcher', () => {
@@ -48,4 +49,22 @@ test('planChecksum() sees every change of a byte', () => {
       assert.notEqual(planChecksum(damaged), checksum, `bit ${bit} of byte ${index}`);
     }
   }
+});
+
+test('the launcher stays small enough to be read: 1,000 lines of code', () => {
+  const folder = 'src/runtime/launcher';
+  const lines = readdirSync(folder)
+    .filter((name) => /\.[ch]$/.test(name))
+    .flatMap((name) => readFileSync(`${folder}/${name}`, 'utf8').split('\n'))
+    .filter((line) => !/^\s*($|\/\*|\*)/.test(line));
+  assert.ok(lines.length <= 1000, `${lines.length} lines`);
+});
+
+test('LAUNCHER_STATUSES lists what the launcher ends with', () => {
+  const header = readFileSync('src/runtime/launcher/launch.h', 'utf8');
+  const inC = [...header.matchAll(/STATUS_[A-Z_]+ = (\d+)/g)].map(([, status]) => Number(status));
+  const listed = LAUNCHER_STATUSES.map(({ status }) => status);
+  assert.ok(inC.length > 10, 'the statuses were not found');
+  assert.deepEqual(listed, inC);
+  for (const status of Object.values(LauncherStatus)) assert.ok(listed.includes(status));
 });
