@@ -11,6 +11,7 @@ import { endJournal, type JournalEntry } from './journal.js';
 import { ownersOfPaths } from './path-owners.js';
 import { removeFiles, type RemovedFiles } from './remove-files.js';
 import { removeStatePaths } from './state-paths.js';
+import { findUsedByOthers } from './used-by-others.js';
 
 /** What taking a container away came to. */
 export interface FinishedUninstall extends RemovedFiles {
@@ -37,7 +38,10 @@ export async function finishUninstall(host: Host, entry: JournalEntry): Promise<
     for (const unit of entry.units) await units.resetFailed(unit);
   }
   await removeLink(host, entry.name);
-  const statePaths = await removeStatePaths(paths, entry.createdPaths, { purge: entry.purge });
+  const statePaths = await removeStatePaths(paths, entry.createdPaths, {
+    purge: entry.purge,
+    isUsedByOthers: await findUsedByOthers(host, entry.name),
+  });
   removePath(paths.onDisk(join(paths.runDir, entry.name)));
   await removeDeployments(host, entry.name);
   await removeUnusedLaunchers(host);

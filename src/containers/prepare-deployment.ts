@@ -145,7 +145,7 @@ export async function prepareDeployment(
       launcher: chosen.launcher?.path,
       files: files.map((file) => file.deployed),
       units: service ? [`${name}.service`] : [],
-      createdPaths: await findPathsToCreate(paths, rendered?.tmpfilesPaths ?? []),
+      createdPaths: findPathsToCreate(paths, rendered?.tmpfilesPaths ?? []),
       permissions: {
         capabilities: rendered?.summary.capabilities ?? [],
         hostMounts: rendered?.summary.hostMounts ?? [],

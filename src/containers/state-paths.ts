@@ -1,55 +1,99 @@
-import { readFile, rmdir } from 'node:fs/promises';
+import { closeSync, constants, openSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import { basename, dirname } from 'node:path/posix';
 
 import { quote } from '../base/escape-text.js';
 import type { HostPaths } from '../config/host-paths.js';
 import { isErrno } from '../errors/is-errno.js';
 import { OperationalError } from '../errors/operational-error.js';
-import { removePath } from './remove-path.js';
+import { encodeByteString } from '../layer/tree.js';
+import { rmdirAt } from '../sys/at.js';
+import type { At } from '../sys/libc.js';
+import { openInRoot } from '../sys/open-in-root.js';
+import { removeTreeAt } from '../sys/remove-tree.js';
 import { covers } from './host-path-policy.js';
+
+/** Options of {@link removeStatePaths}. */
+export interface RemoveStateOptions {
+  /** Removes folders with what is in them, not only empty ones. */
+  readonly purge: boolean;
+  /** Whether another container needs a path. */
+  isUsedByOthers(path: string): boolean;
+}
 
 /**
  * Removes the folders that came into being with a container: those of the run-time directory with what is in them, the
  * others when they are empty or `purge` is asked for. Gives those that stay, without the ones inside them.
+ *
+ * The container could write there, as root: a folder that it replaced by a link to /etc must not make its uninstallation
+ * remove what is in /etc. So no link is followed on the way (CVE-2017-18078 is systemd-tmpfiles' of this kind).
  *
  * @throws {@link OperationalError} SYSTEM_CALL_FAILED if something is mounted there: what is behind a mount is not ours
  */
 export async function removeStatePaths(
   paths: HostPaths,
   created: readonly string[],
-  options: { readonly purge: boolean },
+  options: RemoveStateOptions,
 ): Promise<readonly string[]> {
   const kept: string[] = [];
   for (const path of [...created].reverse()) {
-    const onDisk = paths.onDisk(path);
-    if (options.purge || covers(paths.templateDirectories.run, path)) {
-      if (paths.root === '') await assertNothingMounted(onDisk);
-      removePath(onDisk);
-    } else if (!(await removeIfEmpty(onDisk))) kept.push(path);
+    const whole = options.purge || covers(paths.templateDirectories.run, path);
+    if (whole && paths.root === '') await assertNothingMounted(path);
+    if (options.isUsedByOthers(path) || !removeWithoutLinks(paths, path, { whole }))
+      kept.push(path);
   }
   return kept.filter((path) => !kept.some((other) => other !== path && covers(other, path))).sort();
 }
 
-async function removeIfEmpty(onDisk: string): Promise<boolean> {
+/** Whether the path is gone now. */
+function removeWithoutLinks(
+  paths: HostPaths,
+  path: string,
+  options: { readonly whole: boolean },
+): boolean {
+  const root = openSync(paths.onDisk('/'), constants.O_RDONLY | constants.O_DIRECTORY);
+  let parent: number | undefined;
   try {
-    await rmdir(onDisk);
+    parent = openInRoot(root, encodeByteString(dirname(path)), {
+      flags: constants.O_RDONLY | constants.O_DIRECTORY,
+      noSymlinks: true,
+    });
+    const at = { dirFd: parent, name: encodeByteString(basename(path)) };
+    if (!options.whole) return removeIfEmpty(at);
+    removeTreeAt(at);
     return true;
   } catch (error) {
     if (isErrno(error, 'ENOENT', 'ENOTDIR')) return true;
-    if (isErrno(error, 'ENOTEMPTY', 'EEXIST', 'EBUSY')) return false;
+    if (isErrno(error, 'ELOOP')) return false;
+    throw error;
+  } finally {
+    if (parent !== undefined) closeSync(parent);
+    closeSync(root);
+  }
+}
+
+function removeIfEmpty(at: At): boolean {
+  try {
+    rmdirAt(at);
+    return true;
+  } catch (error) {
+    if (isErrno(error, 'ENOENT')) return true;
+    // ENOTDIR: a link or file that a tmpfiles line made. It is state like any other.
+    if (isErrno(error, 'ENOTEMPTY', 'EEXIST', 'EBUSY', 'ENOTDIR')) return false;
     throw error;
   }
 }
 
-async function assertNothingMounted(onDisk: string): Promise<void> {
+async function assertNothingMounted(path: string): Promise<void> {
   const mounts = await readFile('/proc/self/mountinfo', 'latin1');
   for (const line of mounts.split('\n')) {
     const mountPoint = (line.split(' ')[4] ?? '').replace(/\\([0-7]{3})/g, (_, octal: string) =>
       String.fromCharCode(parseInt(octal, 8)),
     );
-    if (mountPoint !== '' && covers(onDisk, mountPoint)) {
+    if (mountPoint !== '' && covers(encodeByteString(path), mountPoint)) {
       throw new OperationalError(
         'SYSTEM_CALL_FAILED',
-        `refusing to remove ${quote(onDisk)}: something is mounted on ${quote(mountPoint)}`,
+        `refusing to remove ${quote(path)}: something is mounted on ${quote(mountPoint)}`,
         { hint: 'unmount it, then run the command again' },
       );
     }

@@ -1,38 +1,69 @@
-import { lstat } from 'node:fs/promises';
-import { dirname } from 'node:path/posix';
+import { closeSync, constants, openSync, readlinkSync } from 'node:fs';
+import { dirname, join } from 'node:path/posix';
 
 import type { HostPaths } from '../config/host-paths.js';
 import { isErrno } from '../errors/is-errno.js';
+import { encodeByteString } from '../layer/tree.js';
+import { openInRoot } from '../sys/open-in-root.js';
+
+/** Names a place without opening what is there (open(2); the same number on all of Linux that Node runs on). */
+const O_PATH = 0o10000000;
 
 /**
  * Of the paths that tmpfiles lines make, those that are not there yet, with their missing parents; parents first. They
- * are what uninstalling may take away again.
+ * are what uninstalling may take away again. Links that the host has on the way (`/var/run`) are resolved, inside the
+ * tree of `--root`: whoever removes the paths later has to follow none.
  */
-export async function findPathsToCreate(
-  paths: HostPaths,
-  made: readonly string[],
-): Promise<readonly string[]> {
-  const missing = new Set<string>();
-  for (const path of made) {
-    const chain: string[] = [];
-    for (
+export function findPathsToCreate(paths: HostPaths, made: readonly string[]): readonly string[] {
+  const root = openSync(paths.onDisk('/'), constants.O_RDONLY | constants.O_DIRECTORY);
+  try {
+    const missing = new Set<string>();
+    for (const path of made) {
+      const below: string[] = [];
       let folder = path;
-      folder !== '/' && !(await exists(paths.onDisk(folder)));
-      folder = dirname(folder)
-    ) {
-      chain.unshift(folder);
+      for (; folder !== '/' && !isThere(root, folder); folder = dirname(folder))
+        below.unshift(folder.slice(folder.lastIndexOf('/') + 1));
+      let at = resolveIn(root, folder);
+      if (at === undefined) continue; // a link that leads nowhere: nothing can be made below it
+      for (const part of below) {
+        at = join(at, part);
+        missing.add(at);
+      }
     }
-    for (const folder of chain) missing.add(folder);
+    return [...missing].sort();
+  } finally {
+    closeSync(root);
   }
-  return [...missing].sort();
 }
 
-async function exists(onDisk: string): Promise<boolean> {
+function isThere(root: number, path: string): boolean {
+  const fd = open(root, path, { nofollow: true });
+  if (fd !== undefined) closeSync(fd);
+  return fd !== undefined;
+}
+
+/** Where a path leads inside the root, without links; undefined where it leads nowhere. */
+function resolveIn(root: number, path: string): string | undefined {
+  const fd = open(root, path, { nofollow: false });
+  if (fd === undefined) return undefined;
   try {
-    await lstat(onDisk);
-    return true;
+    const base = readlinkSync(`/proc/self/fd/${root}`);
+    const real = readlinkSync(`/proc/self/fd/${fd}`);
+    return base === '/' ? real : join('/', real.slice(base.length));
+  } finally {
+    closeSync(fd);
+  }
+}
+
+function open(
+  root: number,
+  path: string,
+  options: { readonly nofollow: boolean },
+): number | undefined {
+  try {
+    return openInRoot(root, encodeByteString(path), { flags: O_PATH, ...options });
   } catch (error) {
-    if (isErrno(error, 'ENOENT', 'ENOTDIR')) return false;
+    if (isErrno(error, 'ENOENT', 'ENOTDIR', 'ELOOP')) return undefined;
     throw error;
   }
 }

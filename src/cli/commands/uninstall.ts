@@ -26,9 +26,7 @@ export function uninstallCommand(context: CliContext): Command {
             `${name} uninstalled`,
             ...result.kept.map((path) => `  kept ${path}: it was changed on this host`),
             ...result.saved.map((path) => `  kept ${path}: it was changed on this host`),
-            ...result.statePaths.map(
-              (path) => `  kept ${path}: the state of the container (remove it with --purge)`,
-            ),
+            ...result.statePaths.map((path) => `  kept ${path}: ${whyKept(options)}`),
           ];
           printResult(context, options, { json: result, text: `${lines.join('\n')}\n` });
         }
@@ -36,4 +34,10 @@ export function uninstallCommand(context: CliContext): Command {
     },
     context,
   );
+}
+
+function whyKept({ purge }: { readonly purge?: boolean }): string {
+  return purge === true
+    ? 'another container uses it, or a link stands on the way to it'
+    : 'the state of the container (remove it with --purge)';
 }

@@ -2,7 +2,6 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
 import { checkTmpfiles } from '../../../src/systemd/check-tmpfiles.js';
-import { planTmpfilesRemoval } from '../../../src/systemd/plan-tmpfiles-removal.js';
 import { parseTmpfiles } from '../../../src/systemd/tmpfiles-text.js';
 import { generateTmpfiles } from '../../../src/templates/generate-tmpfiles.js';
 import { assertFails } from '../../support/assert-fails.js';
@@ -94,23 +93,4 @@ test('generateTmpfiles() makes missing bind sources, and what it writes is read 
     parseTmpfiles(kept.join('\n')).map(({ path }) => path),
     ['/etc/flanneld', '/srv/a b%"'],
   );
-});
-
-test('P23 planTmpfilesRemoval() takes away only what was made, and only as it was made', () => {
-  const entries = parseTmpfiles(
-    'd /var/lib/web/x\nd /var/lib/there\nL /run/web/l - - - - /run/web/t\nf /run/web/f - - - - text\nC /var/lib/web/data - - - - /x\n',
-  );
-  const created = [
-    '/var/lib/web',
-    '/var/lib/web/x',
-    '/run/web/l',
-    '/run/web/f',
-    '/var/lib/web/data',
-  ];
-  assert.deepEqual(planTmpfilesRemoval(entries, created), [
-    { kind: 'remove-directory-if-empty', path: '/var/lib/web/x' },
-    { kind: 'remove-directory-if-empty', path: '/var/lib/web' },
-    { kind: 'remove-link-if-unchanged', path: '/run/web/l', target: '/run/web/t' },
-    { kind: 'remove-file-if-unchanged', path: '/run/web/f', content: 'text' },
-  ]);
 });
