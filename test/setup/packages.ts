@@ -19,6 +19,7 @@ export const testPackages = [
   'strace', // kills berth at a chosen call
   'systemd', // systemd-analyze verify, as a second opinion on rendered units
   'systemd-container',
+  'runc', // a peer of the launcher in the benchmark
   'umoci', // writes layouts that berth reads
   'xz-utils',
 ] as const;
