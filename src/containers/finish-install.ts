@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 
 import type { Host } from './host.js';
-import { endJournal, type JournalEntry } from './journal.js';
+import { bringsUnits, endJournal, type JournalEntry } from './journal.js';
 import { placeFiles } from './place-files.js';
 
 /**
@@ -15,9 +15,7 @@ export async function finishInstall(host: Host, entry: JournalEntry): Promise<vo
   for (const file of entry.files) {
     if (file.role === 'tmpfiles') await units.createTmpfiles(file.path);
   }
-  if (entry.units.length > 0) {
-    if (units.kind === 'dbus') await units.reload();
-    await units.enable(entry.units);
-  }
+  if (units.kind === 'dbus' && bringsUnits(entry)) await units.reload();
+  if (entry.units.length > 0) await units.enable(entry.units);
   await endJournal(paths, entry.name);
 }

@@ -7,7 +7,7 @@ import { removeUnusedLaunchers } from './place-launcher.js';
 import { removePath } from './remove-path.js';
 import { listDeploymentNumbers } from './container-directory.js';
 import type { Host } from './host.js';
-import { endJournal, type JournalEntry } from './journal.js';
+import { bringsUnits, endJournal, type JournalEntry } from './journal.js';
 import { ownersOfPaths } from './path-owners.js';
 import { removeFiles, type RemovedFiles } from './remove-files.js';
 import { removeStatePaths } from './state-paths.js';
@@ -33,7 +33,7 @@ export async function finishUninstall(host: Host, entry: JournalEntry): Promise<
     shared: new Set((await ownersOfPaths(host, entry.name)).keys()),
     saveChanged: entry.operation === 'uninstall',
   });
-  if (entry.units.length > 0 && units.kind === 'dbus') {
+  if (bringsUnits(entry) && units.kind === 'dbus') {
     await units.reload();
     for (const unit of entry.units) await units.resetFailed(unit);
   }

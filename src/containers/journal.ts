@@ -57,6 +57,11 @@ export function journalFile(paths: HostPaths, name: string): string {
   return join(paths.journalDir, `${name}.json`);
 }
 
+/** Whether systemd has to read its files again: also where the unit is not to be enabled. */
+export function bringsUnits(entry: JournalEntry): boolean {
+  return entry.files.some(({ role }) => role === 'unit' || role === 'drop-in');
+}
+
 /** Writes the entry; when it returns, a power cut keeps it. */
 export async function beginJournal(paths: HostPaths, entry: JournalEntry): Promise<void> {
   const folder = paths.onDisk(paths.journalDir);

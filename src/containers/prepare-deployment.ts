@@ -205,9 +205,15 @@ async function planExportedFiles(
     renderTemplate: (path, text) => renderHostFile(parseStringTemplate(path, text), values),
     readFile: (node, maxBytes) => request.fetched.tree.readFile(node, { maxBytes }),
     policy: { allowed: request.allowHostPaths },
-    onConflict: request.keepExisting ? 'keep' : request.planOnly ? 'show' : 'refuse',
+    onConflict: whatOnConflict(request),
     ownerOf: (path) => owners.get(path),
   });
+}
+
+/** What is installed already changes nothing: a host file that was edited since is no conflict. */
+function whatOnConflict(request: PrepareRequest): 'keep' | 'show' | 'refuse' {
+  if (request.keepExisting || request.installed !== undefined) return 'keep';
+  return request.planOnly ? 'show' : 'refuse';
 }
 
 /** The unit, its drop-in and its tmpfiles lines, with the folders that they need. */

@@ -5,6 +5,7 @@ export const testPackages = [
   'apache2-utils', // htpasswd, for a registry with passwords
   'attr', // getfattr, for whole-tree comparisons
   'curl',
+  'dbus-daemon', // a bus for a service manager that misbehaves
   'docker-registry',
   'e2fsprogs',
   'gcc', // the launcher, and small programs in test images

@@ -1,0 +1,62 @@
+import assert from 'node:assert/strict';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { test } from 'node:test';
+
+import { type CommandResult, runCommand, runOk } from '../support/run-command.js';
+import { pathsInFolder } from '../support/host-tree-paths.js';
+import { configTemplate, SERVICE_TEMPLATE } from '../support/exports-image.js';
+import { TempDir } from '../support/temp-dir.js';
+
+// The whole of install and uninstall on a tree that is not running, with an image out of a layout.
+
+const PROGRAM = fileURLToPath(new URL('../../src/main.js', import.meta.url));
+
+/** A layout with one system container that brings a configuration file for the host. */
+async function makeLayout(folder: string): Promise<string> {
+  const hostfs = `${folder}/exports/hostfs/etc/web`;
+  mkdirSync(hostfs, { recursive: true });
+  writeFileSync(`${hostfs}/web.conf`, 'port=80\n');
+  writeFileSync(`${folder}/exports/service.template`, SERVICE_TEMPLATE);
+  writeFileSync(`${folder}/exports/config.json.template`, configTemplate());
+  // umoci 0.4 leaves out the padding of a last file, which GNU tar and berth call a cut archive.
+  mkdirSync(`${folder}/exports/zz`);
+  await runOk(['umoci', 'init', '--layout', `${folder}/layout`]);
+  await runOk(['umoci', 'new', '--image', `${folder}/layout:web`]);
+  await runOk([
+    'umoci',
+    'insert',
+    '--image',
+    `${folder}/layout:web`,
+    `${folder}/exports`,
+    '/exports',
+  ]);
+  return `oci:${folder}/layout:web`;
+}
+
+function berth(root: string, ...args: readonly string[]): Promise<CommandResult> {
+  return runCommand([process.execPath, PROGRAM, '--root', root, ...args]);
+}
+
+test('installing again succeeds though the administrator edited the configuration that the image brought', async () => {
+  using folder = new TempDir();
+  using tree = new TempDir();
+  pathsInFolder(tree.path);
+  const image = await makeLayout(folder.path);
+  const install = (...more: string[]): Promise<CommandResult> =>
+    berth(tree.path, 'install', '--name', 'web', ...more, image);
+
+  const first = await install();
+  assert.equal(first.status, 0, first.stderr);
+  writeFileSync(`${tree.path}/etc/web/web.conf`, 'port=8080\n');
+  const again = await install();
+  assert.equal(again.status, 0, again.stderr);
+  assert.match((await install('--plan')).stdout, /nothing/i);
+  assert.equal((await install('--set', 'A=b')).status, 73, 'other values are another thing');
+
+  const gone = await berth(tree.path, 'uninstall', 'web');
+  assert.equal(gone.status, 0, gone.stderr);
+  assert.match(gone.stdout, /kept \/etc\/web\/web\.conf/);
+  assert.equal(readFileSync(`${tree.path}/etc/web/web.conf`, 'utf8'), 'port=8080\n');
+  assert.ok(!existsSync(`${tree.path}/etc/systemd/system/web.service`));
+});

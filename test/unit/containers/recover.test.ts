@@ -1,0 +1,107 @@
+import assert from 'node:assert/strict';
+import {
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  readFileSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { test } from 'node:test';
+
+import type { DeployedFile } from '../../../src/containers/deployment.js';
+import { sha256Of } from '../../../src/containers/file-state.js';
+import { finishInstall } from '../../../src/containers/finish-install.js';
+import { beginJournal, findJournal, type JournalEntry } from '../../../src/containers/journal.js';
+import { recoverContainer } from '../../../src/containers/recover.js';
+import { openOfflineUnitManager } from '../../../src/systemd/offline-unit-manager.js';
+import { folderHost, type FolderHost } from '../../support/folder-host.js';
+import { TempDir } from '../../support/temp-dir.js';
+
+const UNIT = '[Service]\nExecStart=/bin/true\n[Install]\nWantedBy=multi-user.target\n';
+const UNIT_PATH = '/etc/systemd/system/web.service';
+const WANTS_PATH = '/etc/systemd/system/multi-user.target.wants/web.service';
+
+const unitFile: DeployedFile = {
+  role: 'unit',
+  path: UNIT_PATH,
+  kind: 'file',
+  sha256: sha256Of(UNIT),
+  mode: 0o644,
+  source: 'web.service',
+};
+
+/** An install that was killed right after its commit point. */
+async function killedInstall(
+  host: FolderHost,
+  changes: Partial<JournalEntry> = {},
+): Promise<JournalEntry> {
+  const root = host.paths.root;
+  const entry: JournalEntry = {
+    operation: 'install',
+    name: 'web',
+    number: 0,
+    files: [unitFile],
+    units: ['web.service'],
+    createdPaths: [],
+    purge: false,
+    ...changes,
+  };
+  mkdirSync(`${root}/var/lib/berth/web.0`, { recursive: true });
+  writeFileSync(`${root}/var/lib/berth/web.0/web.service`, UNIT);
+  symlinkSync('web.0', `${root}/var/lib/berth/web`);
+  await beginJournal(host.paths, entry);
+  return entry;
+}
+
+test('recoverContainer() finishes an install that was committed', async () => {
+  using dir = new TempDir();
+  await using host = folderHost(dir.path);
+  await killedInstall(host);
+  await recoverContainer(host, 'web');
+  assert.equal(readFileSync(`${dir.path}${UNIT_PATH}`, 'utf8'), UNIT);
+  assert.ok(lstatSync(`${dir.path}${WANTS_PATH}`).isSymbolicLink());
+  assert.equal(await findJournal(host.paths, 'web'), undefined);
+});
+
+test('recoverContainer() takes an install back that cannot be finished: the name is not stuck for ever', async () => {
+  using dir = new TempDir();
+  await using host = folderHost(dir.path);
+  await killedInstall(host);
+  writeFileSync(`${dir.path}${UNIT_PATH}`, '[Service]\nExecStart=/bin/false\n');
+  await recoverContainer(host, 'web');
+  assert.ok(!existsSync(`${dir.path}/var/lib/berth/web`));
+  assert.ok(!existsSync(`${dir.path}/var/lib/berth/web.0`));
+  assert.match(readFileSync(`${dir.path}${UNIT_PATH}`, 'utf8'), /false/, 'it is not ours');
+  assert.equal(await findJournal(host.paths, 'web'), undefined);
+  assert.match(host.events.map(({ text }) => text).join('\n'), /cannot be finished/);
+});
+
+test('finishInstall() has systemd read a unit that is not to be enabled', async () => {
+  using dir = new TempDir();
+  const offline = openOfflineUnitManager({ root: dir.path });
+  const asked: string[] = [];
+  await using host = folderHost(dir.path, {
+    kind: 'dbus',
+    systemdVersion: 257,
+    findUnitFile: (unit) => offline.findUnitFile(unit),
+    reload: () => {
+      asked.push('reload');
+      return Promise.resolve();
+    },
+    enable: (units) => {
+      asked.push(`enable ${units.join(' ')}`);
+      return Promise.resolve([]);
+    },
+    disable: (units) => offline.disable(units),
+    start: (unit, options) => offline.start(unit, options),
+    stop: (unit, options) => offline.stop(unit, options),
+    restart: (unit, options) => offline.restart(unit, options),
+    resetFailed: (unit) => offline.resetFailed(unit),
+    getStates: (units) => offline.getStates(units),
+    createTmpfiles: (file) => offline.createTmpfiles(file),
+    [Symbol.asyncDispose]: () => offline[Symbol.asyncDispose](),
+  });
+  await finishInstall(host, await killedInstall(host, { units: [] }));
+  assert.deepEqual(asked, ['reload']);
+});
