@@ -4,7 +4,7 @@ import { availableParallelism } from 'node:os';
 import type { ContainerName } from '../base/container-name.js';
 import { createDefaultExports, type DefaultExports } from '../templates/default-exports.js';
 import type { ExportsManifest } from '../templates/exports-manifest.js';
-import { parsePlainConfig, renderConfig } from '../templates/render-config.js';
+import { parsePlainConfig, renderConfig, type RenderedConfig } from '../templates/render-config.js';
 import { renderTmpfiles } from '../templates/render-tmpfiles.js';
 import type { Template } from '../templates/template.js';
 import type { Values } from '../templates/values.js';
@@ -17,7 +17,7 @@ import type { Exports } from './load-exports.js';
 export interface EffectiveExports {
   readonly manifest: ExportsManifest;
   readonly service: Template;
-  renderConfig(values: Values): string;
+  renderConfig(values: Values): RenderedConfig;
   /** `''` where nothing has to be made. */
   renderTmpfiles(values: Values): string;
   /** Variables of all of these. */
@@ -61,12 +61,10 @@ export async function completeExports(
     },
     service: unit,
     renderConfig: (values) => {
-      if (config === undefined) return required(defaults).renderConfig(values).text;
-      return (
-        config.kind === 'template'
-          ? renderConfig(config.template, values)
-          : parsePlainConfig(config.bytes)
-      ).text;
+      if (config === undefined) return required(defaults).renderConfig(values);
+      return config.kind === 'template'
+        ? renderConfig(config.template, values)
+        : parsePlainConfig(config.bytes);
     },
     renderTmpfiles: (values) => {
       if (tmpfiles !== undefined) return renderTmpfiles(tmpfiles, values);

@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path/posix';
 
+import { quote } from '../base/escape-text.js';
 import type { ContainerName } from '../base/container-name.js';
 import { encodeByteString } from '../layer/tree.js';
 import { parseRuntimeConfig } from '../oci/parse-runtime-config.js';
@@ -81,7 +82,7 @@ export async function renderContainer(
 ): Promise<RenderedContainer> {
   const { name, effective, values, chosen, destdir, fetched } = request;
   const unit = renderUnit(effective.service, values);
-  const config = effective.renderConfig(values);
+  const { text: config, droppedAnnotations } = effective.renderConfig(values);
   // Whole seconds: what is set through a floating-point number and what the plan records have to be the same nanoseconds.
   const configMtimeMs = Math.floor(host.nowMs() / 1000) * 1000;
   const document = parseUnit(unit);
@@ -129,6 +130,10 @@ export async function renderContainer(
     notices: checked.notices,
     warnings: [
       ...checked.warnings.map((warning) => `${name}.service: ${warning}`),
+      ...droppedAnnotations.map(
+        (key) =>
+          `config.json: the annotation ${quote(key)} gives orders to other runtimes, leaving it out`,
+      ),
       ...launch.warnings,
       ...tmpfiles.warnings,
     ],
