@@ -33,7 +33,7 @@ export async function findBusSocket(options: FindBusOptions): Promise<string> {
     {
       hint:
         options.mode === 'system'
-          ? 'install and start dbus (systemctl start dbus.socket), or use --root / to do without it'
+          ? 'install and start dbus (systemctl start dbus.socket)'
           : 'log in as this user with systemd, or run: loginctl enable-linger',
     },
   );
