@@ -5,6 +5,7 @@ import { quote } from '../base/escape-text.js';
 import { AsyncScope } from '../base/scope.js';
 import { resolveHostPaths } from '../config/host-paths.js';
 import type { Host, HostEvent } from '../containers/host.js';
+import { assertInsideTree } from '../containers/inside-tree.js';
 import { isErrno } from '../errors/is-errno.js';
 import { OperationalError } from '../errors/operational-error.js';
 import { openEmbeddedStore } from '../store/embedded/embedded-store.js';
@@ -30,6 +31,8 @@ export async function withHost<T>(
   const mode = 'system';
   const root = options.root === undefined ? undefined : await existingRoot(options.root);
   const paths = resolveHostPaths({ mode, root, env: context.host.env });
+  for (const place of [paths.stateDir, paths.runDir, paths.unitDir, paths.tmpfilesDir])
+    await assertInsideTree(paths, place);
   await using scope = new AsyncScope();
   let store: ImageStore | undefined;
   let units: Promise<UnitManager> | undefined;

@@ -5,12 +5,14 @@ import { quote } from '../base/escape-text.js';
 import type { HostPaths } from '../config/host-paths.js';
 import { isErrno } from '../errors/is-errno.js';
 import { OperationalError } from '../errors/operational-error.js';
+import { assertInsideTree } from './inside-tree.js';
 
 /**
  * Checks the folders above a path of the host before a file is written there, and gives those that are missing, top
  * first. A folder that somebody other than its owner could swap while berth writes (a link or folder of a foreign user,
  * or one that others may write without the sticky bit) is refused: that race is how package managers have been led
- * outside (CVE-2017-7500, CVE-2021-35939). Links of root, as of a merged /usr, are fine.
+ * outside (CVE-2017-7500, CVE-2021-35939). Links of root, as of a merged /usr, are fine; in the tree of `--root`, those
+ * that stay inside it.
  *
  * @throws {@link OperationalError} HOST_PATH_REFUSED
  */
@@ -25,6 +27,7 @@ export async function findMissingParents(
     try {
       const link = await lstat(onDisk);
       const target = link.isSymbolicLink() ? await stat(onDisk) : link;
+      if (link.isSymbolicLink()) await assertInsideTree(paths, folder);
       if (!target.isDirectory()) throw refuse(path, `${quote(folder)} is not a folder`);
       if (paths.mode === 'system' && paths.root === '')
         assertUnswappable(path, folder, { link, target, owner });

@@ -1,5 +1,13 @@
 import assert from 'node:assert/strict';
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { test } from 'node:test';
 
@@ -59,4 +67,27 @@ test('installing again succeeds though the administrator edited the configuratio
   assert.match(gone.stdout, /kept \/etc\/web\/web\.conf/);
   assert.equal(readFileSync(`${tree.path}/etc/web/web.conf`, 'utf8'), 'port=8080\n');
   assert.ok(!existsSync(`${tree.path}/etc/systemd/system/web.service`));
+});
+
+test('H03 absolute links of a tree lead nobody onto the machine that builds it', async () => {
+  using folder = new TempDir();
+  const image = await makeLayout(folder.path);
+  const links = [
+    { link: '/etc/web', what: 'a folder for a host file' },
+    { link: '/var/lib', what: 'the state directory' },
+    { link: '/etc/systemd/system', what: 'the folder of units' },
+  ];
+  for (const { link, what } of links) {
+    using tree = new TempDir();
+    using outside = new TempDir();
+    pathsInFolder(tree.path);
+    rmSync(`${tree.path}${link}`, { recursive: true, force: true });
+    symlinkSync(outside.path, `${tree.path}${link}`);
+    writeFileSync(`${tree.path}${link}/here`, '');
+    assert.deepEqual(readdirSync(outside.path), ['here'], 'a naive path goes there');
+    const refused = await berth(tree.path, 'install', '--name', 'web', image);
+    assert.equal(refused.status, 65, `${what}: ${refused.stderr}`);
+    assert.match(refused.stderr, /leads out of the tree/);
+    assert.deepEqual(readdirSync(outside.path), ['here'], what);
+  }
 });

@@ -1,0 +1,35 @@
+import { realpath } from 'node:fs/promises';
+import { dirname, join } from 'node:path/posix';
+
+import { quote } from '../base/escape-text.js';
+import type { HostPaths } from '../config/host-paths.js';
+import { isErrno } from '../errors/is-errno.js';
+import { OperationalError } from '../errors/operational-error.js';
+
+/**
+ * Checks that a place lies inside the tree of `--root` with its links followed. To this process an absolute link of the
+ * tree (`/var/run -> /run`) leads onto the machine that builds the tree, which nothing of it may change.
+ *
+ * @throws {@link OperationalError} HOST_PATH_REFUSED
+ */
+export async function assertInsideTree(paths: HostPaths, path: string): Promise<void> {
+  if (paths.root === '') return;
+  const root = await realpath(paths.root);
+  const real = await realpathOfNearest(join(root, path));
+  if (real === root || real.startsWith(`${root}/`)) return;
+  throw new OperationalError(
+    'HOST_PATH_REFUSED',
+    `${quote(path)} leads out of the tree of '--root', to ${quote(real)}`,
+    { hint: 'make the links on its way relative' },
+  );
+}
+
+/** Of the path, or of what of it exists: the rest is made below that. */
+async function realpathOfNearest(path: string): Promise<string> {
+  try {
+    return await realpath(path);
+  } catch (error) {
+    if (!isErrno(error, 'ENOENT', 'ENOTDIR')) throw error;
+    return realpathOfNearest(dirname(path));
+  }
+}
