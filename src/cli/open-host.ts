@@ -51,7 +51,7 @@ export async function withHost<T>(
       const registriesConf = await loadRegistriesConf(registriesConfPath(context));
       return openImageSource(
         reference,
-        { registryClient, registriesConf, workingDirectory: process.cwd() },
+        { registryClient, registriesConf, workingDirectory: workingDirectory() },
         { signal: context.signal, ...(preferStored ? { isStored } : {}) },
       );
     },
@@ -69,6 +69,16 @@ export async function withHost<T>(
     nowMs: () => Date.now(),
   };
   return await body(host);
+}
+
+/** A folder that was removed has no path any more; what is looked for there is not found, and all else works. */
+function workingDirectory(): string {
+  try {
+    return process.cwd();
+  } catch (error) {
+    if (isErrno(error, 'ENOENT')) return '/proc/self/cwd';
+    throw error;
+  }
 }
 
 /** Where containers-registries.conf(5) is looked for: the variable that its other readers know, too. */

@@ -13,3 +13,13 @@ export async function ownersOfPaths(
   }
   return owners;
 }
+
+/** The folders that came into being with containers other than `except`. */
+export async function pathsMadeByOthers(host: Host, except: string): Promise<ReadonlySet<string>> {
+  const { deployments } = await readDeployments(host);
+  return new Set(
+    deployments
+      .filter((deployment) => deployment.name !== except)
+      .flatMap((deployment) => deployment.createdPaths),
+  );
+}

@@ -74,7 +74,8 @@ export async function planHostFiles(request: HostFilesRequest): Promise<HostFile
   const warnings: string[] = [];
   const folders = new Set<string>();
   for (const { path, source, node } of wanted) {
-    for (const folder of await findMissingParents(request.paths, path)) {
+    const isOurs = (folder: string): boolean => request.ownerOf(folder) !== undefined;
+    for (const folder of await findMissingParents(request.paths, path, isOurs)) {
       if (folders.has(folder)) continue;
       folders.add(folder);
       planned.push(plannedFolder(folder, 0o755));

@@ -14,7 +14,7 @@ import { sha256Of } from './file-state.js';
 import type { Host } from './host.js';
 import { loadExports } from './load-exports.js';
 import { completeExports } from './effective-exports.js';
-import { ownersOfPaths } from './path-owners.js';
+import { ownersOfPaths, pathsMadeByOthers } from './path-owners.js';
 import { planHostFiles, plannedFolder, type PlannedHostFile } from './plan-host-files.js';
 import type { ChosenLauncher } from './place-launcher.js';
 import { renderContainer, type RenderedContainer } from './render-container.js';
@@ -145,7 +145,11 @@ export async function prepareDeployment(
       launcher: chosen.launcher?.path,
       files: files.map((file) => file.deployed),
       units: service ? [`${name}.service`] : [],
-      createdPaths: findPathsToCreate(paths, rendered?.tmpfilesPaths ?? []),
+      createdPaths: findPathsToCreate(
+        paths,
+        rendered?.tmpfilesPaths ?? [],
+        await pathsMadeByOthers(host, name),
+      ),
       permissions: {
         capabilities: rendered?.summary.capabilities ?? [],
         hostMounts: rendered?.summary.hostMounts ?? [],
@@ -223,6 +227,7 @@ async function planUnitFiles(
   rendered: RenderedContainer,
 ): Promise<readonly PlannedHostFile[]> {
   const { unitDir, tmpfilesDir } = host.paths;
+  const owners = await ownersOfPaths(host, name);
   const dropIn = dropInText(rendered);
   const wanted = [
     textFile({
@@ -251,7 +256,9 @@ async function planUnitFiles(
   }
   const files: PlannedHostFile[] = [];
   for (const file of wanted) {
-    for (const folder of await findMissingParents(host.paths, file.deployed.path))
+    for (const folder of await findMissingParents(host.paths, file.deployed.path, (path) =>
+      owners.has(path),
+    ))
       files.push(plannedFolder(folder, 0o755));
     files.push(file);
   }

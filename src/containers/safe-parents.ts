@@ -8,8 +8,8 @@ import { OperationalError } from '../errors/operational-error.js';
 import { assertInsideTree } from './inside-tree.js';
 
 /**
- * Checks the folders above a path of the host before a file is written there, and gives those that are missing, top
- * first. A folder that somebody other than its owner could swap while berth writes (a link or folder of a foreign user,
+ * Checks the folders above a path of the host before a file is written there, and gives those that are missing or
+ * came with another container (`isOurs`), top first. A folder that somebody other than its owner could swap while berth writes (a link or folder of a foreign user,
  * or one that others may write without the sticky bit) is refused: that race is how package managers have been led
  * outside (CVE-2017-7500, CVE-2021-35939). Links of root, as of a merged /usr, are fine; in the tree of `--root`, those
  * that stay inside it.
@@ -19,6 +19,7 @@ import { assertInsideTree } from './inside-tree.js';
 export async function findMissingParents(
   paths: HostPaths,
   path: string,
+  isOurs: (folder: string) => boolean = () => false,
 ): Promise<readonly string[]> {
   const owner = paths.mode === 'system' ? 0 : (process.getuid?.() ?? 0);
   const missing: string[] = [];
@@ -31,6 +32,7 @@ export async function findMissingParents(
       if (!target.isDirectory()) throw refuse(path, `${quote(folder)} is not a folder`);
       if (paths.mode === 'system' && paths.root === '')
         assertUnswappable(path, folder, { link, target, owner });
+      if (isOurs(folder)) missing.push(folder);
     } catch (error) {
       if (isErrno(error, 'ENOTDIR', 'ELOOP'))
         throw refuse(path, `${quote(folder)} is not a folder`);

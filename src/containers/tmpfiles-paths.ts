@@ -10,18 +10,26 @@ import { openInRoot } from '../sys/open-in-root.js';
 const O_PATH = 0o10000000;
 
 /**
- * Of the paths that tmpfiles lines make, those that are not there yet, with their missing parents; parents first. They
- * are what uninstalling may take away again. Links that the host has on the way (`/var/run`) are resolved, inside the
+ * Of the paths that tmpfiles lines make, those that are not there yet or came into being with another container, with
+ * their parents of that kind; parents first. They are what uninstalling may take away again: the last container does. Links that the host has on the way (`/var/run`) are resolved, inside the
  * tree of `--root`: whoever removes the paths later has to follow none.
  */
-export function findPathsToCreate(paths: HostPaths, made: readonly string[]): readonly string[] {
+export function findPathsToCreate(
+  paths: HostPaths,
+  made: readonly string[],
+  madeByOthers: ReadonlySet<string>,
+): readonly string[] {
   const root = openSync(paths.onDisk('/'), constants.O_RDONLY | constants.O_DIRECTORY);
   try {
     const missing = new Set<string>();
     for (const path of made) {
       const below: string[] = [];
       let folder = path;
-      for (; folder !== '/' && !isThere(root, folder); folder = dirname(folder))
+      for (
+        ;
+        folder !== '/' && (madeByOthers.has(folder) || !isThere(root, folder));
+        folder = dirname(folder)
+      )
         below.unshift(folder.slice(folder.lastIndexOf('/') + 1));
       let at = resolveIn(root, folder);
       if (at === undefined) continue; // a link that leads nowhere: nothing can be made below it

@@ -14,6 +14,7 @@ export function imagesCommand(context: CliContext): Command {
   return new Command('images')
     .summary('look at the images in the store')
     .description('look at the images in the store')
+    .addHelpText('after', '\nExamples:\n  berth images list')
     .addCommand(createListCommand(context));
 }
 

@@ -21,6 +21,7 @@ export function containersCommand(context: CliContext): Command {
   return new Command('containers')
     .summary('list containers (the spelling of atomic)')
     .description('list containers (the spelling of atomic)')
+    .addHelpText('after', '\nExamples:\n  berth containers list')
     .addCommand(createListCommand(context));
 }
 

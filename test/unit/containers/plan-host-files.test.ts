@@ -180,10 +180,13 @@ test('planHostFiles() leaves the same file of the host to the host, and shares t
   writeFileSync(`${dir.path}/etc/etcd/etcd.conf`, 'same');
   const alone = await planHostFiles(request(dir.path, hostfs));
   assert.deepEqual(alone.files, []);
-  const shared = await planHostFiles(request(dir.path, hostfs, { ownerOf: () => 'other' }));
+  const ownerOf = (path: string): string | undefined =>
+    path.startsWith('/etc/etcd') ? 'other' : undefined;
+  const shared = await planHostFiles(request(dir.path, hostfs, { ownerOf }));
+  // The folder that came with the other, too: the last of the two takes it away.
   assert.deepEqual(
     shared.files.map(({ deployed }) => deployed.path),
-    ['/etc/etcd/etcd.conf'],
+    ['/etc/etcd', '/etc/etcd/etcd.conf'],
   );
 });
 
