@@ -1,7 +1,7 @@
 import { realpath, stat } from 'node:fs/promises';
 import { resolve } from 'node:path';
 
-import { quote } from '../base/escape-text.js';
+import { escapeText, quote } from '../base/escape-text.js';
 import { AsyncScope } from '../base/scope.js';
 import { resolveHostPaths } from '../config/host-paths.js';
 import type { Host, HostEvent } from '../containers/host.js';
@@ -87,11 +87,14 @@ function registriesConfPath(context: CliContext): string {
   return moved === undefined || moved === '' ? '/etc/containers/registries.conf' : moved;
 }
 
+/** Longest warning in characters, as for errors. */
+const MAX_EVENT_CHARACTERS = 2000;
+
 function printEvent(context: CliContext, options: CommonOptions, event: HostEvent): void {
   if (event.kind === 'step' && options.json === true) return;
-  context.host.stderr.write(
-    event.kind === 'warning' ? `berth: ${event.text}\n` : `${event.text}\n`,
-  );
+  // Warnings quote what images bring.
+  const text = escapeText(event.text, MAX_EVENT_CHARACTERS);
+  context.host.stderr.write(event.kind === 'warning' ? `berth: ${text}\n` : `${text}\n`);
 }
 
 async function existingRoot(text: string): Promise<string> {

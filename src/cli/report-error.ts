@@ -31,7 +31,8 @@ export function reportError(error: unknown, options: ReportOptions): ExitStatus 
   }
   const lines = [`berth: ${described.message}`];
   for (const cause of described.causes) lines.push(`  because: ${cause}`);
-  if (described.hint !== undefined) lines.push(`hint: ${described.hint}`);
+  if (described.hint !== undefined)
+    lines.push(`hint: ${escapeText(described.hint, MAX_MESSAGE_CHARACTERS)}`);
   if ((options.debug || described.code === 'INTERNAL') && error instanceof Error) {
     lines.push(error.stack ?? '');
   }

@@ -25,6 +25,7 @@ async function makeLayout(folder: string): Promise<string> {
   const hostfs = `${folder}/exports/hostfs/etc/web`;
   mkdirSync(hostfs, { recursive: true });
   writeFileSync(`${hostfs}/web.conf`, 'port=80\n');
+  writeFileSync(`${folder}/exports/manifest.json`, '{"version": "1.0", "\\u001b[2J": 1}');
   writeFileSync(`${folder}/exports/service.template`, SERVICE_TEMPLATE);
   writeFileSync(`${folder}/exports/config.json.template`, configTemplate());
   // umoci 0.4 leaves out the padding of a last file, which GNU tar and berth call a cut archive.
@@ -90,4 +91,15 @@ test('H03 absolute links of a tree lead nobody onto the machine that builds it',
     assert.match(refused.stderr, /leads out of the tree/);
     assert.deepEqual(readdirSync(outside.path), ['here'], what);
   }
+});
+
+test('P31 what an image brings is shown without its control characters', async () => {
+  using folder = new TempDir();
+  using tree = new TempDir();
+  pathsInFolder(tree.path);
+  const image = await makeLayout(folder.path);
+  const installed = await berth(tree.path, 'install', '--name', 'web', image);
+  assert.equal(installed.status, 0, installed.stderr);
+  assert.match(installed.stderr, /member '\\x1b\[2J'/);
+  assert.ok(!`${installed.stdout}${installed.stderr}`.includes('\u001b'));
 });

@@ -37,7 +37,7 @@ function formatInfo(info: ImageInfo, escape: (text: string) => string): string {
   const lines = [
     `Image:     ${info.names.join(', ') || '(no name)'}`,
     `Digest:    ${info.digest}`,
-    `Platform:  ${platform.os}/${platform.architecture}${platform.variant === undefined ? '' : `/${platform.variant}`}`,
+    `Platform:  ${escape([platform.os, platform.architecture, platform.variant ?? []].flat().join('/'))}`,
     `Exports:   ${info.exports ? 'yes: unit and configuration come from the image' : 'no: unit and configuration come from berth'}`,
   ];
   if (info.container !== undefined)

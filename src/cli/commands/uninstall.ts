@@ -1,5 +1,6 @@
 import { Option, type Command } from 'commander';
 
+import { escapeText } from '../../base/escape-text.js';
 import type { CliContext } from '../context.js';
 import { defineCommand } from '../define-command.js';
 
@@ -24,9 +25,11 @@ export function uninstallCommand(context: CliContext): Command {
           const result = await uninstall(host, name, { purge: options.purge === true });
           const lines = [
             `${name} uninstalled`,
-            ...result.kept.map((path) => `  kept ${path}: it was changed on this host`),
-            ...result.saved.map((path) => `  kept ${path}: it was changed on this host`),
-            ...result.statePaths.map((path) => `  kept ${path}: ${whyKept(options)}`),
+            ...result.kept.map((path) => `  kept ${escapeText(path)}: it was changed on this host`),
+            ...result.saved.map(
+              (path) => `  kept ${escapeText(path)}: it was changed on this host`,
+            ),
+            ...result.statePaths.map((path) => `  kept ${escapeText(path)}: ${whyKept(options)}`),
           ];
           printResult(context, options, { json: result, text: `${lines.join('\n')}\n` });
         }
