@@ -63,16 +63,14 @@ async function buildDeployment(host: Host, prepared: PreparedDeployment): Promis
   const building = join(state, `.new-${deployment.name}.${deployment.number}`);
   removePath(building);
   await mkdir(building, { mode: 0o700 });
-  if (prepared.tree !== undefined) {
-    const rootfs = join(building, 'rootfs');
-    await mkdir(rootfs, { mode: 0o755 });
-    const store = await host.openStore();
-    await store.checkout(prepared.tree, rootfs, {
-      signal: host.signal,
-      mountPoints: prepared.mountPoints,
-      devices: true,
-    });
-  }
+  const rootfs = join(building, 'rootfs');
+  await mkdir(rootfs, { mode: 0o755 });
+  const store = await host.openStore();
+  await store.checkout(prepared.tree, rootfs, {
+    signal: host.signal,
+    mountPoints: prepared.mountPoints,
+    devices: true,
+  });
   for (const [name, { content, mtimeMs }] of prepared.contents) {
     const path = join(building, name);
     await mkdir(dirname(path), { recursive: true, mode: 0o700 });

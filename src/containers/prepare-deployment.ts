@@ -44,8 +44,8 @@ export interface PrepareRequest {
 /** A deployment in memory: everything that will be written, checked, and nothing written yet. */
 export interface PreparedDeployment {
   readonly deployment: Deployment;
-  /** What is checked out; undefined with `--rootfs`. */
-  readonly tree: ImageTree | undefined;
+  /** What is checked out; with `--rootfs` only host files come from there. */
+  readonly tree: ImageTree;
   readonly mountPoints: readonly MountPoint[];
   /** Files of the deployment directory, by relative path. */
   readonly contents: ReadonlyMap<string, PreparedContent>;
@@ -169,8 +169,8 @@ export async function prepareDeployment(
       createdAt: new Date(host.nowMs()).toISOString(),
       version: programVersion(),
     },
-    tree: request.rootfs === undefined ? fetched.tree : undefined,
-    mountPoints: rendered?.mountPoints ?? [],
+    tree: fetched.tree,
+    mountPoints: request.rootfs === undefined ? (rendered?.mountPoints ?? []) : [],
     contents: collectContents(name, { rendered, files: hostFiles.files }),
     launcher: chosen.launcher,
     files,

@@ -42,5 +42,5 @@ export function uninstallCommand(context: CliContext): Command {
 function whyKept({ purge }: { readonly purge?: boolean }): string {
   return purge === true
     ? 'another container uses it, or a link stands on the way to it'
-    : 'the state of the container (remove it with --purge)';
+    : 'the state of the container, which is yours to remove';
 }

@@ -92,6 +92,9 @@ void run_program(struct step *step)
     const char *name = launch.arguments[0], *search = step->field[1].text;
     /* Where a parent stays, the container ends with it: a parent that was killed could no longer stop it. */
     if (launch.parent_pipe >= 0 && launch.pid_file < 0) prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+    int gate[2] = { -1, -1 };
+    char byte;
+    if (step->field[0].number) must(pipe2(gate, O_CLOEXEC), STATUS_SYSTEM, "making", "a pipe");
     pid_t child = step->field[0].number ? must(fork(), STATUS_SYSTEM, "forking for", name) : 0;
     if (child > 0) {
         /* The container can take what its PID 1 holds: systemd's socket must not be there. */
@@ -100,6 +103,9 @@ void run_program(struct step *step)
         int status = supervise(child, false);
         _exit(write(launch.parent_pipe, &status, sizeof status) < 0 ? STATUS_SYSTEM : 0);
     }
+    /* The program does not begin before its PID 1 has let go: the gate's other end goes with all the rest. */
+    close(gate[1]);
+    if (read(gate[0], &byte, 1) == 0) close(gate[0]);
     complete_environment();
     sigprocmask(SIG_SETMASK, &launch.signals, NULL);
     if (strchr(name, '/')) execve(name, launch.arguments, launch.environment);
