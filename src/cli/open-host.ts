@@ -90,11 +90,17 @@ function registriesConfPath(context: CliContext): string {
 /** Longest warning in characters, as for errors. */
 const MAX_EVENT_CHARACTERS = 2000;
 
+/** Under `--json` every line of standard error is one JSON object, warnings too. */
 function printEvent(context: CliContext, options: CommonOptions, event: HostEvent): void {
-  if (event.kind === 'step' && options.json === true) return;
+  const { stderr } = context.host;
   // Warnings quote what images bring.
   const text = escapeText(event.text, MAX_EVENT_CHARACTERS);
-  context.host.stderr.write(event.kind === 'warning' ? `berth: ${text}\n` : `${text}\n`);
+  if (options.json === true) {
+    if (event.kind === 'warning')
+      stderr.write(`${JSON.stringify({ warning: { message: text } })}\n`);
+    return;
+  }
+  stderr.write(event.kind === 'warning' ? `berth: ${text}\n` : `${text}\n`);
 }
 
 async function existingRoot(text: string): Promise<string> {

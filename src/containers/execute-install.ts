@@ -44,8 +44,11 @@ async function undo(
   host: Host,
   failed: { readonly entry: Parameters<typeof finishUninstall>[1]; readonly error: unknown },
 ): Promise<void> {
+  const entry = { ...failed.entry, operation: 'undo' } as const;
   try {
-    await finishUninstall(host, failed.entry);
+    // From here on a kill leads back, not on. A disk too full to say so still has room to remove things.
+    await beginJournal(host.paths, entry).catch(() => undefined);
+    await finishUninstall(host, entry);
   } catch (error) {
     // The journal entry is still there: the next command on this name, or `berth recover`, tries again.
     if (failed.error instanceof OperationalError) failed.error.suppressed.push(error);

@@ -19,7 +19,7 @@ import {
 const JOURNAL_FORMAT = 1;
 
 /** The verbs that change the host; what is under way is written down before its first change. */
-export const JOURNAL_OPERATIONS = ['install', 'uninstall'] as const;
+export const JOURNAL_OPERATIONS = ['install', 'undo', 'uninstall'] as const;
 
 /** One of {@link JOURNAL_OPERATIONS}. */
 export type JournalOperation = (typeof JOURNAL_OPERATIONS)[number];
@@ -27,7 +27,8 @@ export type JournalOperation = (typeof JOURNAL_OPERATIONS)[number];
 /**
  * A change under way: `.journal/NAME.json`, there from before the first change on the host until after the last. Whoever
  * holds the lock of NAME and finds it knows that the holder before died, and finishes or undoes the change: before the
- * NAME link points to the deployment, an install is undone; after it, finished. An uninstall is always finished.
+ * NAME link points to the deployment, an install is undone; after it, finished. One that had failed, and was being taken
+ * back (`undo`), is taken back. An uninstall is always finished.
  */
 export interface JournalEntry {
   readonly operation: JournalOperation;

@@ -60,7 +60,8 @@ export class TarParser {
   }
 
   /**
-   * Says that no more bytes come. An archive may lack the two zero blocks at its end, but not a part of an entry.
+   * Says that no more bytes come. An archive may lack the two zero blocks at its end, and the padding before them (umoci
+   * 0.4 writes such, Go's readers take them), but nothing that an entry consists of.
    *
    * @throws `OperationalError` LAYER_ARCHIVE_INVALID
    */
@@ -69,7 +70,8 @@ export class TarParser {
     if (this.#offset === 0) {
       throw archiveInvalid('it is empty; even an archive of nothing has two blocks of zeros', 0);
     }
-    if (this.#state !== 'header' || this.#partialBytes > 0) {
+    const betweenEntries = this.#state === 'header' || this.#state === 'skip';
+    if (!betweenEntries || this.#partialBytes > 0) {
       throw archiveInvalid('it ends in the middle of an entry', this.#offset);
     }
     this.#refusePending(this.#offset);
