@@ -25,12 +25,7 @@ for (const suite of suites) {
       assertOk(await install(host, registry.reference('etcd'), ['--start']));
       const config = '{ "Network": "10.42.0.0/16" }';
       await host.runOk(['etcdctl', 'put', '/atomic.io/network/config', config]);
-      assertOk(
-        await install(host, registry.reference('flanneld'), [
-          '--allow-host-path',
-          '/etc/systemd/system/docker.service.d',
-        ]),
-      );
+      assertOk(await install(host, registry.reference('flanneld')));
       assertOk(await install(host, registry.reference('docker')));
       // Nothing needs the registry any more.
       await registry[Symbol.asyncDispose]();
