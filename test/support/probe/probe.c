@@ -172,7 +172,8 @@ static int run(char **word)
     if (!strcmp(command, "fault")) { fflush(stdout); *(volatile int *)8 = 1; }
     if (!strcmp(command, "ignore")) return signal(atoi(argument), SIG_IGN), 2;
     if (!strcmp(command, "catch")) return signal(atoi(argument), handler), 2;
-    if (!strcmp(command, "sleep")) { fflush(stdout); sleep((unsigned)atoi(argument)); return printf("caught=%d\n", caught), 2; }
+    /* In small steps: a signal between the flush, by which the test knows that we are ready, and the sleep must count. */
+    if (!strcmp(command, "sleep")) { fflush(stdout); for (int left = atoi(argument) * 100; left > 0 && !caught; left--) usleep(10000); return printf("caught=%d\n", caught), 2; }
     if (!strcmp(command, "orphan")) {
         /* A grandchild that outlives its parent: PID 1 has to collect it. */
         pid_t child = fork();
