@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 
 import { projectRoot } from '../support/cache-folder.js';
+import { hostNode } from '../support/host-node.js';
 import { pushStockProbe } from '../support/probe-image.js';
 import { type RealRegistry, startRegistry } from '../support/registry.js';
 import { runOk } from '../support/run-command.js';
@@ -43,7 +44,7 @@ test('a whole machine is installed on, reboots, and has its plug pulled', async 
 
 /** Copies Node and this checkout's program into a tree, and lets it use the registry of the test without TLS. */
 async function putBerthInto(tree: string, registry: RealRegistry): Promise<void> {
-  await copyFile(process.execPath, join(tree, 'usr/bin/node'));
+  await copyFile(await hostNode(), join(tree, 'usr/bin/node'));
   await mkdir(join(tree, 'opt/berth/dist'), { recursive: true });
   for (const part of ['package.json', 'unit-templates', 'dist/src', 'dist/launcher']) {
     await runOk(['cp', '-r', join(projectRoot, part), join(tree, 'opt/berth', part)]);

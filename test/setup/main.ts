@@ -1,4 +1,5 @@
 import { debianImageLayers, debianImages } from '../support/debian-image.js';
+import { hostNode } from '../support/host-node.js';
 import { reapDeadHosts } from '../support/host-record.js';
 import { bootedHostRecipe, hostTree } from '../support/host-tree.js';
 import { machineKernel } from '../support/machine-kernel.js';
@@ -26,6 +27,7 @@ if (process.getuid?.() !== 0) {
     await installPackages(missing);
   }
   await reapDeadHosts();
+  await hostNode();
   const jobs = [
     ...suites.map((suite) => ({
       what: `host tree of ${suite}`,

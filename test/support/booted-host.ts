@@ -7,6 +7,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 
 import { projectRoot } from './cache-folder.js';
 import { type JournalEntry, parseJournal } from './host-journal.js';
+import { hostNode } from './host-node.js';
 import { HostNetwork } from './host-network.js';
 import {
   controlGroupOf,
@@ -150,7 +151,7 @@ export class BootedHost implements AsyncDisposable {
         `echo $$ >${group}/cgroup.procs && exec setpriv --pdeathsig TERM "$@"`,
         'sh',
         'systemd-nspawn',
-        ...this.#containerOptions(),
+        ...this.#containerOptions(await hostNode()),
       ],
       {
         stdio: ['ignore', console, console],
@@ -322,7 +323,7 @@ export class BootedHost implements AsyncDisposable {
     return join(this.#folder, 'console.log');
   }
 
-  #containerOptions(): readonly string[] {
+  #containerOptions(node: string): readonly string[] {
     return [
       '--quiet',
       `--directory=${this.root}`,
@@ -338,7 +339,7 @@ export class BootedHost implements AsyncDisposable {
       '--timezone=off',
       '--link-journal=no',
       `--bind-ro=${projectRoot}:/opt/berth`,
-      `--bind-ro=${process.execPath}:/usr/bin/node`,
+      `--bind-ro=${node}:/usr/bin/node`,
     ];
   }
 
