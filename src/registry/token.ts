@@ -54,7 +54,9 @@ export async function fetchToken(
     throw new OperationalError(
       'REGISTRY_UNAUTHORIZED',
       `${quote(registryOrigin.host)} sends its users to ${quote(realm.host)} to log in, refusing to show your credentials there`,
-      { hint: `if ${quote(realm.host)} belongs to the registry, allow it in berth.conf` },
+      {
+        hint: 'credentials go to the host of the registry only, and to hosts above or below its name',
+      },
     );
   }
   const service = challenge.parameters.get('service');
