@@ -5,36 +5,42 @@ import { test } from 'node:test';
 
 import { projectRoot } from '../support/cache-folder.js';
 import { hostNode } from '../support/host-node.js';
+import { onMachine } from '../support/on-machine.js';
 import { pushStockProbe } from '../support/probe-image.js';
 import { type RealRegistry, startRegistry } from '../support/registry.js';
 import { runOk } from '../support/run-command.js';
-import { bootMachine, type WholeMachine } from '../support/whole-machine.js';
+import type { WholeMachine } from '../support/whole-machine.js';
 
 const BERTH = 'node /opt/berth/dist/src/main.js';
 
 /** Time for a command of berth in emulation, where Node alone takes seconds to start. */
 const COMMAND_TIMEOUT_MS = 180_000;
 
-test('a whole machine is installed on, reboots, and has its plug pulled', async (t) => {
+test('a whole machine is installed on, reboots, and has its plug pulled', async () => {
   await using registry = await startRegistry();
   await pushStockProbe(registry.target('steady'), { Entrypoint: ['/probe', 'ready'] });
-  await using machine = await bootMachine({
-    suite: 'trixie',
-    prepare: (tree) => putBerthInto(tree, registry),
-  });
-  const reference = (name: string): string => `10.0.2.2:${registry.port}/${name}`;
-
-  await t.test('installed and started, it is active, and again after a reboot', async () => {
-    await machine.sh(
-      `${BERTH} install --system --start ${reference('steady')}`,
-      COMMAND_TIMEOUT_MS,
-    );
+  const prepare = (tree: string): Promise<void> => putBerthInto(tree, registry);
+  await onMachine({ suite: 'trixie', prepare }, async (machine) => {
+    const reference = `10.0.2.2:${registry.port}/steady`;
+    await machine.sh(`${BERTH} install --system --start ${reference}`, COMMAND_TIMEOUT_MS);
     assert.equal(await activeState(machine, 'steady'), 'active');
     await machine.reboot();
-    assert.equal(await activeState(machine, 'steady'), 'active');
-  });
+    assert.equal(await activeState(machine, 'steady'), 'active', 'not started at boot');
 
-  await t.test('a plug pulled right after success keeps what was installed', async () => {
+    await machine.powerCut();
+    await machine.checkDisk();
+    await machine.start();
+    assert.equal(await activeState(machine, 'steady'), 'active', 'lost with the power');
+  });
+});
+
+test('a plug pulled right after success keeps what was installed', async () => {
+  await using registry = await startRegistry();
+  await pushStockProbe(registry.target('steady'), { Entrypoint: ['/probe', 'ready'] });
+  const prepare = (tree: string): Promise<void> => putBerthInto(tree, registry);
+  await onMachine({ suite: 'trixie', prepare }, async (machine) => {
+    const reference = `10.0.2.2:${registry.port}/steady`;
+    await machine.sh(`${BERTH} install --system ${reference}`, COMMAND_TIMEOUT_MS);
     await machine.powerCut();
     await machine.checkDisk();
     await machine.start();
