@@ -21,6 +21,8 @@ export interface HostPaths {
   readonly storeDir: string;
   /** Journal of changes under way. */
   readonly journalDir: string;
+  /** What is kept of containers beside their deployments. */
+  readonly settingsDir: string;
   /** Lock files, one a name; never removed, because a lock whose file was unlinked protects nobody. */
   readonly lockDir: string;
   /** Copies of the launchers that deployments refer to. */
@@ -60,6 +62,7 @@ export function resolveHostPaths(options: HostPathsOptions): HostPaths {
     stateDir,
     storeDir: join(stateDir, '.store'),
     journalDir: join(stateDir, '.journal'),
+    settingsDir: join(stateDir, '.settings'),
     lockDir: join(stateDir, '.locks'),
     launcherDir: join(stateDir, '.launch'),
     runDir: absolute(env, 'BERTH_RUN_DIR') ?? base.runDir,

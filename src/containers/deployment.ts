@@ -2,9 +2,11 @@ import { JsonReader } from '../base/json-reader.js';
 import { parseStrictJson } from '../base/strict-json.js';
 import { OperationalError } from '../errors/operational-error.js';
 import { parseDigest, type Digest } from '../oci/digest.js';
+import { readDependencies, type ContainerDependencies } from './container-dependencies.js';
+import { readHealthCheck, type HealthCheck } from './health-check.js';
 
 /** Format of deployment.json that this version writes; readers accept it and all older ones. */
-const DEPLOYMENT_FORMAT = 1;
+const DEPLOYMENT_FORMAT = 2;
 
 /** Largest deployment.json that is read: one with 10,000 host files has about 2 MiB. */
 export const MAX_DEPLOYMENT_BYTES = 8 * 1024 * 1024;
@@ -41,6 +43,14 @@ export interface Deployment {
   readonly createdPaths: readonly string[];
   /** What the image was granted: compared with what an update asks for. */
   readonly permissions: DeployedPermissions;
+  /** What it says of other containers. Format 2. */
+  readonly dependencies: ContainerDependencies;
+  /** How an update finds out whether it is well. Format 2. */
+  readonly health: HealthCheck;
+  /** Labels of the image: what a comparison of two deployments shows. Format 2. */
+  readonly labels: Readonly<Record<string, string>>;
+  /** Names of the variables whose values are secrets; the values stand nowhere in this record. Format 2. */
+  readonly secrets: readonly string[];
   readonly warnings: readonly string[];
   /** RFC 3339, for people; decides nothing. */
   readonly createdAt: string;
@@ -127,6 +137,10 @@ export function parseDeployment(text: string | Uint8Array, what: string): Deploy
     units: reader.member('units').strings(),
     createdPaths: reader.member('createdPaths').strings(),
     permissions: parsePermissions(reader.member('permissions')),
+    dependencies: readDependencies(reader.member('dependencies')),
+    health: readHealthCheck(reader.member('health')),
+    labels: reader.member('labels').stringMap(),
+    secrets: reader.member('secrets').strings(),
     warnings: reader.member('warnings').strings(),
     createdAt: reader.member('createdAt').string(),
     version: reader.member('version').string(),

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { syncFolder } from '../base/atomic-file.js';
 import { isErrno } from '../errors/is-errno.js';
 import { removeUnusedLaunchers } from './place-launcher.js';
+import { removeSettings } from './container-settings.js';
 import { removePath } from './remove-path.js';
 import { listDeploymentNumbers } from './container-directory.js';
 import type { Host } from './host.js';
@@ -45,6 +46,7 @@ export async function finishUninstall(host: Host, entry: JournalEntry): Promise<
   removePath(paths.onDisk(join(paths.runDir, entry.name)));
   await removeDeployments(host, entry.name);
   await removeUnusedLaunchers(host);
+  await removeSettings(paths, entry.name);
   await endJournal(paths, entry.name);
   return { ...removed, statePaths };
 }

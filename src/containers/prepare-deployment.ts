@@ -7,6 +7,8 @@ import type { ImageTree, MountPoint } from '../store/image-store.js';
 import { formatDropIn, DROP_IN_NAME } from '../systemd/drop-in.js';
 import { parseUnit } from '../systemd/unit-text.js';
 import type { Values } from '../templates/values.js';
+import { NO_DEPENDENCIES } from './container-dependencies.js';
+import { DEFAULT_HEALTH_CHECK } from './health-check.js';
 import type { Deployment, DeployedFile, FileRole } from './deployment.js';
 import { decideValues } from './decide-values.js';
 import type { FetchedImage } from './fetch-image.js';
@@ -160,6 +162,10 @@ export async function prepareDeployment(
           .map(({ deployed }) => deployed.path),
         user: rendered?.summary.user ?? 'nobody: it has no service',
       },
+      dependencies: NO_DEPENDENCIES,
+      health: DEFAULT_HEALTH_CHECK,
+      labels: fetched.config.labels,
+      secrets: [...values].filter(([, value]) => value.secret).map(([key]) => key),
       warnings: [
         ...effective.warnings,
         ...warnings,

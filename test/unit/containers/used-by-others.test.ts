@@ -4,7 +4,7 @@ import { test } from 'node:test';
 
 import { formatDeployment } from '../../../src/containers/deployment.js';
 import { findUsedByOthers } from '../../../src/containers/used-by-others.js';
-import { parseDigest } from '../../../src/oci/digest.js';
+import { deploymentRecord } from '../../support/deployment-record.js';
 import { folderHost } from '../../support/folder-host.js';
 import { TempDir } from '../../support/temp-dir.js';
 
@@ -16,31 +16,16 @@ function install(
   const state = `${root}/var/lib/berth`;
   mkdirSync(`${state}/${name}.0`, { recursive: true });
   symlinkSync(`${name}.0`, `${state}/${name}`);
-  const record = formatDeployment({
-    name,
-    number: 0,
-    image: { reference: name, storeName: name, digest: parseDigest(`sha256:${'a'.repeat(64)}`) },
-    values: {},
-    setValues: {},
-    runtime: 'berth',
-    storage: 'embedded',
-    rootfs: 'checkout',
-    launcher: undefined,
-    files: [],
-    units: [],
-    createdPaths: uses.createdPaths ?? [],
-    permissions: {
-      capabilities: [],
-      hostMounts: uses.hostMounts ?? [],
-      sharedNamespaces: [],
-      devices: [],
-      hostPaths: [],
-      user: '',
-    },
-    warnings: [],
-    createdAt: '',
-    version: '',
-  });
+  const record = formatDeployment(
+    deploymentRecord({
+      name,
+      createdPaths: uses.createdPaths ?? [],
+      permissions: {
+        ...deploymentRecord({ name }).permissions,
+        hostMounts: uses.hostMounts ?? [],
+      },
+    }),
+  );
   writeFileSync(`${state}/${name}.0/deployment.json`, record);
 }
 

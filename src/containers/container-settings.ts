@@ -1,0 +1,119 @@
+import { mkdir, unlink } from 'node:fs/promises';
+import { join } from 'node:path';
+
+import { syncFolder, writeFileAtomically } from '../base/atomic-file.js';
+import { readFileBounded } from '../base/bounded-read.js';
+import { quote } from '../base/escape-text.js';
+import { JsonReader } from '../base/json-reader.js';
+import type { HostPaths } from '../config/host-paths.js';
+import { isErrno } from '../errors/is-errno.js';
+import { OperationalError } from '../errors/operational-error.js';
+import { parseDigest, type Digest } from '../oci/digest.js';
+import { parseStateJson } from './deployment.js';
+
+const SETTINGS_FORMAT = 1;
+
+/** Largest settings file that is read: one with every digest of ten years of nightly updates has 1 MiB. */
+const MAX_SETTINGS_BYTES = 4 * 1024 * 1024;
+
+/** Digests that are remembered as bad, the latest ones: older images are not offered any more. */
+const MAX_REJECTED = 100;
+
+/**
+ * What is kept of a container beside its deployments: it changes, and they never do. In `.settings/NAME.json`; there only
+ * once something was set. Changed with the lock of the name held.
+ */
+export interface ContainerSettings {
+  /** Numbers of deployments that are never reused or removed. */
+  readonly pinned: readonly number[];
+  /** Images that were tried and went back; not tried again without being told to. */
+  readonly rejected: readonly RejectedImage[];
+  /** How the timer updates it, in berth's own configuration words; empty where the defaults hold. */
+  readonly updatePolicy: Readonly<Record<string, string>>;
+}
+
+/** An image whose deployment did not become or stay healthy. */
+export interface RejectedImage {
+  readonly digest: Digest;
+  readonly reason: string;
+  /** RFC 3339. */
+  readonly at: string;
+}
+
+const NO_SETTINGS: ContainerSettings = { pinned: [], rejected: [], updatePolicy: {} };
+
+/**
+ * The settings of a container; the defaults where nothing was set.
+ *
+ * @throws {@link OperationalError} CONTAINER_STATE_INVALID, STORE_FORMAT
+ */
+export async function readSettings(paths: HostPaths, name: string): Promise<ContainerSettings> {
+  const file = settingsFile(paths, name);
+  let bytes: Uint8Array;
+  try {
+    bytes = await readFileBounded(paths.onDisk(file), { maxBytes: MAX_SETTINGS_BYTES });
+  } catch (error) {
+    if (isErrno(error, 'ENOENT', 'ENOTDIR')) return NO_SETTINGS;
+    throw error;
+  }
+  const what = quote(file);
+  const reader = new JsonReader(parseStateJson(bytes, what), what);
+  const format = reader.member('format').integer();
+  if (format > SETTINGS_FORMAT) {
+    throw new OperationalError(
+      'STORE_FORMAT',
+      `${what} has format ${format}, this berth reads up to ${SETTINGS_FORMAT}`,
+    );
+  }
+  return {
+    pinned: reader
+      .member('pinned')
+      .list()
+      .map((number) => number.integer()),
+    rejected: reader
+      .member('rejected')
+      .list()
+      .map((rejected) => ({
+        digest: parseDigest(rejected.member('digest').string()),
+        reason: rejected.member('reason').string(),
+        at: rejected.member('at').string(),
+      })),
+    updatePolicy: reader.member('updatePolicy').stringMap(),
+  };
+}
+
+/** Changes settings; durable when it returns. The file goes away where nothing is set any more. */
+export async function changeSettings(
+  paths: HostPaths,
+  name: string,
+  changes: Partial<ContainerSettings>,
+): Promise<ContainerSettings> {
+  const settings = { ...(await readSettings(paths, name)), ...changes };
+  const kept = { ...settings, rejected: settings.rejected.slice(-MAX_REJECTED) };
+  if (JSON.stringify(kept) === JSON.stringify(NO_SETTINGS)) {
+    await removeSettings(paths, name);
+    return kept;
+  }
+  await mkdir(paths.onDisk(paths.settingsDir), { recursive: true, mode: 0o700 });
+  await writeFileAtomically(
+    paths.onDisk(settingsFile(paths, name)),
+    `${JSON.stringify({ format: SETTINGS_FORMAT, ...kept }, null, 2)}\n`,
+    { mode: 0o600 },
+  );
+  return kept;
+}
+
+/** Forgets all settings of a container: it was uninstalled. */
+export async function removeSettings(paths: HostPaths, name: string): Promise<void> {
+  try {
+    await unlink(paths.onDisk(settingsFile(paths, name)));
+  } catch (error) {
+    if (isErrno(error, 'ENOENT', 'ENOTDIR')) return;
+    throw error;
+  }
+  await syncFolder(paths.onDisk(paths.settingsDir));
+}
+
+function settingsFile(paths: HostPaths, name: string): string {
+  return join(paths.settingsDir, `${name}.json`);
+}
