@@ -1,4 +1,5 @@
 import { debianImageLayers, debianImages } from '../support/debian-image.js';
+import { emulatorCommand } from '../support/emulator.js';
 import { hostNode } from '../support/host-node.js';
 import { reapDeadHosts } from '../support/host-record.js';
 import { bootedHostRecipe, hostTree } from '../support/host-tree.js';
@@ -34,10 +35,11 @@ if (process.getuid?.() !== 0) {
       make: (): Promise<unknown> => hostTree(bootedHostRecipe(suite)),
     })),
     {
-      what: 'tree and kernel of a whole machine',
+      what: 'tree, kernel and emulator of a whole machine',
       make: async (): Promise<unknown> => [
         await hostTree(wholeMachineRecipe('trixie')),
         await machineKernel('trixie'),
+        await emulatorCommand(),
       ],
     },
     ...debianImages.map((name) => ({

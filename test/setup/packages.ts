@@ -16,7 +16,6 @@ export const testPackages = [
   'mmdebstrap',
   'mount',
   'openssl', // certificates of a registry behind TLS
-  'qemu-system-x86',
   'strace', // kills berth at a chosen call
   'systemd', // systemd-analyze verify, as a second opinion on rendered units
   'systemd-container',

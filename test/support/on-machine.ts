@@ -1,15 +1,16 @@
+import { MachineGoneError } from './agent-line.js';
 import { bootMachine, type BootMachineOptions, type WholeMachine } from './whole-machine.js';
 
-/** About one boot in twenty meets a fault of the emulator; four machines in a row that do are something else. */
-const MAX_MACHINES = 4;
+/** Two machines in a row that go wrong are a fault of what is tested. */
+const MAX_MACHINES = 2;
 
-/** What a machine leaves that the emulator took down: its kernel's last words, or a line that was cut. */
-const EMULATOR_FAULT = /Oops: |Kernel panic|double fault|Attempted to kill init/;
+/** What a kernel says that cannot go on. */
+const KERNEL_FAULT = /Oops: |Kernel panic|double fault|Attempted to kill init/;
 
 /**
- * Runs `body` on a freshly booted whole machine. Emulated without hardware help, the kernel now and then faults in the
- * middle of whatever it does; the body then begins again, on a machine of its own. What fails on a machine that still
- * runs has failed.
+ * Runs `body` on a freshly booted whole machine. If the machine itself goes wrong in the middle – its kernel faults, its
+ * line is cut, it does not answer any more – the body begins again, once, on a machine of its own. What fails on a
+ * machine that still runs has failed.
  */
 export async function onMachine(
   options: BootMachineOptions,
@@ -21,9 +22,8 @@ export async function onMachine(
       await body(machine);
       return;
     } catch (error) {
-      const cut = error instanceof Error && error.message === 'the line to the machine was cut';
-      if (machines === MAX_MACHINES || !(cut || EMULATOR_FAULT.test(machine.console())))
-        throw error;
+      const gone = error instanceof MachineGoneError || KERNEL_FAULT.test(machine.console());
+      if (!gone || machines === MAX_MACHINES) throw error;
     }
   }
 }

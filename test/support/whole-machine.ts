@@ -2,13 +2,14 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, readFileSync } from 'node:fs';
 import { mkdir, writeFile } from 'node:fs/promises';
-import { connect, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 
 import { randomBytes } from 'node:crypto';
 
+import { AgentLine, MachineGoneError } from './agent-line.js';
 import { projectRoot } from './cache-folder.js';
+import { emulatorCommand } from './emulator.js';
 import { hostsFolder, markOf, reapDeadHosts, removeHost, writeHostRecord } from './host-record.js';
 import { bootedHostRecipe, hostTree, type TreeRecipe } from './host-tree.js';
 import { machineKernel, type MachineKernel } from './machine-kernel.js';
@@ -17,9 +18,9 @@ import type { Suite } from './suites.js';
 
 /**
  * Whole machines: Debian's kernel and tree on a disk of their own in qemu, without hardware help, so that there are
- * real boots and reboots, cgroup controllers, and a plug to pull. A boot takes about twenty seconds, and a command some
- * tens of times longer than outside: Node needs three seconds to say its version. Commands go over the second serial
- * port, to a small agent in the tree; the machine sees the test's loopback as 10.0.2.2.
+ * real boots and reboots, cgroup controllers, and a plug to pull. A boot takes about seven seconds, and a command some
+ * ten times longer than outside. Commands go over the second serial port, to a small agent in the tree; the machine
+ * sees the test's loopback as 10.0.2.2.
  */
 export interface BootMachineOptions {
   readonly suite: Suite;
@@ -28,13 +29,16 @@ export interface BootMachineOptions {
   readonly diskMb?: number;
 }
 
-/** Longest time for a boot, in emulation and on a busy machine. */
-const BOOT_TIMEOUT_MS = 180_000;
+/** Longest time for a boot: ten times what it takes, for a machine that has other things to do. */
+const BOOT_TIMEOUT_MS = 75_000;
+
+/** Longest time for the answer to a question that takes no time; it is asked again after that. */
+const POLL_TIMEOUT_MS = 20_000;
 
 /** How the kernel says that it cannot go on. */
 const KERNEL_FAULT = /Oops: |Kernel panic|double fault/;
 
-/** A fault of the emulator is met in about one boot of twenty; three in a row are something else. */
+/** No fault was met in hundreds of boots; three in a row are something else than bad luck. */
 const MAX_START_ATTEMPTS = 3;
 
 /** The recipe of a whole machine's tree: a booted host's, with what a kernel of its own asks for. */
@@ -69,8 +73,9 @@ function fixture(name: string): string {
 export async function bootMachine(options: BootMachineOptions): Promise<WholeMachine> {
   const tree = await hostTree(wholeMachineRecipe(options.suite));
   const kernel = await machineKernel(options.suite);
+  const emulator = await emulatorCommand();
   await reapDeadHosts();
-  const machine = new WholeMachine(options, kernel);
+  const machine = new WholeMachine(options, { kernel, emulator });
   try {
     await machine.make(tree);
     await machine.start();
@@ -81,22 +86,28 @@ export async function bootMachine(options: BootMachineOptions): Promise<WholeMac
   }
 }
 
+/** What a machine is put together from. */
+interface MachineParts {
+  readonly kernel: MachineKernel;
+  readonly emulator: readonly string[];
+}
+
 /** A machine that runs, or is off. Made by {@link bootMachine}. */
 export class WholeMachine implements AsyncDisposable {
   readonly suite: Suite;
   readonly id = randomBytes(4).toString('hex');
   readonly #folder: string;
   readonly #options: BootMachineOptions;
-  readonly #kernel: MachineKernel;
+  readonly #parts: MachineParts;
   readonly #owner = markOf(process.pid) ?? { pid: process.pid, startTicks: '' };
   #qemu: ChildProcess | undefined;
   #agent: AgentLine | undefined;
 
   /** Not for tests: see {@link bootMachine}. */
-  constructor(options: BootMachineOptions, kernel: MachineKernel) {
+  constructor(options: BootMachineOptions, parts: MachineParts) {
     this.suite = options.suite;
     this.#options = options;
-    this.#kernel = kernel;
+    this.#parts = parts;
     this.#folder = join(hostsFolder(), this.id);
   }
 
@@ -107,7 +118,7 @@ export class WholeMachine implements AsyncDisposable {
     await this.#record();
     await runOk(['mount', '-t', 'tmpfs', '-o', 'mode=755,size=4g', 'berth-test', root]);
     await runOk(['cp', '-a', `${tree}/.`, root]);
-    await runOk(['cp', '-a', `${this.#kernel.modules}/.`, root]);
+    await runOk(['cp', '-a', `${this.#parts.kernel.modules}/.`, root]);
     await writeFile(join(root, 'etc/machine-id'), `${randomBytes(16).toString('hex')}\n`);
     await writeFile(join(root, 'etc/hostname'), `${this.suite}\n`);
     await writeFile(join(root, 'etc/hosts'), `127.0.0.1 localhost\n127.0.1.1 ${this.suite}\n`);
@@ -123,9 +134,8 @@ export class WholeMachine implements AsyncDisposable {
   }
 
   /**
-   * Switches on; when it returns, no start job is left. The emulator now and then has the kernel fault in a way that no
-   * real machine does (a double fault on the return from an interrupt); it is then switched off and on again, which is
-   * one more power cut for the disk.
+   * Switches on; when it returns, no start job is left. A machine that faults or does not come up in time is switched
+   * off and on again, which is one more power cut for the disk.
    */
   async start(): Promise<void> {
     for (let attempt = 1; ; attempt++) {
@@ -134,8 +144,7 @@ export class WholeMachine implements AsyncDisposable {
         await this.#startOnce(seen);
         return;
       } catch (error) {
-        const faulted = this.#qemu !== undefined && KERNEL_FAULT.test(this.console().slice(seen));
-        if (!faulted || attempt === MAX_START_ATTEMPTS) throw error;
+        if (!(error instanceof MachineGoneError) || attempt === MAX_START_ATTEMPTS) throw error;
         await this.powerCut();
       }
     }
@@ -145,28 +154,49 @@ export class WholeMachine implements AsyncDisposable {
     const agentPath = join(this.#folder, 'agent.socket');
     const qemu = spawn(
       'setpriv',
-      ['--pdeathsig', 'KILL', 'qemu-system-x86_64', ...this.#qemuOptions(agentPath)],
+      ['--pdeathsig', 'KILL', ...this.#parts.emulator, ...this.#qemuOptions(agentPath)],
       { stdio: ['ignore', 'ignore', 'pipe'] },
     );
     let errors = '';
     qemu.stderr.on('data', (chunk: Buffer) => (errors += chunk.toString()));
     this.#qemu = qemu;
+    const end = Date.now() + BOOT_TIMEOUT_MS;
     try {
       await this.#record();
       const faulted = (): boolean => KERNEL_FAULT.test(this.console().slice(seen));
-      this.#agent = await AgentLine.connect(agentPath, { qemu, faulted });
-      const end = Date.now() + BOOT_TIMEOUT_MS;
+      this.#agent = await AgentLine.connect(agentPath, {
+        qemu,
+        faulted,
+        timeoutMs: BOOT_TIMEOUT_MS,
+      });
       for (;;) {
-        const { stdout } = await this.run('systemctl is-system-running --wait', BOOT_TIMEOUT_MS);
-        if (['running', 'degraded'].includes(stdout.trim())) return;
-        if (Date.now() > end) throw new Error(`it is still '${stdout.trim()}'`);
-        await delay(200);
+        const state = await this.#systemState(end);
+        if (['running', 'degraded'].includes(state)) return;
+        if (faulted()) throw new MachineGoneError('the kernel faulted');
+        if (Date.now() > end) throw new MachineGoneError(`it is still '${state}'`);
+        await delay(100);
       }
     } catch (error) {
-      throw new Error(`the machine did not boot\n${errors}\n${this.console().slice(-6000)}`, {
-        cause: error,
-      });
+      const text = `the machine did not boot\n${errors}\n${this.console().slice(-6000)}`;
+      throw error instanceof MachineGoneError
+        ? new MachineGoneError(text, { cause: error })
+        : new Error(text, { cause: error });
     }
+  }
+
+  /** What systemd says of itself; asked again when the answer does not come, as long as there is time. */
+  async #systemState(end: number): Promise<string> {
+    try {
+      return (await this.run('systemctl is-system-running', POLL_TIMEOUT_MS)).stdout.trim();
+    } catch (error) {
+      if (error instanceof MachineGoneError && this.isOn && Date.now() < end) return 'silent';
+      throw error;
+    }
+  }
+
+  /** Whether the machine is switched on and its line holds. */
+  get isOn(): boolean {
+    return this.#agent?.isOpen === true;
   }
 
   /** Runs a shell script on the machine, to its end. */
@@ -255,9 +285,10 @@ export class WholeMachine implements AsyncDisposable {
 
   #qemuOptions(agentPath: string): readonly string[] {
     return [
+      // Two processors or a thread for each take half as long again, and `-cpu max` gains nothing.
       ...['-accel', 'tcg,thread=single', '-cpu', 'qemu64', '-smp', '1', '-m', '1024'],
       ...['-display', 'none', '-nodefaults', '-no-reboot', '-no-user-config'],
-      ...['-kernel', this.#kernel.image, '-initrd', this.#kernel.initrd],
+      ...['-kernel', this.#parts.kernel.image, '-initrd', this.#parts.kernel.initrd],
       ...['-append', 'console=ttyS0 panic=-1 quiet systemd.show_status=1 net.ifnames=0'],
       ...['-drive', `file=${this.disk},format=raw,if=virtio,cache=writeback`],
       ...['-chardev', `file,id=console,path=${this.#consolePath},append=on`],
@@ -282,108 +313,5 @@ export class WholeMachine implements AsyncDisposable {
       owner: this.#owner,
       processes: mark === undefined ? [] : [mark],
     });
-  }
-}
-
-/** The line to the agent in a machine: a script goes in, one line with its end comes out. */
-class AgentLine {
-  readonly #socket: Socket;
-  #text = '';
-  #waiting: ((line: string) => void) | undefined;
-
-  private constructor(socket: Socket) {
-    this.#socket = socket;
-    socket.on('error', () => undefined); // the machine went; what waits for an answer has its own time limit
-    socket.on('data', (chunk: Buffer) => {
-      this.#text += chunk.toString('latin1');
-      this.#deliver();
-    });
-  }
-
-  /** Connects to qemu's end and waits for the agent to say that it is there. */
-  static async connect(
-    path: string,
-    { qemu, faulted }: { readonly qemu: ChildProcess; readonly faulted: () => boolean },
-  ): Promise<AgentLine> {
-    const end = Date.now() + BOOT_TIMEOUT_MS;
-    for (;;) {
-      if (qemu.exitCode !== null) throw new Error(`qemu ended with ${qemu.exitCode}`);
-      const socket = connect(path);
-      const connected = await new Promise<boolean>((resolve) => {
-        socket.once('connect', () => {
-          resolve(true);
-        });
-        socket.once('error', () => {
-          resolve(false);
-        });
-      });
-      if (connected) {
-        const line = new AgentLine(socket);
-        const watch = setInterval(() => {
-          if (faulted()) line.#socket.destroy(new Error('the kernel faulted'));
-        }, 500);
-        try {
-          while ((await line.#next(end - Date.now())) !== 'ready');
-          return line;
-        } finally {
-          clearInterval(watch);
-        }
-      }
-      if (Date.now() > end) throw new Error('qemu does not listen');
-      await delay(20);
-    }
-  }
-
-  async run(script: string, timeoutMs: number): Promise<CommandResult> {
-    this.#socket.write(`${Buffer.from(script).toString('base64')}\n`);
-    for (;;) {
-      const answer = /^(\d+) \.(\S*) \.(\S*)$/.exec(await this.#next(timeoutMs));
-      if (answer === null) continue; // the agent was started again and says 'ready'
-      const [, status, output, errors] = answer;
-      return {
-        status: Number(status),
-        signal: undefined,
-        stdout: Buffer.from(output ?? '', 'base64').toString(),
-        stderr: Buffer.from(errors ?? '', 'base64').toString(),
-      };
-    }
-  }
-
-  close(): void {
-    this.#socket.destroy();
-  }
-
-  async #next(timeoutMs: number): Promise<string> {
-    return new Promise((resolve, reject) => {
-      const timer = setTimeout(
-        () => {
-          this.#waiting = undefined;
-          reject(new Error(`the machine did not answer within ${timeoutMs} ms`));
-        },
-        Math.max(timeoutMs, 1),
-      );
-      const closed = (): void => {
-        clearTimeout(timer);
-        this.#waiting = undefined;
-        reject(new Error('the line to the machine was cut'));
-      };
-      this.#socket.once('close', closed);
-      this.#waiting = (line) => {
-        clearTimeout(timer);
-        this.#socket.off('close', closed);
-        resolve(line);
-      };
-      this.#deliver();
-    });
-  }
-
-  #deliver(): void {
-    const end = this.#text.indexOf('\n');
-    const waiting = this.#waiting;
-    if (end < 0 || waiting === undefined) return;
-    const line = this.#text.slice(0, end).replace(/\r$/, '');
-    this.#text = this.#text.slice(end + 1);
-    this.#waiting = undefined;
-    waiting(line);
   }
 }
