@@ -3,6 +3,7 @@ import { Command } from 'commander';
 import { programVersion } from '../config/version.js';
 import type { CliContext } from './context.js';
 import { completionCommand } from './commands/completion.js';
+import { diffCommand } from './commands/diff.js';
 import { imagesCommand } from './commands/images.js';
 import { infoCommand } from './commands/info.js';
 import { installCommand } from './commands/install.js';
@@ -42,6 +43,7 @@ export function createProgram(context: CliContext): Command {
     pullCommand(context),
     imagesCommand(context),
     containersCommand(context),
+    diffCommand(context),
     recoverCommand(context),
     completionCommand(context),
   ];

@@ -33,6 +33,8 @@ export interface FetchedImage {
 export interface FetchOptions {
   /** Read through the image without putting anything into the store. */
   readonly preview: boolean;
+  /** With `preview`: makes the package databases readable too, for a comparison with what is installed. */
+  readonly previewPackages?: boolean;
   /** Called as soon as the digest is known, before any layer is fetched; may throw. */
   acceptDigest(digest: Digest): void;
 }
@@ -68,6 +70,7 @@ export async function fetchImage(
       source,
       signal: host.signal,
       onProgress: choice.onProgress,
+      keepPackages: options.previewPackages,
     });
     return { digest: plan.digest, storeName: plan.storeName, config: plan.config, tree, fetch };
   }

@@ -8,10 +8,17 @@ import {
 } from '../store/memory-layer.js';
 import type { ImageSource } from '../transport/image-source.js';
 import type { PullProgress } from './execute-pull.js';
+import { PACKAGE_DATABASES } from './packages/read-packages.js';
 import type { PlannedLayer, PullPlan } from './prepare-pull.js';
 
-/** Most bytes of file content that a preview keeps in memory: what a plan reads of /exports, and the accounts, have 100 KiB. */
-const MAX_KEPT_BYTES = 64 * 1024 * 1024;
+/**
+ * Most bytes of file content that a preview keeps in memory: what a plan reads of /exports, and the accounts, have 100 KiB;
+ * the package database of a large image has 60 MiB.
+ */
+const MAX_KEPT_BYTES = 192 * 1024 * 1024;
+
+/** Largest package database that is kept; of a larger one the plan says that it was not read. */
+const MAX_KEPT_DATABASE_BYTES = 64 * 1024 * 1024;
 
 /** Largest file whose content is kept; what a plan reads has smaller limits of its own. */
 const MAX_KEPT_FILE_BYTES = 4 * 1024 * 1024;
@@ -24,6 +31,8 @@ export interface PreviewOptions {
   readonly source: ImageSource;
   readonly signal: AbortSignal;
   readonly onProgress: (progress: PullProgress) => void;
+  /** Keeps the databases of the image's packages too: for a comparison. */
+  readonly keepPackages?: boolean | undefined;
 }
 
 /**
@@ -46,10 +55,12 @@ async function readLayer(
   { descriptor, diffId }: PlannedLayer,
   options: PreviewOptions,
 ): Promise<MemoryLayer> {
-  const { source, signal, onProgress } = options;
+  const { source, signal, onProgress, keepPackages } = options;
   const total = descriptor.size;
   const { sink, finish } = createMemoryLayerSink({
-    keep: (path, size) => size <= MAX_KEPT_FILE_BYTES && WANTED.test(path),
+    keep: (path, size) =>
+      (size <= MAX_KEPT_FILE_BYTES && WANTED.test(path)) ||
+      (keepPackages === true && size <= MAX_KEPT_DATABASE_BYTES && PACKAGE_DATABASES.test(path)),
     maxKeptBytes: MAX_KEPT_BYTES,
   });
   await using blob = await source.openBlob(descriptor, { signal });

@@ -1,0 +1,73 @@
+import { fileURLToPath } from 'node:url';
+
+import { configTemplate, SERVICE_TEMPLATE } from './exports-image.js';
+import { pathsInFolder } from './host-tree-paths.js';
+import { type CommandResult, runCommand } from './run-command.js';
+import type { TarItem } from './tar-builder.js';
+import { TempDir } from './temp-dir.js';
+import { writeLayout } from './write-layout.js';
+
+const PROGRAM = fileURLToPath(new URL('../../src/main.js', import.meta.url));
+
+/** A tree that is not running, with berth at work on it, and images in layouts beside it. */
+export class BerthInTree implements Disposable {
+  readonly #tree = new TempDir();
+  readonly #layouts = new TempDir();
+
+  constructor() {
+    pathsInFolder(this.#tree.path);
+  }
+
+  /** Of the tree. */
+  get path(): string {
+    return this.#tree.path;
+  }
+
+  /** Runs a berth command on the tree. */
+  run(...args: readonly string[]): Promise<CommandResult> {
+    return runCommand([process.execPath, PROGRAM, '--root', this.#tree.path, ...args]);
+  }
+
+  /** The same for a command that has to succeed; gives what it printed. */
+  async runOk(...args: readonly string[]): Promise<string> {
+    const result = await this.run(...args);
+    if (result.status !== 0)
+      throw new Error(`berth ${args.join(' ')} ended with ${result.status}: ${result.stderr}`);
+    return result.stdout;
+  }
+
+  /** Where the layout of an image is. */
+  layout(name: string): string {
+    return `${this.#layouts.path}/${name}`;
+  }
+
+  /** Makes an image of a system container with the given files; the reference to install it by. */
+  makeImage(
+    name: string,
+    files: readonly TarItem[],
+    exports: Readonly<Record<string, string>> = {},
+  ): string {
+    const brought = {
+      'service.template': SERVICE_TEMPLATE,
+      'config.json.template': configTemplate(),
+      ...exports,
+    };
+    return writeLayout(this.layout(name), {
+      layers: [
+        files,
+        [
+          { path: 'exports/' },
+          ...Object.entries(brought).map(([file, content]) => ({
+            path: `exports/${file}`,
+            content,
+          })),
+        ],
+      ],
+    });
+  }
+
+  [Symbol.dispose](): void {
+    this.#tree[Symbol.dispose]();
+    this.#layouts[Symbol.dispose]();
+  }
+}
