@@ -14,6 +14,11 @@ export function asBigInt(value: unknown): bigint | undefined {
   return typeof value === 'number' && Number.isInteger(value) ? BigInt(value) : undefined;
 }
 
+/** A list of strings; empty where there is none. */
+export function asStrings(value: unknown): readonly string[] {
+  return Array.isArray(value) ? value.map(asString) : [];
+}
+
 /** The reply of `GetAll`: `a{sv}`, variants opened. */
 export function readProperties(reply: readonly unknown[]): ReadonlyMap<string, unknown> {
   const [dictionary] = reply;

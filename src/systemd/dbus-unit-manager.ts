@@ -3,8 +3,9 @@ import { runProgram } from '../base/subprocess.js';
 import { OperationalError } from '../errors/operational-error.js';
 import { DBusCallError, type Bus, type BusCallOptions } from './bus.js';
 import type { JobWaiter } from './job-waiter.js';
-import { asString, readChanges, readProperties } from './bus-values.js';
+import { asString, asStrings, readChanges, readProperties } from './bus-values.js';
 import { readUnitState } from './read-unit-state.js';
+import { watchProperties } from './watch-properties.js';
 import type {
   JobOptions,
   JobOutcome,
@@ -119,6 +120,27 @@ export class DBusUnitManager implements UnitManager {
     return states;
   }
 
+  async findDependents(unit: string): Promise<readonly string[]> {
+    const properties = await this.#unitProperties(unit);
+    return [...new Set(STOPPED_WITH.flatMap((name) => asStrings(properties.get(name))))];
+  }
+
+  async watchUnits(units: readonly string[], onChange: () => void): Promise<AsyncDisposable> {
+    const paths = new Set<string>();
+    for (const unit of units) {
+      // Without a reference systemd forgets a unit that ends well, and how it ended.
+      await this.#callExplained('RefUnit', unit);
+      paths.add(asString((await this.#callExplained('LoadUnit', unit))[0]));
+    }
+    const watch = await watchProperties(this.#bus, paths, onChange);
+    return {
+      [Symbol.asyncDispose]: async () => {
+        await watch[Symbol.asyncDispose]();
+        for (const unit of units) await this.#call('UnrefUnit', [unit]).catch(() => undefined);
+      },
+    };
+  }
+
   async createTmpfiles(file: string): Promise<void> {
     const user = this.#mode === 'user' ? ['--user'] : [];
     await runProgram(['systemd-tmpfiles', ...user, '--create', '--', file]);
@@ -145,9 +167,17 @@ export class DBusUnitManager implements UnitManager {
   }
 
   async #unitProperties(unit: string): Promise<ReadonlyMap<string, unknown>> {
+    const [path] = await this.#callExplained('LoadUnit', unit);
     try {
-      const [path] = await this.#call('LoadUnit', [unit]);
       return readProperties(await this.#bus.call(getAll(asString(path), '')));
+    } catch (error) {
+      throw explain(unit, error);
+    }
+  }
+
+  async #callExplained(member: string, unit: string): Promise<readonly unknown[]> {
+    try {
+      return await this.#call(member, [unit]);
     } catch (error) {
       throw explain(unit, error);
     }
@@ -188,6 +218,9 @@ export class DBusUnitManager implements UnitManager {
     );
   }
 }
+
+/** Through which relations a stop reaches other units, seen from the one that stops (systemd.unit(5)). */
+const STOPPED_WITH = ['RequiredBy', 'RequisiteOf', 'BoundBy', 'ConsistsOf', 'PropagatesStopTo'];
 
 /** The call for all properties of an object; `name` is an interface, or `''` for all of them. */
 export function getAll(path: string, name: string): Parameters<Bus['call']>[0] {

@@ -105,6 +105,14 @@ class OfflineUnitManager implements UnitManager {
     );
   }
 
+  findDependents(unit: string): Promise<readonly string[]> {
+    return Promise.reject(notRunning('look for what depends on', unit));
+  }
+
+  watchUnits(units: readonly string[]): Promise<AsyncDisposable> {
+    return Promise.reject(notRunning('watch', units.join(', ')));
+  }
+
   async createTmpfiles(file: string): Promise<void> {
     const input = await readFileBounded(`${this.#root}${file}`, { maxBytes: MAX_TMPFILES_BYTES });
     // By standard input: a path would be looked for on the host that builds, not in the tree.
@@ -272,6 +280,7 @@ const MAX_TMPFILES_BYTES = 1_048_576;
 const STOPPED = {
   activeState: 'inactive',
   subState: 'dead',
+  serviceType: '',
   needDaemonReload: false,
   mainPid: undefined,
   result: 'success',

@@ -21,6 +21,7 @@ export function readUnitState(unit: string, properties: ReadonlyMap<string, unkn
     loadState: text('LoadState'),
     activeState: text('ActiveState'),
     subState: text('SubState'),
+    serviceType: unit.endsWith('.service') ? text('Type') : '',
     unitFileState: text('UnitFileState'),
     fragmentPath: text('FragmentPath'),
     needDaemonReload: properties.get('NeedDaemonReload') === true,

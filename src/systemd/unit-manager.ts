@@ -45,6 +45,18 @@ export interface UnitManager extends AsyncDisposable {
   /** What the manager says of units at present; a unit that is not loaded has `loadState` `not-found`. */
   getStates(units: readonly string[]): Promise<readonly UnitState[]>;
 
+  /**
+   * The units that a stop of `unit` stops, too, each once and without those that these drag along in their turn: they
+   * require it, are bound to it or part of it, or it passes its stop on to them. Loaded units only; in no order.
+   */
+  findDependents(unit: string): Promise<readonly string[]>;
+
+  /**
+   * Calls `onChange` after each change that the manager announces of one of the units, until the result is disposed of.
+   * What changed is not said: ask with {@link UnitManager.getStates}. Changes in quick succession may be one call.
+   */
+  watchUnits(units: readonly string[], onChange: () => void): Promise<AsyncDisposable>;
+
   /** Makes what a tmpfiles.d file asks for (`systemd-tmpfiles --create FILE`). */
   createTmpfiles(file: string): Promise<void>;
 }
@@ -100,6 +112,8 @@ export interface UnitState {
   readonly loadState: string;
   readonly activeState: string;
   readonly subState: string;
+  /** `Type=` of a service: `simple`, `oneshot`, …; `''` where it is no service that is loaded. */
+  readonly serviceType: string;
   /** `enabled`, `disabled`, …; `''` where there is no file. */
   readonly unitFileState: string;
   readonly fragmentPath: string;

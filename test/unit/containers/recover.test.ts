@@ -99,6 +99,8 @@ test('finishInstall() has systemd read a unit that is not to be enabled', async 
     restart: (unit, options) => offline.restart(unit, options),
     resetFailed: (unit) => offline.resetFailed(unit),
     getStates: (units) => offline.getStates(units),
+    findDependents: (unit) => offline.findDependents(unit),
+    watchUnits: (units, onChange) => offline.watchUnits(units, onChange),
     createTmpfiles: (file) => offline.createTmpfiles(file),
     [Symbol.asyncDispose]: () => offline[Symbol.asyncDispose](),
   });
