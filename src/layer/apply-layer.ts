@@ -5,7 +5,8 @@ import type { Descriptor } from '../oci/descriptor.js';
 import { digestAlgorithm, type Digest } from '../oci/digest.js';
 import { verifyContent } from '../oci/verify-content.js';
 import { TarParser } from '../tar/parser.js';
-import { GzipDecompressor, NoDecompressor, type Decompressor } from './decompressor.js';
+import { assertCanDecompress, createDecompressor } from './create-decompressor.js';
+import type { Decompressor } from './decompressor.js';
 import { checkLayerMediaType, detectCompression, MAGIC_BYTES } from './detect-compression.js';
 import { EntryPolicy } from './entry-policy.js';
 import type { LayerSink } from './layer-sink.js';
@@ -14,7 +15,7 @@ import { DEFAULT_LAYER_LIMITS, type LayerLimits } from './limits.js';
 /*
  * The way of a layer:
  *
- *   source ─▶ size and digest ─▶ gunzip ─▶ limits, diff id ─▶ tar ─▶ policy ─▶ sink
+ *   source ─▶ size and digest ─▶ unpack ─▶ limits, diff id ─▶ tar ─▶ policy ─▶ sink
  *
  * Everything is checked while it flows and nothing is believed before the end: a sink may write, but makes nothing visible
  * until applyLayer has come back. No promise is made for an entry, only for a piece of input.
@@ -51,11 +52,12 @@ const INPUT_BYTES = 256 * 1024;
 /**
  * Unpacks one layer into a sink, verified against digest, size and diff id, within limits.
  *
- * @throws `OperationalError` CONTENT_MISMATCH, CONTENT_TRUNCATED, LAYER_*, MANIFEST_UNSUPPORTED, CANCELLED; what source and
+ * @throws `OperationalError` CONTENT_MISMATCH, CONTENT_TRUNCATED, LAYER_*, LIBRARY_MISSING, MANIFEST_UNSUPPORTED,
+ * CANCELLED; what source and
  * sink throw. A blob that is not what was promised is reported as that, also where unpacking it failed first.
  */
 export async function applyLayer(input: LayerInput): Promise<LayerSummary> {
-  checkLayerMediaType(input.descriptor.mediaType);
+  assertCanDecompress(checkLayerMediaType(input.descriptor.mediaType));
   const blob = verifyContent(input.source, input.descriptor);
   const unpacker = new Unpacker(input);
   try {
@@ -145,8 +147,7 @@ class Unpacker {
     const compression = detectCompression(first);
     const { descriptor, diffId } = this.#input;
     this.#isBlobItself = compression === 'none' && descriptor.digest === diffId;
-    const Kind = compression === 'gzip' ? GzipDecompressor : NoDecompressor;
-    this.#decompressor = new Kind(output);
+    this.#decompressor = createDecompressor(compression, output);
     return this.#decompressor;
   }
 

@@ -1,6 +1,7 @@
-import { createGunzip, type Gunzip } from 'node:zlib';
+import { createGunzip } from 'node:zlib';
 
 import { OperationalError } from '../errors/operational-error.js';
+import { OUTPUT_BYTES, ZlibStream } from './zlib-stream.js';
 
 /** Takes compressed pieces; plain ones come out at the callback that it was made with. */
 export interface Decompressor {
@@ -36,110 +37,26 @@ export class NoDecompressor implements Decompressor {
 }
 
 /**
- * Pieces of output. 512 KiB fit the second-level cache beside the tables of inflate; smaller ones cost a turn of the
- * event loop each, larger ones cache misses: 0.69 s for 400 MB of output, 0.83 s with zlib's own 16 KiB.
- */
-const OUTPUT_BYTES = 512 * 1024;
-
-/**
  * gzip, one member or several (RFC 1952 section 2.2), inflated in the thread pool. Zeros after the last member are
  * accepted, since producers pad; anything else there is refused.
- *
- * The output is looked at one turn of the event loop later than it arrives: zlib starts on its next piece in between, so
- * that inflating and everything behind it run on two cores.
  */
 export class GzipDecompressor implements Decompressor {
-  readonly #gunzip: Gunzip = createGunzip({ chunkSize: OUTPUT_BYTES });
-  readonly #output: (chunk: Buffer) => void;
-  #queue: Buffer[] = [];
-  #scheduled = false;
-  #written = 0;
-  #finished = false;
-  #failure: unknown;
-  /** Wakes whoever waits in write or end. */
-  #wake: (() => void) | undefined;
+  readonly #stream: ZlibStream;
 
   constructor(output: (chunk: Buffer) => void) {
-    this.#output = output;
-    this.#gunzip.on('data', (chunk: Buffer) => {
-      this.#queue.push(chunk);
-      if (this.#scheduled) return;
-      this.#scheduled = true;
-      setImmediate(() => {
-        this.#flush();
-      });
-    });
-    this.#gunzip.on('end', () => {
-      this.#finished = true;
-      this.#wake?.();
-    });
-    this.#gunzip.on('error', (error) => {
-      this.#fail(
-        new OperationalError(
-          'LAYER_COMPRESSION_INVALID',
-          `the gzip data is damaged: ${error.message}`,
-          { cause: error },
-        ),
-      );
-    });
+    this.#stream = new ZlibStream(createGunzip({ chunkSize: OUTPUT_BYTES }), 'gzip', output);
   }
 
   async write(chunk: Buffer): Promise<void> {
-    if (this.#finished) {
-      refuseJunk(chunk);
-      return;
-    }
-    this.#written += chunk.length;
-    let used = false;
-    this.#gunzip.write(chunk, () => {
-      used = true;
-      this.#wake?.();
-    });
-    await this.#until(() => used || this.#finished);
-    // Ended before the piece did: how much of it was compressed data is what zlib counted.
-    const unused = this.#written - this.#gunzip.bytesWritten;
-    if (unused > 0) refuseJunk(chunk.subarray(chunk.length - unused));
+    refuseJunk(this.#stream.finished ? chunk : await this.#stream.write(chunk));
   }
 
-  async end(): Promise<void> {
-    if (!this.#finished) this.#gunzip.end();
-    await this.#until(() => this.#finished && this.#queue.length === 0);
+  end(): Promise<void> {
+    return this.#stream.end();
   }
 
   destroy(): void {
-    this.#fail(new Error('decompression was stopped'));
-    this.#queue = [];
-    this.#gunzip.destroy();
-  }
-
-  #flush(): void {
-    this.#scheduled = false;
-    try {
-      while (this.#failure === undefined) {
-        const chunk = this.#queue.shift();
-        if (chunk === undefined) break;
-        this.#output(chunk);
-      }
-    } catch (error) {
-      this.#fail(error);
-      this.#gunzip.destroy();
-    }
-    this.#wake?.();
-  }
-
-  #fail(error: unknown): void {
-    this.#failure ??= error;
-    this.#wake?.();
-  }
-
-  async #until(condition: () => boolean): Promise<void> {
-    for (;;) {
-      if (this.#failure !== undefined) throw this.#failure as Error;
-      if (condition()) return;
-      await new Promise<void>((resolve) => {
-        this.#wake = resolve;
-      });
-    }
+    this.#stream.destroy();
   }
 }
 

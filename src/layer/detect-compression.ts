@@ -3,16 +3,19 @@ import { findLayerCompression } from '../oci/media-types.js';
 import { showBytes } from './show-bytes.js';
 
 /** How the bytes of a layer are packed, as far as berth can undo it. */
-export type KnownCompression = 'none' | 'gzip';
+export type KnownCompression = 'none' | 'gzip' | 'zstd';
 
 /** Bytes that {@link detectCompression} wants to see. */
 export const MAGIC_BYTES = 6;
 
 const FOREIGN_MAGIC: readonly (readonly [name: string, magic: readonly number[]])[] = [
-  ['zstd', [0x28, 0xb5, 0x2f, 0xfd]],
   ['xz', [0xfd, 0x37, 0x7a, 0x58, 0x5a, 0x00]],
   ['bzip2', [0x42, 0x5a, 0x68]],
 ];
+
+/** A frame of zstd, and what may stand before one: a skippable frame, its first byte's lower half being anything. */
+const ZSTD_FRAME = 0xfd2fb528;
+const ZSTD_SKIPPABLE = 0x184d2a5;
 
 /**
  * Refuses, before a byte is fetched, the media types that berth cannot unpack.
@@ -21,7 +24,6 @@ const FOREIGN_MAGIC: readonly (readonly [name: string, magic: readonly number[]]
  */
 export function checkLayerMediaType(mediaType: string): KnownCompression {
   const compression = findLayerCompression(mediaType);
-  if (compression === 'zstd') throw unsupported('a layer is compressed with zstd');
   if (compression === undefined) {
     throw unsupported(`a layer is of the type ${showBytes(mediaType)}`);
   }
@@ -37,8 +39,10 @@ export function checkLayerMediaType(mediaType: string): KnownCompression {
  */
 export function detectCompression(start: Buffer): KnownCompression {
   if (start[0] === 0x1f && start[1] === 0x8b) return 'gzip';
-  for (const [name, magic] of FOREIGN_MAGIC) {
-    if (start.length >= magic.length && magic.every((byte, index) => start[index] === byte)) {
+  const magic = start.length < 4 ? 0 : start.readUInt32LE(0);
+  if (magic === ZSTD_FRAME || magic >>> 4 === ZSTD_SKIPPABLE) return 'zstd';
+  for (const [name, bytes] of FOREIGN_MAGIC) {
+    if (start.length >= bytes.length && bytes.every((byte, index) => start[index] === byte)) {
       throw unsupported(`a layer is compressed with ${name}, whatever its media type says`);
     }
   }

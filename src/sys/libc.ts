@@ -2,7 +2,7 @@ import { createRequire } from 'node:module';
 import { constants } from 'node:os';
 import { getSystemErrorName } from 'node:util';
 
-import type { LibraryHandle, load } from 'koffi';
+import type { address, LibraryHandle, load } from 'koffi';
 
 /*
  * The system calls that Node has no word for. The library and koffi are loaded on the first call, never on import:
@@ -30,6 +30,7 @@ export type NativeCall = (...args: readonly unknown[]) => number;
 /** What is used of koffi. */
 interface Koffi {
   readonly load: typeof load;
+  readonly address: typeof address;
   readonly errno: () => number;
 }
 

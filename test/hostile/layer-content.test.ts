@@ -190,21 +190,11 @@ const REFUSED: readonly RefusedContent[] = [
     code: 'LAYER_ARCHIVE_INVALID',
   },
   {
-    name: 'R36 gzip announced, zstd sent',
-    layer: made(Buffer.from('28b52ffd0458010000', 'hex')),
-    code: 'MANIFEST_UNSUPPORTED',
-  },
-  {
     name: 'R37 xz',
     layer: made(Buffer.from('fd377a585a000004', 'hex')),
     code: 'MANIFEST_UNSUPPORTED',
   },
   { name: 'R37 bzip2', layer: made(Buffer.from('BZh91AY&SY')), code: 'MANIFEST_UNSUPPORTED' },
-  {
-    name: 'R37 zstd by its media type',
-    layer: { ...good, mediaType: `${OCI}+zstd` },
-    code: 'MANIFEST_UNSUPPORTED',
-  },
   {
     name: 'R37 an unknown suffix',
     layer: { ...good, mediaType: `${OCI}+foo` },

@@ -19,9 +19,11 @@ export const testPackages = [
   'strace', // kills berth at a chosen call
   'systemd', // systemd-analyze verify, as a second opinion on rendered units
   'systemd-container',
+  'skopeo', // writes and reads what berth reads and writes
   'runc', // a peer of the launcher in the benchmark
   'umoci', // writes layouts that berth reads
   'xz-utils',
+  'zstd', // makes zstd data
 ] as const;
 
 /** The packages of a list that are not installed. */

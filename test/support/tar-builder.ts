@@ -1,6 +1,8 @@
 import { createHash } from 'node:crypto';
 import { gzipSync } from 'node:zlib';
 
+import { zstd } from './zstd-frames.js';
+
 /** Type flags by name; a single character stands for itself. */
 const TYPE_FLAGS: Readonly<Record<string, string>> = {
   file: '0',
@@ -72,15 +74,16 @@ export interface BuiltLayer {
 /** A layer made of entries, or of a finished tar. */
 export function buildLayer(
   content: readonly TarItem[] | Buffer,
-  options: { readonly compression?: 'gzip' | 'none' } = {},
+  options: { readonly compression?: 'gzip' | 'zstd' | 'none' } = {},
 ): BuiltLayer {
   const tar = Buffer.isBuffer(content) ? content : buildTar(content);
-  const compressed = (options.compression ?? 'gzip') === 'gzip';
-  const blob = compressed ? gzipSync(tar, { level: 1 }) : tar;
+  const { compression = 'gzip' } = options;
+  const blob =
+    compression === 'gzip' ? gzipSync(tar, { level: 1 }) : compression === 'zstd' ? zstd(tar) : tar;
   return {
     tar,
     blob,
-    mediaType: `application/vnd.oci.image.layer.v1.tar${compressed ? '+gzip' : ''}`,
+    mediaType: `application/vnd.oci.image.layer.v1.tar${compression === 'none' ? '' : `+${compression}`}`,
     digest: sha256(blob),
     size: blob.length,
     diffId: sha256(tar),

@@ -1,0 +1,36 @@
+import { hasLibzstd, requireLibzstd } from '../sys/zstd.js';
+import { GzipDecompressor, NoDecompressor, type Decompressor } from './decompressor.js';
+import type { KnownCompression } from './detect-compression.js';
+import { hasNodeZstd, NodeZstdDecompressor } from './node-zstd-decompressor.js';
+import { LibzstdDecompressor } from './zstd-decompressor.js';
+
+/**
+ * A decompressor for data that is packed in a given way. For zstd it is libzstd, which takes a frame for each file (zstd:chunked)
+ * in its stride; where the host lacks it, Node's own, where that has one.
+ *
+ * @throws `OperationalError` LIBRARY_MISSING
+ */
+export function createDecompressor(
+  compression: KnownCompression,
+  output: (chunk: Buffer) => void,
+): Decompressor {
+  switch (compression) {
+    case 'none':
+      return new NoDecompressor(output);
+    case 'gzip':
+      return new GzipDecompressor(output);
+    case 'zstd':
+      return !hasLibzstd() && hasNodeZstd()
+        ? new NodeZstdDecompressor(output)
+        : new LibzstdDecompressor(output);
+  }
+}
+
+/**
+ * Makes sure, before a byte is fetched, that the host has what unpacking takes.
+ *
+ * @throws `OperationalError` LIBRARY_MISSING
+ */
+export function assertCanDecompress(compression: KnownCompression): void {
+  if (compression === 'zstd' && !hasNodeZstd()) requireLibzstd();
+}

@@ -1,0 +1,117 @@
+import { OperationalError } from '../errors/operational-error.js';
+import { ZstdContext, ZstdError, type ZstdStep } from '../sys/zstd.js';
+import type { Decompressor } from './decompressor.js';
+import { OUTPUT_BYTES } from './zlib-stream.js';
+import { MAX_WINDOW_LOG, ZstdFrames, type FramePart } from './zstd-frames.js';
+
+/** Input from which on another thread is worth waking: zstd:chunked has a frame for each small file. */
+const ASIDE_BYTES = 32 * 1024;
+
+/**
+ * zstd through libzstd, one frame or many. While one buffer of output is being looked at, the other one is filled in another
+ * thread.
+ */
+export class LibzstdDecompressor implements Decompressor {
+  readonly #context = new ZstdContext(MAX_WINDOW_LOG);
+  readonly #frames = new ZstdFrames();
+  readonly #output: (chunk: Buffer) => void;
+  #buffer: Buffer = Buffer.allocUnsafeSlow(OUTPUT_BYTES);
+  #spare: Buffer = Buffer.allocUnsafeSlow(OUTPUT_BYTES);
+  #filled = 0;
+  /** Full, and not yet given out. */
+  #full: Buffer | undefined;
+  #running: Promise<unknown> | undefined;
+  #destroyed = false;
+
+  constructor(output: (chunk: Buffer) => void) {
+    this.#output = output;
+  }
+
+  async write(chunk: Buffer): Promise<void> {
+    for (const part of this.#frames.parts(chunk)) await this.#decode(part);
+    this.#flush();
+  }
+
+  // async, so that it rejects as the others do
+  // eslint-disable-next-line @typescript-eslint/require-await
+  async end(): Promise<void> {
+    this.#frames.end();
+  }
+
+  destroy(): void {
+    if (this.#destroyed) return;
+    this.#destroyed = true;
+    const release = (): void => {
+      this.#context[Symbol.dispose]();
+    };
+    // A call that is under way in another thread still uses it.
+    if (this.#running === undefined) release();
+    else this.#running.then(release, release);
+  }
+
+  async #decode({ bytes, last }: FramePart): Promise<void> {
+    let position = 0;
+    for (;;) {
+      const { read, written, frameEnded } = await this.#step(bytes.subarray(position));
+      position += read;
+      this.#filled += written;
+      const isFull = this.#filled === OUTPUT_BYTES;
+      if (isFull) this.#swap();
+      if (position === bytes.length && (last ? frameEnded : !isFull)) return;
+      if (read === 0 && written === 0 && !isFull) throw damaged('its frames are not what they say');
+      if (frameEnded && !(last && position === bytes.length))
+        throw damaged('its frames are not what they say');
+    }
+  }
+
+  async #step(input: Buffer): Promise<ZstdStep> {
+    try {
+      const room = this.#buffer.subarray(this.#filled);
+      if (this.#destroyed) throw new Error('decompression was stopped');
+      if (input.length < ASIDE_BYTES) {
+        const step = this.#context.step(input, room);
+        this.#giveFull();
+        return step;
+      }
+      const running = this.#context.stepAside(input, room);
+      this.#running = running;
+      try {
+        this.#giveFull();
+      } finally {
+        await running.catch(() => undefined);
+        this.#running = undefined;
+      }
+      return await running;
+    } catch (error) {
+      if (error instanceof ZstdError) throw damaged(error.message, error);
+      throw error;
+    }
+  }
+
+  /** Takes the buffer that is not waiting; what waited before was given out during the call that filled this one. */
+  #swap(): void {
+    this.#giveFull();
+    this.#full = this.#buffer;
+    this.#buffer = this.#spare;
+    this.#spare = this.#full;
+    this.#filled = 0;
+  }
+
+  #giveFull(): void {
+    const full = this.#full;
+    this.#full = undefined;
+    if (full !== undefined && !this.#destroyed) this.#output(full);
+  }
+
+  #flush(): void {
+    this.#giveFull();
+    if (this.#filled > 0 && !this.#destroyed) this.#output(this.#buffer.subarray(0, this.#filled));
+    this.#filled = 0;
+  }
+}
+
+function damaged(problem: string, cause?: unknown): OperationalError {
+  return new OperationalError('LAYER_COMPRESSION_INVALID', `the zstd data is damaged: ${problem}`, {
+    cause,
+  });
+}
