@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { readdirSync, unlinkSync } from 'node:fs';
 
-import { syncFolder, writeFileAtomically } from '../../base/atomic-file.js';
+import { syncFolder } from '../../base/atomic-file.js';
 import { readFileBounded } from '../../base/bounded-read.js';
 import { quote } from '../../base/escape-text.js';
 import { parseStrictJson, type JsonObject } from '../../base/strict-json.js';
@@ -13,6 +13,7 @@ import { MAX_MANIFEST_BYTES, parseManifest } from '../../oci/parse-manifest.js';
 import { verifyBytes } from '../../oci/verify-content.js';
 import type { NewImage, StoredImage } from '../image-store.js';
 import type { StorePlace } from './store-place.js';
+import { writeRecord } from './write-record.js';
 
 /** Format of the records of images and names. */
 const FORMAT = 1;
@@ -57,7 +58,7 @@ export class ImageRecords {
       manifest: Buffer.from(image.manifestBytes).toString('base64'),
       config: Buffer.from(image.configBytes).toString('base64'),
     };
-    await writeFileAtomically(this.#path(image.digest), JSON.stringify(record), { mode: 0o600 });
+    await this.#put(this.#path(image.digest), JSON.stringify(record));
   }
 
   /**
@@ -117,7 +118,7 @@ export class ImageRecords {
   /** Makes a name mean an image; durable when it returns. */
   async writeName(name: string, digest: Digest): Promise<void> {
     const record = JSON.stringify({ format: FORMAT, name, digest });
-    await writeFileAtomically(this.#namePath(name), record, { mode: 0o600 });
+    await this.#put(this.#namePath(name), record);
   }
 
   /** What a name means; undefined if nothing. @throws `OperationalError` STORE_INVALID, STORE_FORMAT */
@@ -165,6 +166,10 @@ export class ImageRecords {
     } catch (error) {
       throw recordDamaged(what, error);
     }
+  }
+
+  async #put(path: string, content: string): Promise<void> {
+    await writeRecord({ tempPath: this.#place.path('tmp'), path, content });
   }
 
   #path(digest: Digest): string {

@@ -1,7 +1,6 @@
 import { closeSync, constants, mkdirSync, openSync, readFileSync, symlinkSync } from 'node:fs';
 import { dirname } from 'node:path';
 
-import { writeFileAtomically } from '../../base/atomic-file.js';
 import { quote } from '../../base/escape-text.js';
 import { isErrno } from '../../errors/is-errno.js';
 import { OperationalError } from '../../errors/operational-error.js';
@@ -13,6 +12,7 @@ import { isPrivileged } from './apply-meta.js';
 import { diskError, onDisk } from './disk-error.js';
 import { OBJECT_FOLDERS } from './object-name.js';
 import { TempArea } from './temp-area.js';
+import { writeRecord } from './write-record.js';
 
 /*
  * The embedded store on disk:
@@ -38,7 +38,7 @@ const FOLDERS = ['objects', 'layers', 'images', 'names', 'tmp'];
 export class StorePlace implements AsyncDisposable {
   readonly root: string;
   #checked = false;
-  #prepared = false;
+  #prepared: Promise<void> | undefined;
   #lock: Promise<LockFile> | undefined;
   #objectsFd: number | undefined;
 
@@ -82,7 +82,17 @@ export class StorePlace implements AsyncDisposable {
 
   /** Makes the store if there is none. @throws `OperationalError` STORE_UNSUITABLE, DISK_FULL, NEEDS_ROOT */
   async prepare(): Promise<void> {
-    if (this.#prepared) return;
+    // The promise is kept: layers come in side by side, and the first of them makes the store for all.
+    this.#prepared ??= this.#make();
+    try {
+      await this.#prepared;
+    } catch (error) {
+      this.#prepared = undefined;
+      throw error;
+    }
+  }
+
+  async #make(): Promise<void> {
     if (!this.exists()) {
       try {
         // Two at once do the same, and only the last step counts.
@@ -92,13 +102,17 @@ export class StorePlace implements AsyncDisposable {
         for (const folder of OBJECT_FOLDERS) {
           makeFolder(this.path('objects', folder));
         }
-        await writeFileAtomically(this.path('format'), `${FORMAT_NAME} ${FORMAT}\n`);
+        await writeRecord({
+          tempPath: this.path('tmp'),
+          path: this.path('format'),
+          content: `${FORMAT_NAME} ${FORMAT}\n`,
+          mode: 0o644,
+        });
       } catch (error) {
         throw diskError(error, this.root);
       }
       this.exists();
     }
-    this.#prepared = true;
   }
 
   /** Holds the store so that nothing is removed from it, until this place is disposed of. Idempotent. */
