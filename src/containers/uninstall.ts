@@ -1,8 +1,8 @@
 import { withContext } from '../errors/with-context.js';
-import { getContainer } from './container-directory.js';
+import { findContainer, getContainer } from './container-directory.js';
 import { finishUninstall, type FinishedUninstall } from './finish-uninstall.js';
 import type { Host } from './host.js';
-import { beginJournal, journalEntryFor } from './journal.js';
+import { beginJournal, journalEntryFor, listJournal } from './journal.js';
 import { withNameLock } from './name-lock.js';
 
 /** Options of {@link uninstall}. */
@@ -18,7 +18,8 @@ export interface UninstallResult extends FinishedUninstall {
 
 /**
  * Stops, disables and removes a container: its units, host files (unchanged ones) and deployments. Its image stays in the
- * store, its state stays unless purged.
+ * store, its state stays unless purged. What an interrupted command left of a container that is not installed any more, or
+ * not yet, is removed as well, and is success.
  *
  * @throws OperationalError CONTAINER_NOT_FOUND, BUSY, SYSTEMD_UNAVAILABLE
  */
@@ -28,9 +29,14 @@ export async function uninstall(
   options: UninstallOptions,
 ): Promise<UninstallResult> {
   return withContext(`cannot uninstall '${name}'`, async () => {
-    await getContainer(host.paths, name); // a mistyped name is told before a lock file is made for it
+    // A mistyped name is told before a lock file is made for it.
+    const interrupted = (await listJournal(host.paths)).includes(name);
+    if (!interrupted) await getContainer(host.paths, name);
     return withNameLock(host, name, async () => {
-      const deployment = await getContainer(host.paths, name);
+      const deployment = interrupted
+        ? await findContainer(host.paths, name)
+        : await getContainer(host.paths, name);
+      if (deployment === undefined) return { name, kept: [], saved: [], statePaths: [] };
       await host.openUnitManager();
       const entry = journalEntryFor('uninstall', deployment, options);
       await beginJournal(host.paths, entry);

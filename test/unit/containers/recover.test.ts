@@ -5,6 +5,7 @@ import {
   mkdirSync,
   readFileSync,
   symlinkSync,
+  unlinkSync,
   writeFileSync,
 } from 'node:fs';
 import { test } from 'node:test';
@@ -14,7 +15,9 @@ import { sha256Of } from '../../../src/containers/file-state.js';
 import { finishInstall } from '../../../src/containers/finish-install.js';
 import { beginJournal, findJournal, type JournalEntry } from '../../../src/containers/journal.js';
 import { recoverContainer } from '../../../src/containers/recover.js';
+import { uninstall } from '../../../src/containers/uninstall.js';
 import { openOfflineUnitManager } from '../../../src/systemd/offline-unit-manager.js';
+import { assertFails } from '../../support/assert-fails.js';
 import { folderHost, type FolderHost } from '../../support/folder-host.js';
 import { TempDir } from '../../support/temp-dir.js';
 
@@ -75,6 +78,18 @@ test('recoverContainer() takes an install back that cannot be finished: the name
   assert.match(readFileSync(`${dir.path}${UNIT_PATH}`, 'utf8'), /false/, 'it is not ours');
   assert.equal(await findJournal(host.paths, 'web'), undefined);
   assert.match(host.events.map(({ text }) => text).join('\n'), /cannot be finished/);
+});
+
+test('uninstall() finishes an uninstallation that was interrupted when the container was not installed any more', async () => {
+  using dir = new TempDir();
+  await using host = folderHost(dir.path);
+  await killedInstall(host, { operation: 'uninstall' });
+  unlinkSync(`${dir.path}/var/lib/berth/web`);
+  const removed = await uninstall(host, 'web', { purge: false });
+  assert.deepEqual(removed, { name: 'web', kept: [], saved: [], statePaths: [] });
+  assert.ok(!existsSync(`${dir.path}/var/lib/berth/web.0`));
+  assert.equal(await findJournal(host.paths, 'web'), undefined);
+  await assertFails('CONTAINER_NOT_FOUND', () => uninstall(host, 'web', { purge: false }));
 });
 
 test('finishInstall() has systemd read a unit that is not to be enabled', async () => {
