@@ -1,0 +1,126 @@
+import { createHash } from 'node:crypto';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+
+import { configTemplate, SERVICE_TEMPLATE } from '../support/exports-image.js';
+import { buildLayer, type TarItem } from '../support/tar-builder.js';
+
+/** An image of a few files of every kind that a store and a checkout treat differently. */
+export interface SmallImage {
+  /** Its name in the layout. */
+  readonly tag: string;
+  /** Number of small files in each layer, beside those that make it a system container. */
+  readonly files: number;
+  readonly layers: number;
+  /** Stands in the content of one file of each layer and in a host file: makes versions differ. */
+  readonly version: string;
+  /** Number of files for the host; 1 unless given. */
+  readonly hostFiles?: number;
+}
+
+/** Adds an image to an OCI layout in `folder`, which is made as needed; what it is installed from. */
+export function addSmallImage(folder: string, image: SmallImage): string {
+  mkdirSync(join(folder, 'blobs/sha256'), { recursive: true });
+  writeFileSync(join(folder, 'oci-layout'), '{"imageLayoutVersion":"1.0.0"}');
+  const layers = Array.from({ length: image.layers }, (_, index) =>
+    buildLayer(index === 0 ? [...exportsOf(image), ...filesOf(image, 0)] : filesOf(image, index)),
+  );
+  const config = addBlob(folder, {
+    os: 'linux',
+    architecture: 'amd64',
+    config: { Entrypoint: ['/probe'] },
+    rootfs: { type: 'layers', diff_ids: layers.map(({ diffId }) => diffId) },
+  });
+  for (const { blob } of layers) addBytes(folder, blob);
+  const manifest = addBlob(folder, {
+    schemaVersion: 2,
+    mediaType: 'application/vnd.oci.image.manifest.v1+json',
+    config: { mediaType: 'application/vnd.oci.image.config.v1+json', ...config },
+    layers: layers.map(({ mediaType, digest, size }) => ({ mediaType, digest, size })),
+  });
+  addToIndex(folder, {
+    mediaType: 'application/vnd.oci.image.manifest.v1+json',
+    ...manifest,
+    annotations: { 'org.opencontainers.image.ref.name': image.tag },
+  });
+  return `oci:${folder}:${image.tag}`;
+}
+
+function exportsOf(image: SmallImage): readonly TarItem[] {
+  const mounts = [
+    { destination: '/proc', type: 'proc', source: 'proc' },
+    { destination: '/state', type: 'bind', source: '/var/lib/small/x', options: ['rbind'] },
+  ];
+  const hostFiles = Array.from({ length: image.hostFiles ?? 1 }, (_, index) => ({
+    path: `exports/hostfs/etc/small/${index}.conf`,
+    content: `version=${image.version}\nindex=${index}\n`,
+    mode: 0o640,
+  }));
+  return [
+    { path: 'exports/' },
+    { path: 'exports/service.template', content: SERVICE_TEMPLATE },
+    {
+      path: 'exports/config.json.template',
+      content: configTemplate({
+        process: { ...PROCESS, env: [`VERSION=${image.version}`] },
+        mounts,
+      }),
+    },
+    {
+      path: 'exports/tmpfiles.template',
+      content: 'd /var/lib/small 0700 0 0 - -\nd /var/lib/small/x 0700 0 0 - -\n',
+    },
+    ...hostFiles,
+    { path: 'exports/hostfs/etc/small/link', type: 'symlink', link: '0.conf' },
+    { path: 'etc/passwd', content: 'root:x:0:0::/:/bin/sh\n' },
+    { path: 'probe', content: 'not run offline\n', mode: 0o755 },
+    { path: 'proc/' },
+  ];
+}
+
+const PROCESS = { user: { uid: 0, gid: 0 }, args: ['/probe', 'deaf'], cwd: '/' };
+
+function filesOf(image: SmallImage, layer: number): readonly TarItem[] {
+  const kinds: readonly TarItem[] = [
+    { path: `l${layer}/` },
+    { path: `l${layer}/version`, content: `${image.version} ${layer}\n` },
+    { path: `l${layer}/empty`, content: '' },
+    { path: `l${layer}/owned`, content: `owned ${layer}`, uid: 1000, gid: 1000, mode: 0o4711 },
+    { path: `l${layer}/attribute`, content: `a${layer}`, xattrs: { 'user.kind': 'small' } },
+    { path: `l${layer}/hard`, type: 'hardlink', link: `l${layer}/version` },
+    { path: `l${layer}/soft`, type: 'symlink', link: 'version' },
+    { path: `l${layer}/deep/er/`, mode: 0o700 },
+    { path: `l${layer}/deep/er/large`, content: `${layer}`.repeat(100_000) },
+    { path: `l${layer}/pipe`, type: 'fifo' },
+  ];
+  const plain = Array.from({ length: image.files }, (_, index) => ({
+    path: `l${layer}/f${index}`,
+    content: `layer ${layer} file ${index}\n`,
+    mtime: 1_700_000_000 + index,
+  }));
+  return [...kinds, ...plain];
+}
+
+interface Blob {
+  readonly digest: string;
+  readonly size: number;
+}
+
+function addBlob(folder: string, document: unknown): Blob {
+  return addBytes(folder, Buffer.from(JSON.stringify(document)));
+}
+
+function addBytes(folder: string, bytes: Uint8Array): Blob {
+  const hex = createHash('sha256').update(bytes).digest('hex');
+  writeFileSync(join(folder, 'blobs/sha256', hex), bytes);
+  return { digest: `sha256:${hex}`, size: bytes.length };
+}
+
+function addToIndex(folder: string, descriptor: unknown): void {
+  const path = join(folder, 'index.json');
+  const manifests: unknown[] = existsSync(path)
+    ? (JSON.parse(readFileSync(path, 'utf8')) as { manifests: unknown[] }).manifests
+    : [];
+  manifests.push(descriptor);
+  writeFileSync(path, JSON.stringify({ schemaVersion: 2, manifests }));
+}

@@ -1,0 +1,122 @@
+import { createHash } from 'node:crypto';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+import { cacheFolder, projectRoot } from '../support/cache-folder.js';
+import { type CommandResult, runCommand, runOk } from '../support/run-command.js';
+
+/** What a supervised command is watched for, and what happens to it. At most one of kill, fail and pause. */
+export interface Supervision {
+  /** Folders in which calls count, as the command sees them. */
+  readonly roots: readonly string[];
+  readonly exceptions?: readonly string[];
+  /** Whether what goes to the bus and to systemd counts, too. */
+  readonly bus?: boolean;
+  /** The only calls that count; all that change something unless given. */
+  readonly calls?: readonly string[];
+  /** Whether calls that only read count, too. */
+  readonly reads?: boolean;
+  /** Kills the whole tree of processes on entry to the call of this number, counted from 1. */
+  readonly killAt?: number;
+  /** Makes calls fail without being carried out. */
+  readonly fail?: { readonly from: number; readonly to: number; readonly errno: string };
+}
+
+/** One call that counted. */
+export interface SupervisedCall {
+  readonly number: number;
+  readonly call: string;
+  /** What it is about, as paths; `bus` for a socket of the bus. */
+  readonly places: readonly string[];
+}
+
+/** How a supervised command ended. */
+export interface Supervised extends CommandResult {
+  readonly calls: readonly SupervisedCall[];
+  /** Whether what was asked for came about. A kill that did not is no test. */
+  readonly fired: 'no' | 'killed' | 'failed';
+}
+
+/** Environment that makes the order of Node's calls repeatable: one thread makes those that do not run in the main one. */
+export const REPEATABLE: Readonly<Record<string, string | undefined>> = {
+  PATH: process.env['PATH'],
+  HOME: '/root',
+  UV_THREADPOOL_SIZE: '1',
+  UV_USE_IO_URING: '0',
+};
+
+/** Runs a command under the supervisor (supervisor/supervisor.h) to its end. No process of it is left then. */
+export async function supervise(
+  argv: readonly string[],
+  supervision: Supervision,
+  options: { readonly env?: Readonly<Record<string, string | undefined>> } = {},
+): Promise<Supervised> {
+  const program = await supervisorProgram();
+  const folder = mkdtempSync(join(tmpdir(), 'berth-supervised-'));
+  try {
+    const log = join(folder, 'log');
+    const result = await runCommand(
+      [program, ...switches(supervision), '--log', log, '--', ...argv],
+      {
+        env: options.env ?? REPEATABLE,
+      },
+    );
+    return { ...result, ...parseLog(readFileSync(log, 'utf8'), result) };
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+function switches(supervision: Supervision): readonly string[] {
+  const { fail, killAt, calls } = supervision;
+  return [
+    ...supervision.roots.flatMap((root) => ['--root', root]),
+    ...(supervision.exceptions ?? []).flatMap((folder) => ['--except', folder]),
+    ...(supervision.bus === true ? ['--bus'] : []),
+    ...(supervision.reads === true ? ['--reads'] : []),
+    ...(calls === undefined ? [] : ['--calls', calls.join(',')]),
+    ...(killAt === undefined ? [] : ['--kill', String(killAt)]),
+    ...(fail === undefined
+      ? []
+      : ['--fail', `${fail.from}-${Number.isFinite(fail.to) ? fail.to : 0}=${fail.errno}`]),
+  ];
+}
+
+function parseLog(text: string, result: CommandResult): Pick<Supervised, 'calls' | 'fired'> {
+  const lines = text.trimEnd().split('\n');
+  const [, , fired] = lines.pop()?.split('\t') ?? [];
+  if (fired !== 'no' && fired !== 'killed' && fired !== 'failed') {
+    throw new Error(`the supervisor ended with ${result.status}: ${result.stderr}`);
+  }
+  const calls = lines.map((line) => {
+    const [number, call = '', ...places] = line.split('\t');
+    return { number: Number(number), call, places };
+  });
+  return { calls, fired };
+}
+
+let building: Promise<string> | undefined;
+
+function supervisorProgram(): Promise<string> {
+  building ??= buildSupervisor();
+  return building;
+}
+
+/** Compiled on first use; kept under the digest of its sources. */
+async function buildSupervisor(): Promise<string> {
+  const folder = join(projectRoot, 'test/torture/supervisor');
+  const sources = readdirSync(folder).sort();
+  const hash = createHash('sha256');
+  for (const name of sources) hash.update(readFileSync(join(folder, name)));
+  const path = join(cacheFolder('supervisor'), hash.digest('hex').slice(0, 16));
+  if (existsSync(path)) return path;
+  const temporary = `${path}.${process.pid}`;
+  const files = sources.filter((name) => name.endsWith('.c')).map((name) => join(folder, name));
+  await runOk([
+    ...['cc', '-std=gnu17', '-O2', '-Wall', '-Wextra', '-Werror'],
+    ...['-o', temporary, ...files],
+  ]);
+  renameSync(temporary, path);
+  return path;
+}

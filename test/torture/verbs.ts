@@ -1,0 +1,94 @@
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+
+import type { Host } from '../../src/containers/host.js';
+import { pullImage } from '../../src/containers/fetch-image.js';
+import { uninstall } from '../../src/containers/uninstall.js';
+import { OperationalError } from '../../src/errors/operational-error.js';
+import { pathsInFolder } from '../support/host-tree-paths.js';
+import { addSmallImage } from './small-image.js';
+import { installOn } from './tree-host.js';
+
+/** A command to torture, with what is to come before and after it. */
+export interface TorturedVerb {
+  readonly name: string;
+  /** Brings a tree that has the folders of every system to where the command starts. */
+  prepare(host: Host): Promise<void>;
+  /** The command line, after `berth --root ROOT`. */
+  readonly argv: readonly string[];
+  /** The same in this process; that everything is done already is success. */
+  again(host: Host): Promise<unknown>;
+  /** Takes back what the command does, whether it was done or not. */
+  opposite(host: Host): Promise<unknown>;
+}
+
+/** How large the images are: more files are more calls. */
+export interface VerbSize {
+  readonly files: number;
+  readonly layers: number;
+  readonly hostFiles: number;
+}
+
+/** About twenty files in all, each kind of file among them. */
+export const SMALL: VerbSize = { files: 1, layers: 2, hostFiles: 2 };
+/** As {@link SMALL}, with enough of them for at least 300 calls of each verb. */
+export const LARGE: VerbSize = { files: 40, layers: 4, hostFiles: 24 };
+
+const NAME = 'small';
+
+/** The verbs, their images in `folder`. */
+export function torturedVerbs(folder: string, size: VerbSize): readonly TorturedVerb[] {
+  mkdirSync(folder, { recursive: true });
+  const layout = join(folder, 'layout');
+  const reference = addSmallImage(layout, { tag: 'one', version: '1', ...size });
+  const wanted = { name: NAME, reference };
+  const gone = (host: Host): Promise<void> => unlessMissing(uninstall(host, NAME, { purge: true }));
+  const install: TorturedVerb = {
+    name: 'install',
+    prepare: () => Promise.resolve(),
+    argv: ['install', '--name', NAME, reference],
+    again: (host) => installOn(host, wanted),
+    opposite: gone,
+  };
+  const uninstallVerb: TorturedVerb = {
+    name: 'uninstall',
+    prepare: async (host) => {
+      await installOn(host, wanted);
+    },
+    argv: ['uninstall', '--purge', NAME],
+    again: gone,
+    opposite: (host) => installOn(host, wanted),
+  };
+  const pullVerb: TorturedVerb = {
+    name: 'pull',
+    prepare: () => Promise.resolve(),
+    argv: ['pull', reference],
+    again: (host) =>
+      pullImage(host, { reference, platform: undefined, onProgress: () => undefined }),
+    opposite: async (host) => {
+      const store = await host.openStore();
+      for (const image of await store.listImages())
+        for (const name of image.names) await store.removeName(name);
+      await store.prune({ keep: new Set() });
+    },
+  };
+  return [install, uninstallVerb, pullVerb];
+}
+
+/** A tree as every system has it, brought to where a verb starts. */
+export async function prepareTree(
+  root: string,
+  verb: Pick<TorturedVerb, 'prepare'>,
+  onTree: (root: string, body: (host: Host) => Promise<void>) => Promise<void>,
+): Promise<void> {
+  pathsInFolder(root);
+  await onTree(root, (host) => verb.prepare(host));
+}
+
+async function unlessMissing(done: Promise<unknown>): Promise<void> {
+  try {
+    await done;
+  } catch (error) {
+    if (!(error instanceof OperationalError) || error.code !== 'CONTAINER_NOT_FOUND') throw error;
+  }
+}
