@@ -41,6 +41,8 @@ export async function describeInstall(
     enable: options.request.enable,
     start: options.request.start,
     values: prepared.shownValues,
+    dependencies: prepared.dependencyNotes,
+    installs: [],
     warnings: deployment.warnings,
   };
 }

@@ -8,7 +8,7 @@ import { syncFileSystemOf } from '../sys/sync.js';
 import { finishInstall } from './finish-install.js';
 import { finishUninstall } from './finish-uninstall.js';
 import type { Host } from './host.js';
-import { beginJournal, journalEntryFor } from './journal.js';
+import { beginJournal, journalEntryFor, type JournalEntry } from './journal.js';
 import { placeLauncher } from './place-launcher.js';
 import type { PreparedDeployment } from './prepare-deployment.js';
 import { formatDeployment } from './deployment.js';
@@ -17,13 +17,14 @@ import { removePath } from './remove-path.js';
 /**
  * Carries an install out. The journal entry comes first; then the deployment is built beside, synced and renamed into
  * place; the NAME link is the commit point; then the files of the host, one reload, and the enabling. A failure at any
- * step takes everything back; a kill at any step leaves what the next command on this name finishes or takes back.
+ * step takes everything back; a kill at any step leaves what the next command on this name finishes or takes back. Gives
+ * what {@link takeBackInstall} needs.
  */
 export async function executeInstall(
   host: Host,
   prepared: PreparedDeployment,
   options: { readonly enable: boolean },
-): Promise<void> {
+): Promise<JournalEntry> {
   const { deployment } = prepared;
   const units = options.enable ? deployment.units : [];
   const entry = { ...journalEntryFor('install', deployment), units };
@@ -34,15 +35,17 @@ export async function executeInstall(
     if (prepared.launcher !== undefined) scope.use(await placeLauncher(host, prepared.launcher));
     await pointNameTo(host, deployment.name, `${deployment.name}.${deployment.number}`);
     await finishInstall(host, entry);
+    return entry;
   } catch (error) {
-    await undo(host, { entry, error });
+    await takeBackInstall(host, { entry, error });
     throw error;
   }
 }
 
-async function undo(
+/** Takes an install back, because of an error that came up in it or after it. Never fails: what it cannot do is told. */
+export async function takeBackInstall(
   host: Host,
-  failed: { readonly entry: Parameters<typeof finishUninstall>[1]; readonly error: unknown },
+  failed: { readonly entry: JournalEntry; readonly error: unknown },
 ): Promise<void> {
   const entry = { ...failed.entry, operation: 'undo' } as const;
   try {
@@ -88,6 +91,24 @@ async function buildDeployment(host: Host, prepared: PreparedDeployment): Promis
   await syncFileSystemOf(building);
   await rename(building, final);
   await syncFolder(state);
+}
+
+/**
+ * Carries several installs out, in order. Where one fails, it and those before it are taken back: only what this command
+ * installed goes.
+ */
+export async function executeInstalls(
+  host: Host,
+  steps: readonly PreparedDeployment[],
+  options: { readonly enable: boolean },
+): Promise<void> {
+  const done: JournalEntry[] = [];
+  try {
+    for (const step of steps) done.push(await executeInstall(host, step, options));
+  } catch (error) {
+    for (const entry of done.reverse()) await takeBackInstall(host, { entry, error });
+    throw error;
+  }
 }
 
 /** The commit point: the link is made beside and renamed over the old one, if there is one. */

@@ -29,6 +29,10 @@ export interface InstallPlan {
   readonly enable: boolean;
   readonly start: boolean;
   readonly values: Readonly<Record<string, string>>;
+  /** Whom it means by what it says of other containers and units. */
+  readonly dependencies: readonly string[];
+  /** What it requires and what is installed before it, in that order (`--with-dependencies`). */
+  readonly installs: readonly InstallPlan[];
   readonly warnings: readonly string[];
 }
 

@@ -4,15 +4,17 @@ import { OperationalError } from '../errors/operational-error.js';
 import { withContext } from '../errors/with-context.js';
 import { findContainer, readNameLink } from './container-directory.js';
 import type { Deployment } from './deployment.js';
-import { executeInstall } from './execute-install.js';
+import { executeInstalls } from './execute-install.js';
 import type { Host } from './host.js';
 import type { InstallPlan } from './install-plan.js';
 import { defaultContainerName } from './default-name.js';
-import { fetchImage, type ImageChoice } from './fetch-image.js';
+import { fetchImage, type FetchedImage, type ImageChoice } from './fetch-image.js';
+import { findRequiredContainers, withNewNames, type Requirements } from './install-requirements.js';
+import { prepareRequired } from './prepare-required.js';
 import { describeInstall } from './describe-install.js';
 import { withNameLock } from './name-lock.js';
 import { assertPrivileged, assertRootFolder, preflightInstall } from './preflight.js';
-import { prepareDeployment } from './prepare-deployment.js';
+import { prepareDeployment, type PreparedDeployment } from './prepare-deployment.js';
 import { runJob } from './unit-verbs.js';
 
 /** What to install and how. */
@@ -31,6 +33,8 @@ export interface InstallRequest extends ImageChoice {
   readonly start: boolean;
   readonly allowHostPaths: readonly string[];
   readonly keepExisting: boolean;
+  /** Whether what it requires is installed, too. */
+  readonly withDependencies?: boolean;
 }
 
 /** What installing came to. */
@@ -57,27 +61,39 @@ export async function install(host: Host, request: InstallRequest): Promise<Inst
       );
     }
     if (request.rootfs !== undefined) await assertRootFolder(host, request.rootfs);
-    if (request.planOnly)
-      return { plan: (await prepare(host, name, request)).plan, started: false };
+    if (request.planOnly) {
+      const found = await lookAround(host, name, request);
+      return { plan: (await prepareAll(host, found, request)).plan, started: false };
+    }
     return withNameLock(host, name, async () => {
-      const { plan, prepared } = await prepare(host, name, request);
-      if (prepared !== undefined) await executeInstall(host, prepared, { enable: request.enable });
-      const unit = prepared?.deployment.units[0];
-      const start = request.start && unit !== undefined;
-      if (start) await startInstalled(host, unit);
-      return { plan, started: start };
+      const found = await lookAround(host, name, request);
+      const newNames = (found.requirements?.ordered ?? []).map((container) => container.name);
+      return withNewNames(host, newNames, async () => {
+        const { plan, steps } = await prepareAll(host, found, request);
+        await executeInstalls(host, steps, { enable: request.enable });
+        const unit = steps.at(-1)?.deployment.units[0];
+        const start = request.start && unit !== undefined;
+        if (start) await startInstalled(host, unit);
+        return { plan, started: start };
+      });
     });
   });
 }
 
-async function prepare(
+/** What there is before anything is rendered: the images, and what is installed. */
+interface Found {
+  readonly name: ContainerName;
+  readonly installed: Deployment | undefined;
+  readonly fetched: FetchedImage;
+  /** Undefined where they are not to be installed. */
+  readonly requirements: Requirements | undefined;
+}
+
+async function lookAround(
   host: Host,
   name: ContainerName,
   request: InstallRequest,
-): Promise<{
-  plan: InstallPlan;
-  prepared: Awaited<ReturnType<typeof prepareDeployment>> | undefined;
-}> {
+): Promise<Found> {
   const installed = await findContainer(host.paths, name);
   if (installed === undefined && (await readNameLink(host.paths, name)) === undefined) {
     await preflightInstall(host, name);
@@ -89,17 +105,42 @@ async function prepare(
         throw taken(name, 'another image');
     },
   });
-  const prepared = await prepareDeployment(host, { ...request, name, fetched, installed });
+  const root = { name, fetched, reference: request.reference };
+  const requirements =
+    request.withDependencies === true && installed === undefined
+      ? await findRequiredContainers(host, root, { choice: request, preview: request.planOnly })
+      : undefined;
+  return { name, installed, fetched, requirements };
+}
+
+async function prepareAll(
+  host: Host,
+  found: Found,
+  request: InstallRequest,
+): Promise<{ plan: InstallPlan; steps: readonly PreparedDeployment[] }> {
+  const { name, installed, fetched } = found;
+  const { plans, steps, planned } =
+    found.requirements === undefined
+      ? { plans: [], steps: [], planned: [] }
+      : await prepareRequired(host, found.requirements, request);
+  const prepared = await prepareDeployment(host, {
+    ...request,
+    name,
+    fetched,
+    installed,
+    planned,
+    requirements: installed === undefined ? 'refuse' : 'keep',
+  });
   if (installed !== undefined) {
     if (!sameValues(installed, prepared.deployment)) throw taken(name, 'other values');
     return {
       plan: await describeInstall(host, prepared, { request, fetched, action: 'nothing' }),
-      prepared: undefined,
+      steps: [],
     };
   }
   const plan = await describeInstall(host, prepared, { request, fetched, action: 'install' });
   for (const text of plan.warnings) host.onEvent({ kind: 'warning', text });
-  return { plan, prepared };
+  return { plan: { ...plan, installs: plans }, steps: [...steps, prepared] };
 }
 
 function sameValues(installed: Deployment, wanted: Deployment): boolean {

@@ -7,13 +7,14 @@ import type { ImageTree, MountPoint } from '../store/image-store.js';
 import { formatDropIn, DROP_IN_NAME } from '../systemd/drop-in.js';
 import { parseUnit } from '../systemd/unit-text.js';
 import type { Values } from '../templates/values.js';
-import { NO_DEPENDENCIES } from './container-dependencies.js';
 import { DEFAULT_HEALTH_CHECK } from './health-check.js';
 import type { Deployment, DeployedFile, FileRole } from './deployment.js';
 import { decideValues } from './decide-values.js';
 import type { FetchedImage } from './fetch-image.js';
 import { sha256Of } from './file-state.js';
 import type { Host } from './host.js';
+import { assertNoStartCycle, orderingsOf, type UnitToCome } from './find-start-cycle.js';
+import { readImageDependencies } from './image-dependencies.js';
 import { loadExports } from './load-exports.js';
 import { completeExports } from './effective-exports.js';
 import { ownersOfPaths, pathsMadeByOthers } from './path-owners.js';
@@ -21,6 +22,13 @@ import { planHostFiles, plannedFolder, type PlannedHostFile } from './plan-host-
 import type { ChosenLauncher } from './place-launcher.js';
 import { renderContainer, type RenderedContainer } from './render-container.js';
 import { chooseRuntime } from './choose-runtime.js';
+import {
+  assertNothingMissing,
+  dependencyDirectives,
+  resolveDependencies,
+  type Neighbour,
+  type ResolvedDependencies,
+} from './resolve-dependencies.js';
 import { describeStarters } from './started-by.js';
 import { findMissingParents } from './safe-parents.js';
 import { findPathsToCreate } from './tmpfiles-paths.js';
@@ -41,6 +49,17 @@ export interface PrepareRequest {
   readonly allowHostPaths: readonly string[];
   readonly keepExisting: boolean;
   readonly planOnly: boolean;
+  /** Containers that the same command installs, this one's requirements first. */
+  readonly planned?: readonly PlannedContainer[];
+  /** Whether a requirement that nobody fulfils is an error; it is, unless nothing is going to change. */
+  readonly requirements?: 'refuse' | 'keep';
+}
+
+/** A container that the same command installs. */
+export interface PlannedContainer {
+  readonly neighbour: Neighbour;
+  /** Undefined where it has no service, or is prepared later. */
+  readonly ordering: UnitToCome | undefined;
 }
 
 /** A deployment in memory: everything that will be written, checked, and nothing written yet. */
@@ -58,6 +77,10 @@ export interface PreparedDeployment {
   /** What the unit itself does on the host. */
   readonly notices: readonly string[];
   readonly startedBy: readonly string[];
+  /** How its unit is ordered; undefined where it has no service. */
+  readonly ordering: UnitToCome | undefined;
+  /** Whom it means by what it says of others, for a person. */
+  readonly dependencyNotes: readonly string[];
   /** Values with secrets masked. */
   readonly shownValues: Readonly<Record<string, string>>;
 }
@@ -84,6 +107,8 @@ export async function prepareDeployment(
   const destdir = join(paths.stateDir, name);
   const rootfs = request.rootfs ?? join(destdir, 'rootfs');
   const service = !exports.manifest.noContainerService;
+  const { dependencies } = readImageDependencies(exports.manifest, fetched.config.labels);
+  const resolved = await resolveFor(host, { request, dependencies });
   const effective = await completeExports(host, { ...request, exports });
   const chosen = await chooseRuntime(host, {
     ...request,
@@ -105,16 +130,20 @@ export async function prepareDeployment(
     hostFiles.files.map(({ deployed }) => [deployed.path, deployed.kind]),
   );
   const rendered = service
-    ? await renderContainer(host, {
-        ...request,
-        effective,
-        chosen,
-        destdir,
-        rootfs,
-        values,
-        broughtKinds,
-      })
+    ? withDependencies(
+        await renderContainer(host, {
+          ...request,
+          effective,
+          chosen,
+          destdir,
+          rootfs,
+          values,
+          broughtKinds,
+        }),
+        resolved,
+      )
     : undefined;
+  const ordering = await checkOrdering(host, { request, rendered, resolved });
   const shown = new Set([
     ...effective.variables,
     ...request.setValues.keys(),
@@ -162,7 +191,7 @@ export async function prepareDeployment(
           .map(({ deployed }) => deployed.path),
         user: rendered?.summary.user ?? 'nobody: it has no service',
       },
-      dependencies: NO_DEPENDENCIES,
+      dependencies,
       health: DEFAULT_HEALTH_CHECK,
       labels: fetched.config.labels,
       secrets: [...values].filter(([, value]) => value.secret).map(([key]) => key),
@@ -186,12 +215,65 @@ export async function prepareDeployment(
       rendered === undefined
         ? []
         : describeStarters(parseUnit(rendered.unit), { enable: request.enable }),
+    ordering,
+    dependencyNotes: resolved.notes,
     shownValues: Object.fromEntries(
       [...values]
         .filter(([key]) => shown.has(key))
         .map(([key, value]) => [key, value.secret ? '(secret)' : value.text]),
     ),
   };
+}
+
+async function resolveFor(
+  host: Host,
+  from: {
+    readonly request: PrepareRequest;
+    readonly dependencies: Deployment['dependencies'];
+  },
+): Promise<ResolvedDependencies> {
+  const { request, dependencies } = from;
+  const resolved = await resolveDependencies(host, {
+    name: request.name,
+    dependencies,
+    planned: (request.planned ?? []).map(({ neighbour }) => neighbour),
+  });
+  if (request.requirements !== 'keep') assertNothingMissing(resolved);
+  return resolved;
+}
+
+function withDependencies(
+  rendered: RenderedContainer,
+  resolved: ResolvedDependencies,
+): RenderedContainer {
+  return {
+    ...rendered,
+    directives: [...dependencyDirectives(resolved), ...rendered.directives],
+  };
+}
+
+/** Only where something is said of others: what an image's unit says by itself is between its author and systemd. */
+async function checkOrdering(
+  host: Host,
+  from: {
+    readonly request: PrepareRequest;
+    readonly rendered: RenderedContainer | undefined;
+    readonly resolved: ResolvedDependencies;
+  },
+): Promise<UnitToCome | undefined> {
+  const { request, rendered, resolved } = from;
+  if (rendered === undefined) return undefined;
+  const ordering = orderingsOf(`${request.name}.service`, {
+    document: parseUnit(rendered.unit),
+    resolved,
+    replaces: request.installed !== undefined,
+  });
+  const planned = (request.planned ?? []).flatMap(({ ordering: other }) => other ?? []);
+  const said = [...resolved.after, ...resolved.before, ...resolved.awaitedBy, ...planned];
+  if (said.length > 0 && request.requirements !== 'keep') {
+    await assertNoStartCycle(await host.openUnitManager(), [ordering, ...planned]);
+  }
+  return ordering;
 }
 
 async function planExportedFiles(

@@ -1,14 +1,21 @@
+import { OperationalError } from '../errors/operational-error.js';
 import { withContext } from '../errors/with-context.js';
 import { findContainer, getContainer } from './container-directory.js';
 import { finishUninstall, type FinishedUninstall } from './finish-uninstall.js';
 import type { Host } from './host.js';
 import { beginJournal, journalEntryFor, listJournal } from './journal.js';
+import { readDeployments } from './list-containers.js';
 import { withNameLock } from './name-lock.js';
+import { findDependents } from './resolve-dependencies.js';
 
 /** Options of {@link uninstall}. */
 export interface UninstallOptions {
   /** Removes the directories that the container kept its state in, with what is in them. */
   readonly purge: boolean;
+  /** Also where other containers require it, which then do not start any more. */
+  readonly force?: boolean;
+  /** Containers that the same command uninstalls: that they require it counts for nothing. */
+  readonly alongWith?: readonly string[];
 }
 
 /** What uninstalling came to. */
@@ -21,7 +28,7 @@ export interface UninstallResult extends FinishedUninstall {
  * store, its state stays unless purged. What an interrupted command left of a container that is not installed any more, or
  * not yet, is removed as well, and is success.
  *
- * @throws OperationalError CONTAINER_NOT_FOUND, BUSY, SYSTEMD_UNAVAILABLE
+ * @throws OperationalError CONTAINER_NOT_FOUND, CONTAINER_REQUIRED, BUSY, SYSTEMD_UNAVAILABLE
  */
 export async function uninstall(
   host: Host,
@@ -38,9 +45,46 @@ export async function uninstall(
         : await getContainer(host.paths, name);
       if (deployment === undefined) return { name, kept: [], saved: [], statePaths: [] };
       await host.openUnitManager();
+      if (options.force !== true) await assertNotRequired(host, name, options.alongWith ?? []);
       const entry = journalEntryFor('uninstall', deployment, options);
       await beginJournal(host.paths, entry);
       return { name, ...(await finishUninstall(host, entry)) };
     });
   });
+}
+
+/** Sorts names so that a container goes before what it requires; else as they were given. */
+export async function orderForUninstall(
+  host: Host,
+  names: readonly string[],
+): Promise<readonly string[]> {
+  const { deployments } = await readDeployments(host);
+  const ordered: string[] = [];
+  const visit = (name: string): void => {
+    if (ordered.includes(name)) return;
+    const dependents = findDependents(name, deployments).filter((other) => names.includes(other));
+    for (const other of dependents) if (!ordered.includes(other)) visit(other);
+    ordered.push(name);
+  };
+  for (const name of new Set(names)) visit(name);
+  return ordered;
+}
+
+async function assertNotRequired(
+  host: Host,
+  name: string,
+  alongWith: readonly string[],
+): Promise<void> {
+  const { deployments } = await readDeployments(host);
+  const dependents = findDependents(name, deployments).filter(
+    (other) => !alongWith.includes(other),
+  );
+  if (dependents.length === 0) return;
+  throw new OperationalError(
+    'CONTAINER_REQUIRED',
+    `${dependents.join(', ')} require${dependents.length === 1 ? 's' : ''} it`,
+    {
+      hint: `uninstall ${dependents.join(', ')}, too, or add '--force'`,
+    },
+  );
 }

@@ -196,6 +196,22 @@ export const catalogue = {
     exitStatus: ExitStatus.dataError,
     meaning: 'the record of a container is damaged',
   },
+  DEPENDENCY_MISSING: {
+    exitStatus: ExitStatus.unavailable,
+    meaning: 'nothing on the host is what a container requires',
+  },
+  DEPENDENCY_CYCLE: {
+    exitStatus: ExitStatus.dataError,
+    meaning: 'containers or units would wait for each other',
+  },
+  DEPENDENCY_CONFLICT: {
+    exitStatus: ExitStatus.cannotCreate,
+    meaning: 'a container must not be installed beside another one',
+  },
+  CONTAINER_REQUIRED: {
+    exitStatus: ExitStatus.failure,
+    meaning: 'other containers require the container',
+  },
   UNIT_EXISTS: {
     exitStatus: ExitStatus.cannotCreate,
     meaning: 'a unit of that name is there and is not ours',

@@ -4,8 +4,10 @@ import { OperationalError } from '../errors/operational-error.js';
 import { DBusCallError, type Bus, type BusCallOptions } from './bus.js';
 import type { JobWaiter } from './job-waiter.js';
 import { asString, asStrings, readChanges, readProperties } from './bus-values.js';
+import { readBusRelations } from './bus-relations.js';
 import { readUnitState } from './read-unit-state.js';
 import { watchProperties } from './watch-properties.js';
+import type { UnitRelations } from './unit-relations.js';
 import type {
   JobOptions,
   JobOutcome,
@@ -21,6 +23,8 @@ export const MANAGER = {
   path: '/org/freedesktop/systemd1',
   interface: 'org.freedesktop.systemd1.Manager',
 } as const;
+
+const UNIT_INTERFACE = 'org.freedesktop.systemd1.Unit';
 
 /** Re-reading thousands of units on a slow disk takes long; systemctl waits for ever, and a person would not. */
 const RELOAD_TIMEOUT_MS = 180_000;
@@ -141,6 +145,10 @@ export class DBusUnitManager implements UnitManager {
     };
   }
 
+  async getRelations(unit: string): Promise<UnitRelations> {
+    return readBusRelations(unit, await this.#unitProperties(unit, UNIT_INTERFACE));
+  }
+
   async createTmpfiles(file: string): Promise<void> {
     const user = this.#mode === 'user' ? ['--user'] : [];
     await runProgram(['systemd-tmpfiles', ...user, '--create', '--', file]);
@@ -166,10 +174,10 @@ export class DBusUnitManager implements UnitManager {
     }
   }
 
-  async #unitProperties(unit: string): Promise<ReadonlyMap<string, unknown>> {
+  async #unitProperties(unit: string, of = ''): Promise<ReadonlyMap<string, unknown>> {
     const [path] = await this.#callExplained('LoadUnit', unit);
     try {
-      return readProperties(await this.#bus.call(getAll(asString(path), '')));
+      return readProperties(await this.#bus.call(getAll(asString(path), of)));
     } catch (error) {
       throw explain(unit, error);
     }

@@ -16,6 +16,8 @@ import type {
   UnitManager,
   UnitState,
 } from './unit-manager.js';
+import { readTreeRelations } from './tree-relations.js';
+import type { UnitRelations } from './unit-relations.js';
 import { UnitTree, type TreeUnit } from './unit-tree.js';
 
 /** Options of {@link openOfflineUnitManager}. */
@@ -111,6 +113,10 @@ class OfflineUnitManager implements UnitManager {
 
   watchUnits(units: readonly string[]): Promise<AsyncDisposable> {
     return Promise.reject(notRunning('watch', units.join(', ')));
+  }
+
+  getRelations(unit: string): Promise<UnitRelations> {
+    return promised(() => readTreeRelations(this.#tree, unit));
   }
 
   async createTmpfiles(file: string): Promise<void> {

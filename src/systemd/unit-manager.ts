@@ -1,3 +1,5 @@
+import type { UnitRelations } from './unit-relations.js';
+
 /**
  * What berth asks of the service manager. Two implementations: over D-Bus on a running systemd (system or user
  * manager), and offline inside a tree (`--root`), where everything that needs a running manager is refused. One contract
@@ -56,6 +58,12 @@ export interface UnitManager extends AsyncDisposable {
    * What changed is not said: ask with {@link UnitManager.getStates}. Changes in quick succession may be one call.
    */
   watchUnits(units: readonly string[], onChange: () => void): Promise<AsyncDisposable>;
+
+  /**
+   * How a unit stands to others; a running manager loads it to say so. One that is not there has `loadState` `not-found`,
+   * but a running manager still tells who waits for it.
+   */
+  getRelations(unit: string): Promise<UnitRelations>;
 
   /** Makes what a tmpfiles.d file asks for (`systemd-tmpfiles --create FILE`). */
   createTmpfiles(file: string): Promise<void>;

@@ -49,7 +49,7 @@ export class UnitTree implements Disposable {
     const template = templateOf(unit);
     const names = template === undefined || template === unit ? [unit] : [unit, template];
     for (const name of names) {
-      for (const directory of [this.unitDirectory, ...VENDOR_DIRECTORIES]) {
+      for (const directory of this.directories) {
         const found = this.inDirectory(directory, (at) =>
           this.#read(`${at}/${name}`, `${directory}/${name}`),
         );
@@ -57,6 +57,28 @@ export class UnitTree implements Disposable {
       }
     }
     return undefined;
+  }
+
+  /** The directories in which units lie, first wins. */
+  get directories(): readonly string[] {
+    return [this.unitDirectory, ...VENDOR_DIRECTORIES];
+  }
+
+  /** The drop-ins of units (`UNIT.d/*.conf`) in the order of their names; of two with one name, that of the first directory. */
+  listDropIns(units: readonly UnitName[]): readonly { path: string; text: string }[] {
+    const paths = new Map<string, string>();
+    for (const unit of units) {
+      for (const directory of this.directories) {
+        const folder = `${directory}/${unit}.d`;
+        const entries = this.inDirectory(folder, (at) => readdirSync(at)) ?? [];
+        for (const entry of entries) {
+          if (entry.endsWith('.conf') && !paths.has(entry)) paths.set(entry, `${folder}/${entry}`);
+        }
+      }
+    }
+    return [...paths]
+      .sort(([a], [b]) => (a < b ? -1 : 1))
+      .map(([, path]) => ({ path, text: this.#text(path) }));
   }
 
   /** All links in the unit directory and in its `.wants`, `.requires` and `.upholds`: name below it → target. */

@@ -1,6 +1,7 @@
 import { quote } from '../base/escape-text.js';
 import { parseStrictJson, type JsonObject, type JsonValue } from '../base/strict-json.js';
 import { OperationalError } from '../errors/operational-error.js';
+import { assertDependencyName, MAX_DEPENDENCIES } from './dependency-name.js';
 import { ManifestReader } from './manifest-reader.js';
 import { parseVariables, type VariableDeclaration } from './variable-declaration.js';
 
@@ -21,11 +22,14 @@ export interface ExportsManifest {
   /** Whether the author allows hard links from the host to the checkout. berth never makes such links; recorded only. */
   readonly useLinks: boolean;
   readonly variables: ReadonlyMap<string, VariableDeclaration>;
-  /** Unit names that other images may ask for in `requires`, `after` and `before`. */
+  /** Names, of containers or units, that other images may ask for in `requires`, `after`, `before` and `conflicts`. */
   readonly provides: readonly string[];
   readonly requires: readonly string[];
   readonly after: readonly string[];
   readonly before: readonly string[];
+  readonly conflicts: readonly string[];
+  /** Where an image that fulfils a requirement comes from, by the name in `requires`, for those written `{"name", "image"}`. */
+  readonly requiredImages: ReadonlyMap<string, string>;
   /** Members that berth does not know, to be reported. */
   readonly unknownMembers: readonly string[];
 }
@@ -45,6 +49,7 @@ const KNOWN_MEMBERS: ReadonlySet<string> = new Set([
   'requires',
   'after',
   'before',
+  'conflicts',
 ]);
 
 /** What holds for an image without `manifest.json`. */
@@ -81,10 +86,11 @@ function fromObject(object: JsonObject): ExportsManifest {
     noContainerService: reader.boolean('noContainerService', false),
     useLinks: reader.boolean('useLinks', true),
     variables: parseVariables(reader),
-    provides: unitNames(reader, 'provides'),
-    requires: unitNames(reader, 'requires'),
-    after: unitNames(reader, 'after'),
-    before: unitNames(reader, 'before'),
+    provides: dependencyNames(reader, 'provides'),
+    ...readRequirements(reader),
+    after: dependencyNames(reader, 'after'),
+    before: dependencyNames(reader, 'before'),
+    conflicts: dependencyNames(reader, 'conflicts'),
     unknownMembers: Object.keys(object).filter((key) => !KNOWN_MEMBERS.has(key)),
   };
 }
@@ -111,14 +117,30 @@ function readDefaults(reader: ManifestReader): ReadonlyMap<string, string> {
   return defaults;
 }
 
-function unitNames(reader: ManifestReader, member: string): readonly string[] {
+function dependencyNames(reader: ManifestReader, member: string): readonly string[] {
   const names = reader.stringList(member);
-  for (const name of names) {
-    if (!/^[A-Za-z0-9_.:@-]{1,255}$/.test(name)) {
-      reader.fail(member, `${quote(name)} is not the name of a unit or container`);
-    }
-  }
+  if (names.length > MAX_DEPENDENCIES) reader.fail(member, `more than ${MAX_DEPENDENCIES} names`);
+  for (const name of names) assertDependencyName(name, `/exports/manifest.json: ${member}`);
   return names;
+}
+
+/** `"etcd"`, or `{"name": "etcd", "image": "registry.example/infra/etcd:3"}`. */
+function readRequirements(
+  reader: ManifestReader,
+): Pick<ExportsManifest, 'requires' | 'requiredImages'> {
+  const items = reader.get('requires') ?? [];
+  if (!Array.isArray(items)) return reader.fail('requires', 'expected a list');
+  const requiredImages = new Map<string, string>();
+  const names = (items as readonly JsonValue[]).map((item, index) => {
+    if (!isJsonObject(item)) return item;
+    const entry = new ManifestReader(item, `requires[${index}].`);
+    const image = entry.string('image');
+    const name = entry.string('name') ?? entry.fail('name', 'is missing');
+    if (image !== undefined) requiredImages.set(name, image);
+    return name;
+  });
+  const requires = dependencyNames(new ManifestReader({ requires: names }, ''), 'requires');
+  return { requires, requiredImages };
 }
 
 /** Whether a text can be a variable: the identifiers of Python's `string.Template`. */

@@ -2,6 +2,7 @@ import { resolve } from 'node:path';
 
 import { Option, type Command } from 'commander';
 
+import type { InstallPlan } from '../../containers/install-plan.js';
 import type { InstallOutcome } from '../../containers/install.js';
 import type { CliContext, CommonOptions } from '../context.js';
 import { collect, defineCommand, type CommandCall } from '../define-command.js';
@@ -20,6 +21,7 @@ interface InstallOptions {
   readonly platform?: string;
   readonly allowHostPath?: readonly string[];
   readonly keepExisting?: boolean;
+  readonly withDependencies?: boolean;
 }
 
 /** `berth install IMAGE`. */
@@ -48,6 +50,10 @@ export function installCommand(context: CliContext): Command {
         new Option(
           '--values <file>',
           'read values from a file of KEY=VALUE lines or a JSON object',
+        ),
+        new Option(
+          '--with-dependencies',
+          'install what the image requires and nobody on the host is, too',
         ),
         new Option('--start', 'start the service and wait until it is active'),
         new Option('--no-enable', 'do not have systemd start it at boot'),
@@ -114,6 +120,7 @@ async function runInstall({ args, options, context }: CommandCall<InstallOptions
       start: options.start === true,
       allowHostPaths: options.allowHostPath ?? [],
       keepExisting: options.keepExisting === true,
+      withDependencies: options.withDependencies === true,
       onProgress: display.onProgress,
     });
     display[Symbol.dispose]();
@@ -127,14 +134,20 @@ async function runInstall({ args, options, context }: CommandCall<InstallOptions
 function formatOutcome(outcome: InstallOutcome, options: CommonOptions & InstallOptions): string {
   const { plan } = outcome;
   if (plan.action === 'nothing') return `${plan.name} is installed already, nothing changed\n`;
-  const lines = [`${plan.name} installed from ${plan.image.reference}`];
-  for (const file of plan.files) {
-    if (file.role === 'host-file' && file.kind !== 'directory' && file.state === 'new')
-      lines.push(`  created ${file.path}`);
-  }
+  const lines = [...plan.installs, plan].flatMap(describeInstalled);
   if (outcome.started) lines.push(`  ${plan.name}.service is active`);
   else if (plan.files.some((file) => file.role === 'unit') && options.root === undefined) {
     lines.push(`  start it with: systemctl start ${plan.name}`);
   }
   return `${lines.join('\n')}\n`;
+}
+
+function describeInstalled(plan: InstallPlan): readonly string[] {
+  const created = plan.files.filter(
+    (file) => file.role === 'host-file' && file.kind !== 'directory' && file.state === 'new',
+  );
+  return [
+    `${plan.name} installed from ${plan.image.reference}`,
+    ...created.map((file) => `  created ${file.path}`),
+  ];
 }

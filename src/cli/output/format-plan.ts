@@ -7,7 +7,16 @@ export function formatPlan(plan: InstallPlan): string {
   if (plan.action === 'nothing') {
     return `${plan.name} is installed already from this image with these values; nothing to do\n`;
   }
+  return [...[...plan.installs, plan].flatMap(describePlan), '', NOTHING_CHANGED]
+    .join('\n')
+    .concat('\n');
+}
+
+const NOTHING_CHANGED = "Nothing was changed. Leave '--plan' away to carry this out.";
+
+function describePlan(plan: InstallPlan, index: number): string[] {
   return [
+    ...(index === 0 ? [] : ['']),
     ...heading(plan),
     ...section('Files on the host', plan.files.flatMap(describeFile)),
     ...section('Made at every boot, if missing (tmpfiles)', plan.createdPaths),
@@ -26,17 +35,14 @@ export function formatPlan(plan: InstallPlan): string {
     ...section('Runs as', [plan.permissions.user]),
     ...section('Outside the container, the unit', plan.notices),
     ...section('Started', plan.startedBy),
+    ...section('Other containers and units', plan.dependencies),
     ...section(
       'Values',
       Object.entries(plan.values).map(([key, value]) => `${key}=${escapeText(value)}`),
     ),
     ...plan.files.flatMap(showText),
     ...section('Warnings', plan.warnings),
-    '',
-    "Nothing was changed. Leave '--plan' away to carry this out.",
-  ]
-    .join('\n')
-    .concat('\n');
+  ];
 }
 
 function heading(plan: InstallPlan): string[] {

@@ -228,6 +228,8 @@ test('preparedSide() has the texts that a deployment will have, and no program',
     namespaces: [],
     notices: [],
     startedBy: [],
+    ordering: undefined,
+    dependencyNotes: [],
     shownValues: {},
   };
   assert.deepEqual(

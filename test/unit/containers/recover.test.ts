@@ -116,6 +116,7 @@ test('finishInstall() has systemd read a unit that is not to be enabled', async 
     getStates: (units) => offline.getStates(units),
     findDependents: (unit) => offline.findDependents(unit),
     watchUnits: (units, onChange) => offline.watchUnits(units, onChange),
+    getRelations: (unit) => offline.getRelations(unit),
     createTmpfiles: (file) => offline.createTmpfiles(file),
     [Symbol.asyncDispose]: () => offline[Symbol.asyncDispose](),
   });
