@@ -13,6 +13,7 @@ import { recoverCommand } from './commands/recover.js';
 import { statusCommand } from './commands/status.js';
 import { uninstallCommand } from './commands/uninstall.js';
 import { unitVerbCommand } from './commands/unit-verb.js';
+import { verifyCommand } from './commands/verify.js';
 import { commonOptions } from './define-command.js';
 
 /** The whole command line of berth: every command with its options and help. Nothing is run or loaded yet. */
@@ -44,6 +45,7 @@ export function createProgram(context: CliContext): Command {
     imagesCommand(context),
     containersCommand(context),
     diffCommand(context),
+    verifyCommand(context),
     recoverCommand(context),
     completionCommand(context),
   ];

@@ -1,0 +1,80 @@
+import { OperationalError } from '../../errors/operational-error.js';
+import { withContext } from '../../errors/with-context.js';
+import { getContainer, listContainerNames } from '../container-directory.js';
+import type { Host } from '../host.js';
+import { findJournal } from '../journal.js';
+import { assertPrivileged } from '../preflight.js';
+import { finding, type VerifyFinding } from './finding.js';
+import { verifyFiles } from './verify-files.js';
+import { verifyPlan } from './verify-plan.js';
+import { verifyRoot } from './verify-root.js';
+import { verifyUnits } from './verify-unit.js';
+
+/** How an installed container compares with what was installed. */
+export interface VerifyReport {
+  readonly name: string;
+  /** The N of `NAME.N`; undefined where its record cannot be read. */
+  readonly number: number | undefined;
+  /** Whether nothing drifted; notes do not count. */
+  readonly ok: boolean;
+  readonly findings: readonly VerifyFinding[];
+}
+
+/**
+ * Compares everything of an installed container with what was installed: files on the host, units, plan, launcher, root.
+ * Changes nothing and takes no lock: while another command changes the container, it may see half of that.
+ *
+ * @throws OperationalError CONTAINER_NOT_FOUND, CONTAINER_STATE_INVALID, NEEDS_ROOT
+ */
+export async function verifyContainer(host: Host, name: string): Promise<VerifyReport> {
+  assertPrivileged(host);
+  return withContext(`cannot verify '${name}'`, async () => {
+    const deployment = await getContainer(host.paths, name);
+    const findings: VerifyFinding[] = [];
+    if ((await findJournal(host.paths, name)) !== undefined) {
+      findings.push(
+        finding({
+          area: 'record',
+          severity: 'note',
+          problem: 'a change is under way, or was interrupted',
+          hint: "'berth recover' finishes or undoes what was interrupted",
+        }),
+      );
+    }
+    findings.push(
+      ...(await verifyFiles(host, deployment)),
+      ...(await verifyUnits(host, deployment)),
+      ...(await verifyPlan(host, deployment)),
+      ...(await verifyRoot(host, deployment)),
+    );
+    return {
+      name,
+      number: deployment.number,
+      ok: findings.every(({ severity }) => severity === 'note'),
+      findings,
+    };
+  });
+}
+
+/**
+ * The same for all installed containers. One whose record is damaged is reported as such, and does not hide the rest.
+ *
+ * @throws OperationalError NEEDS_ROOT, CANCELLED
+ */
+export async function verifyAll(host: Host): Promise<readonly VerifyReport[]> {
+  const reports: VerifyReport[] = [];
+  for (const name of await listContainerNames(host.paths)) {
+    try {
+      reports.push(await verifyContainer(host, name));
+    } catch (error) {
+      const isRecord =
+        error instanceof OperationalError &&
+        (error.code === 'CONTAINER_STATE_INVALID' || error.code === 'STORE_FORMAT');
+      if (!isRecord) throw error;
+      const problem = error.cause instanceof Error ? error.cause.message : error.message;
+      const findings = [finding({ area: 'record', problem })];
+      reports.push({ name, number: undefined, ok: false, findings });
+    }
+  }
+  return reports;
+}

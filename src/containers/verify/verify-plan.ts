@@ -1,0 +1,102 @@
+import { stat } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path/posix';
+
+import { readFileBounded } from '../../base/bounded-read.js';
+import { isErrno } from '../../errors/is-errno.js';
+import { LAUNCH_PLAN_FILE } from '../../runtime/built-in-runtime.js';
+import { foreignRuntimePath } from '../../runtime/foreign-runtime.js';
+import { readPlanStamp } from '../../runtime/read-plan-stamp.js';
+import type { Deployment } from '../deployment.js';
+import { sha256OfFile } from '../file-state.js';
+import type { Host } from '../host.js';
+import { isExecutable } from '../place-launcher.js';
+import { finding, type VerifyFinding } from './finding.js';
+import { deploymentFolder } from './verify-files.js';
+
+/** Largest launch plan that is read: one with 1,000 mounts has 200 KiB. */
+const MAX_PLAN_BYTES = 16 * 1024 * 1024;
+
+/** Checks what the unit runs: launcher and plan, the config.json that the plan was made from; or the other runtime. */
+export async function verifyPlan(host: Host, deployment: Deployment): Promise<VerifyFinding[]> {
+  if (deployment.units.length === 0) return [];
+  if (deployment.runtime !== 'berth') return verifyForeign(host, deployment);
+  return [...(await verifyLauncher(host, deployment)), ...(await verifyBuiltIn(host, deployment))];
+}
+
+async function verifyForeign(host: Host, deployment: Deployment): Promise<VerifyFinding[]> {
+  const path = foreignRuntimePath(deployment.runtime);
+  if (await isExecutable(host.paths.onDisk(path))) return [];
+  return [finding({ area: 'runtime', path, problem: 'the runtime is not there' })];
+}
+
+async function verifyLauncher(host: Host, deployment: Deployment): Promise<VerifyFinding[]> {
+  const path = deployment.launcher;
+  if (path === undefined) return [];
+  const onDisk = host.paths.onDisk(path);
+  const hint = 'a copy comes back with the next update of the container';
+  if (!(await isExecutable(onDisk)))
+    return [finding({ area: 'launcher', path, problem: 'the launcher is not there', hint })];
+  const found: VerifyFinding[] = [];
+  const status = await stat(onDisk);
+  if (status.uid !== (process.geteuid?.() ?? 0) || (status.mode & 0o022) !== 0)
+    found.push(finding({ area: 'launcher', path, problem: 'others than root can change it' }));
+  // A copy lies in a folder that is named after its content.
+  const isCopy = dirname(dirname(path)) === host.paths.launcherDir;
+  if (isCopy && (await sha256OfFile(onDisk)) !== basename(dirname(path)))
+    found.push(finding({ area: 'launcher', path, problem: 'its content was changed', hint }));
+  return found;
+}
+
+async function verifyBuiltIn(host: Host, deployment: Deployment): Promise<VerifyFinding[]> {
+  const { name } = deployment;
+  const path = join(deploymentFolder(host, deployment), LAUNCH_PLAN_FILE);
+  const hint = `'berth apply ${name}' makes it again from config.json`;
+  let plan: Buffer;
+  try {
+    plan = await readFileBounded(host.paths.onDisk(path), { maxBytes: MAX_PLAN_BYTES });
+  } catch (error) {
+    if (!isErrno(error, 'ENOENT')) throw error;
+    return [finding({ area: 'plan', path, problem: 'it is missing', hint })];
+  }
+  const found: VerifyFinding[] = [];
+  const status = await stat(host.paths.onDisk(path));
+  if (status.uid !== (process.geteuid?.() ?? 0) || (status.mode & 0o022) !== 0) {
+    const problem = 'others than root can change it: the launcher refuses it';
+    found.push(finding({ area: 'plan', path, problem }));
+  }
+  const reading = readPlanStamp(plan);
+  if (reading.kind === 'damaged')
+    return [...found, finding({ area: 'plan', path, problem: reading.problem, hint })];
+  if (reading.kind === 'newer') {
+    const problem = `a newer berth made it (format ${reading.format}), it is not looked into`;
+    return [...found, finding({ area: 'plan', severity: 'note', path, problem })];
+  }
+  const edited = await verifyConfig(host, deployment, reading.stamp);
+  return edited === undefined ? found : [...found, edited];
+}
+
+async function verifyConfig(
+  host: Host,
+  deployment: Deployment,
+  stamp: { readonly sizeBytes: bigint; readonly mtimeNs: bigint } | undefined,
+): Promise<VerifyFinding | undefined> {
+  const path = join(deploymentFolder(host, deployment), 'config.json');
+  let status;
+  try {
+    status = await stat(host.paths.onDisk(path), { bigint: true });
+  } catch (error) {
+    if (!isErrno(error, 'ENOENT')) throw error;
+    return finding({
+      area: 'config',
+      path,
+      problem: 'it is missing; the service runs by its plan',
+    });
+  }
+  if (stamp?.sizeBytes === status.size && stamp.mtimeNs === status.mtimeNs) return undefined;
+  return finding({
+    area: 'config',
+    path,
+    problem: 'it was edited after the launch plan was made from it; the service runs by its plan',
+    hint: `'berth apply ${deployment.name}' takes the change over`,
+  });
+}
