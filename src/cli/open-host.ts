@@ -13,6 +13,7 @@ import type { ImageStore } from '../store/image-store.js';
 import { createRegistryClient } from '../registry/create-registry-client.js';
 import type { RegistryClient } from '../registry/registry-client.js';
 import { loadRegistriesConf } from '../registry/registries-conf.js';
+import { engineSocket } from '../transport/docker-engine.js';
 import { openImageSource } from '../transport/open-image-source.js';
 import { connectUnitManager } from '../systemd/connect-unit-manager.js';
 import { openOfflineUnitManager } from '../systemd/offline-unit-manager.js';
@@ -51,7 +52,13 @@ export async function withHost<T>(
       const registriesConf = await loadRegistriesConf(registriesConfPath(context));
       return openImageSource(
         reference,
-        { registryClient, registriesConf, workingDirectory: workingDirectory() },
+        {
+          registryClient,
+          registriesConf,
+          workingDirectory: workingDirectory(),
+          spoolDirectory: spoolDirectory(context),
+          engineSocket: () => engineSocket(context.host.env),
+        },
         { signal: context.signal, ...(preferStored ? { isStored } : {}) },
       );
     },
@@ -79,6 +86,12 @@ function workingDirectory(): string {
     if (isErrno(error, 'ENOENT')) return '/proc/self/cwd';
     throw error;
   }
+}
+
+/** Images are larger than what a /tmp in memory should hold. */
+function spoolDirectory(context: CliContext): string {
+  const chosen = context.host.env['TMPDIR'];
+  return chosen === undefined || chosen === '' ? '/var/tmp' : chosen;
 }
 
 /** Where containers-registries.conf(5) is looked for: the variable that its other readers know, too. */

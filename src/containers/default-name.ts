@@ -8,6 +8,9 @@ export function defaultContainerName(reference: string): string {
   const last = path.slice(path.lastIndexOf('/') + 1);
   const withoutTransport = path.includes('/')
     ? last
-    : last.replace(/^(?:docker|oci|oci-archive|docker-archive|dir|http|https|ostree):/, '');
+    : last.replace(
+        /^(?:docker|oci|oci-archive|docker-archive|docker-daemon|dockertar|dir|http|https|ostree):/,
+        '',
+      );
   return withoutTransport.replace(/:.*$/, '').replace(/\.(?:tar|oci)$/, '');
 }

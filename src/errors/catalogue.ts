@@ -80,6 +80,10 @@ export const catalogue = {
     meaning: 'the registry redirects to where berth will not go',
   },
   TRANSPORT_UNKNOWN: { exitStatus: ExitStatus.usage, meaning: 'no such image transport' },
+  ENGINE_UNAVAILABLE: {
+    exitStatus: ExitStatus.unavailable,
+    meaning: 'the docker engine cannot be reached, or refused',
+  },
   IMAGE_NOT_FOUND: { exitStatus: ExitStatus.noInput, meaning: 'no such image' },
 
   // Documents and content

@@ -77,6 +77,26 @@ export class TarParser {
     this.#refusePending(this.#offset);
   }
 
+  /** Whether the two blocks of zeros have come: what follows is no part of the archive. */
+  get ended(): boolean {
+    return this.#state === 'ended';
+  }
+
+  /**
+   * For readers that can seek: leaves out the content of the file whose header came last, if none of it has come yet. Gives
+   * how many bytes of the archive the reader passes over; the next ones that it writes are those behind them.
+   */
+  passOver(): number {
+    if (this.#state !== 'content') return 0;
+    const bytes = this.#remaining + this.#padding;
+    this.#handler.contentEnd();
+    this.#state = 'header';
+    this.#remaining = 0;
+    this.#padding = 0;
+    this.#offset += bytes;
+    return bytes;
+  }
+
   #readHeader(chunk: Buffer, position: number): number {
     if (this.#partialBytes === 0 && chunk.length - position >= BLOCK_BYTES) {
       this.#header(chunk.subarray(position, position + BLOCK_BYTES), this.#offset + position);

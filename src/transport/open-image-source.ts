@@ -1,10 +1,17 @@
+import { quote } from '../base/escape-text.js';
 import { OperationalError } from '../errors/operational-error.js';
 import type { RegistriesConf } from '../registry/registries-conf.js';
 import type { RegistryClient } from '../registry/registry-client.js';
 import { resolveReference } from '../registry/resolve-endpoints.js';
+import { ArchiveFiles } from './archive-files.js';
+import { DirSource } from './dir-source.js';
+import { DockerArchiveSource } from './docker-archive-source.js';
+import { callEngine } from './docker-engine.js';
+import { FolderFiles } from './folder-files.js';
 import type { ImageSource } from './image-source.js';
 import { OciLayoutSource } from './oci-layout-source.js';
-import { parseImageName } from './parse-image-name.js';
+import { openArchive, spool } from './open-archive.js';
+import { parseImageName, type ImageName } from './parse-image-name.js';
 import { RegistrySource } from './registry-source.js';
 
 /** What opening an image takes. */
@@ -14,6 +21,10 @@ export interface TransportContext {
   readonly registriesConf: RegistriesConf;
   /** What relative paths are relative to. */
   readonly workingDirectory: string;
+  /** Where archives that cannot be read in place are put aside. */
+  readonly spoolDirectory: string;
+  /** Finds the docker engine's socket; asked only where an image is the engine's. */
+  readonly engineSocket: () => string;
 }
 
 /** Options of {@link openImageSource}. */
@@ -39,7 +50,7 @@ export async function openImageSource(
   options: OpenImageOptions,
 ): Promise<ImageSource> {
   const name = parseImageName(text, context.workingDirectory);
-  if (name.kind === 'oci') return new OciLayoutSource(name);
+  if (name.kind !== 'registry') return openLocal(name, context, options.signal);
   const meanings = resolveReference(name.reference, context.registriesConf, name.scheme);
   const sources = meanings.map((meaning) => new RegistrySource(meaning, context.registryClient));
   const [first, ...others] = sources;
@@ -49,6 +60,42 @@ export async function openImageSource(
     if ((await options.isStored?.(source.storeName)) === true) return source;
   }
   return await searchEach(sources, options.signal);
+}
+
+function openLocal(
+  name: Exclude<ImageName, { readonly kind: 'registry' }>,
+  context: TransportContext,
+  signal: AbortSignal,
+): ImageSource {
+  const { spoolDirectory } = context;
+  const archive = (path: string): ArchiveFiles =>
+    new ArchiveFiles(path, () => openArchive(path, { spoolDirectory, signal }));
+  switch (name.kind) {
+    case 'oci':
+    case 'oci-archive': {
+      const files = name.kind === 'oci' ? new FolderFiles(name.path) : archive(name.path);
+      return new OciLayoutSource({ transport: name.kind, files, imageName: name.imageName });
+    }
+    case 'docker-archive': {
+      const { path, reference, index } = name;
+      const chosen = reference ?? (index === undefined ? undefined : `@${index}`);
+      const shown = `docker-archive:${path}${chosen === undefined ? '' : `:${chosen}`}`;
+      return new DockerArchiveSource(shown, archive(path), name);
+    }
+    case 'dir':
+      return new DirSource(new FolderFiles(name.path));
+    case 'docker-daemon': {
+      const shown = `docker-daemon:${name.image}`;
+      const doing = `cannot read ${quote(name.image)}`;
+      const files = new ArchiveFiles(shown, async () => {
+        const path = `/images/${encodeURIComponent(name.image)}/get`;
+        const socket = context.engineSocket();
+        const answer = await callEngine({ socket, method: 'GET', path, doing, signal });
+        return await spool(answer, { spoolDirectory, signal, what: quote(shown) });
+      });
+      return new DockerArchiveSource(shown, files, {});
+    }
+  }
 }
 
 async function searchEach(

@@ -13,28 +13,42 @@ export type ImageName =
       readonly scheme: 'http' | 'https' | undefined;
     }
   | {
-      readonly kind: 'oci';
+      /** A layout in a directory, or in an archive. */
+      readonly kind: 'oci' | 'oci-archive';
       /** Absolute. */
       readonly path: string;
       /** The name inside the layout, if one is given. */
       readonly imageName: string | undefined;
+    }
+  | {
+      readonly kind: 'docker-archive';
+      readonly path: string;
+      /** `NAME[:TAG]` of the image in the archive, if one is given. */
+      readonly reference: string | undefined;
+      /** Or its place among the images of the archive, from 0. */
+      readonly index: number | undefined;
+    }
+  | { readonly kind: 'dir'; readonly path: string }
+  | {
+      readonly kind: 'docker-daemon';
+      /** `NAME:TAG`, or the digest of an image's configuration. */
+      readonly image: string;
     };
 
-/** Transports of containers-transports(5) that berth knows but cannot read. */
-const NOT_READ = [
-  'containers-storage',
-  'dir',
-  'docker-archive',
-  'docker-daemon',
-  'dockertar',
-  'oci-archive',
-  'ostree',
-  'sif',
-  'tarball',
-] as const;
+/** Transports of containers-transports(5) that berth knows but does not speak. */
+const NOT_SPOKEN = ['containers-storage', 'ostree', 'sif', 'tarball'] as const;
 
 /** What can stand in front of an image, for messages. */
-export const TRANSPORTS_READ = ['docker://', 'oci:', 'http:', 'https:'] as const;
+export const TRANSPORTS_READ = [
+  'docker://',
+  'oci:',
+  'oci-archive:',
+  'docker-archive:',
+  'dir:',
+  'docker-daemon:',
+  'http:',
+  'https:',
+] as const;
 
 /** The names inside a layout that the specification allows (image-spec v1.1 annotations.md, "org.opencontainers.image.ref.name"). */
 const NAME_IN_LAYOUT =
@@ -43,7 +57,8 @@ const NAME_IN_LAYOUT =
 /**
  * Parses what a user calls an image: `[TRANSPORT:]REST`. Without a transport it is a registry reference. The old
  * spellings of atomic(1) hold: `http:NAME`, `https:NAME`, `docker:NAME` and `oci:REGISTRY/NAME` are registry references,
- * `docker:NAME:TAG` is an image of the docker engine. `oci:` in front of anything else is a layout in a directory.
+ * `docker:NAME:TAG` is an image of the docker engine, `dockertar:PATH` an archive of `docker save`. `oci:` in front of
+ * anything else is a layout in a directory.
  *
  * @throws {@link OperationalError} TRANSPORT_UNKNOWN or REFERENCE_INVALID
  */
@@ -51,23 +66,38 @@ export function parseImageName(text: string, workingDirectory: string): ImageNam
   const colon = text.indexOf(':');
   const prefix = text.slice(0, Math.max(colon, 0));
   const rest = text.slice(colon + 1);
+  const pathed = { text, rest, workingDirectory };
   switch (prefix) {
     case 'docker':
       if (rest.startsWith('//')) return registryName(rest.slice(2));
-      if (rest.includes(':')) return refuse('docker-daemon', text);
-      return registryName(rest);
+      return rest.includes(':') ? engineName(text, rest) : registryName(rest);
     case 'http':
     case 'https':
       return { ...registryName(rest.replace(/^\/\//, '')), scheme: prefix };
     case 'oci':
-      return namesRegistry(rest) ? registryName(rest) : layoutName(text, rest, workingDirectory);
+      return namesRegistry(rest) ? registryName(rest) : layoutName('oci', pathed);
+    case 'oci-archive':
+      return layoutName(prefix, pathed);
+    case 'docker-archive':
+    case 'dockertar':
+      return dockerArchiveName(pathed);
+    case 'dir':
+      return { kind: 'dir', path: pathOf(rest, { ...pathed, form: 'dir:PATH' }) };
+    case 'docker-daemon':
+      return engineName(text, rest);
     default:
-      if (NOT_READ.some((known) => known === prefix)) return refuse(prefix, text);
+      if (NOT_SPOKEN.some((known) => known === prefix)) return refuse(prefix, text);
       // A word, a colon and slashes: meant as a transport, and no reference could be written so.
       if (rest.startsWith('//') || (rest.startsWith('/') && prefix !== ''))
         return refuse(prefix, text);
       return registryName(text);
   }
+}
+
+interface Pathed {
+  readonly text: string;
+  readonly rest: string;
+  readonly workingDirectory: string;
 }
 
 function registryName(text: string): ImageName & { readonly kind: 'registry' } {
@@ -81,22 +111,63 @@ function namesRegistry(rest: string): boolean {
   );
 }
 
-function layoutName(text: string, rest: string, workingDirectory: string): ImageName {
-  const colon = rest.indexOf(':');
-  const path = colon === -1 ? rest : rest.slice(0, colon);
-  const imageName = colon === -1 ? undefined : rest.slice(colon + 1);
-  if (path === '' || path.includes('\0')) {
-    throw new OperationalError('REFERENCE_INVALID', `${quote(text)} names no directory`, {
-      hint: 'write oci:PATH or oci:PATH:NAME',
-    });
-  }
+function layoutName(kind: 'oci' | 'oci-archive', pathed: Pathed): ImageName {
+  const { path: named, name: imageName } = splitAtColon(pathed.rest);
+  const path = pathOf(named, { ...pathed, form: `${kind}:PATH or ${kind}:PATH:NAME` });
   if (imageName !== undefined && !NAME_IN_LAYOUT.test(imageName)) {
     throw new OperationalError(
       'REFERENCE_INVALID',
       `${quote(imageName)} is not the name of an image in a layout`,
     );
   }
-  return { kind: 'oci', path: resolve(workingDirectory, path), imageName };
+  return { kind, path, imageName };
+}
+
+function dockerArchiveName(pathed: Pathed): ImageName {
+  const { path: named, name } = splitAtColon(pathed.rest);
+  const form = 'docker-archive:PATH, docker-archive:PATH:NAME:TAG or docker-archive:PATH:@INDEX';
+  const path = pathOf(named, { ...pathed, form });
+  const kind = 'docker-archive';
+  if (name === undefined) return { kind, path, reference: undefined, index: undefined };
+  const index = /^@(\d{1,6})$/.exec(name)?.[1];
+  if (index !== undefined) return { kind, path, reference: undefined, index: Number(index) };
+  if (parseReference(name).digest !== undefined) {
+    throw new OperationalError(
+      'REFERENCE_INVALID',
+      `${quote(pathed.text)}: images in an archive have names and tags, no digests`,
+      { hint: `write ${form}` },
+    );
+  }
+  return { kind, path, reference: name, index: undefined };
+}
+
+/** `NAME:TAG` or `NAME@DIGEST`, or `sha256:…`, an image's id. A name alone is ambiguous to the engine's users, too. */
+function engineName(text: string, rest: string): ImageName {
+  if (/^sha256:[0-9a-f]{64}$/.test(rest)) return { kind: 'docker-daemon', image: rest };
+  const { tag, digest } = parseReference(rest);
+  if (tag !== undefined || digest !== undefined) return { kind: 'docker-daemon', image: rest };
+  throw new OperationalError('REFERENCE_INVALID', `${quote(text)} has no tag`, {
+    hint: `write docker-daemon:${rest}:latest`,
+  });
+}
+
+function splitAtColon(rest: string): { path: string; name: string | undefined } {
+  const colon = rest.indexOf(':');
+  return colon === -1
+    ? { path: rest, name: undefined }
+    : { path: rest.slice(0, colon), name: rest.slice(colon + 1) };
+}
+
+function pathOf(
+  path: string,
+  { text, workingDirectory, form }: Pathed & { readonly form: string },
+): string {
+  if (path === '' || path.includes('\0')) {
+    throw new OperationalError('REFERENCE_INVALID', `${quote(text)} names no path`, {
+      hint: `write ${form}`,
+    });
+  }
+  return resolve(workingDirectory, path);
 }
 
 function refuse(transport: string, text: string): never {

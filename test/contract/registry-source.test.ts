@@ -159,6 +159,8 @@ function open(client: RegistryClient, name: string) {
     registryClient: client,
     registriesConf: EMPTY_REGISTRIES_CONF,
     workingDirectory: '/',
+    spoolDirectory: '/var/tmp',
+    engineSocket: () => '/nonexistent/docker.sock',
   };
   return openImageSource(name, context, { signal });
 }

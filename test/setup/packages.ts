@@ -6,6 +6,8 @@ export const testPackages = [
   'attr', // getfattr, for whole-tree comparisons
   'curl',
   'dbus-daemon', // a bus for a service manager that misbehaves
+  'buildah', // writes archives that berth reads
+  'docker.io', // dockerd, for docker-daemon:
   'docker-registry',
   'e2fsprogs',
   'gcc', // the launcher, and small programs in test images
@@ -15,6 +17,7 @@ export const testPackages = [
   'libseccomp2',
   'mmdebstrap',
   'mount',
+  'podman', // writes archives that berth reads, and reads those that berth writes
   'openssl', // certificates of a registry behind TLS
   'strace', // kills berth at a chosen call
   'systemd', // systemd-analyze verify, as a second opinion on rendered units

@@ -27,6 +27,8 @@ export const quickTimeouts: HttpTimeouts = { connectMs: 2000, headersMs: 400, id
 /** What a test of a pull may set. */
 export interface PullerOptions extends Partial<RegistryClientOptions> {
   readonly registriesConf?: RegistriesConf;
+  /** Where a docker engine listens. */
+  readonly engineSocket?: string;
 }
 
 /** A client and an empty store, for one test. */
@@ -35,10 +37,12 @@ export class Puller implements AsyncDisposable {
   readonly folder = new TempDir();
   readonly #client: RegistryClient;
   readonly #conf: RegistriesConf;
+  readonly #engineSocket: string;
 
   constructor(options: PullerOptions = {}) {
     this.store = openEmbeddedStore(join(this.folder.path, 'store'));
     this.#conf = options.registriesConf ?? EMPTY_REGISTRIES_CONF;
+    this.#engineSocket = options.engineSocket ?? '/nonexistent/docker.sock';
     this.#client = new RegistryClient({
       certDirs: [],
       retries: quickRetries,
@@ -52,6 +56,8 @@ export class Puller implements AsyncDisposable {
       registryClient: this.#client,
       registriesConf: this.#conf,
       workingDirectory: '/',
+      spoolDirectory: this.folder.path,
+      engineSocket: () => this.#engineSocket,
     };
     return openImageSource(name, context, { ...options, signal: new AbortController().signal });
   }

@@ -2,68 +2,11 @@ import assert from 'node:assert/strict';
 import { mkdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { gzipSync } from 'node:zlib';
 
-import { OCI_INDEX, OCI_MANIFEST } from '../../../src/oci/media-types.js';
 import { assertFails } from '../../support/assert-fails.js';
+import { Layout, layoutLayer } from '../../support/layout.js';
 import { Puller } from '../../support/pull-from.js';
 import { sha256 } from '../../support/push-image.js';
-import { buildTar } from '../../support/tar-builder.js';
-import { TempDir } from '../../support/temp-dir.js';
-
-const tar = buildTar([{ path: 'etc/etcd', content: 'configuration' }]);
-const layer = gzipSync(tar);
-
-/** Writes layouts blob by blob, as a producer does. */
-class Layout implements Disposable {
-  readonly folder = new TempDir();
-  readonly path = this.folder.path;
-
-  constructor() {
-    mkdirSync(join(this.path, 'blobs/sha256'), { recursive: true });
-    writeFileSync(join(this.path, 'oci-layout'), '{"imageLayoutVersion":"1.0.0"}');
-  }
-
-  add(mediaType: string, content: Uint8Array | object) {
-    const bytes = content instanceof Uint8Array ? content : Buffer.from(JSON.stringify(content));
-    writeFileSync(this.blobPath(sha256(bytes)), bytes);
-    return { mediaType, digest: sha256(bytes), size: bytes.length };
-  }
-
-  addImage(name?: string, architecture = 'amd64') {
-    const config = this.add('application/vnd.oci.image.config.v1+json', {
-      os: 'linux',
-      architecture,
-      rootfs: { type: 'layers', diff_ids: [sha256(tar)] },
-    });
-    const layers = [this.add('application/vnd.oci.image.layer.v1.tar+gzip', layer)];
-    const image = this.add(OCI_MANIFEST, {
-      schemaVersion: 2,
-      mediaType: OCI_MANIFEST,
-      config,
-      layers,
-    });
-    return {
-      ...image,
-      ...(name === undefined
-        ? { platform: { os: 'linux', architecture } }
-        : { annotations: { 'org.opencontainers.image.ref.name': name } }),
-    };
-  }
-
-  finish(manifests: readonly object[]): void {
-    const index = { schemaVersion: 2, mediaType: OCI_INDEX, manifests };
-    writeFileSync(join(this.path, 'index.json'), JSON.stringify(index));
-  }
-
-  blobPath(digest: string): string {
-    return join(this.path, 'blobs/sha256', digest.slice('sha256:'.length));
-  }
-
-  [Symbol.dispose](): void {
-    this.folder[Symbol.dispose]();
-  }
-}
 
 test('a layout installs with no network', async () => {
   using layout = new Layout();
@@ -103,21 +46,21 @@ test('a layout whose blobs are damaged, missing or no files is refused', async (
       'damaged',
       'CONTENT_MISMATCH',
       (path) => {
-        writeFileSync(path, Buffer.alloc(layer.length));
+        writeFileSync(path, Buffer.alloc(layoutLayer.length));
       },
     ],
     [
       'short',
       'CONTENT_TRUNCATED',
       (path) => {
-        writeFileSync(path, layer.subarray(1));
+        writeFileSync(path, layoutLayer.subarray(1));
       },
     ],
     [
       'long',
       'CONTENT_MISMATCH',
       (path) => {
-        writeFileSync(path, Buffer.concat([layer, layer]));
+        writeFileSync(path, Buffer.concat([layoutLayer, layoutLayer]));
       },
     ],
     [
@@ -155,7 +98,7 @@ test('a layout whose blobs are damaged, missing or no files is refused', async (
   for (const [, code, damage] of rows) {
     using layout = new Layout();
     layout.finish([layout.addImage('a')]);
-    damage(layout.blobPath(sha256(layer)));
+    damage(layout.blobPath(sha256(layoutLayer)));
     await assertFails(code as 'CONTENT_MISMATCH', () => puller.pull(`oci:${layout.path}:a`));
   }
   assert.deepEqual(await puller.store.listImages(), []);

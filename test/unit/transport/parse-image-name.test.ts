@@ -48,15 +48,37 @@ each(
   },
 );
 
+const archive = { kind: 'docker-archive', reference: undefined, index: undefined };
+each(
+  'parseImageName() takes',
+  [
+    { name: 'docker:etcd:1', want: { kind: 'docker-daemon', image: 'etcd:1' } },
+    { name: 'docker-daemon:a/etcd:1', want: { kind: 'docker-daemon', image: 'a/etcd:1' } },
+    {
+      name: `docker-daemon:sha256:${'a'.repeat(64)}`,
+      want: { kind: 'docker-daemon', image: `sha256:${'a'.repeat(64)}` },
+    },
+    { name: 'dockertar:/tmp/x.tar', want: { ...archive, path: '/tmp/x.tar' } },
+    { name: 'docker-archive:x.tar', want: { ...archive, path: '/work/x.tar' } },
+    {
+      name: 'docker-archive:x.tar:host:5000/a/b:c',
+      want: { ...archive, path: '/work/x.tar', reference: 'host:5000/a/b:c' },
+    },
+    { name: 'docker-archive:x.tar:@2', want: { ...archive, path: '/work/x.tar', index: 2 } },
+    {
+      name: 'oci-archive:x.tar:v1',
+      want: { kind: 'oci-archive', path: '/work/x.tar', imageName: 'v1' },
+    },
+    { name: 'dir:x', want: { kind: 'dir', path: '/work/x' } },
+  ],
+  ({ name, want }) => {
+    assert.deepEqual(parseImageName(name, '/work'), want);
+  },
+);
+
 each(
   'parseImageName() refuses by name',
   [
-    { name: 'docker:etcd:1', transport: 'docker-daemon' },
-    { name: 'docker-daemon:etcd:1', transport: 'docker-daemon' },
-    { name: 'dockertar:/tmp/x.tar', transport: 'dockertar' },
-    { name: 'docker-archive:x.tar', transport: 'docker-archive' },
-    { name: 'oci-archive:x.tar', transport: 'oci-archive' },
-    { name: 'dir:/tmp/x', transport: 'dir' },
     { name: 'ostree:x@/repo', transport: 'ostree' },
     { name: 'containers-storage:x', transport: 'containers-storage' },
     { name: 'ftp://host/x', transport: 'ftp' },
@@ -78,6 +100,12 @@ each(
     { name: 'a name that no layout may have', text: 'oci:/x:../../y' },
     { name: 'a URL with a user', text: 'http://user:pass@host.example/x' },
     { name: 'a transport of nothing', text: 'docker://' },
+    { name: 'a folder of nothing', text: 'dir:' },
+    { name: 'an archive of nothing', text: 'docker-archive::x' },
+    { name: 'an archive with a digest', text: `docker-archive:x:a@sha256:${'a'.repeat(64)}` },
+    { name: 'an archive with a name that is none', text: 'docker-archive:x:../y' },
+    { name: 'an image of the engine without a tag', text: 'docker-daemon:etcd' },
+    { name: 'an image of the engine that is a path', text: 'docker-daemon:../../containers/x' },
   ],
   async ({ text }) => {
     await assertFails('REFERENCE_INVALID', () => parseImageName(text, '/work'));

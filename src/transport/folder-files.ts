@@ -1,0 +1,75 @@
+import { constants } from 'node:fs';
+import { open, type FileHandle } from 'node:fs/promises';
+import { join } from 'node:path';
+
+import { readFileBounded } from '../base/bounded-read.js';
+import { quote } from '../base/escape-text.js';
+import { isErrno } from '../errors/is-errno.js';
+import { OperationalError } from '../errors/operational-error.js';
+import { openBlobStream } from './blob-stream.js';
+import { READ_BYTES, type ImageFiles } from './image-files.js';
+import type { BlobStream } from './image-source.js';
+
+/** The files of a folder. Only regular ones are read; a pipe in their place does not make berth wait. */
+export class FolderFiles implements ImageFiles {
+  readonly place: string;
+
+  constructor(path: string) {
+    this.place = path;
+  }
+
+  async readFile(path: string, maxBytes: number): Promise<Buffer> {
+    const whole = join(this.place, path);
+    try {
+      return await readFileBounded(whole, { maxBytes });
+    } catch (error) {
+      throw explainFileError(whole, error);
+    }
+  }
+
+  async openFile(path: string, signal: AbortSignal): Promise<BlobStream> {
+    const file = await this.#open(path);
+    return openBlobStream(signal, async function* (stop) {
+      const stream = file.createReadStream({ highWaterMark: READ_BYTES, signal: stop });
+      for await (const chunk of stream as AsyncIterable<Uint8Array>) yield chunk;
+    });
+  }
+
+  async probeFile(path: string, count: number): Promise<{ size: number; start: Buffer }> {
+    const file = await this.#open(path);
+    try {
+      const { size } = await file.stat();
+      const { bytesRead, buffer } = await file.read({ buffer: Buffer.alloc(count), position: 0 });
+      return { size, start: buffer.subarray(0, bytesRead) };
+    } finally {
+      await file.close();
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    // Files are open only while they are read.
+  }
+
+  async #open(path: string): Promise<FileHandle> {
+    const whole = join(this.place, path);
+    try {
+      const file = await open(whole, constants.O_RDONLY | constants.O_NONBLOCK);
+      if ((await file.stat()).isFile()) return file;
+      await file.close();
+    } catch (error) {
+      throw explainFileError(whole, error);
+    }
+    throw new OperationalError('CONTENT_MISMATCH', `${quote(whole)} is not a regular file`);
+  }
+}
+
+/** A failure to read a file that a user named, in words. */
+export function explainFileError(path: string, error: unknown): unknown {
+  if (isErrno(error, 'ENOENT', 'ENOTDIR', 'ELOOP')) {
+    return new OperationalError('IMAGE_NOT_FOUND', `there is no ${quote(path)}`, { cause: error });
+  }
+  if (isErrno(error, 'EACCES', 'EPERM', 'EIO', 'ENXIO', 'EISDIR')) {
+    return new OperationalError('IMAGE_NOT_FOUND', `cannot read ${quote(path)}`, { cause: error });
+  }
+  return error;
+}

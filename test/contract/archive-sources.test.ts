@@ -1,0 +1,196 @@
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { suite, test } from 'node:test';
+
+import { assertFails } from '../support/assert-fails.js';
+import { startDockerEngine } from '../support/docker-engine.js';
+import { Layout } from '../support/layout.js';
+import { Puller } from '../support/pull-from.js';
+import { runOk } from '../support/run-command.js';
+import { TempDir } from '../support/temp-dir.js';
+
+// What the tools of the field write, read back.
+
+/** A layout with one image, a folder for what is written, and a policy that lets everything through. */
+class Workshop implements Disposable {
+  readonly layout = new Layout();
+  readonly folder = new TempDir();
+  readonly digest: string;
+  readonly source: string;
+
+  constructor() {
+    const image = this.layout.addImage('v1');
+    this.layout.finish([image]);
+    this.digest = image.digest;
+    this.source = `oci:${this.layout.path}:v1`;
+    writeFileSync(this.at('policy.json'), '{"default":[{"type":"insecureAcceptAnything"}]}');
+  }
+
+  at(name: string): string {
+    return join(this.folder.path, name);
+  }
+
+  async skopeo(...args: readonly string[]): Promise<void> {
+    await runOk(['skopeo', '--policy', this.at('policy.json'), 'copy', ...args]);
+  }
+
+  /** podman or buildah, on a storage of the test's own. */
+  async withStorage(program: string, ...args: readonly string[]): Promise<string> {
+    const storage = ['--root', this.at('storage'), '--runroot', this.at('run')];
+    return runOk([program, ...storage, '--storage-driver', 'vfs', ...args], {
+      env: { ...process.env, CONTAINERS_POLICY: this.at('policy.json') },
+    });
+  }
+
+  [Symbol.dispose](): void {
+    this.layout[Symbol.dispose]();
+    this.folder[Symbol.dispose]();
+  }
+}
+
+async function pulledDigest(name: string): Promise<string> {
+  await using puller = new Puller();
+  return (await puller.pull(name)).digest;
+}
+
+/** The layers' diff ids: what is the same whatever form the image took. */
+async function pulledDiffIds(name: string, engineSocket?: string): Promise<readonly string[]> {
+  await using puller = new Puller(engineSocket === undefined ? {} : { engineSocket });
+  return (await puller.pull(name)).config.diffIds;
+}
+
+suite('what skopeo writes is read', () => {
+  test('oci-archive, digest and all', async () => {
+    using shop = new Workshop();
+    await shop.skopeo(shop.source, `oci-archive:${shop.at('a.tar')}:v1`);
+    assert.equal(await pulledDigest(`oci-archive:${shop.at('a.tar')}:v1`), shop.digest);
+    assert.equal(await pulledDigest(`oci-archive:${shop.at('a.tar')}`), shop.digest);
+  });
+
+  test('dir, digest and all', async () => {
+    using shop = new Workshop();
+    await shop.skopeo(shop.source, `dir:${shop.at('d')}`);
+    assert.equal(await pulledDigest(`dir:${shop.at('d')}`), shop.digest);
+  });
+
+  test('dir with an index', async () => {
+    using shop = new Workshop();
+    const mine = shop.layout.addImage();
+    const index = shop.layout.add('application/vnd.oci.image.index.v1+json', {
+      schemaVersion: 2,
+      mediaType: 'application/vnd.oci.image.index.v1+json',
+      manifests: [shop.layout.addImage(undefined, 's390x'), mine],
+    });
+    shop.layout.finish([{ ...index, annotations: { 'org.opencontainers.image.ref.name': 'all' } }]);
+    await shop.skopeo('--all', `oci:${shop.layout.path}:all`, `dir:${shop.at('d')}`);
+    assert.equal(await pulledDigest(`dir:${shop.at('d')}`), mine.digest);
+  });
+
+  test('docker-archive, by name, by place and alone', async () => {
+    using shop = new Workshop();
+    const [diffId] = await pulledDiffIds(shop.source);
+    const archive = `docker-archive:${shop.at('a.tar')}`;
+    await shop.skopeo(shop.source, `${archive}:host.example/a/b:c`);
+    for (const name of [archive, `${archive}:host.example/a/b:c`, `${archive}:@0`]) {
+      assert.deepEqual(await pulledDiffIds(name), [diffId]);
+    }
+    const error = await assertFails('IMAGE_NOT_FOUND', () => pulledDiffIds(`${archive}:a/b:d`));
+    assert.match(error.hint ?? '', /host\.example\/a\/b:c/);
+    await assertFails('IMAGE_NOT_FOUND', () => pulledDiffIds(`${archive}:@1`));
+  });
+
+  test('docker-archive, compressed as a whole and through a pipe', async () => {
+    using shop = new Workshop();
+    const [diffId] = await pulledDiffIds(shop.source);
+    await shop.skopeo(shop.source, `docker-archive:${shop.at('a.tar')}:a:b`);
+    await runOk(['gzip', '--keep', shop.at('a.tar')]);
+    assert.deepEqual(await pulledDiffIds(`docker-archive:${shop.at('a.tar.gz')}`), [diffId]);
+    for (const from of ['a.tar', 'a.tar.gz']) {
+      await runOk(['mkfifo', shop.at(`${from}.pipe`)]);
+      const writer = spawn('sh', ['-c', 'cat "$0" > "$0.pipe"', shop.at(from)]);
+      assert.deepEqual(await pulledDiffIds(`docker-archive:${shop.at(`${from}.pipe`)}`), [diffId]);
+      writer.kill();
+    }
+    await runOk(['zstd', '--quiet', shop.at('a.tar')]);
+    const zst = `docker-archive:${shop.at('a.tar.zst')}`;
+    await assertFails('MANIFEST_UNSUPPORTED', () => pulledDiffIds(zst));
+  });
+});
+
+test('what podman writes is read', async () => {
+  using shop = new Workshop();
+  const [diffId] = await pulledDiffIds(shop.source);
+  const policy = ['--signature-policy', shop.at('policy.json')];
+  await shop.skopeo(shop.source, `docker-archive:${shop.at('in.tar')}:shop/one:v1`);
+  await shop.withStorage('podman', 'load', '--quiet', ...policy, '--input', shop.at('in.tar'));
+  const id = (await shop.withStorage('podman', 'images', '--quiet', '--no-trunc')).trim();
+  const save = (format: string, name: string) =>
+    shop.withStorage(
+      'podman',
+      'save',
+      '--quiet',
+      '--format',
+      format,
+      '--output',
+      shop.at(name),
+      id,
+    );
+  await save('docker-archive', 'docker.tar');
+  await save('oci-archive', 'oci.tar');
+  await save('docker-dir', 'dir');
+  await save('oci-dir', 'layout');
+  for (const name of [
+    'docker-archive:docker.tar',
+    'oci-archive:oci.tar',
+    'dir:dir',
+    'oci:layout',
+  ]) {
+    const [transport = '', file = ''] = name.split(':');
+    assert.deepEqual(await pulledDiffIds(`${transport}:${shop.at(file)}`), [diffId], name);
+  }
+});
+
+test('what buildah writes is read', async () => {
+  using shop = new Workshop();
+  const from = ['from', '--signature-policy', shop.at('policy.json')];
+  await shop.skopeo(shop.source, `docker-archive:${shop.at('in.tar')}:shop/one:v1`);
+  const input = `docker-archive:${shop.at('in.tar')}`;
+  const container = await shop.withStorage('buildah', ...from, '--name', 'work', input);
+  await shop.withStorage('buildah', 'config', '--cmd', '/etc/etcd', container.trim());
+  await shop.withStorage(
+    ...(['buildah', 'commit', '--signature-policy', shop.at('policy.json')] as const),
+    ...['--quiet', 'work', `oci-archive:${shop.at('b.tar')}:v2`],
+  );
+  await using puller = new Puller();
+  const image = await puller.pull(`oci-archive:${shop.at('b.tar')}:v2`);
+  assert.deepEqual(image.config.process.cmd, ['/etc/etcd']);
+});
+
+test('images of a docker engine, and what docker saves, are read', async () => {
+  using shop = new Workshop();
+  await using engine = await startDockerEngine();
+  const [diffId] = await pulledDiffIds(shop.source);
+  const host = `unix://${engine.socket}`;
+  const to = ['--dest-daemon-host', host];
+  await shop.skopeo(...to, shop.source, 'docker-daemon:host.example/one:v1');
+  await shop.skopeo(...to, shop.source, 'docker-daemon:two:v2');
+  for (const name of ['docker-daemon:host.example/one:v1', 'docker:two:v2']) {
+    assert.deepEqual(await pulledDiffIds(name, engine.socket), [diffId], name);
+  }
+  await assertFails('IMAGE_NOT_FOUND', () => pulledDiffIds('docker:none:v2', engine.socket));
+  const images = ['host.example/one:v1', 'two:v2'];
+  const file = shop.at('both.tar');
+  await runOk(['docker', '--host', host, 'save', '--output', file, ...images]);
+  for (const which of images) {
+    assert.deepEqual(await pulledDiffIds(`docker-archive:${file}:${which}`), [diffId]);
+  }
+  const both = `docker-archive:${file}`;
+  // One image under two names is one image.
+  assert.deepEqual(await pulledDiffIds(both), [diffId]);
+});
+
+test('without a docker engine its images cannot be had', async () => {
+  await assertFails('ENGINE_UNAVAILABLE', () => pulledDiffIds('docker-daemon:etcd:1'));
+});
