@@ -24,7 +24,13 @@ export async function onTree<T>(root: string, body: (host: Host) => Promise<T>):
     openSource: (reference) =>
       openImageSource(
         reference,
-        { registryClient, registriesConf: EMPTY_REGISTRIES_CONF, workingDirectory: '/' },
+        {
+          registryClient,
+          registriesConf: EMPTY_REGISTRIES_CONF,
+          workingDirectory: '/',
+          spoolDirectory: '/var/tmp',
+          engineSocket: () => '/nonexistent/docker.sock',
+        },
         { signal, isStored: async (name) => (await store.findImage(name)) !== undefined },
       ),
     openUnitManager: () => Promise.resolve(units),
