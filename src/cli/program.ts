@@ -2,6 +2,7 @@ import { Command } from 'commander';
 
 import { programVersion } from '../config/version.js';
 import type { CliContext } from './context.js';
+import { applyCommand } from './commands/apply.js';
 import { completionCommand } from './commands/completion.js';
 import { diffCommand } from './commands/diff.js';
 import { imagesCommand } from './commands/images.js';
@@ -44,6 +45,7 @@ export function createProgram(context: CliContext): Command {
     pullCommand(context),
     imagesCommand(context),
     containersCommand(context),
+    applyCommand(context),
     diffCommand(context),
     verifyCommand(context),
     recoverCommand(context),

@@ -2,6 +2,7 @@ import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 
 import { escapeText } from '../base/escape-text.js';
+import { finishApply } from './apply-staging.js';
 import { readNameLink } from './container-directory.js';
 import { finishInstall } from './finish-install.js';
 import { finishUninstall, removeLeftovers } from './finish-uninstall.js';
@@ -16,6 +17,7 @@ import { removeTemporaries } from './remove-temporaries.js';
  */
 export async function recoverContainer(host: Host, name: string): Promise<void> {
   const { paths } = host;
+  await finishApply(host, name);
   const entry = await findJournal(paths, name);
   await removeTemporaries([
     paths.onDisk(journalFile(paths, name)),

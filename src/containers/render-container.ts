@@ -5,15 +5,14 @@ import { quote } from '../base/escape-text.js';
 import type { ContainerName } from '../base/container-name.js';
 import { encodeByteString } from '../layer/tree.js';
 import { parseRuntimeConfig } from '../oci/parse-runtime-config.js';
-import { NAMESPACE_FLAGS } from '../runtime/compile-namespaces.js';
 import type { UnitDirective } from '../runtime/launch-plan.js';
-import type { PreparedService, ServiceFile } from '../runtime/service-runtime.js';
+import type { ServiceFile } from '../runtime/service-runtime.js';
 import type { ChosenRuntime } from './choose-runtime.js';
-import type { ImageTree, MountPoint } from '../store/image-store.js';
+import { compileService, type ServiceSummary } from './compile-service.js';
+import type { MountPoint } from '../store/image-store.js';
 import { checkTmpfiles } from '../systemd/check-tmpfiles.js';
 import { checkUnit } from '../systemd/check-unit.js';
-import { getValue, parseUnit } from '../systemd/unit-text.js';
-import { VOLATILE_ROOT_ANNOTATION } from '../templates/default-config.js';
+import { parseUnit } from '../systemd/unit-text.js';
 import { parseTmpfiles } from '../systemd/tmpfiles-text.js';
 import { generateTmpfiles } from '../templates/generate-tmpfiles.js';
 import { renderUnit } from '../templates/render-unit.js';
@@ -22,7 +21,6 @@ import type { DeployedFile } from './deployment.js';
 import type { FetchedImage } from './fetch-image.js';
 import type { Host } from './host.js';
 import type { EffectiveExports } from './effective-exports.js';
-import { readTextInTree } from './read-in-tree.js';
 import { assertHostPathAllowed } from './host-path-policy.js';
 import { resolveMountPoints } from './mount-points.js';
 
@@ -61,16 +59,6 @@ export interface RenderedContainer {
   readonly notices: readonly string[];
 }
 
-/** What the service may do, in a person's words. */
-export interface ServiceSummary {
-  readonly capabilities: readonly string[];
-  readonly hostMounts: readonly string[];
-  readonly namespaces: readonly string[];
-  readonly sharedNamespaces: readonly string[];
-  readonly devices: readonly string[];
-  readonly user: string;
-}
-
 /**
  * Renders the unit, the config.json and the tmpfiles lines of a container, compiles the config.json, and checks each.
  *
@@ -93,27 +81,24 @@ export async function renderContainer(
     systemdVersion,
     ...(chosen.launcher === undefined ? {} : { launcher: chosen.launcher.path }),
   });
-  const launch = chosen.runtime.prepare(parsed, {
+  const { launch, directives, summary } = await compileService(host, {
     name,
-    rootfs: request.rootfs,
-    notify: usesNotify(document),
-    ...(await readAccounts(fetched.tree)),
+    unit: document,
+    config: parsed,
     configStamp: {
       path: join(destdir, 'config.json'),
       sizeBytes: Buffer.byteLength(config),
       mtimeNs: BigInt(configMtimeMs) * 1_000_000n,
     },
-    ...(getValue(document, 'Service', 'KillSignal') === undefined
-      ? {}
-      : { stopSignal: getValue(document, 'Service', 'KillSignal') ?? '' }),
-    ...(chosen.pidFile === undefined ? {} : { pidFile: chosen.pidFile }),
-    ...(parsed.annotations[VOLATILE_ROOT_ANNOTATION] === 'true' ? { volatileRoot: {} } : {}),
-    ...(systemdVersion === undefined ? {} : { systemdVersion }),
+    rootfs: request.rootfs,
+    tree: fetched.tree,
+    runtime: chosen.runtime,
+    pidFile: chosen.pidFile,
   });
   const tmpfiles = renderTmpfilesLines(host, { request, values, bindSources: launch.bindSources });
   return {
     unit,
-    directives: [...nameInLog(document, name), ...launch.directives],
+    directives,
     config,
     configMtimeMs,
     runtimeFiles: launch.files,
@@ -126,7 +111,7 @@ export async function renderContainer(
         kind: 'directory' as const,
       })),
     ],
-    summary: summarise(launch.summary),
+    summary,
     notices: checked.notices,
     warnings: [
       ...checked.warnings.map((warning) => `${name}.service: ${warning}`),
@@ -138,28 +123,6 @@ export async function renderContainer(
       ...tmpfiles.warnings,
     ],
   };
-}
-
-async function readAccounts(tree: ImageTree): Promise<{ passwd?: string; group?: string }> {
-  const passwd = await readTextInTree(tree, '/etc/passwd');
-  const group = await readTextInTree(tree, '/etc/group');
-  return { ...(passwd === undefined ? {} : { passwd }), ...(group === undefined ? {} : { group }) };
-}
-
-/** Without a name of its own, what the program writes would stand in the journal under the launcher's. */
-function nameInLog(document: ReturnType<typeof parseUnit>, name: string): readonly UnitDirective[] {
-  return getValue(document, 'Service', 'SyslogIdentifier') === undefined
-    ? [['Service', 'SyslogIdentifier', name]]
-    : [];
-}
-
-function usesNotify(document: ReturnType<typeof parseUnit>): boolean {
-  const type = getValue(document, 'Service', 'Type');
-  return (
-    type === 'notify' ||
-    type === 'notify-reload' ||
-    getValue(document, 'Service', 'WatchdogSec') !== undefined
-  );
 }
 
 function renderTmpfilesLines(
@@ -192,27 +155,4 @@ function renderTmpfilesLines(
   // An empty folder of root's gives nobody anything; what is bound into the container is shown as a mount of the host.
   const generatedPaths = parseTmpfiles(generated).map(({ path }) => path);
   return { text, paths: [...checked.paths, ...generatedPaths], warnings: checked.warnings };
-}
-
-function summarise(summary: PreparedService['summary']): ServiceSummary {
-  const own = summary.namespaces.map(({ type, path }) =>
-    path === undefined ? type : `${type} (${path})`,
-  );
-  const named = new Set<string>(summary.namespaces.map(({ type }) => type));
-  return {
-    capabilities: [...summary.capabilities].sort(),
-    hostMounts: summary.hostMounts.map(
-      ({ source, destination, readonly }) =>
-        `${source} at ${destination}${readonly ? ', read-only' : ''}`,
-    ),
-    namespaces: own,
-    sharedNamespaces: Object.keys(NAMESPACE_FLAGS).filter(
-      (type) => !named.has(type) && type !== 'time',
-    ),
-    devices:
-      summary.deviceRules === 'all'
-        ? ['all devices']
-        : [...summary.devices, ...summary.deviceRules],
-    user: `uid ${summary.user.uid}, gid ${summary.user.gid}`,
-  };
 }

@@ -1,0 +1,61 @@
+import { Option, type Command } from 'commander';
+
+import type { ApplyOutcome } from '../../containers/apply-config.js';
+import type { CliContext } from '../context.js';
+import { defineCommand } from '../define-command.js';
+
+interface ApplyOptions {
+  readonly plan?: boolean;
+}
+
+/** `berth apply NAME`. */
+export function applyCommand(context: CliContext): Command {
+  return defineCommand<ApplyOptions>(
+    {
+      name: 'apply',
+      summary: 'take an edited config.json over into the launch plan',
+      args: [{ syntax: '<name>', description: 'name of an installed container' }],
+      options: [new Option('--plan', 'show what would change, and change nothing')],
+      examples: ['berth apply etcd', 'berth apply --plan etcd'],
+      notes:
+        'Edit /var/lib/berth/NAME/config.json, apply it, then restart the service. Until it is applied the service starts\n' +
+        'as before. What is wrong with the file is named by its place in it, and changes nothing.',
+    },
+    async ({ args, options }) => {
+      const { withHost } = await import('../open-host.js');
+      const { applyConfig } = await import('../../containers/apply-config.js');
+      const { printResult } = await import('../output/print.js');
+      const { formatDifference } = await import('../output/format-difference.js');
+      await withHost(context, options, async (host) => {
+        const outcome = await applyConfig(host, args[0] ?? '', { planOnly: options.plan === true });
+        for (const text of outcome.warnings) host.onEvent({ kind: 'warning', text });
+        for (const path of outcome.kept) {
+          host.onEvent({
+            kind: 'warning',
+            text: `'${path}' was changed by an administrator, keeping it`,
+          });
+        }
+        const shown = outcome.difference.same ? '' : `${formatDifference(outcome.difference)}\n`;
+        printResult(context, options, {
+          json: outcome,
+          text: options.plan === true ? `${shown}${planText(outcome)}` : doneText(outcome),
+        });
+      });
+    },
+    context,
+  );
+}
+
+function planText({ name, changed }: ApplyOutcome): string {
+  if (changed.length === 0) return `${name} runs by this config.json already; nothing to do\n`;
+  const files = changed.map((path) => `  ${path}\n`).join('');
+  return `Files that would be written\n${files}\nNothing was changed. Leave '--plan' away to carry this out.\n`;
+}
+
+function doneText({ name, changed, restartNeeded }: ApplyOutcome): string {
+  if (changed.length === 0) return `${name} runs by this config.json already; nothing to do\n`;
+  const next = restartNeeded
+    ? `The service runs as before until 'berth restart ${name}'.`
+    : 'It holds from the next start on.';
+  return `applied the config.json of ${name}. ${next}\n`;
+}

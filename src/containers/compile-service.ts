@@ -1,0 +1,118 @@
+import type { RuntimeConfig } from '../oci/runtime-config.js';
+import { NAMESPACE_FLAGS } from '../runtime/compile-namespaces.js';
+import type { LaunchPlanOptions, UnitDirective } from '../runtime/launch-plan.js';
+import type { PreparedService, ServiceRuntime } from '../runtime/service-runtime.js';
+import type { ImageTree } from '../store/image-store.js';
+import { getValue, type parseUnit } from '../systemd/unit-text.js';
+import { VOLATILE_ROOT_ANNOTATION } from '../templates/default-config.js';
+import type { Host } from './host.js';
+import { readTextInTree } from './read-in-tree.js';
+
+/** What the service may do, in a person's words. */
+export interface ServiceSummary {
+  readonly capabilities: readonly string[];
+  readonly hostMounts: readonly string[];
+  readonly namespaces: readonly string[];
+  readonly sharedNamespaces: readonly string[];
+  readonly devices: readonly string[];
+  readonly user: string;
+}
+
+/** What {@link compileService} works from. */
+export interface CompileServiceRequest {
+  readonly name: string;
+  /** The container's own unit. */
+  readonly unit: ReturnType<typeof parseUnit>;
+  readonly config: RuntimeConfig;
+  readonly configStamp: LaunchPlanOptions['configStamp'] & object;
+  /** Path of the root on the host. */
+  readonly rootfs: string;
+  /** Where the accounts of the image are. */
+  readonly tree: ImageTree;
+  readonly runtime: ServiceRuntime;
+  /** The forking form's pid file; undefined for the other form. */
+  readonly pidFile: string | undefined;
+}
+
+/** A config.json that was compiled. */
+export interface CompiledService {
+  readonly launch: PreparedService;
+  /** Berth's own settings beside the unit, but for those that come of other containers. */
+  readonly directives: readonly UnitDirective[];
+  readonly summary: ServiceSummary;
+}
+
+/**
+ * Checks and compiles a config.json as the unit of its container needs it.
+ *
+ * @throws OperationalError RUNTIME_CONFIG_INVALID, RUNTIME_UNSUPPORTED, LIMIT_EXCEEDED, LIBRARY_MISSING
+ */
+export async function compileService(
+  host: Host,
+  request: CompileServiceRequest,
+): Promise<CompiledService> {
+  const { name, unit, config, configStamp, pidFile } = request;
+  const { systemdVersion } = await host.openUnitManager();
+  const stopSignal = getValue(unit, 'Service', 'KillSignal');
+  const launch = request.runtime.prepare(config, {
+    name,
+    rootfs: request.rootfs,
+    notify: usesNotify(unit),
+    ...(await readAccounts(request.tree)),
+    configStamp,
+    ...(stopSignal === undefined ? {} : { stopSignal }),
+    ...(pidFile === undefined ? {} : { pidFile }),
+    ...(config.annotations[VOLATILE_ROOT_ANNOTATION] === 'true' ? { volatileRoot: {} } : {}),
+    ...(systemdVersion === undefined ? {} : { systemdVersion }),
+  });
+  return {
+    launch,
+    directives: [...nameInLog(unit, name), ...launch.directives],
+    summary: summarise(launch.summary),
+  };
+}
+
+async function readAccounts(tree: ImageTree): Promise<{ passwd?: string; group?: string }> {
+  const passwd = await readTextInTree(tree, '/etc/passwd');
+  const group = await readTextInTree(tree, '/etc/group');
+  return { ...(passwd === undefined ? {} : { passwd }), ...(group === undefined ? {} : { group }) };
+}
+
+/** Without a name of its own, what the program writes would stand in the journal under the launcher's. */
+function nameInLog(document: ReturnType<typeof parseUnit>, name: string): readonly UnitDirective[] {
+  return getValue(document, 'Service', 'SyslogIdentifier') === undefined
+    ? [['Service', 'SyslogIdentifier', name]]
+    : [];
+}
+
+function usesNotify(document: ReturnType<typeof parseUnit>): boolean {
+  const type = getValue(document, 'Service', 'Type');
+  return (
+    type === 'notify' ||
+    type === 'notify-reload' ||
+    getValue(document, 'Service', 'WatchdogSec') !== undefined
+  );
+}
+
+function summarise(summary: PreparedService['summary']): ServiceSummary {
+  const own = summary.namespaces.map(({ type, path }) =>
+    path === undefined ? type : `${type} (${path})`,
+  );
+  const named = new Set<string>(summary.namespaces.map(({ type }) => type));
+  return {
+    capabilities: [...summary.capabilities].sort(),
+    hostMounts: summary.hostMounts.map(
+      ({ source, destination, readonly }) =>
+        `${source} at ${destination}${readonly ? ', read-only' : ''}`,
+    ),
+    namespaces: own,
+    sharedNamespaces: Object.keys(NAMESPACE_FLAGS).filter(
+      (type) => !named.has(type) && type !== 'time',
+    ),
+    devices:
+      summary.deviceRules === 'all'
+        ? ['all devices']
+        : [...summary.devices, ...summary.deviceRules],
+    user: `uid ${summary.user.uid}, gid ${summary.user.gid}`,
+  };
+}
