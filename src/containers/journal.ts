@@ -1,3 +1,4 @@
+import { existsSync, statSync } from 'node:fs';
 import { mkdir, readdir, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
 
@@ -8,6 +9,7 @@ import { JsonReader } from '../base/json-reader.js';
 import type { HostPaths } from '../config/host-paths.js';
 import { isErrno } from '../errors/is-errno.js';
 import { OperationalError } from '../errors/operational-error.js';
+import { syncFileSystemOf } from '../sys/sync.js';
 import {
   MAX_DEPLOYMENT_BYTES,
   parseDeployedFile,
@@ -74,8 +76,14 @@ export async function beginJournal(paths: HostPaths, entry: JournalEntry): Promi
   );
 }
 
-/** Removes the entry: the change is done, or undone. Nothing happens where there is none. */
+/**
+ * Removes the entry: the change is done, or undone. Everything that was changed is made durable first, whoever did it: the
+ * links that enable a unit are systemd's work, and it syncs nothing. Some file systems (btrfs) keep the removal of
+ * the entry and lose what came before it. Nothing happens where there is no entry.
+ */
 export async function endJournal(paths: HostPaths, name: string): Promise<void> {
+  if (!existsSync(paths.onDisk(journalFile(paths, name)))) return;
+  await syncFileSystemsOf([paths.stateDir, paths.unitDir, paths.tmpfilesDir].map(paths.onDisk));
   try {
     await unlink(paths.onDisk(journalFile(paths, name)));
   } catch (error) {
@@ -83,6 +91,15 @@ export async function endJournal(paths: HostPaths, name: string): Promise<void> 
     throw error;
   }
   await syncFolder(paths.onDisk(paths.journalDir));
+}
+
+async function syncFileSystemsOf(folders: readonly string[]): Promise<void> {
+  const devices = new Map<number, string>();
+  for (const folder of folders) {
+    const status = statSync(folder, { throwIfNoEntry: false });
+    if (status !== undefined) devices.set(status.dev, folder);
+  }
+  for (const folder of devices.values()) await syncFileSystemOf(folder);
 }
 
 /** The change of a container that was interrupted, if there is one. Call with the lock of the name held. */

@@ -1,4 +1,4 @@
-import { closeSync, constants, openSync } from 'node:fs';
+import { closeSync, constants, fsyncSync, openSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { basename, dirname } from 'node:path/posix';
 
@@ -59,8 +59,9 @@ function removeWithoutLinks(
       noSymlinks: true,
     });
     const at = { dirFd: parent, name: encodeByteString(basename(path)) };
-    if (!options.whole) return removeIfEmpty(at);
-    removeTreeAt(at);
+    if (!options.whole && !removeIfEmpty(at)) return false;
+    if (options.whole) removeTreeAt(at);
+    fsyncSync(parent); // it may be on a file system of its own
     return true;
   } catch (error) {
     if (isErrno(error, 'ENOENT', 'ENOTDIR')) return true;
