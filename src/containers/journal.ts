@@ -83,7 +83,8 @@ export async function beginJournal(paths: HostPaths, entry: JournalEntry): Promi
  */
 export async function endJournal(paths: HostPaths, name: string): Promise<void> {
   if (!existsSync(paths.onDisk(journalFile(paths, name)))) return;
-  await syncFileSystemsOf([paths.stateDir, paths.unitDir, paths.tmpfilesDir].map(paths.onDisk));
+  const folders = [paths.stateDir, paths.unitDir, paths.tmpfilesDir];
+  await syncFileSystemsOf(folders.map((folder) => paths.onDisk(folder)));
   try {
     await unlink(paths.onDisk(journalFile(paths, name)));
   } catch (error) {

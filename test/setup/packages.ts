@@ -4,6 +4,7 @@ import { runCommand, runOk } from '../support/run-command.js';
 export const testPackages = [
   'apache2-utils', // htpasswd, for a registry with passwords
   'attr', // getfattr, for whole-tree comparisons
+  'btrfs-progs', // a file system that power cuts are tried on
   'curl',
   'dbus-daemon', // a bus for a service manager that misbehaves
   'buildah', // writes archives that berth reads
@@ -25,6 +26,7 @@ export const testPackages = [
   'skopeo', // writes and reads what berth reads and writes
   'runc', // a peer of the launcher in the benchmark
   'umoci', // writes layouts that berth reads
+  'xfsprogs', // as btrfs-progs
   'xz-utils',
   'zstd', // makes zstd data
 ] as const;

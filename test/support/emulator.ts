@@ -14,7 +14,7 @@ const EMULATOR_SUITE = 'trixie';
 /** Where Debian keeps a package's libraries; whole machines are x86-64. */
 const LIBRARIES = 'usr/lib/x86_64-linux-gnu';
 
-/** What is taken. */
+/** What is taken: the system emulator, and qemu-storage-daemon. */
 const PACKAGES = ['qemu-system-x86', 'qemu-utils'] as const;
 
 /** The command that starts qemu's system emulator, without its options. */
@@ -22,6 +22,11 @@ export async function emulatorCommand(): Promise<readonly string[]> {
   const path = await emulatorFolder();
   const firmware = ['-L', join(path, 'usr/share/qemu'), '-L', join(path, 'usr/share/seabios')];
   return [...program(path, 'qemu-system-x86_64'), ...firmware];
+}
+
+/** The command that starts the program of qemu's that serves and logs block devices, without its options. */
+export async function storageDaemonCommand(): Promise<readonly string[]> {
+  return program(await emulatorFolder(), 'qemu-storage-daemon');
 }
 
 /**

@@ -76,7 +76,7 @@ function visit(root: string, path: string, state: Map<string, string>): void {
   } else if (status.isFile()) {
     const content = withoutMoments(path, readFileSync(bytes));
     const digest = createHash('sha256').update(content).digest('hex').slice(0, 16);
-    const links = path.includes('.store/objects/') ? '' : ` links ${status.nlink}`;
+    const links = path.includes('/.store/') ? '' : ` links ${status.nlink}`;
     state.set(path, `file ${common}${links} ${content.length} ${digest}${times}${xattrs}`);
   } else {
     state.set(path, `special ${status.mode.toString(8)} ${status.rdev}${times}${xattrs}`);
