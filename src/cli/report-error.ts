@@ -2,6 +2,7 @@ import { CommanderError } from 'commander';
 
 import { escapeText } from '../base/escape-text.js';
 import { ExitStatus } from '../errors/exit-status.js';
+import { firstError } from '../errors/first-error.js';
 import { OperationalError } from '../errors/operational-error.js';
 
 /** How an error is shown. */
@@ -22,7 +23,8 @@ const MAX_CAUSES = 8;
 const MAX_MESSAGE_CHARACTERS = 2000;
 
 /** Prints an error (what, to what, why, what to do) and gives the status to exit with. The only place that does. */
-export function reportError(error: unknown, options: ReportOptions): ExitStatus {
+export function reportError(thrown: unknown, options: ReportOptions): ExitStatus {
+  const error = firstError(thrown);
   const described = describe(error, options.command);
   if (options.json) {
     const { code, message, hint, causes } = described;

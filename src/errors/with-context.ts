@@ -1,3 +1,4 @@
+import { firstError } from './first-error.js';
 import { OperationalError } from './operational-error.js';
 
 /**
@@ -12,8 +13,9 @@ export async function withContext<T>(doing: string, body: () => Promise<T>): Pro
   }
 }
 
-/** The value to throw for `error` met while `doing`; see {@link withContext}. */
-export function addContext(doing: string, error: unknown): unknown {
+/** The value to throw for what was met while `doing`; see {@link withContext}. */
+export function addContext(doing: string, thrown: unknown): unknown {
+  const error = firstError(thrown);
   if (!(error instanceof OperationalError)) return error;
   return new OperationalError(error.code, doing, { hint: error.hint, cause: error });
 }

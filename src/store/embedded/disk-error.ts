@@ -1,10 +1,12 @@
 import { quote } from '../../base/escape-text.js';
+import { firstError } from '../../errors/first-error.js';
 import { isErrno } from '../../errors/is-errno.js';
 import { OperationalError } from '../../errors/operational-error.js';
 import { isPrivileged } from './apply-meta.js';
 
-/** The value to throw for `error` met while writing below `place`: full disks, missing rights and read-only places by name. */
-export function diskError(error: unknown, place: string): unknown {
+/** The value to throw for what was met while writing below `place`: full disks, missing rights and read-only places by name. */
+export function diskError(thrown: unknown, place: string): unknown {
+  const error = firstError(thrown);
   if (isErrno(error, 'ENOSPC', 'EDQUOT')) {
     const what = error.code === 'EDQUOT' ? 'the quota is used up' : 'no space or no inodes left';
     return new OperationalError('DISK_FULL', `cannot write to ${quote(place)}: ${what}`, {
