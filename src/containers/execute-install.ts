@@ -29,17 +29,23 @@ export async function executeInstall(
   const units = options.enable ? deployment.units : [];
   const entry = { ...journalEntryFor('install', deployment), units };
   await beginJournal(host.paths, entry);
-  await using scope = new AsyncScope();
   try {
-    await buildDeployment(host, prepared);
-    if (prepared.launcher !== undefined) scope.use(await placeLauncher(host, prepared.launcher));
-    await pointNameTo(host, deployment.name, `${deployment.name}.${deployment.number}`);
+    await putInPlace(host, prepared);
     await finishInstall(host, entry);
     return entry;
   } catch (error) {
     await takeBackInstall(host, { entry, error });
     throw error;
   }
+}
+
+/** The launcher is held until a deployment refers to it, and no longer: taking the install back removes it, too. */
+async function putInPlace(host: Host, prepared: PreparedDeployment): Promise<void> {
+  const { deployment, launcher } = prepared;
+  await using scope = new AsyncScope();
+  await buildDeployment(host, prepared);
+  if (launcher !== undefined) scope.use(await placeLauncher(host, launcher));
+  await pointNameTo(host, deployment.name, `${deployment.name}.${deployment.number}`);
 }
 
 /** Takes an install back, because of an error that came up in it or after it. Never fails: what it cannot do is told. */

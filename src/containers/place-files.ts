@@ -63,11 +63,11 @@ async function placeOne(target: string, from: Source): Promise<void> {
       }
     }
     await link(temporary, target); // link, not rename: it refuses where something stands
+    await unlink(temporary); // or nobody would ever remove it
   } catch (error) {
+    await unlink(temporary).catch(() => undefined); // missing if its creation failed; the first error counts
     if (isErrno(error, 'EEXIST')) throw existsAlready(from.file.path);
     throw error;
-  } finally {
-    await unlink(temporary).catch(() => undefined); // missing if its creation failed; the first error counts
   }
 }
 
