@@ -41,8 +41,11 @@ import type { Report, Violation } from './violation.js';
 export interface InvariantOptions {
   /** `recovered`: nothing of an interrupted change may be left. */
   readonly moment: 'interrupted' | 'recovered';
-  /** The states of the whole tree before and after the change; without them only what a tree says of itself is checked. */
-  readonly between?: readonly [old: TreeState, now: TreeState];
+  /**
+   * The states of the whole tree that a change leads between: before, after, and taken back where that differs. Without
+   * them only what a tree says of itself is checked.
+   */
+  readonly between?: readonly TreeState[];
   /** Texts that no file may hold. */
   readonly secrets?: readonly string[];
 }
@@ -101,8 +104,7 @@ async function checkReaders(host: Host, report: Report): Promise<void> {
 
 /** I2, I3 and I7 against what an undisturbed run made. */
 function checkBetween(state: TreeState, options: InvariantOptions, report: Report): void {
-  const [old, now] = options.between ?? [new Map<string, string>(), new Map<string, string>()];
-  const known = [old, now].map((side) => stateWithout(side, [STORE]));
+  const known = (options.between ?? []).map((side) => stateWithout(side, [STORE]));
   const rest = stateWithout(state, [STORE]);
   if (options.moment === 'recovered') {
     const differences = known.map((side) => compareStates(side, rest));
@@ -113,11 +115,15 @@ function checkBetween(state: TreeState, options: InvariantOptions, report: Repor
     return;
   }
   for (const [path, line] of rest) {
-    if (known.some((side) => side.get(path) === line) || isInTheMaking(path)) continue;
+    if (known.some((side) => isSame(side.get(path), line)) || isInTheMaking(path)) continue;
+    // A folder of systemd-tmpfiles gets its mode a moment after its name.
+    if (line.startsWith('folder ') && known.some((side) => side.get(path)?.startsWith('folder ')))
+      continue;
     report(path.startsWith('var/lib/berth/') ? 'I4' : 'I7', `+ /${path}: ${line}`);
   }
   for (const path of known[0]?.keys() ?? []) {
-    if (!rest.has(path) && known[1]?.has(path) === true) report('I7', `- /${path} is gone`);
+    if (!rest.has(path) && known.every((side) => side.has(path)))
+      report('I7', `- /${path} is gone`);
   }
   for (const name of deploymentLinks(rest)) {
     const target = /to (\S+)/.exec(rest.get(name) ?? '')?.[1] ?? '';
@@ -130,6 +136,11 @@ function checkBetween(state: TreeState, options: InvariantOptions, report: Repor
     if (differences.length > 0 && differences.every((lines) => lines.length > 0))
       report('I2', `${name} is a mix:\n  ${differences[0]?.slice(0, 20).join('\n  ') ?? ''}`);
   }
+}
+
+/** While a file is put in place, it has its temporary name, too. */
+function isSame(known: string | undefined, line: string): boolean {
+  return known?.replace(/ links \d+/, '') === line.replace(/ links \d+/, '');
 }
 
 function deploymentLinks(state: TreeState): readonly string[] {

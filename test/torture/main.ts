@@ -1,22 +1,31 @@
-import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 
 import { TempDir } from '../support/temp-dir.js';
-import { sweepKills, type SweepResult } from './kill-sweep.js';
-import { LARGE, torturedVerbs } from './verbs.js';
+import { sweepFaults } from './fault-sweep.js';
+import { sweepKills } from './kill-sweep.js';
+import { seededRandom } from './seeded-random.js';
+import { LARGE, torturedVerbs, type TorturedVerb } from './verbs.js';
 
 // The long form of the torture: `npm run torture -- --help`.
 
-const HELP = `npm run torture -- [--verb VERB]… [--points N]
+const HELP = `npm run torture -- [--only PART]… [--verb VERB]… [--points N] [--faults N] [--seed N]
 
-  --verb VERB    only this one (install, uninstall, pull); may be repeated
+Runs berth on trees of \`--root\`, disturbs it in every way, and checks what is left.
+
+  --only PART    kills, faults; all of them unless given
+  --verb VERB    only verbs that begin so (install, uninstall, pull, recover, …)
   --points N     kill points a verb at most; all of them unless given
+  --faults N     injected errors a verb at most; 300 unless given
+  --seed N       for what is chosen at random
 `;
 
 const { values: options } = parseArgs({
   options: {
+    only: { type: 'string', multiple: true },
     verb: { type: 'string', multiple: true },
     points: { type: 'string', default: String(Number.MAX_SAFE_INTEGER) },
+    faults: { type: 'string', default: '300' },
+    seed: { type: 'string', default: String(Date.now() % 1_000_000) },
     help: { type: 'boolean', default: false },
   },
 });
@@ -25,36 +34,79 @@ function say(text: string): void {
   process.stderr.write(`${text}\n`);
 }
 
-async function sweepAll(): Promise<readonly SweepResult[]> {
-  const results: SweepResult[] = [];
-  using folder = new TempDir();
-  for (const verb of torturedVerbs(folder.path, LARGE)) {
-    if (options.verb !== undefined && !options.verb.includes(verb.name)) continue;
-    const started = performance.now();
+function print(...cells: readonly (string | number)[]): void {
+  const [first = '', ...rest] = cells.map(String);
+  const padded = rest.map((cell) => cell.padStart(11)).join('');
+  process.stdout.write(`${first.padEnd(28)}${padded}\n`);
+}
+
+const isWanted = (part: string): boolean => options.only?.includes(part) ?? true;
+
+function chosenVerbs(folder: string): readonly TorturedVerb[] {
+  return torturedVerbs(folder, LARGE).filter(
+    ({ name }) => options.verb?.some((wanted) => name.startsWith(wanted)) ?? true,
+  );
+}
+
+/** Runs `body` for each verb in a folder of its own, and tells how long that took. */
+async function forEachVerb<T>(
+  what: string,
+  body: (verb: TorturedVerb, folder: string) => Promise<T>,
+): Promise<readonly T[]> {
+  using images = new TempDir();
+  const results: T[] = [];
+  for (const verb of chosenVerbs(images.path)) {
     using place = new TempDir();
-    const result = await sweepKills(verb, {
-      folder: join(place.path),
-      limit: Number(options.points),
-      onPoint: (point, violations) => {
-        for (const violation of violations) say(violation);
-        if (point.number % 50 === 0) say(`${verb.name}: at ${point.number}`);
-      },
-    });
-    const seconds = ((performance.now() - started) / 1000).toFixed(0);
-    say(`${verb.name}: ${result.points} of ${result.calls} points in ${seconds} s`);
-    results.push(result);
+    const started = performance.now();
+    results.push(await body(verb, place.path));
+    say(`${what} of ${verb.name}: ${((performance.now() - started) / 1000).toFixed(0)} s`);
   }
   return results;
 }
 
+function report(violations: readonly string[]): void {
+  for (const violation of violations) say(violation);
+}
+
+async function kills(): Promise<number> {
+  const results = await forEachVerb('kills', (verb, folder) =>
+    sweepKills(verb, {
+      folder,
+      limit: Number(options.points),
+      onPoint: (_, violations) => {
+        report(violations);
+      },
+    }),
+  );
+  print('kill -9 at a system call', 'calls', 'points', 'missed', 'violations');
+  for (const { verb, calls, points, missed, violations } of results)
+    print(`  ${verb}`, calls, points, missed, violations.length);
+  return results.reduce((sum, { missed, violations }) => sum + missed + violations.length, 0);
+}
+
+async function faults(): Promise<number> {
+  const random = seededRandom(Number(options.seed));
+  const results = await forEachVerb('faults', (verb, folder) =>
+    sweepFaults(verb, {
+      folder,
+      limit: Number(options.faults),
+      random,
+      onFault: (_, violations) => {
+        report(violations);
+      },
+    }),
+  );
+  print('a system call that fails', 'calls', 'faults', 'tolerated', 'missed', 'violations');
+  for (const { verb, calls, faults: done, tolerated, missed, violations } of results)
+    print(`  ${verb}`, calls, done, tolerated, missed, violations.length);
+  return results.reduce((sum, { violations }) => sum + violations.length, 0);
+}
+
 if (options.help) process.stdout.write(HELP);
 else {
-  const results = await sweepAll();
-  process.stdout.write('verb       calls  points  missed  violations\n');
-  for (const { verb, calls, points, missed, violations } of results) {
-    const cells = [calls, points, missed, violations.length].map((n) => String(n).padStart(7));
-    process.stdout.write(`${verb.padEnd(9)}${cells.join(' ')}\n`);
-  }
-  if (results.some(({ missed, violations }) => missed + violations.length > 0))
-    process.exitCode = 1;
+  say(`seed ${options.seed}`);
+  let wrong = 0;
+  if (isWanted('kills')) wrong += await kills();
+  if (isWanted('faults')) wrong += await faults();
+  if (wrong > 0) process.exitCode = 1;
 }

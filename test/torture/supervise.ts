@@ -19,6 +19,8 @@ export interface Supervision {
   readonly reads?: boolean;
   /** Kills the whole tree of processes on entry to the call of this number, counted from 1. */
   readonly killAt?: number;
+  /** Kills it on entry to the first call of that name about a place with that text in its path. */
+  readonly killAtPlace?: { readonly call: string; readonly place: string };
   /** Makes calls fail without being carried out. */
   readonly fail?: { readonly from: number; readonly to: number; readonly errno: string };
 }
@@ -69,7 +71,7 @@ export async function supervise(
 }
 
 function switches(supervision: Supervision): readonly string[] {
-  const { fail, killAt, calls } = supervision;
+  const { fail, killAt, killAtPlace, calls } = supervision;
   return [
     ...supervision.roots.flatMap((root) => ['--root', root]),
     ...(supervision.exceptions ?? []).flatMap((folder) => ['--except', folder]),
@@ -77,6 +79,9 @@ function switches(supervision: Supervision): readonly string[] {
     ...(supervision.reads === true ? ['--reads'] : []),
     ...(calls === undefined ? [] : ['--calls', calls.join(',')]),
     ...(killAt === undefined ? [] : ['--kill', String(killAt)]),
+    ...(killAtPlace === undefined
+      ? []
+      : ['--kill-call', killAtPlace.call, '--kill-place', killAtPlace.place]),
     ...(fail === undefined
       ? []
       : ['--fail', `${fail.from}-${Number.isFinite(fail.to) ? fail.to : 0}=${fail.errno}`]),

@@ -3,9 +3,9 @@ import { join } from 'node:path';
 
 import type { Host } from '../../src/containers/host.js';
 import { pullImage } from '../../src/containers/fetch-image.js';
+import { recoverAll } from '../../src/containers/recover-all.js';
 import { uninstall } from '../../src/containers/uninstall.js';
 import { OperationalError } from '../../src/errors/operational-error.js';
-import { pathsInFolder } from '../support/host-tree-paths.js';
 import { addSmallImage } from './small-image.js';
 import { installOn } from './tree-host.js';
 
@@ -14,12 +14,24 @@ export interface TorturedVerb {
   readonly name: string;
   /** Brings a tree that has the folders of every system to where the command starts. */
   prepare(host: Host): Promise<void>;
+  /** A command that is killed before the one in question starts: what it leaves is the start. */
+  readonly broken?: BrokenStart;
+  /** Whether a failure leaves everything as it was; what removes goes on with the next command instead. */
+  readonly takesBack: boolean;
   /** The command line, after `berth --root ROOT`. */
   readonly argv: readonly string[];
   /** The same in this process; that everything is done already is success. */
   again(host: Host): Promise<unknown>;
   /** Takes back what the command does, whether it was done or not. */
   opposite(host: Host): Promise<unknown>;
+}
+
+/** A command that is killed, and where: at the first of these calls whose place fits. */
+export interface BrokenStart {
+  readonly argv: readonly string[];
+  readonly call: string;
+  /** Part of the path of what the call is about. */
+  readonly place: string;
 }
 
 /** How large the images are: more files are more calls. */
@@ -46,6 +58,7 @@ export function torturedVerbs(folder: string, size: VerbSize): readonly Tortured
   const install: TorturedVerb = {
     name: 'install',
     prepare: () => Promise.resolve(),
+    takesBack: true,
     argv: ['install', '--name', NAME, reference],
     again: (host) => installOn(host, wanted),
     opposite: gone,
@@ -55,6 +68,7 @@ export function torturedVerbs(folder: string, size: VerbSize): readonly Tortured
     prepare: async (host) => {
       await installOn(host, wanted);
     },
+    takesBack: false,
     argv: ['uninstall', '--purge', NAME],
     again: gone,
     opposite: (host) => installOn(host, wanted),
@@ -62,6 +76,7 @@ export function torturedVerbs(folder: string, size: VerbSize): readonly Tortured
   const pullVerb: TorturedVerb = {
     name: 'pull',
     prepare: () => Promise.resolve(),
+    takesBack: true,
     argv: ['pull', reference],
     again: (host) =>
       pullImage(host, { reference, platform: undefined, onProgress: () => undefined }),
@@ -72,17 +87,41 @@ export function torturedVerbs(folder: string, size: VerbSize): readonly Tortured
       await store.prune({ keep: new Set() });
     },
   };
-  return [install, uninstallVerb, pullVerb];
+  return [install, uninstallVerb, pullVerb, ...recoverVerbs({ install, uninstall: uninstallVerb })];
 }
 
-/** A tree as every system has it, brought to where a verb starts. */
-export async function prepareTree(
-  root: string,
-  verb: Pick<TorturedVerb, 'prepare'>,
-  onTree: (root: string, body: (host: Host) => Promise<void>) => Promise<void>,
-): Promise<void> {
-  pathsInFolder(root);
-  await onTree(root, (host) => verb.prepare(host));
+/** Double faults: `berth recover` after a kill at three moments that leave it different work, itself killed. */
+function recoverVerbs(verbs: {
+  readonly install: TorturedVerb;
+  readonly uninstall: TorturedVerb;
+}): readonly TorturedVerb[] {
+  const recover = {
+    takesBack: false,
+    argv: ['recover'],
+    again: recoverAll,
+    opposite: (host: Host): Promise<unknown> => verbs.install.opposite(host),
+  };
+  const { install, uninstall: undone } = verbs;
+  return [
+    {
+      ...recover,
+      name: 'recover (finish install)',
+      prepare: (host) => install.prepare(host),
+      broken: { argv: install.argv, call: 'link', place: '/etc/' },
+    },
+    {
+      ...recover,
+      name: 'recover (undo install)',
+      prepare: (host) => install.prepare(host),
+      broken: { argv: install.argv, call: 'rename', place: '/.new-small.0' },
+    },
+    {
+      ...recover,
+      name: 'recover (finish uninstall)',
+      prepare: (host) => undone.prepare(host),
+      broken: { argv: undone.argv, call: 'unlink', place: '/etc/' },
+    },
+  ];
 }
 
 async function unlessMissing(done: Promise<unknown>): Promise<void> {

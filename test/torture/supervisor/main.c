@@ -101,7 +101,9 @@ static void at_call(pid_t thread, const struct options *options) {
   if (kind == NULL || !describe_places(&call, kind, options, places, sizeof places)) return;
   counted++;
   fprintf(log_file, "%ld\t%s\t%s\n", counted, kind->name, places);
-  if (counted == options->kill_at) {
+  bool found = options->kill_call != NULL && strcmp(kind->name, options->kill_call) == 0 &&
+               strstr(places, options->kill_place) != NULL;
+  if (counted == options->kill_at || found) {
     fired = "killed";
     kill_all();
   } else if (counted >= options->fail_from && counted <= options->fail_to) {
@@ -201,6 +203,8 @@ static struct options parse(char **arguments) {
     else if (strcmp(option, "--except") == 0) add_prefix(options.exceptions, *++next);
     else if (strcmp(option, "--log") == 0) options.log = *++next;
     else if (strcmp(option, "--kill") == 0) options.kill_at = atol(*++next);
+    else if (strcmp(option, "--kill-call") == 0) options.kill_call = *++next;
+    else if (strcmp(option, "--kill-place") == 0) options.kill_place = *++next;
     else if (strcmp(option, "--pause") == 0) options.pause_at = atol(*++next);
     else if (strcmp(option, "--fail") == 0) parse_failure(&options, *++next);
     else if (strcmp(option, "--calls") == 0) {
@@ -210,6 +214,7 @@ static struct options parse(char **arguments) {
     } else die(option);
   }
   if (*next == NULL || next[1] == NULL || options.log == NULL) die("--log FILE … -- COMMAND");
+  if (options.kill_call != NULL && options.kill_place == NULL) options.kill_place = "";
   options.command = next + 1;
   return options;
 }

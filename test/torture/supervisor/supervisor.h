@@ -3,7 +3,7 @@
  * of them, makes it fail, or holds it until told to go on.
  *
  *   supervisor [--root DIR]… [--except DIR]… [--bus] [--calls NAME,NAME…] [--reads] --log FILE
- *              [--kill N | --fail N[-M]=ERRNO | --pause N] -- COMMAND ARGUMENT…
+ *              [--kill N | --kill-call NAME --kill-place TEXT | --fail N[-M]=ERRNO | --pause N] -- COMMAND ARGUMENT…
  *
  * strace counts for each thread; a seccomp filter stops the traced calls only, so that a whole run costs little more than an
  * untraced one. */
@@ -23,6 +23,7 @@ struct options {
   const char *calls; /* ",a,b,": the only names that count; NULL: all */
   const char *log;
   long kill_at;
+  const char *kill_call, *kill_place; /* the first call of that name with that text in its places */
   long fail_from, fail_to, fail_errno;
   long pause_at;
   char **command;

@@ -1,0 +1,184 @@
+import { renameSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+import { recoverAll } from '../../src/containers/recover-all.js';
+import type { Host } from '../../src/containers/host.js';
+import { pathsInFolder } from '../support/host-tree-paths.js';
+import { runOk } from '../support/run-command.js';
+import { checkInvariants, STORE } from './check-invariants.js';
+import { phaseOf } from './kill-points.js';
+import { supervise, type Supervised, type SupervisedCall, type Supervision } from './supervise.js';
+import { onTree } from './tree-host.js';
+import {
+  compareStates,
+  readTreeState,
+  stateBelow,
+  stateWithout,
+  type TreeState,
+} from './tree-state.js';
+import type { TorturedVerb } from './verbs.js';
+import type { Violation } from './violation.js';
+
+/** The program that is tortured. */
+export const PROGRAM = fileURLToPath(new URL('../../src/main.js', import.meta.url));
+
+/**
+ * A tree that one command is run on again and again, each time from the same start: what the command leaves, disturbed in
+ * whatever way, is held against what it does undisturbed.
+ */
+export class Ground {
+  readonly verb: TorturedVerb;
+  readonly root: string;
+  readonly #start: string;
+  readonly #broken: string;
+  #old: TreeState = new Map();
+  #now: TreeState = new Map();
+  /** After the opposite of the finished command. */
+  #back: TreeState = new Map();
+
+  /** `folder` is the ground's own, and exists. */
+  constructor(verb: TorturedVerb, folder: string) {
+    this.verb = verb;
+    this.root = join(folder, 'root');
+    this.#start = join(folder, 'start');
+    this.#broken = join(folder, 'broken');
+  }
+
+  /** Makes the start, and gives the calls of a run that nothing disturbs. */
+  async prepare(options: { readonly reads?: boolean } = {}): Promise<readonly SupervisedCall[]> {
+    pathsInFolder(this.root);
+    await onTree(this.root, (host) => this.verb.prepare(host));
+    const { broken } = this.verb;
+    if (broken !== undefined) {
+      const run = await supervise(this.#argv(broken.argv), {
+        roots: [this.root],
+        killAtPlace: broken,
+      });
+      if (run.fired !== 'killed') throw new Error(`${this.verb.name}: the start was not broken`);
+    }
+    renameSync(this.root, this.#start);
+    const run = await this.run({ ...options });
+    if (run.status !== 0) throw new Error(`${this.verb.name} failed: ${run.stderr}`);
+    this.#now = readTreeState(this.root);
+    await onTree(this.root, (host) => this.verb.opposite(host));
+    await onTree(this.root, prune);
+    this.#back = readTreeState(this.root);
+    await this.#reset(this.#start);
+    this.#old = readTreeState(this.root);
+    return run.calls;
+  }
+
+  /** Runs the command from the start, under supervision. */
+  async run(supervision: Omit<Supervision, 'roots'>): Promise<Supervised> {
+    await this.#reset(this.#start);
+    return supervise(this.#argv(this.verb.argv), { roots: [this.root], ...supervision });
+  }
+
+  /** How the tree of the last run differs from before it, or from what a success leads to; the store aside. */
+  differencesFrom(side: 'old' | 'now'): readonly string[] {
+    const actual = stateWithout(readTreeState(this.root), [STORE]);
+    return nearest(side === 'old' ? [this.#old] : this.#ends(), (expected) =>
+      compareStates(stateWithout(expected, [STORE]), actual),
+    );
+  }
+
+  /** What a success may lead to. Recovery that cannot finish an install, for whatever reason, takes it back. */
+  #ends(): readonly TreeState[] {
+    return this.verb.broken === undefined ? [this.#now] : [this.#now, this.#back];
+  }
+
+  /**
+   * Looks at what the last run left: at once, after `berth recover`, after the same command again, and after the opposite
+   * one. The last three start from what was left, each from its own copy, so that none finds the work done by another.
+   */
+  async aftermath(where: string): Promise<readonly string[]> {
+    const found: string[] = [];
+    const between = [this.#old, ...this.#ends()];
+    const attempt = async (
+      when: string,
+      body: () => Promise<readonly Violation[]>,
+    ): Promise<void> => {
+      try {
+        for (const { id, what } of await body()) found.push(`${where}, ${when}: ${id} ${what}`);
+      } catch (error) {
+        const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
+        found.push(`${where}, ${when}: failed with ${text}`);
+      }
+    };
+    rmSync(this.#broken, { recursive: true, force: true });
+    await attempt('at once', () => checkInvariants(this.root, { moment: 'interrupted', between }));
+    renameSync(this.root, this.#broken);
+    await attempt('after recover', async () => {
+      await this.#fromBroken(recoverAll);
+      return checkInvariants(this.root, { moment: 'recovered', between });
+    });
+    await attempt('the same again', async () => {
+      await this.#fromBroken((host) => this.verb.again(host));
+      return [
+        ...(await checkInvariants(this.root, { moment: 'recovered', between })),
+        ...this.#settled('I8', this.#ends()),
+      ];
+    });
+    await attempt('the opposite', async () => {
+      await this.#fromBroken((host) => this.verb.opposite(host));
+      // What an interrupted pull left goes with the next one, or with pruning.
+      await onTree(this.root, prune);
+      return [
+        ...(await checkInvariants(this.root, { moment: 'recovered' })),
+        ...this.#settled('I9', [this.#back]),
+      ];
+    });
+    return found;
+  }
+
+  /**
+   * The whole tree has to be as expected. After the opposite command, the store may lack what only an undisturbed run would
+   * have fetched; that it is sound is I5.
+   */
+  #settled(id: string, ends: readonly TreeState[]): readonly Violation[] {
+    const actual = readTreeState(this.root);
+    const lines = [
+      ...nearest(ends, (expected) =>
+        id === 'I8'
+          ? compareStates(expected, actual)
+          : compareStates(stateWithout(expected, [STORE]), stateWithout(actual, [STORE])),
+      ),
+    ];
+    // A store that was killed in the making is none yet; who makes it first clears up.
+    const left = actual.has(`${STORE}/format`) ? stateBelow(actual, `${STORE}/tmp`).size - 1 : 0;
+    if (left > 0) lines.push(`+ ${left} in the store's tmp`);
+    return lines.length === 0 ? [] : [{ id, what: `\n  ${lines.slice(0, 20).join('\n  ')}` }];
+  }
+
+  async #fromBroken(body: (host: Host) => Promise<unknown>): Promise<void> {
+    await this.#reset(this.#broken);
+    await onTree(this.root, body);
+  }
+
+  async #reset(source: string): Promise<void> {
+    rmSync(this.root, { recursive: true, force: true });
+    await runOk(['cp', '--archive', source, this.root]);
+  }
+
+  #argv(command: readonly string[]): readonly string[] {
+    return [process.execPath, PROGRAM, '--root', this.root, ...command];
+  }
+}
+
+/** A call in words that are the same in each run. */
+export function describeCall(call: SupervisedCall, root: string): string {
+  return `${call.number} (${call.call} ${phaseOf(call, root)})`;
+}
+
+/** The fewest differences. */
+function nearest(
+  states: readonly TreeState[],
+  compare: (state: TreeState) => readonly string[],
+): readonly string[] {
+  return states.map(compare).reduce((a, b) => (b.length < a.length ? b : a));
+}
+
+async function prune(host: Host): Promise<void> {
+  await (await host.openStore()).prune({ keep: new Set() });
+}
