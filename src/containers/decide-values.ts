@@ -5,6 +5,7 @@ import type { DirectoryNode, TreeNode } from '../layer/tree.js';
 import { decodeByteString } from '../layer/tree.js';
 import { digestHex } from '../oci/digest.js';
 import { CAPABILITIES } from '../runtime/capabilities.js';
+import { CREDENTIALS_PATH } from '../runtime/host-directory.js';
 import type { ChosenRuntime } from './choose-runtime.js';
 import {
   findRenameVariables,
@@ -33,6 +34,8 @@ export interface DecideValuesRequest {
   readonly uuid: string;
   readonly setValues: ReadonlyMap<string, string>;
   readonly fileValues: ReadonlyMap<string, string>;
+  /** Secrets of the deployment before. */
+  readonly keptSecrets: ReadonlyMap<string, string>;
 }
 
 /**
@@ -47,6 +50,8 @@ export async function decideValues(
   const { effective } = request;
   const used = new Set([...effective.variables, ...findRenameVariables(effective.manifest)]);
   const input = inputOf(host, request);
+  // First all that is known to be needed, so that all that is wrong with it is said at once.
+  resolveValues({ ...input, used: [...used] });
   for (const name of await hostTemplateVariables(request, input)) used.add(name);
   return resolveValues({ ...input, used: [...used] });
 }
@@ -66,6 +71,8 @@ function inputOf(host: Host, request: DecideValuesRequest): Omit<ResolveValuesIn
     uuid,
     manifest: effective.manifest,
     fileValues: request.fileValues,
+    keptSecrets: request.keptSecrets,
+    credentialsPath: CREDENTIALS_PATH,
     setValues: request.setValues,
   };
 }

@@ -3,6 +3,7 @@ import { quote } from '../base/escape-text.js';
 import type { ImageConfig } from '../oci/image-config.js';
 import { findRenameVariables } from '../templates/render-text.js';
 import { FORCED_VARIABLES, OVERRIDABLE_VARIABLES } from '../templates/resolve-values.js';
+import type { VariableType } from '../templates/variable-declaration.js';
 import { findContainer } from './container-directory.js';
 import type { Deployment } from './deployment.js';
 import type { Host } from './host.js';
@@ -14,6 +15,11 @@ export interface ImageVariable {
   /** Undefined where a value has to be given. */
   readonly default: string | undefined;
   readonly description: string | undefined;
+  /** As it is declared; `string` where it is not. */
+  readonly type: VariableType;
+  readonly secret: boolean;
+  /** The only values allowed; empty where any is. */
+  readonly enum: readonly string[];
 }
 
 /** What an image says of itself. */
@@ -70,6 +76,9 @@ export async function getImageInfo(host: Host, nameOrImage: string): Promise<Ima
       name,
       default: manifest.defaultValues.get(name) ?? manifest.variables.get(name)?.default,
       description: manifest.variables.get(name)?.description,
+      type: manifest.variables.get(name)?.type ?? 'string',
+      secret: manifest.variables.get(name)?.secret ?? false,
+      enum: manifest.variables.get(name)?.enum ?? [],
     }));
   return {
     names: image.names,

@@ -15,6 +15,7 @@ import { describeInstall } from './describe-install.js';
 import { withNameLock } from './name-lock.js';
 import { assertPrivileged, assertRootFolder, preflightInstall } from './preflight.js';
 import { prepareDeployment, type PreparedDeployment } from './prepare-deployment.js';
+import { readSecrets, secretFile } from './secrets.js';
 import { runJob } from './unit-verbs.js';
 
 /** What to install and how. */
@@ -23,6 +24,8 @@ export interface InstallRequest extends ImageChoice {
   readonly name: string | undefined;
   readonly setValues: ReadonlyMap<string, string>;
   readonly fileValues: ReadonlyMap<string, string>;
+  /** Variables whose values stood on the command line, where every user could read them. */
+  readonly inlineValues?: ReadonlySet<string>;
   /** An existing root file system to use instead of a checkout. */
   readonly rootfs: string | undefined;
   /** `crun`, `runc` or a path; berth's own unless given. */
@@ -132,7 +135,9 @@ async function prepareAll(
     requirements: installed === undefined ? 'refuse' : 'keep',
   });
   if (installed !== undefined) {
-    if (!sameValues(installed, prepared.deployment)) throw taken(name, 'other values');
+    const secrets = await readSecrets(host.paths, installed);
+    if (!sameValues(installed, prepared.deployment) || !sameSecrets(secrets, prepared))
+      throw taken(name, 'other values');
     return {
       plan: await describeInstall(host, prepared, { request, fetched, action: 'nothing' }),
       steps: [],
@@ -150,6 +155,18 @@ function sameValues(installed: Deployment, wanted: Deployment): boolean {
     entries(installed.setValues) === entries(wanted.setValues) &&
     installed.runtime === wanted.runtime &&
     installed.rootfs === wanted.rootfs
+  );
+}
+
+function sameSecrets(
+  installed: ReadonlyMap<string, string>,
+  { deployment, contents }: PreparedDeployment,
+): boolean {
+  return (
+    deployment.secrets.length === installed.size &&
+    deployment.secrets.every(
+      (name) => contents.get(secretFile(name))?.content === installed.get(name),
+    )
   );
 }
 

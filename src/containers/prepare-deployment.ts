@@ -13,7 +13,7 @@ import { decideValues } from './decide-values.js';
 import type { FetchedImage } from './fetch-image.js';
 import { sha256Of } from './file-state.js';
 import type { Host } from './host.js';
-import { assertNoStartCycle, orderingsOf, type UnitToCome } from './find-start-cycle.js';
+import type { UnitToCome } from './find-start-cycle.js';
 import { readImageDependencies } from './image-dependencies.js';
 import { loadExports } from './load-exports.js';
 import { completeExports } from './effective-exports.js';
@@ -22,13 +22,9 @@ import { planHostFiles, plannedFolder, type PlannedHostFile } from './plan-host-
 import type { ChosenLauncher } from './place-launcher.js';
 import { renderContainer, type RenderedContainer } from './render-container.js';
 import { chooseRuntime } from './choose-runtime.js';
-import {
-  assertNothingMissing,
-  dependencyDirectives,
-  resolveDependencies,
-  type Neighbour,
-  type ResolvedDependencies,
-} from './resolve-dependencies.js';
+import { checkOrdering, resolveFor, type PlannedContainer } from './prepare-dependencies.js';
+import { dependencyDirectives } from './resolve-dependencies.js';
+import { readSecrets, secretDirectives, secretFile } from './secrets.js';
 import { describeStarters } from './started-by.js';
 import { findMissingParents } from './safe-parents.js';
 import { findPathsToCreate } from './tmpfiles-paths.js';
@@ -42,6 +38,10 @@ export interface PrepareRequest {
   readonly installed: Deployment | undefined;
   readonly setValues: ReadonlyMap<string, string>;
   readonly fileValues: ReadonlyMap<string, string>;
+  /** Variables whose values stood on the command line, where every user could read them. */
+  readonly inlineValues?: ReadonlySet<string>;
+  /** Secrets of the deployment before that are not kept. */
+  readonly unsetValues?: readonly string[];
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly rootfs: string | undefined;
   readonly runtime: string | undefined;
@@ -53,13 +53,6 @@ export interface PrepareRequest {
   readonly planned?: readonly PlannedContainer[];
   /** Whether a requirement that nobody fulfils is an error; it is, unless nothing is going to change. */
   readonly requirements?: 'refuse' | 'keep';
-}
-
-/** A container that the same command installs. */
-export interface PlannedContainer {
-  readonly neighbour: Neighbour;
-  /** Undefined where it has no service, or is prepared later. */
-  readonly ordering: UnitToCome | undefined;
 }
 
 /** A deployment in memory: everything that will be written, checked, and nothing written yet. */
@@ -117,8 +110,9 @@ export async function prepareDeployment(
     needed: service,
   });
   const uuid = installed?.values['UUID'] ?? randomUUID();
-  const { values, warnings } = await decideValues(host, {
+  const { values, secrets, warnings } = await decideValues(host, {
     ...request,
+    keptSecrets: await keptSecrets(host, request),
     exports,
     effective,
     chosen,
@@ -130,7 +124,7 @@ export async function prepareDeployment(
     hostFiles.files.map(({ deployed }) => [deployed.path, deployed.kind]),
   );
   const rendered = service
-    ? withDependencies(
+    ? withDirectives(
         await renderContainer(host, {
           ...request,
           effective,
@@ -140,7 +134,10 @@ export async function prepareDeployment(
           values,
           broughtKinds,
         }),
-        resolved,
+        [
+          ...dependencyDirectives(resolved),
+          ...secretDirectives(destdir, [...secrets.keys()].sort()),
+        ],
       )
     : undefined;
   const ordering = await checkOrdering(host, { request, rendered, resolved });
@@ -169,7 +166,9 @@ export async function prepareDeployment(
       values: Object.fromEntries(
         [...values].filter(([, value]) => !value.secret).map(([key, value]) => [key, value.text]),
       ),
-      setValues: Object.fromEntries([...request.fileValues, ...request.setValues]),
+      setValues: Object.fromEntries(
+        [...request.fileValues, ...request.setValues].filter(([key]) => !secrets.has(key)),
+      ),
       runtime: request.runtime ?? 'berth',
       storage: 'embedded',
       rootfs: request.rootfs ?? 'checkout',
@@ -194,10 +193,11 @@ export async function prepareDeployment(
       dependencies,
       health: DEFAULT_HEALTH_CHECK,
       labels: fetched.config.labels,
-      secrets: [...values].filter(([, value]) => value.secret).map(([key]) => key),
+      secrets: [...secrets.keys()].sort(),
       warnings: [
         ...effective.warnings,
         ...warnings,
+        ...[...secrets.keys()].filter((key) => request.inlineValues?.has(key)).map(warnOfInline),
         ...(rendered?.warnings ?? []),
         ...hostFiles.warnings,
       ],
@@ -206,7 +206,7 @@ export async function prepareDeployment(
     },
     tree: fetched.tree,
     mountPoints: request.rootfs === undefined ? (rendered?.mountPoints ?? []) : [],
-    contents: collectContents(name, { rendered, files: hostFiles.files }),
+    contents: collectContents(name, { rendered, files: hostFiles.files, secrets }),
     launcher: chosen.launcher,
     files,
     namespaces: rendered?.summary.namespaces ?? [],
@@ -225,55 +225,25 @@ export async function prepareDeployment(
   };
 }
 
-async function resolveFor(
+async function keptSecrets(
   host: Host,
-  from: {
-    readonly request: PrepareRequest;
-    readonly dependencies: Deployment['dependencies'];
-  },
-): Promise<ResolvedDependencies> {
-  const { request, dependencies } = from;
-  const resolved = await resolveDependencies(host, {
-    name: request.name,
-    dependencies,
-    planned: (request.planned ?? []).map(({ neighbour }) => neighbour),
-  });
-  if (request.requirements !== 'keep') assertNothingMissing(resolved);
-  return resolved;
+  { installed, unsetValues }: PrepareRequest,
+): Promise<ReadonlyMap<string, string>> {
+  if (installed === undefined) return new Map();
+  const secrets = new Map(await readSecrets(host.paths, installed));
+  for (const name of unsetValues ?? []) secrets.delete(name);
+  return secrets;
 }
 
-function withDependencies(
+function warnOfInline(variable: string): string {
+  return `${variable} is a secret, and on the command line every user of this host could read it; write --set ${variable}=@FILE`;
+}
+
+function withDirectives(
   rendered: RenderedContainer,
-  resolved: ResolvedDependencies,
+  directives: RenderedContainer['directives'],
 ): RenderedContainer {
-  return {
-    ...rendered,
-    directives: [...dependencyDirectives(resolved), ...rendered.directives],
-  };
-}
-
-/** Only where something is said of others: what an image's unit says by itself is between its author and systemd. */
-async function checkOrdering(
-  host: Host,
-  from: {
-    readonly request: PrepareRequest;
-    readonly rendered: RenderedContainer | undefined;
-    readonly resolved: ResolvedDependencies;
-  },
-): Promise<UnitToCome | undefined> {
-  const { request, rendered, resolved } = from;
-  if (rendered === undefined) return undefined;
-  const ordering = orderingsOf(`${request.name}.service`, {
-    document: parseUnit(rendered.unit),
-    resolved,
-    replaces: request.installed !== undefined,
-  });
-  const planned = (request.planned ?? []).flatMap(({ ordering: other }) => other ?? []);
-  const said = [...resolved.after, ...resolved.before, ...resolved.awaitedBy, ...planned];
-  if (said.length > 0 && request.requirements !== 'keep') {
-    await assertNoStartCycle(await host.openUnitManager(), [ordering, ...planned]);
-  }
-  return ordering;
+  return { ...rendered, directives: [...directives, ...rendered.directives] };
 }
 
 async function planExportedFiles(
@@ -388,10 +358,12 @@ function collectContents(
   from: {
     readonly rendered: RenderedContainer | undefined;
     readonly files: readonly PlannedHostFile[];
+    readonly secrets: ReadonlyMap<string, string>;
   },
 ): ReadonlyMap<string, PreparedContent> {
   const contents = new Map<string, PreparedContent>();
   const { rendered } = from;
+  for (const [variable, content] of from.secrets) contents.set(secretFile(variable), { content });
   if (rendered !== undefined) {
     contents.set('config.json', { content: rendered.config, mtimeMs: rendered.configMtimeMs });
     for (const { name: file, content } of rendered.runtimeFiles) contents.set(file, { content });

@@ -4,11 +4,8 @@ import type { Host } from './host.js';
 import type { InstallPlan } from './install-plan.js';
 import type { Requirements } from './install-requirements.js';
 import { preflightInstall } from './preflight.js';
-import {
-  prepareDeployment,
-  type PlannedContainer,
-  type PreparedDeployment,
-} from './prepare-deployment.js';
+import type { PlannedContainer } from './prepare-dependencies.js';
+import { prepareDeployment, type PreparedDeployment } from './prepare-deployment.js';
 
 /** What of a request to install holds for what the container requires, too; values and exceptions are its own. */
 export interface RequirementOptions {

@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path/posix';
 
 import { quote } from '../base/escape-text.js';
+import { OperationalError } from '../errors/operational-error.js';
 import type { ContainerName } from '../base/container-name.js';
 import { encodeByteString } from '../layer/tree.js';
 import { parseRuntimeConfig } from '../oci/parse-runtime-config.js';
@@ -95,6 +96,7 @@ export async function renderContainer(
     runtime: chosen.runtime,
     pidFile: chosen.pidFile,
   });
+  assertSecretsReach({ chosen, values, config, credentialsPath: launch.summary.credentialsPath });
   const tmpfiles = renderTmpfilesLines(host, { request, values, bindSources: launch.bindSources });
   return {
     unit,
@@ -123,6 +125,31 @@ export async function renderContainer(
       ...tmpfiles.warnings,
     ],
   };
+}
+
+/** @throws OperationalError RUNTIME_UNSUPPORTED if the container would not find its secrets, or not where it looks for them */
+function assertSecretsReach(from: {
+  readonly chosen: ChosenRuntime;
+  readonly values: Values;
+  readonly config: string;
+  readonly credentialsPath: string | undefined;
+}): void {
+  const { chosen, values, config, credentialsPath } = from;
+  const secrets = [...values].filter(([, value]) => value.secret);
+  if (secrets.length > 0 && chosen.launcher === undefined) {
+    throw new OperationalError(
+      'RUNTIME_UNSUPPORTED',
+      `${secrets.map(([name]) => name).join(', ')}: secrets reach containers of berth's own runtime only`,
+    );
+  }
+  if (credentialsPath !== undefined) return;
+  const unreachable = secrets.find(([, { text }]) => config.includes(text));
+  if (unreachable === undefined) return;
+  throw new OperationalError(
+    'RUNTIME_UNSUPPORTED',
+    `config.json names the path of the secret ${unreachable[0]}, which has none there: the container shares /run with the host`,
+    { hint: 'its program finds secrets in $CREDENTIALS_DIRECTORY' },
+  );
 }
 
 function renderTmpfilesLines(

@@ -133,6 +133,7 @@ export function compileLaunchPlan(
       seccomp: seccomp.summary,
       resources,
       sysctl: config.linux.sysctl,
+      credentialsPath: hostDirectory.credentialsPath,
     },
   };
 }

@@ -68,7 +68,8 @@ export function createForeignRuntime(runtime: string): ServiceRuntime {
         warnings,
         bindSources,
         mountPoints,
-        summary,
+        // It does not pass on what systemd gives.
+        summary: { ...summary, credentialsPath: undefined },
         files: [],
       };
     },

@@ -8,6 +8,9 @@ import type { Instruction } from './plan-format.js';
 /** Where a container finds what its service manager gives it; systemd's container interface has the same place. */
 export const HOST_DIRECTORY = '/run/host';
 
+/** Where its credentials are, unless it sees the host's /run. */
+export const CREDENTIALS_PATH = `${HOST_DIRECTORY}/credentials`;
+
 const NOTIFY_RELAY = 1;
 const NOTIFY_DIRECT = 2;
 const CREDENTIALS = 4;
@@ -30,6 +33,8 @@ export function compileHostDirectory(
   readonly instructions: readonly Instruction[];
   readonly mountPoints: readonly MountPoint[];
   readonly relay: boolean;
+  /** Undefined where the process gets none, or those of the host as they lie there. */
+  readonly credentialsPath: string | undefined;
 } {
   const { options, namespaces, mounts, user } = context;
   const ownPids = namespaces.has('pid');
@@ -43,13 +48,16 @@ export function compileHostDirectory(
     );
   }
   const relay = notify && ownPids;
-  if (!notify && !credentials) return { instructions: [], mountPoints: [], relay };
+  if (!notify && !credentials) {
+    return { instructions: [], mountPoints: [], relay, credentialsPath: undefined };
+  }
   if (mounts.sharesRun && !ownPids) {
     // The host's own paths are right there.
     return {
       instructions: [['HOST_DIRECTORY', HOST_DIRECTORY, PASS, 0, 0]],
       mountPoints: [],
       relay,
+      credentialsPath: undefined,
     };
   }
   const flags =
@@ -58,6 +66,7 @@ export function compileHostDirectory(
     instructions: [['HOST_DIRECTORY', HOST_DIRECTORY, flags, uid ?? 0, gid ?? 0]],
     mountPoints: mounts.mountPoint(HOST_DIRECTORY, 'directory'),
     relay,
+    credentialsPath: credentials ? CREDENTIALS_PATH : undefined,
   };
 }
 

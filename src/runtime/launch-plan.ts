@@ -104,4 +104,6 @@ export interface LaunchSummary {
   readonly seccomp: 'none' | { readonly defaultAction: string; readonly rules: number };
   readonly resources: readonly UnitDirective[];
   readonly sysctl: Readonly<Record<string, string>>;
+  /** Folder in which the process finds credentials of its unit; undefined where that is only known when it runs. */
+  readonly credentialsPath: string | undefined;
 }

@@ -78,14 +78,23 @@ export function parseExportsManifest(source: string | Uint8Array): ExportsManife
 
 function fromObject(object: JsonObject): ExportsManifest {
   const reader = new ManifestReader(object, '');
+  const variables = parseVariables(reader);
+  const defaultValues = readDefaults(reader);
+  for (const name of defaultValues.keys()) {
+    if (variables.get(name)?.secret === true)
+      reader.fail(
+        'defaultValues',
+        `${name} is a secret and has no default: whoever has the image would have it`,
+      );
+  }
   return {
     version: readVersion(reader),
-    defaultValues: readDefaults(reader),
+    defaultValues,
     renameFiles: reader.stringMap('renameFiles'),
     installedFilesTemplate: reader.stringList('installedFilesTemplate'),
     noContainerService: reader.boolean('noContainerService', false),
     useLinks: reader.boolean('useLinks', true),
-    variables: parseVariables(reader),
+    variables,
     provides: dependencyNames(reader, 'provides'),
     ...readRequirements(reader),
     after: dependencyNames(reader, 'after'),

@@ -6,7 +6,7 @@ import { JsonScanner } from './json-scanner.js';
 import { readFragment } from './json-fragment.js';
 import type { Template, TemplatePart } from './template.js';
 import type { Values } from './values.js';
-import { valueError } from './variable-declaration.js';
+import { refuseSecret, valueError } from './variable-declaration.js';
 
 /** A rendered `config.json`. */
 export interface RenderedConfig {
@@ -94,6 +94,7 @@ function place(
     );
   }
   const { text, typed } = part.value;
+  if (!scanner.inString && part.form !== 'json') refuseSecret(templateName, part);
   if (scanner.inString) {
     if (part.form === 'json') {
       throw new OperationalError(

@@ -4,7 +4,7 @@ import type { ExportsManifest } from './exports-manifest.js';
 import { parseStringTemplate } from './string-template.js';
 import type { Template } from './template.js';
 import type { Values } from './values.js';
-import { valueError } from './variable-declaration.js';
+import { refuseSecret, valueError } from './variable-declaration.js';
 
 /**
  * Renders a host file (`installedFilesTemplate`). Its format is unknown, so the rule is the one that holds for all of
@@ -17,6 +17,7 @@ export function renderHostFile(template: Template, values: Values): string {
     .expand(values)
     .map((part) => {
       if (part.kind === 'text') return part.text;
+      refuseSecret(template.name, part);
       if (/[\u0000-\u0008\u000a-\u001f\u007f-\u009f\u2028\u2029]/.test(part.value.text)) {
         throw valueError(
           part.name,

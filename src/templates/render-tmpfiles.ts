@@ -2,7 +2,7 @@ import { OperationalError } from '../errors/operational-error.js';
 import { quoteTmpfilesField } from './quote-tmpfiles-field.js';
 import type { Template, TemplatePart } from './template.js';
 import type { Values } from './values.js';
-import { valueError } from './variable-declaration.js';
+import { refuseSecret, valueError } from './variable-declaration.js';
 
 /** Type, path, mode, user, group, age; what follows is the argument (tmpfiles.d(5)). */
 const FIELDS_BEFORE_ARGUMENT = 6;
@@ -43,6 +43,7 @@ function encode(
   fields: FieldCounter,
   part: Extract<TemplatePart, { kind: 'value' }>,
 ): string {
+  refuseSecret(templateName, part);
   const { text } = part.value;
   if (text === '') return '';
   if (/[\u0000-\u001f\u007f-\u009f]/.test(text)) {

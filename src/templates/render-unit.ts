@@ -4,7 +4,7 @@ import { encodeUnitValue } from './encode-unit-value.js';
 import type { Template } from './template.js';
 import { UnitScanner } from './unit-scanner.js';
 import type { Values } from './values.js';
-import { valueError } from './variable-declaration.js';
+import { refuseSecret, valueError } from './variable-declaration.js';
 
 /** systemd stops reading a line at 1 MiB (LONG_LINE_MAX); a whole unit of that size is no unit. */
 const MAX_UNIT_LENGTH = 1_048_576;
@@ -45,6 +45,7 @@ export function renderUnit(template: Template, values: Values): string {
       skeleton += part.text;
       lastValue = undefined;
     } else {
+      refuseSecret(template.name, part);
       const encoded = encodeUnitValue(template.name, scanner.place, part);
       if (encoded === '') continue;
       scanner.feed(encoded);

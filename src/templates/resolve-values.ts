@@ -67,6 +67,10 @@ export interface ResolveValuesInput {
   readonly fileValues: ReadonlyMap<string, string>;
   /** From `--set`; they win. */
   readonly setValues: ReadonlyMap<string, string>;
+  /** Secrets that were given before and are kept unless they are given again. */
+  readonly keptSecrets?: ReadonlyMap<string, string>;
+  /** Folder in which the container finds its secrets. */
+  readonly credentialsPath: string;
   /** Variables of all templates in use. */
   readonly used: readonly string[];
 }
@@ -74,16 +78,20 @@ export interface ResolveValuesInput {
 /** What {@link resolveValues} gives. */
 export interface ResolvedValues {
   readonly values: Values;
+  /** What the secrets are, by name; they are nowhere else. */
+  readonly secrets: ReadonlyMap<string, string>;
   readonly warnings: readonly string[];
 }
 
 /**
- * Decides every variable. Who wins: berth's forced ones; `--set`; the values file; the host's defaults; the image's.
+ * Decides every variable. Who wins: berth's forced ones; `--set`; the values file; the host's defaults; the image's. The
+ * value of a secret is the path of its credential.
  *
- * @throws {@link OperationalError} VARIABLE_MISSING naming all that have no value at once; VALUE_INVALID if one is not
- *   allowed or tries to set what berth decides
+ * @throws {@link OperationalError} VARIABLE_MISSING naming all that have no value; VALUE_INVALID naming, at once, these and
+ *   all that are not allowed or try to set what berth decides
  */
 export function resolveValues(input: ResolveValuesInput): ResolvedValues {
+  refuseSecretBasics(input.manifest);
   const chosen = new Map<string, { text: string; source: ResolvedValue['source'] }>();
   const put = (
     source: ResolvedValue['source'],
@@ -96,17 +104,33 @@ export function resolveValues(input: ResolveValuesInput): ResolvedValues {
   }
   put('default', input.manifest.defaultValues);
   const given = new Map([...input.fileValues, ...input.setValues]);
-  refuseForced(given);
   put('host', hostDefaults(input, given));
+  for (const [name, text] of input.keptSecrets ?? []) {
+    if (input.manifest.variables.get(name)?.secret === true) put('file', [[name, text]]);
+  }
   put('file', input.fileValues);
   put('set', input.setValues);
   put('forced', forcedValues(input));
-  refuseMissing(input, chosen);
+  const missing = findMissing(input, chosen);
+  const forced = FORCED_VARIABLES.filter((name) => given.has(name));
+  const wrong = findWrong(input.manifest, chosen);
+  if (missing.length + forced.length + wrong.size > 0) throw problemsOf({ missing, forced, wrong });
   const values = new Map<string, ResolvedValue>();
+  const secrets = new Map<string, string>();
   for (const [name, { text, source }] of chosen) {
-    values.set(name, checkValue(input.manifest, { name, text, source }));
+    const declaration = input.manifest.variables.get(name);
+    const secret = declaration?.secret ?? false;
+    const path = `${input.credentialsPath}/${name}`;
+    if (secret) secrets.set(name, text);
+    values.set(name, {
+      text: secret ? path : text,
+      typed: secret ? path : typeValue(declaration, text),
+      source,
+      secret,
+      isUnitSyntax: source === 'forced' && name.startsWith('EXEC_'),
+    });
   }
-  return { values, warnings: findUnused(input) };
+  return { values, secrets, warnings: [...findUnused(input), ...findDroppedSecrets(input)] };
 }
 
 /**
@@ -127,20 +151,6 @@ export function parseSetArguments(args: readonly string[]): ReadonlyMap<string, 
     values.set(name, arg.slice(equals + 1));
   }
   return values;
-}
-
-function refuseForced(given: ReadonlyMap<string, string>): void {
-  const forced = FORCED_VARIABLES.filter((name) => given.has(name));
-  if (forced.length === 0) return;
-  throw new OperationalError(
-    'VALUE_INVALID',
-    `${forced.join(', ')} cannot be set: berth decides it`,
-    {
-      hint: forced.includes('NAME')
-        ? 'the name of the container is chosen with --name NAME'
-        : undefined,
-    },
-  );
 }
 
 /** As the forerunner had them: these come before the image's defaults; UUID's default may be the image's. */
@@ -178,42 +188,93 @@ function forcedValues(input: ResolveValuesInput): readonly (readonly [string, st
   ];
 }
 
-function refuseMissing(input: ResolveValuesInput, chosen: ReadonlyMap<string, unknown>): void {
-  const required = [...input.manifest.variables]
-    .filter(([, declaration]) => declaration.required)
-    .map(([name]) => name);
-  const missing = [...new Set([...input.used, ...required])].filter((name) => !chosen.has(name));
-  if (missing.length === 0) return;
+/** What units and paths are made of cannot be hidden. */
+function refuseSecretBasics(manifest: ExportsManifest): void {
+  const name = [...FORCED_VARIABLES, ...OVERRIDABLE_VARIABLES].find(
+    (basic) => manifest.variables.get(basic)?.secret === true,
+  );
+  if (name === undefined) return;
   throw new OperationalError(
-    'VARIABLE_MISSING',
-    missing.length === 1
-      ? `no value for variable ${missing.join()}`
-      : `no values for variables ${missing.join(', ')}`,
-    { hint: `add ${missing.map((name) => `--set ${name}=VALUE`).join(' ')}` },
+    'EXPORTS_INVALID',
+    `/exports/manifest.json is not valid: variables.${name}.secret: ${name} cannot be a secret`,
   );
 }
 
-/** The one choke point that every value passes, wherever it came from (image, file, command line, host). */
-function checkValue(
+function findMissing(
+  input: ResolveValuesInput,
+  chosen: ReadonlyMap<string, unknown>,
+): readonly string[] {
+  const required = [...input.manifest.variables]
+    .filter(([, declaration]) => declaration.required)
+    .map(([name]) => name);
+  return [...new Set([...input.used, ...required])].filter((name) => !chosen.has(name));
+}
+
+/** The one choke point that every value passes, wherever it came from (image, file, command line, host): why which is wrong. */
+function findWrong(
   manifest: ExportsManifest,
-  chosen: { name: string; text: string; source: ResolvedValue['source'] },
-): ResolvedValue {
-  const { name, text, source } = chosen;
-  if (text.includes('\0')) throw valueError(name, 'it has a NUL character');
-  if (/\p{Surrogate}/u.test(text)) throw valueError(name, 'it is not Unicode text');
-  if (text.length > MAX_VALUE_LENGTH) {
-    throw valueError(name, `it is longer than ${MAX_VALUE_LENGTH} characters`);
+  chosen: ReadonlyMap<string, { readonly text: string }>,
+): ReadonlyMap<string, string> {
+  const wrong = new Map<string, string>();
+  for (const [name, { text }] of chosen) {
+    const declaration = manifest.variables.get(name);
+    const problem =
+      findTextProblem(text) ??
+      (declaration === undefined ? undefined : findValueProblem(declaration, text));
+    if (problem !== undefined) wrong.set(name, problem);
   }
-  const declaration = manifest.variables.get(name);
-  const problem = declaration === undefined ? undefined : findValueProblem(declaration, text);
-  if (problem !== undefined) throw valueError(name, problem);
-  return {
-    text,
-    typed: typeValue(declaration, text),
-    source,
-    secret: declaration?.secret ?? false,
-    isUnitSyntax: source === 'forced' && name.startsWith('EXEC_'),
-  };
+  return wrong;
+}
+
+function findTextProblem(text: string): string | undefined {
+  if (text.includes('\0')) return 'it has a NUL character';
+  if (/\p{Surrogate}/u.test(text)) return 'it is not Unicode text';
+  return text.length > MAX_VALUE_LENGTH
+    ? `it is longer than ${MAX_VALUE_LENGTH} characters`
+    : undefined;
+}
+
+/** One error for everything that is wrong with the values, so that it is put right at once. */
+function problemsOf(found: {
+  readonly missing: readonly string[];
+  readonly forced: readonly string[];
+  readonly wrong: ReadonlyMap<string, string>;
+}): OperationalError {
+  const { missing, forced, wrong } = found;
+  const hint =
+    missing.length > 0
+      ? `add ${missing.map((name) => `--set ${name}=VALUE`).join(' ')}`
+      : forced.includes('NAME')
+        ? 'the name of the container is chosen with --name NAME'
+        : undefined;
+  if (forced.length + wrong.size === 0) {
+    const words = missing.length === 1 ? 'no value for variable' : 'no values for variables';
+    return new OperationalError('VARIABLE_MISSING', `${words} ${missing.join(', ')}`, { hint });
+  }
+  if (missing.length + wrong.size === 0) {
+    const text = `${forced.join(', ')} cannot be set: berth decides it`;
+    return new OperationalError('VALUE_INVALID', text, { hint });
+  }
+  const [only] = wrong;
+  if (only !== undefined && missing.length + forced.length + wrong.size === 1) {
+    return valueError(...only);
+  }
+  const all = [
+    ...[...wrong].map(([name, problem]) => `${name}: ${problem}`),
+    ...forced.map((name) => `${name}: berth decides it`),
+    ...missing.map((name) => `${name}: no value`),
+  ];
+  return new OperationalError('VALUE_INVALID', `values cannot be used: ${all.join('; ')}`, {
+    hint,
+  });
+}
+
+/** A value that was kept as a secret does not become a text because the image changed its mind. */
+function findDroppedSecrets(input: ResolveValuesInput): readonly string[] {
+  return [...(input.keptSecrets ?? [])]
+    .map(([name]) => name)
+    .filter((name) => input.manifest.variables.get(name)?.secret !== true)
+    .map((name) => `${name} is no secret of this image any more, its value is not carried over`);
 }
 
 /** The kernel takes no longer argument or environment string (MAX_ARG_STRLEN). */

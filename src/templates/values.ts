@@ -9,7 +9,7 @@ export interface ResolvedValue {
   readonly typed: TypedValue;
   /** Who decided it: berth, the host's defaults, the image's manifest, the values file, `--set`. */
   readonly source: 'forced' | 'host' | 'default' | 'file' | 'set';
-  /** Whether it is to be masked where plans and records are shown. */
+  /** Whether it is a secret: `text` is then the path at which the container finds it, never what it is. */
   readonly secret: boolean;
   /** Whether the text is berth's own unit syntax (a command line with its quotes) and goes into a unit as it is. */
   readonly isUnitSyntax: boolean;

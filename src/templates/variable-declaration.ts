@@ -1,3 +1,5 @@
+import { runInNewContext } from 'node:vm';
+
 import { quote } from '../base/escape-text.js';
 import type { JsonValue } from '../base/strict-json.js';
 import { OperationalError } from '../errors/operational-error.js';
@@ -20,16 +22,15 @@ export interface VariableDeclaration {
   readonly pattern: RegExp | undefined;
   /** Whether it must be given even where no template in use has it. */
   readonly required: boolean;
+  /** Never written into a text, a record or a command line: the container gets it as a credential of its service. */
   readonly secret: boolean;
   readonly description: string | undefined;
 }
 
-/**
- * A pattern is run by our own engine on the user's own value, so the worst that a bad one does is to be slow; short
- * patterns on short values bound that.
- */
+/** A pattern that backtracks takes exponential time on a value that its author chose as the default, or the user did not. */
 const MAX_PATTERN_LENGTH = 200;
 const MAX_PATTERN_VALUE_LENGTH = 1024;
+const PATTERN_TIMEOUT_MS = 250;
 
 /** Reads the `variables` member. */
 export function parseVariables(manifest: ManifestReader): ReadonlyMap<string, VariableDeclaration> {
@@ -72,6 +73,9 @@ function parseDeclaration(name: string, reader: ManifestReader): VariableDeclara
     description: reader.string('description'),
   };
   if (declaration.default !== undefined) {
+    if (declaration.secret) {
+      reader.fail('default', 'a secret has none: whoever has the image would have it');
+    }
     const problem = findValueProblem(declaration, declaration.default);
     if (problem !== undefined) reader.fail('default', `cannot be the value of ${name}: ${problem}`);
   }
@@ -106,19 +110,38 @@ export function findValueProblem(
   declaration: VariableDeclaration,
   text: string,
 ): string | undefined {
-  const wrongType = findTypeProblem(declaration.type, text);
-  if (wrongType !== undefined) return wrongType;
+  const shown = declaration.secret ? 'something else' : quote(text);
+  const expected = findTypeProblem(declaration.type, text);
+  if (expected !== undefined) return `expected ${expected}, got ${shown}`;
   if (declaration.enum.length > 0 && !declaration.enum.includes(text)) {
-    return `expected one of ${declaration.enum.map(quote).join(', ')}, got ${quote(text)}`;
+    return `expected one of ${declaration.enum.map(quote).join(', ')}, got ${shown}`;
   }
   if (declaration.pattern !== undefined) {
     if (text.length > MAX_PATTERN_VALUE_LENGTH)
       return `longer than ${MAX_PATTERN_VALUE_LENGTH} characters`;
-    if (!declaration.pattern.test(text)) {
-      return `${quote(text)} does not match ${quote(declaration.pattern.source)}`;
+    const matches = matchInTime(declaration.pattern, text);
+    if (matches !== true) {
+      const what = declaration.secret ? 'it' : quote(text);
+      const how = matches === undefined ? 'cannot be matched in time with' : 'does not match';
+      return `${what} ${how} ${quote(declaration.pattern.source)}`;
     }
   }
   return undefined;
+}
+
+/** Undefined where it takes too long. */
+function matchInTime(pattern: RegExp, text: string): boolean | undefined {
+  try {
+    return runInNewContext(
+      'pattern.test(text)',
+      { pattern, text },
+      { timeout: PATTERN_TIMEOUT_MS },
+    ) as boolean;
+  } catch (error) {
+    // Made in the other context, it is no Error of ours.
+    if ((error as { readonly code?: unknown }).code !== 'ERR_SCRIPT_EXECUTION_TIMEOUT') throw error;
+    return undefined;
+  }
 }
 
 /**
@@ -140,24 +163,21 @@ export function typeValue(declaration: VariableDeclaration | undefined, text: st
   }
 }
 
+/** What was expected; undefined where the text is that. */
 function findTypeProblem(type: VariableType, text: string): string | undefined {
   switch (type) {
     case 'integer':
       return /^-?\d{1,16}$/.test(text) && Number.isSafeInteger(Number(text))
         ? undefined
-        : `expected a whole number, got ${quote(text)}`;
+        : 'a whole number';
     case 'number':
-      return /^-?\d{1,16}(?:\.\d{1,16})?$/.test(text)
-        ? undefined
-        : `expected a number, got ${quote(text)}`;
+      return /^-?\d{1,16}(?:\.\d{1,16})?$/.test(text) ? undefined : 'a number';
     case 'boolean':
-      return text === 'true' || text === 'false'
-        ? undefined
-        : `expected true or false, got ${quote(text)}`;
+      return text === 'true' || text === 'false' ? undefined : 'true or false';
     case 'path':
       return text.startsWith('/') && !text.split('/').includes('..')
         ? undefined
-        : `expected an absolute path without '..', got ${quote(text)}`;
+        : "an absolute path without '..'";
     case 'string':
     case 'list':
       return undefined;
@@ -167,4 +187,23 @@ function findTypeProblem(type: VariableType, text: string): string | undefined {
 /** The error for a value that its declaration does not allow. */
 export function valueError(name: string, problem: string): OperationalError {
   return new OperationalError('VALUE_INVALID', `value of ${name} cannot be used: ${problem}`);
+}
+
+/**
+ * Refuses a secret where its text would stand in a file.
+ *
+ * @throws {@link OperationalError} TEMPLATE_INVALID
+ */
+export function refuseSecret(
+  templateName: string,
+  part: { readonly name: string; readonly value: { readonly secret: boolean } },
+): void {
+  if (!part.value.secret) return;
+  throw new OperationalError(
+    'TEMPLATE_INVALID',
+    `${templateName} cannot be rendered: ${part.name} is a secret and may not stand in it`,
+    {
+      hint: `the container finds it at $CREDENTIALS_DIRECTORY/${part.name}; in a string of config.json ${part.name} stands for that path`,
+    },
+  );
 }

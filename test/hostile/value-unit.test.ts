@@ -201,6 +201,7 @@ test('P02 every way by which a value comes passes the same check', async () => {
       capabilities: [],
       uuid: 'u',
       manifest: parseExportsManifest('{}'),
+      credentialsPath: '/run/host/credentials',
       fileValues: new Map(),
       setValues: new Map([['V', '']]),
       used: [],

@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 
-import type { ImageInfo } from '../../containers/image-info.js';
+import type { ImageInfo, ImageVariable } from '../../containers/image-info.js';
 import type { CliContext } from '../context.js';
 import { defineCommand } from '../define-command.js';
 
@@ -50,22 +50,27 @@ function formatInfo(info: ImageInfo, escape: (text: string) => string): string {
   const given = info.variables.filter((variable) => variable.default !== undefined);
   if (missing.length > 0) {
     lines.push('Variables without a default (give them with --set):');
-    lines.push(
-      ...missing.map((variable) => `  ${variable.name}${describe(variable.description, escape)}`),
-    );
+    lines.push(...missing.map((variable) => `  ${variable.name}${describe(variable, escape)}`));
   }
   if (given.length > 0) {
     lines.push('Variables with a default:');
     lines.push(
       ...given.map(
         (variable) =>
-          `  ${variable.name}=${escape(variable.default ?? '')}${describe(variable.description, escape)}`,
+          `  ${variable.name}=${escape(variable.default ?? '')}${describe(variable, escape)}`,
       ),
     );
   }
   return `${lines.join('\n')}\n`;
 }
 
-function describe(description: string | undefined, escape: (text: string) => string): string {
-  return description === undefined ? '' : `  (${escape(description)})`;
+function describe(variable: ImageVariable, escape: (text: string) => string): string {
+  const { description, type, secret } = variable;
+  const notes = [
+    ...(secret ? ['secret'] : []),
+    ...(type === 'string' ? [] : [type]),
+    ...(variable.enum.length === 0 ? [] : [`one of ${variable.enum.map(escape).join(', ')}`]),
+    ...(description === undefined ? [] : [escape(description)]),
+  ];
+  return notes.length === 0 ? '' : `  (${notes.join('; ')})`;
 }

@@ -99,18 +99,14 @@ async function runInstall({ args, options, context }: CommandCall<InstallOptions
   const { printResult } = await import('../output/print.js');
   const { formatPlan } = await import('../output/format-plan.js');
   const { pullDisplay } = await import('../pull-display.js');
-  const { loadValuesFile } = await import('../../containers/values-file.js');
-  const { parseSetArguments } = await import('../../templates/resolve-values.js');
-  const setValues = parseSetArguments(options.set ?? []);
-  const fileValues =
-    options.values === undefined ? new Map<string, string>() : await loadValuesFile(options.values);
+  const { readValueOptions } = await import('../value-options.js');
+  const values = await readValueOptions(options);
   await withHost(context, options, async (host) => {
     using display = pullDisplay(context, options);
     const outcome = await install(host, {
       reference: args[0] ?? '',
       name: options.name,
-      setValues,
-      fileValues,
+      ...values,
       env: context.host.env,
       platform: options.platform,
       rootfs: options.rootfs === undefined ? undefined : resolve(options.rootfs),

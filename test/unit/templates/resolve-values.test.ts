@@ -24,6 +24,7 @@ function inputOf(changes: Partial<ResolveValuesInput>): ResolveValuesInput {
     capabilities: ['CAP_CHOWN', 'CAP_KILL'],
     uuid: '0000-1',
     manifest: parseExportsManifest('{}'),
+    credentialsPath: '/run/host/credentials',
     fileValues: new Map(),
     setValues: new Map(),
     used: [],
@@ -158,7 +159,8 @@ test('resolveValues() refuses to set what berth decides', async () => {
 
 const typed = parseExportsManifest(`{"variables":{
   "N":{"type":"integer"}, "B":{"type":"boolean"}, "P":{"type":"path"}, "L":{"type":"list","default":["a","b"]},
-  "E":{"enum":["x","y"]}, "R":{"pattern":"[a-z]+"}, "S":{"secret":true,"default":""}}}`);
+  "E":{"enum":["x","y"]}, "R":{"pattern":"[a-z]+"}, "S":{"secret":true,"enum":["open","sesame"]},
+  "Z":{"pattern":"(a+)+b"}}}`);
 
 each(
   'resolveValues() refuses a value that its declaration does not allow',
@@ -170,6 +172,7 @@ each(
     { name: 'a path with ..', set: 'P=/a/../b' },
     { name: 'not one of the enum', set: 'E=z' },
     { name: 'only a part that matches the pattern', set: 'R=abc1' },
+    { name: 'what takes for ever to match', set: `Z=${'a'.repeat(40)}` },
     { name: 'a NUL', set: 'S=a\0b' },
     { name: 'half a surrogate pair', set: 'S=\ud800' },
     { name: 'more than the kernel takes', set: `S=${'x'.repeat(131_072)}` },
@@ -182,14 +185,61 @@ each(
 );
 
 test('resolveValues() gives typed values', () => {
-  const setValues = parseSetArguments(['N=12', 'B=false', 'E=x']);
+  const setValues = parseSetArguments(['N=12', 'B=false', 'E=x', 'S=sesame']);
   const { values } = resolveValues(inputOf({ manifest: typed, setValues }));
   assert.deepEqual(
     ['N', 'B', 'L', 'E'].map((name) => values.get(name)?.typed),
     [12, false, ['a', 'b'], 'x'],
   );
-  assert.equal(values.get('S')?.secret, true);
 });
+
+test('resolveValues() gives the path of a secret as its value, and the secret apart', () => {
+  const setValues = parseSetArguments(['S=sesame']);
+  const keptSecrets = new Map([
+    ['S', 'open'],
+    ['N', '7'],
+  ]);
+  const resolved = resolveValues(inputOf({ manifest: typed, setValues, keptSecrets }));
+  assert.equal(resolved.values.get('S')?.secret, true);
+  assert.equal(resolved.values.get('S')?.text, '/run/host/credentials/S');
+  assert.deepEqual([...resolved.secrets], [['S', 'sesame']]);
+  assert.doesNotMatch(JSON.stringify([...resolved.values]), /sesame/);
+  assert.equal(resolved.values.get('N'), undefined, 'it was a secret and is a text now');
+  assert.match(resolved.warnings.join(), /N is no secret of this image any more/);
+  const kept = resolveValues(inputOf({ manifest: typed, keptSecrets }));
+  assert.deepEqual([...kept.secrets], [['S', 'open']]);
+});
+
+test('resolveValues() tells all that is wrong at once, and no secret', async () => {
+  const setValues = parseSetArguments(['N=x', 'B=yes', 'NAME=a', 'S=hunter2']);
+  const error = await assertFails('VALUE_INVALID', () =>
+    resolveValues(inputOf({ manifest: typed, setValues, used: ['MISSING'] })),
+  );
+  for (const name of ['N', 'B', 'NAME', 'S', 'MISSING'])
+    assert.match(error.message, new RegExp(`\\b${name}: `));
+  assert.doesNotMatch(error.message, /hunter2/);
+});
+
+each(
+  'a manifest may not say of a secret',
+  [
+    { name: 'what it is', manifest: '{"variables":{"A":{"secret":true,"default":"x"}}}' },
+    {
+      name: 'what it is, elsewhere',
+      manifest: '{"defaultValues":{"A":"x"},"variables":{"A":{"secret":true}}}',
+    },
+    { name: 'that it is what berth decides', manifest: '{"variables":{"NAME":{"secret":true}}}' },
+    {
+      name: 'that it is what the host decides',
+      manifest: '{"variables":{"UUID":{"secret":true}}}',
+    },
+  ],
+  async ({ manifest }) => {
+    await assertFails('EXPORTS_INVALID', () =>
+      resolveValues(inputOf({ manifest: parseExportsManifest(manifest) })),
+    );
+  },
+);
 
 each(
   'parseSetArguments() refuses',
