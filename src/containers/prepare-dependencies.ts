@@ -2,7 +2,6 @@ import { parseUnit } from '../systemd/unit-text.js';
 import type { Deployment } from './deployment.js';
 import { assertNoStartCycle, orderingsOf, type UnitToCome } from './find-start-cycle.js';
 import type { Host } from './host.js';
-import type { PrepareRequest } from './prepare-deployment.js';
 import type { RenderedContainer } from './render-container.js';
 import {
   assertNothingMissing,
@@ -18,9 +17,15 @@ export interface PlannedContainer {
   readonly ordering: UnitToCome | undefined;
 }
 
-type OrderingRequest = Pick<PrepareRequest, 'name' | 'installed' | 'requirements'> & {
+/** The part of a request to prepare a deployment that concerns others. */
+export interface OrderingRequest {
+  readonly name: string;
+  readonly installed: Deployment | undefined;
+  /** Containers that the same command installs, this one's requirements first. */
   readonly planned?: readonly PlannedContainer[];
-};
+  /** Whether a requirement that nobody fulfils is an error; it is, unless nothing is going to change. */
+  readonly requirements?: 'refuse' | 'keep';
+}
 
 /** Finds whom a container means, and refuses it where somebody is missing. */
 export async function resolveFor(

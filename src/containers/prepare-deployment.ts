@@ -22,7 +22,7 @@ import { planHostFiles, plannedFolder, type PlannedHostFile } from './plan-host-
 import type { ChosenLauncher } from './place-launcher.js';
 import { renderContainer, type RenderedContainer } from './render-container.js';
 import { chooseRuntime } from './choose-runtime.js';
-import { checkOrdering, resolveFor, type PlannedContainer } from './prepare-dependencies.js';
+import { checkOrdering, resolveFor, type OrderingRequest } from './prepare-dependencies.js';
 import { dependencyDirectives } from './resolve-dependencies.js';
 import { readSecrets, secretDirectives, secretFile } from './secrets.js';
 import { describeStarters } from './started-by.js';
@@ -30,7 +30,7 @@ import { findMissingParents } from './safe-parents.js';
 import { findPathsToCreate } from './tmpfiles-paths.js';
 
 /** What a deployment is prepared from. */
-export interface PrepareRequest {
+export interface PrepareRequest extends OrderingRequest {
   readonly name: ContainerName;
   readonly reference: string;
   readonly fetched: FetchedImage;
@@ -49,10 +49,6 @@ export interface PrepareRequest {
   readonly allowHostPaths: readonly string[];
   readonly keepExisting: boolean;
   readonly planOnly: boolean;
-  /** Containers that the same command installs, this one's requirements first. */
-  readonly planned?: readonly PlannedContainer[];
-  /** Whether a requirement that nobody fulfils is an error; it is, unless nothing is going to change. */
-  readonly requirements?: 'refuse' | 'keep';
 }
 
 /** A deployment in memory: everything that will be written, checked, and nothing written yet. */
