@@ -4,7 +4,6 @@ import { fileURLToPath } from 'node:url';
 
 import { recoverAll } from '../../src/containers/recover-all.js';
 import type { Host } from '../../src/containers/host.js';
-import { pathsInFolder } from '../support/host-tree-paths.js';
 import { runOk } from '../support/run-command.js';
 import { checkInvariants, STORE } from './check-invariants.js';
 import { phaseOf } from './kill-points.js';
@@ -17,7 +16,7 @@ import {
   stateWithout,
   type TreeState,
 } from './tree-state.js';
-import type { TorturedVerb } from './verbs.js';
+import { prepareTree, type TorturedVerb } from './verbs.js';
 import type { Violation } from './violation.js';
 
 /** The program that is tortured. */
@@ -47,8 +46,7 @@ export class Ground {
 
   /** Makes the start, and gives the calls of a run that nothing disturbs. */
   async prepare(options: { readonly reads?: boolean } = {}): Promise<readonly SupervisedCall[]> {
-    pathsInFolder(this.root);
-    await onTree(this.root, (host) => this.verb.prepare(host));
+    await prepareTree(this.root, this.verb, onTree);
     const { broken } = this.verb;
     if (broken !== undefined) {
       const run = await supervise(this.#argv(broken.argv), {

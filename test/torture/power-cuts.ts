@@ -6,7 +6,7 @@ import type { Host } from '../../src/containers/host.js';
 import { recoverAll } from '../../src/containers/recover-all.js';
 import { runCommand } from '../support/run-command.js';
 import { checkInvariants, STORE } from './check-invariants.js';
-import { PROGRAM } from './kill-sweep.js';
+import { PROGRAM } from './ground.js';
 import type { LoggedRequest } from './power/block-log.js';
 import { type CrashState, crashStates } from './power/crash-states.js';
 import type { FileSystemKind } from './power/file-systems.js';

@@ -6,6 +6,7 @@ import { pullImage } from '../../src/containers/fetch-image.js';
 import { recoverAll } from '../../src/containers/recover-all.js';
 import { uninstall } from '../../src/containers/uninstall.js';
 import { OperationalError } from '../../src/errors/operational-error.js';
+import { pathsInFolder } from '../support/host-tree-paths.js';
 import { addSmallImage } from './small-image.js';
 import { installOn } from './tree-host.js';
 
@@ -122,6 +123,16 @@ function recoverVerbs(verbs: {
       broken: { argv: undone.argv, call: 'unlink', place: '/etc/' },
     },
   ];
+}
+
+/** A tree as every system has it, brought to where a verb starts. */
+export async function prepareTree(
+  root: string,
+  verb: Pick<TorturedVerb, 'prepare'>,
+  onTree: (root: string, body: (host: Host) => Promise<void>) => Promise<void>,
+): Promise<void> {
+  pathsInFolder(root);
+  await onTree(root, (host) => verb.prepare(host));
 }
 
 async function unlessMissing(done: Promise<unknown>): Promise<void> {
