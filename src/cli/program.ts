@@ -6,15 +6,19 @@ import { applyCommand } from './commands/apply.js';
 import { completionCommand } from './commands/completion.js';
 import { diffCommand } from './commands/diff.js';
 import { imagesCommand } from './commands/images.js';
+import { historyCommand } from './commands/history.js';
 import { infoCommand } from './commands/info.js';
 import { installCommand } from './commands/install.js';
 import { containersCommand, listCommand } from './commands/list.js';
+import { pinCommand } from './commands/pin.js';
 import { pullCommand } from './commands/pull.js';
 import { recoverCommand } from './commands/recover.js';
+import { rollbackCommand } from './commands/rollback.js';
 import { statusCommand } from './commands/status.js';
 import { uninstallCommand } from './commands/uninstall.js';
 import { unitVerbCommand } from './commands/unit-verb.js';
 import { verifyCommand } from './commands/verify.js';
+import { updateCommand } from './commands/update.js';
 import { commonOptions } from './define-command.js';
 
 /** The whole command line of berth: every command with its options and help. Nothing is run or loaded yet. */
@@ -36,6 +40,10 @@ export function createProgram(context: CliContext): Command {
   const commands = [
     installCommand(context),
     uninstallCommand(context),
+    updateCommand(context),
+    rollbackCommand(context),
+    historyCommand(context),
+    pinCommand(context),
     unitVerbCommand('start', context),
     unitVerbCommand('stop', context),
     unitVerbCommand('restart', context),

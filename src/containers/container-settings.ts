@@ -28,6 +28,8 @@ export interface ContainerSettings {
   readonly pinned: readonly number[];
   /** Images that were tried and went back; not tried again without being told to. */
   readonly rejected: readonly RejectedImage[];
+  /** Numbers of deployments in the order in which they last became the present one, the latest last. */
+  readonly order: readonly number[];
   /** How the timer updates it, in berth's own configuration words; empty where the defaults hold. */
   readonly updatePolicy: Readonly<Record<string, string>>;
 }
@@ -40,7 +42,7 @@ export interface RejectedImage {
   readonly at: string;
 }
 
-const NO_SETTINGS: ContainerSettings = { pinned: [], rejected: [], updatePolicy: {} };
+const NO_SETTINGS: ContainerSettings = { pinned: [], rejected: [], order: [], updatePolicy: {} };
 
 /**
  * The settings of a container; the defaults where nothing was set.
@@ -78,6 +80,10 @@ export async function readSettings(paths: HostPaths, name: string): Promise<Cont
         reason: rejected.member('reason').string(),
         at: rejected.member('at').string(),
       })),
+    order: reader
+      .member('order')
+      .list()
+      .map((number) => number.integer()),
     updatePolicy: reader.member('updatePolicy').stringMap(),
   };
 }

@@ -41,6 +41,10 @@ export interface Deployment {
    * its state in.
    */
   readonly createdPaths: readonly string[];
+  /** Paths that the image brings and that the host had by itself when they came up: left as they were. Format 2. */
+  readonly foreignPaths: readonly string[];
+  /** Guarded paths of the host that the administrator allowed it; they stay allowed over updates. Format 2. */
+  readonly allowedHostPaths: readonly string[];
   /** What the image was granted: compared with what an update asks for. */
   readonly permissions: DeployedPermissions;
   /** What it says of other containers. Format 2. */
@@ -136,6 +140,8 @@ export function parseDeployment(text: string | Uint8Array, what: string): Deploy
     files: reader.member('files').list().map(parseDeployedFile),
     units: reader.member('units').strings(),
     createdPaths: reader.member('createdPaths').strings(),
+    foreignPaths: reader.member('foreignPaths').strings(),
+    allowedHostPaths: reader.member('allowedHostPaths').strings(),
     permissions: parsePermissions(reader.member('permissions')),
     dependencies: readDependencies(reader.member('dependencies')),
     health: readHealthCheck(reader.member('health')),

@@ -48,6 +48,32 @@ export async function fetchImage(
   choice: ImageChoice,
   options: FetchOptions,
 ): Promise<FetchedImage> {
+  const fetched = await fetchImageIf(host, choice, {
+    ...options,
+    fresh: false,
+    wants: (digest) => {
+      options.acceptDigest(digest);
+      return true;
+    },
+  });
+  if (fetched === undefined) throw new Error('internal error: the image was wanted');
+  return fetched;
+}
+
+/** How {@link fetchImageIf} goes about it. */
+export interface FetchIfOptions extends Omit<FetchOptions, 'acceptDigest'> {
+  /** Asks the source what the name means now, whatever the store has under it. */
+  readonly fresh: boolean;
+  /** Asked as soon as the digest is known: what is not wanted is not fetched. */
+  wants(digest: Digest): boolean;
+}
+
+/** As {@link fetchImage}; undefined where the image is not wanted. */
+export async function fetchImageIf(
+  host: Host,
+  choice: ImageChoice,
+  options: FetchIfOptions,
+): Promise<FetchedImage | undefined> {
   const platform =
     choice.platform === undefined ? readHostPlatform() : parsePlatform(choice.platform);
   await using source = await host.openSource(choice.reference, { preferStored: true });
@@ -56,14 +82,15 @@ export async function fetchImage(
   // Only registries are slow or away; a layout or archive may have changed under its name.
   if (
     stored !== undefined &&
+    !options.fresh &&
     source.name.startsWith('docker://') &&
     isCompatible(stored.config.platform, platform)
   ) {
-    options.acceptDigest(stored.digest);
+    if (!options.wants(stored.digest)) return undefined;
     return { ...(await fromStore(host, stored)), storeName: source.storeName };
   }
   const plan = await preparePull(source, { store, platform, signal: host.signal });
-  options.acceptDigest(plan.digest);
+  if (!options.wants(plan.digest)) return undefined;
   const fetch = describeFetch(plan);
   if (options.preview && fetch.missingLayers > 0) {
     const tree = await previewTree(plan, {

@@ -4,7 +4,7 @@ import { OperationalError } from '../errors/operational-error.js';
 import { withContext } from '../errors/with-context.js';
 import { findContainer, readNameLink } from './container-directory.js';
 import type { Deployment } from './deployment.js';
-import { executeInstalls } from './execute-install.js';
+import { executeInstalls } from './execute-installs.js';
 import type { Host } from './host.js';
 import type { InstallPlan } from './install-plan.js';
 import { defaultContainerName } from './default-name.js';
@@ -133,6 +133,8 @@ async function prepareAll(
     installed,
     planned,
     requirements: installed === undefined ? 'refuse' : 'keep',
+    // A host file that was edited since the installation is no reason to refuse what changes nothing.
+    keepExisting: request.keepExisting || installed !== undefined,
   });
   if (installed !== undefined) {
     const secrets = await readSecrets(host.paths, installed);
@@ -175,7 +177,7 @@ function taken(name: string, what: string): OperationalError {
     'CONTAINER_EXISTS',
     `a container of that name is installed from ${what}`,
     {
-      hint: `'berth uninstall ${name}' first, or choose another name with '--name'`,
+      hint: `change it with 'berth update ${name}' ('--rebase IMAGE', '--set KEY=VALUE'), or choose another name with '--name'`,
     },
   );
 }

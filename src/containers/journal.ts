@@ -10,59 +10,44 @@ import type { HostPaths } from '../config/host-paths.js';
 import { isErrno } from '../errors/is-errno.js';
 import { OperationalError } from '../errors/operational-error.js';
 import { syncFileSystemOf } from '../sys/sync.js';
-import {
-  MAX_DEPLOYMENT_BYTES,
-  parseDeployedFile,
-  parseStateJson,
-  type DeployedFile,
-  type Deployment,
-} from './deployment.js';
+import { parseDigest } from '../oci/digest.js';
+import { MAX_DEPLOYMENT_BYTES, parseDeployedFile, parseStateJson } from './deployment.js';
+import type { Transition, TransitionSide } from './transition.js';
 
-const JOURNAL_FORMAT = 1;
+/** Largest entry that is read: two deployments for each container of a set. */
+const MAX_JOURNAL_BYTES = 16 * MAX_DEPLOYMENT_BYTES;
+
+const JOURNAL_FORMAT = 2;
 
 /** The verbs that change the host; what is under way is written down before its first change. */
-export const JOURNAL_OPERATIONS = ['install', 'undo', 'uninstall'] as const;
+export const JOURNAL_OPERATIONS = ['install', 'update', 'rollback', 'undo', 'uninstall'] as const;
 
 /** One of {@link JOURNAL_OPERATIONS}. */
 export type JournalOperation = (typeof JOURNAL_OPERATIONS)[number];
 
 /**
  * A change under way: `.journal/NAME.json`, there from before the first change on the host until after the last. Whoever
- * holds the lock of NAME and finds it knows that the holder before died, and finishes or undoes the change: before the
- * NAME link points to the deployment, an install is undone; after it, finished. One that had failed, and was being taken
- * back (`undo`), is taken back. An uninstall is always finished.
+ * holds the lock of NAME and finds it knows that the holder before died, and finishes the change or takes it back. No
+ * phase is kept in it: the NAME link says how far it came. Before the link points to what is new, an install, update or
+ * rollback is taken back; after it, finished. One that was being taken back (`undo`) and an uninstall are always finished.
  */
 export interface JournalEntry {
   readonly operation: JournalOperation;
+  /** Of the container. */
   readonly name: string;
-  /** The deployment that is being put in place, or taken away. */
-  readonly number: number;
-  readonly files: readonly DeployedFile[];
-  readonly units: readonly string[];
-  /** See {@link Deployment.createdPaths}. */
-  readonly createdPaths: readonly string[];
+  /** In the order in which they are started; all of them change, or none. */
+  readonly transitions: readonly Transition[];
   /** Uninstall: whether the folders of the container's state go too, with what is in them. */
   readonly purge: boolean;
-}
-
-/** The entry for a deployment that is being put in place or taken away. */
-export function journalEntryFor(
-  operation: JournalOperation,
-  deployment: Deployment,
-  options: { readonly purge: boolean } = { purge: false },
-): JournalEntry {
-  const { name, number, files, units, createdPaths } = deployment;
-  return { operation, name, number, files, units, createdPaths, purge: options.purge };
+  /** How many deployments of each are kept, pinned ones not counted. */
+  readonly keep: number;
+  /** Whether the service has to prove itself before the change counts. */
+  readonly watch: boolean;
 }
 
 /** Where the entry of a container is. */
 export function journalFile(paths: HostPaths, name: string): string {
   return join(paths.journalDir, `${name}.json`);
-}
-
-/** Whether systemd has to read its files again: also where the unit is not to be enabled. */
-export function bringsUnits(entry: JournalEntry): boolean {
-  return entry.files.some(({ role }) => role === 'unit' || role === 'drop-in');
 }
 
 /** Writes the entry; when it returns, a power cut keeps it. */
@@ -110,7 +95,7 @@ export async function findJournal(
 ): Promise<JournalEntry | undefined> {
   const file = journalFile(paths, name);
   try {
-    const bytes = await readFileBounded(paths.onDisk(file), { maxBytes: MAX_DEPLOYMENT_BYTES });
+    const bytes = await readFileBounded(paths.onDisk(file), { maxBytes: MAX_JOURNAL_BYTES });
     return parseJournal(bytes, quote(file));
   } catch (error) {
     if (isErrno(error, 'ENOENT', 'ENOTDIR')) return undefined;
@@ -139,7 +124,8 @@ function parseJournal(bytes: Uint8Array, what: string): JournalEntry {
   if (format > JOURNAL_FORMAT) {
     throw new OperationalError(
       'STORE_FORMAT',
-      `${what} has format ${format}, this berth reads up to 1`,
+      `${what} has format ${format}, this berth reads up to ${JOURNAL_FORMAT}`,
+      { hint: 'use the newer berth that wrote it' },
     );
   }
   const operation = JOURNAL_OPERATIONS.find(
@@ -148,13 +134,69 @@ function parseJournal(bytes: Uint8Array, what: string): JournalEntry {
   if (operation === undefined) {
     throw new OperationalError('CONTAINER_STATE_INVALID', `${what} is damaged: unknown operation`);
   }
+  const name = reader.member('name').string();
+  const purge = reader.member('purge').boolean();
+  if (format === 1) {
+    const transitions = [parseFirstFormat(reader, { operation, name })];
+    return { operation, name, transitions, purge, keep: 1, watch: false };
+  }
   return {
     operation,
-    name: reader.member('name').string(),
+    name,
+    transitions: reader.member('transitions').list().map(parseTransition),
+    purge,
+    keep: reader.member('keep').integer(),
+    watch: reader.member('watch').boolean(),
+  };
+}
+
+/** Format 1 knew one deployment, coming or going. */
+function parseFirstFormat(
+  reader: JsonReader,
+  { operation, name }: Pick<JournalEntry, 'operation' | 'name'>,
+): Transition {
+  const units = reader.member('units').strings();
+  const side: TransitionSide = {
     number: reader.member('number').integer(),
+    digest: undefined,
+    files: reader.member('files').list().map(parseDeployedFile),
+    units,
+    enabled: units,
+    createdPaths: reader.member('createdPaths').strings(),
+  };
+  const comes = operation === 'install';
+  return {
+    name,
+    from: comes ? undefined : side,
+    to: comes ? side : undefined,
+    builds: operation !== 'uninstall',
+    starts: false,
+    dependents: [],
+    rejected: undefined,
+  };
+}
+
+function parseTransition(reader: JsonReader): Transition {
+  return {
+    name: reader.member('name').string(),
+    from: parseSide(reader.member('from')),
+    to: parseSide(reader.member('to')),
+    builds: reader.member('builds').boolean(),
+    starts: reader.member('starts').boolean(),
+    dependents: reader.member('dependents').strings(),
+    rejected: reader.member('rejected').optionalString(),
+  };
+}
+
+function parseSide(reader: JsonReader): TransitionSide | undefined {
+  if (!reader.present) return undefined;
+  const digest = reader.member('digest').optionalString();
+  return {
+    number: reader.member('number').integer(),
+    digest: digest === undefined ? undefined : parseDigest(digest),
     files: reader.member('files').list().map(parseDeployedFile),
     units: reader.member('units').strings(),
+    enabled: reader.member('enabled').strings(),
     createdPaths: reader.member('createdPaths').strings(),
-    purge: reader.member('purge').boolean(),
   };
 }

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { quote } from '../base/escape-text.js';
 import { OperationalError } from '../errors/operational-error.js';
 import { tryLock } from '../sys/lock-file.js';
+import type { CompleteOptions } from './complete-transition.js';
 import type { Host } from './host.js';
 import { recoverContainer } from './recover.js';
 
@@ -18,15 +19,34 @@ export async function withNameLock<T>(
   name: string,
   body: () => Promise<T>,
 ): Promise<T> {
+  const lock = await lockAndRecover(host, name);
+  try {
+    return await body();
+  } finally {
+    lock[Symbol.dispose]();
+  }
+}
+
+/** The lock of {@link withNameLock}, with what was left unfinished finished; dispose of it to let others in. */
+export async function lockAndRecover(
+  host: Host,
+  name: string,
+  options: CompleteOptions = { atBoot: false },
+): Promise<Disposable> {
   await mkdir(host.paths.onDisk(host.paths.stateDir), { recursive: true, mode: 0o700 });
   const folder = host.paths.onDisk(host.paths.lockDir);
   await mkdir(folder, { recursive: true, mode: 0o700 });
-  using lock = tryLock(join(folder, `${name}.lock`), 'exclusive');
+  const lock = tryLock(join(folder, `${name}.lock`), 'exclusive');
   if (lock === undefined) {
     throw new OperationalError('BUSY', `another berth is changing ${quote(name)} at present`, {
       hint: 'wait for it to end, then run the command again',
     });
   }
-  await recoverContainer(host, name);
-  return await body();
+  try {
+    await recoverContainer(host, name, options);
+    return lock;
+  } catch (error) {
+    lock.release();
+    throw error;
+  }
 }

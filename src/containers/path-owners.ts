@@ -1,3 +1,4 @@
+import { readAllDeployments } from './all-deployments.js';
 import type { Host } from './host.js';
 import { readDeployments } from './list-containers.js';
 
@@ -22,4 +23,16 @@ export async function pathsMadeByOthers(host: Host, except: string): Promise<Rea
       .filter((deployment) => deployment.name !== except)
       .flatMap((deployment) => deployment.createdPaths),
   );
+}
+
+/** The folders that came into being with any of the deployments of a container that are on disk. */
+export async function pathsMadeByAll(host: Host, name: string): Promise<readonly string[]> {
+  const { deployments } = await readAllDeployments(host);
+  return [
+    ...new Set(
+      deployments
+        .filter((deployment) => deployment.name === name)
+        .flatMap((deployment) => deployment.createdPaths),
+    ),
+  ].sort();
 }

@@ -1,5 +1,17 @@
 import { constants } from 'node:fs';
-import { chmod, copyFile, link, mkdir, open, readlink, symlink, unlink } from 'node:fs/promises';
+import {
+  chmod,
+  copyFile,
+  link,
+  lstat,
+  mkdir,
+  open,
+  readlink,
+  rename,
+  rmdir,
+  symlink,
+  unlink,
+} from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 
 import { syncFolder, temporaryNameBeside } from '../base/atomic-file.js';
@@ -11,10 +23,20 @@ import type { DeployedFile } from './deployment.js';
 import { compareFile } from './file-state.js';
 import { withPinnedPath } from './pinned-directory.js';
 
+/** What {@link placeFiles} puts onto the host. */
+export interface PlaceFilesOptions {
+  /** In order: folders before what is in them. */
+  readonly files: readonly DeployedFile[];
+  /** What the deployment before put there; a file that is still as it did may be replaced. */
+  readonly previous: readonly DeployedFile[];
+  /** What to do where something stands that no deployment of this container put there. */
+  readonly onForeign: 'refuse' | 'keep';
+}
+
 /**
- * Puts the files of a deployment onto the host, in order (folders first). A file appears whole or not at all, and only
- * where nothing stands; one that is there already and the same is left (so the same call finishes an interrupted one).
- * Durable when it returns.
+ * Puts the files of a deployment onto the host. A file appears whole or not at all, and one that is replaced is the old
+ * or the new one at every instant. What an administrator changed or removed since stays so and is given back. A file that
+ * is there already and the same is left, so the same call finishes an interrupted one. Durable when it returns.
  *
  * @throws {@link OperationalError} HOST_FILE_EXISTS if something else stands there; what was placed before stays, and the
  * caller undoes it
@@ -22,25 +44,75 @@ import { withPinnedPath } from './pinned-directory.js';
 export async function placeFiles(
   paths: HostPaths,
   deploymentDirectory: string,
-  files: readonly DeployedFile[],
-): Promise<void> {
+  options: PlaceFilesOptions,
+): Promise<readonly string[]> {
   const touched = new Set<string>();
-  for (const file of files) {
+  const kept: string[] = [];
+  const previous = new Map(options.previous.map((file) => [file.path, file]));
+  for (const file of options.files) {
     const target = paths.onDisk(file.path);
-    if (file.kind === 'directory') {
-      if (await makeFolder(target, file.mode)) touched.add(dirname(target));
+    const before = previous.get(file.path);
+    const action = await decide(target, { file, before });
+    if (action === 'leave') continue;
+    if (action === 'keep' || (action === 'foreign' && options.onForeign === 'keep')) {
+      kept.push(file.path);
       continue;
     }
-    const state = await compareFile(target, file);
-    if (state === 'same') continue;
-    if (state === 'changed') throw existsAlready(file.path);
-    await placeOne(target, { file, base: paths.onDisk(deploymentDirectory) });
+    if (action === 'foreign') throw existsAlready(file.path);
+    if (file.kind === 'directory') {
+      if ((before?.kind ?? 'directory') !== 'directory') await unlinkIfThere(target);
+      await makeFolder(target, file.mode);
+    } else {
+      if (before?.kind === 'directory') await removeFolder(target, file.path);
+      const source = { file, base: paths.onDisk(deploymentDirectory) };
+      try {
+        await placeOne(target, { ...source, replace: action === 'replace' });
+      } catch (error) {
+        // Its folder was replaced by something else: nothing can be put there, and taking back must come to its end.
+        if (options.onForeign === 'refuse' || !isErrno(error, 'ENOTDIR', 'ENOENT')) throw error;
+        kept.push(file.path);
+        continue;
+      }
+    }
     touched.add(dirname(target));
   }
   for (const folder of touched) await syncFolder(folder);
+  return kept;
 }
 
-async function placeOne(target: string, from: Source): Promise<void> {
+/** `foreign`: nobody knows whose it is; `keep`: the administrator changed or removed what was ours. */
+type Action = 'leave' | 'place' | 'replace' | 'keep' | 'foreign';
+
+async function decide(
+  target: string,
+  { file, before }: { readonly file: DeployedFile; readonly before: DeployedFile | undefined },
+): Promise<Action> {
+  const state = await compareFile(target, file);
+  if (state === 'same') {
+    const hasOldMode =
+      before?.kind === 'file' && before.mode !== file.mode && (await hasMode(target, before.mode));
+    return file.kind === 'file' && hasOldMode ? 'replace' : 'leave';
+  }
+  if (before?.kind !== file.kind) {
+    if (state === 'missing') return 'place';
+    const isOurs = before !== undefined && (await compareFile(target, before)) === 'same';
+    if (!isOurs) return 'foreign';
+    return before.kind === 'directory' || file.kind === 'directory' ? 'place' : 'replace';
+  }
+  // A unit that was removed by hand would leave a container that cannot be started.
+  if (state === 'missing')
+    return file.role === 'host-file' && file.kind !== 'directory' ? 'keep' : 'place';
+  return (await compareFile(target, before)) === 'same' ? 'replace' : 'keep';
+}
+
+async function hasMode(target: string, mode: number): Promise<boolean> {
+  return ((await lstat(target)).mode & 0o7777) === mode;
+}
+
+async function placeOne(
+  target: string,
+  from: Source & { readonly replace: boolean },
+): Promise<void> {
   const temporary = temporaryNameBeside(target);
   try {
     if (from.file.kind === 'symlink') {
@@ -61,6 +133,10 @@ async function placeOne(target: string, from: Source): Promise<void> {
           `${quote(join(from.base, from.file.source))} is not what was deployed`,
         );
       }
+    }
+    if (from.replace) {
+      await rename(temporary, target);
+      return;
     }
     await link(temporary, target); // link, not rename: it refuses where something stands
     await unlink(temporary); // or nobody would ever remove it
@@ -99,14 +175,26 @@ async function readSourceLink(from: Source): Promise<string> {
   return withPinnedPath(from.base, from.file.source, (pinned) => readlink(pinned));
 }
 
-async function makeFolder(target: string, mode: number): Promise<boolean> {
+async function makeFolder(target: string, mode: number): Promise<void> {
+  await mkdir(target, { mode });
+  await chmod(target, mode); // whatever the umask is
+}
+
+async function unlinkIfThere(target: string): Promise<void> {
   try {
-    await mkdir(target, { mode });
-    await chmod(target, mode); // whatever the umask is
-    return true;
+    await unlink(target);
   } catch (error) {
-    if (isErrno(error, 'EEXIST')) return false;
-    throw error;
+    if (!isErrno(error, 'ENOENT')) throw error;
+  }
+}
+
+/** A folder that gives way to a file; what others put into it stays, and with it the folder. */
+async function removeFolder(target: string, path: string): Promise<void> {
+  try {
+    await rmdir(target);
+  } catch (error) {
+    if (isErrno(error, 'ENOTEMPTY', 'EEXIST')) throw existsAlready(path);
+    if (!isErrno(error, 'ENOENT')) throw error;
   }
 }
 

@@ -11,7 +11,7 @@ import { acquireLock, tryLock } from '../sys/lock-file.js';
 import { allowsExecution } from '../sys/mount-flags.js';
 import { compareFile, sha256Of } from './file-state.js';
 import type { Host } from './host.js';
-import { readDeployments } from './list-containers.js';
+import { readAllDeployments } from './all-deployments.js';
 import { removePath } from './remove-path.js';
 import { removeTemporaries } from './remove-temporaries.js';
 
@@ -93,7 +93,7 @@ export async function removeUnusedLaunchers(host: Host): Promise<void> {
     throw error;
   }
   using lock = tryLock(join(folder, LOCK), 'exclusive');
-  const { deployments, damaged } = await readDeployments(host);
+  const { deployments, damaged } = await readAllDeployments(host);
   // What a damaged record refers to is not known.
   if (lock === undefined || damaged.length > 0) return;
   const used = new Set(deployments.map((deployment) => deployment.launcher));

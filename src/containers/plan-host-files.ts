@@ -48,14 +48,19 @@ export interface HostFilesRequest {
   readonly policy: HostPathPolicy;
   /** What to do about a different file that stands there: refuse, leave it, or only show it (`--plan`). */
   readonly onConflict: 'refuse' | 'keep' | 'show';
-  /** The container that owns a path, if one does. */
+  /** The other container that owns a path, if one does. */
   ownerOf(path: string): string | undefined;
+  /** Paths that this container put there before, and those that it found there (`foreignPaths` of a deployment). */
+  readonly own: ReadonlySet<string>;
+  readonly foreign: ReadonlySet<string>;
 }
 
 /** The plan of the host files. */
 export interface HostFilesPlan {
   /** Folders before what is in them. */
   readonly files: readonly PlannedHostFile[];
+  /** See `foreignPaths` of a deployment. */
+  readonly foreign: readonly string[];
   readonly warnings: readonly string[];
 }
 
@@ -72,9 +77,11 @@ export async function planHostFiles(request: HostFilesRequest): Promise<HostFile
   const wanted = collect(request);
   const planned: PlannedHostFile[] = [];
   const warnings: string[] = [];
+  const foreign: string[] = [];
   const folders = new Set<string>();
+  const isOurs = (folder: string): boolean =>
+    request.own.has(folder) || request.ownerOf(folder) !== undefined;
   for (const { path, source, node } of wanted) {
-    const isOurs = (folder: string): boolean => request.ownerOf(folder) !== undefined;
     for (const folder of await findMissingParents(request.paths, path, isOurs)) {
       if (folders.has(folder)) continue;
       folders.add(folder);
@@ -85,14 +92,17 @@ export async function planHostFiles(request: HostFilesRequest): Promise<HostFile
     if (file.deployed.kind === 'directory') folders.add(path);
     const state = await compareFile(request.paths.onDisk(path), file.deployed);
     const owner = request.ownerOf(path);
-    if (state === 'missing' || (state === 'same' && owner !== undefined)) planned.push(file);
+    const isShared = state === 'same' && owner !== undefined;
+    const isReplaced = owner === undefined && request.own.has(path);
+    if (state === 'missing' || isShared || isReplaced) planned.push(file);
     else if (state === 'changed') {
       warnings.push(refuseOrKeep(request, path, owner));
       if (request.onConflict === 'show') planned.push(await withShownText(request, file, node));
-    }
-    // The same file that is not ours: the host had it before, and keeps it after.
+      foreign.push(path);
+      // The same file that is not ours: the host had it before, and keeps it after.
+    } else if (file.deployed.kind !== 'directory') foreign.push(path);
   }
-  return { files: planned, warnings };
+  return { files: planned, foreign, warnings };
 }
 
 interface WantedFile {
@@ -233,7 +243,7 @@ function safeMode(mode: number): number {
 }
 
 function refuseOrKeep(request: HostFilesRequest, path: string, owner: string | undefined): string {
-  if (request.onConflict === 'keep') {
+  if (request.onConflict === 'keep' || request.foreign.has(path)) {
     return `${quote(path)} is there already and differs from the image's, keeping it`;
   }
   if (request.onConflict === 'show') {

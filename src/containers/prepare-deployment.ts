@@ -17,7 +17,7 @@ import type { UnitToCome } from './find-start-cycle.js';
 import { readImageDependencies } from './image-dependencies.js';
 import { loadExports } from './load-exports.js';
 import { completeExports } from './effective-exports.js';
-import { ownersOfPaths, pathsMadeByOthers } from './path-owners.js';
+import { ownersOfPaths, pathsMadeByAll, pathsMadeByOthers } from './path-owners.js';
 import { planHostFiles, plannedFolder, type PlannedHostFile } from './plan-host-files.js';
 import type { ChosenLauncher } from './place-launcher.js';
 import { renderContainer, type RenderedContainer } from './render-container.js';
@@ -27,14 +27,16 @@ import { dependencyDirectives } from './resolve-dependencies.js';
 import { readSecrets, secretDirectives, secretFile } from './secrets.js';
 import { describeStarters } from './started-by.js';
 import { findMissingParents } from './safe-parents.js';
-import { findPathsToCreate } from './tmpfiles-paths.js';
+import { findPathsToCreate, pathsOfTmpfiles } from './tmpfiles-paths.js';
 
 /** What a deployment is prepared from. */
 export interface PrepareRequest extends OrderingRequest {
   readonly name: ContainerName;
   readonly reference: string;
   readonly fetched: FetchedImage;
-  /** The deployment that is there already; its UUID is kept, so that rendering again gives the same text. */
+  /** The N of `NAME.N`; that of what is installed unless given, or 0. */
+  readonly number?: number;
+  /** The deployment that is there already: what is its own on the host may be replaced, and its UUID is kept. */
   readonly installed: Deployment | undefined;
   readonly setValues: ReadonlyMap<string, string>;
   readonly fileValues: ReadonlyMap<string, string>;
@@ -129,6 +131,7 @@ export async function prepareDeployment(
           rootfs,
           values,
           broughtKinds,
+          madeBefore: await pathsOfTmpfiles(host, installed),
         }),
         [
           ...dependencyDirectives(resolved),
@@ -152,12 +155,12 @@ export async function prepareDeployment(
     'ALL_PROCESS_CAPABILITIES',
   ])
     shown.delete(name);
-  const unitFiles = rendered === undefined ? [] : await planUnitFiles(host, name, rendered);
+  const unitFiles = rendered === undefined ? [] : await planUnitFiles(host, request, rendered);
   const files = mergeFiles([...unitFiles, ...hostFiles.files]);
   return {
     deployment: {
       name,
-      number: installed?.number ?? 0,
+      number: request.number ?? installed?.number ?? 0,
       image: { reference: request.reference, storeName: fetched.storeName, digest: fetched.digest },
       values: Object.fromEntries(
         [...values].filter(([, value]) => !value.secret).map(([key, value]) => [key, value.text]),
@@ -171,11 +174,9 @@ export async function prepareDeployment(
       launcher: chosen.launcher?.path,
       files: files.map((file) => file.deployed),
       units: service ? [`${name}.service`] : [],
-      createdPaths: findPathsToCreate(
-        paths,
-        rendered?.tmpfilesPaths ?? [],
-        await pathsMadeByOthers(host, name),
-      ),
+      createdPaths: await findCreatedPaths(host, { request, made: rendered?.tmpfilesPaths ?? [] }),
+      foreignPaths: hostFiles.foreign,
+      allowedHostPaths: request.allowHostPaths,
       permissions: {
         capabilities: rendered?.summary.capabilities ?? [],
         hostMounts: rendered?.summary.hostMounts ?? [],
@@ -251,7 +252,7 @@ async function planExportedFiles(
   },
 ): ReturnType<typeof planHostFiles> {
   const { request, exports, values } = from;
-  if (exports.hostfs === undefined) return { files: [], warnings: [] };
+  if (exports.hostfs === undefined) return { files: [], foreign: [], warnings: [] };
   const { renderRenameFiles, renderHostFile } = await import('../templates/render-text.js');
   const { parseStringTemplate } = await import('../templates/string-template.js');
   const owners = await ownersOfPaths(host, request.name);
@@ -265,23 +266,42 @@ async function planExportedFiles(
     policy: { allowed: request.allowHostPaths },
     onConflict: whatOnConflict(request),
     ownerOf: (path) => owners.get(path),
+    own: ownPaths(request),
+    foreign: new Set(request.installed?.foreignPaths),
   });
 }
 
-/** What is installed already changes nothing: a host file that was edited since is no conflict. */
+function ownPaths({ installed }: PrepareRequest): ReadonlySet<string> {
+  return new Set(installed?.files.map(({ path }) => path));
+}
+
+/** What earlier versions made is carried over: it is state, and goes with the container. */
+async function findCreatedPaths(
+  host: Host,
+  { request, made }: { readonly request: PrepareRequest; readonly made: readonly string[] },
+): Promise<readonly string[]> {
+  const { name } = request;
+  const carried = await pathsMadeByAll(host, name);
+  const removable = new Set([...(await pathsMadeByOthers(host, name)), ...carried]);
+  const found = findPathsToCreate(host.paths, made, removable);
+  return [...new Set([...carried, ...found])].sort();
+}
+
 function whatOnConflict(request: PrepareRequest): 'keep' | 'show' | 'refuse' {
-  if (request.keepExisting || request.installed !== undefined) return 'keep';
+  if (request.keepExisting) return 'keep';
   return request.planOnly ? 'show' : 'refuse';
 }
 
 /** The unit, its drop-in and its tmpfiles lines, with the folders that they need. */
 async function planUnitFiles(
   host: Host,
-  name: string,
+  request: PrepareRequest,
   rendered: RenderedContainer,
 ): Promise<readonly PlannedHostFile[]> {
   const { unitDir, tmpfilesDir } = host.paths;
+  const { name } = request;
   const owners = await ownersOfPaths(host, name);
+  const own = ownPaths(request);
   const dropIn = dropInText(rendered);
   const wanted = [
     textFile({
@@ -310,10 +330,12 @@ async function planUnitFiles(
   }
   const files: PlannedHostFile[] = [];
   for (const file of wanted) {
-    for (const folder of await findMissingParents(host.paths, file.deployed.path, (path) =>
-      owners.has(path),
-    ))
-      files.push(plannedFolder(folder, 0o755));
+    const folders = await findMissingParents(
+      host.paths,
+      file.deployed.path,
+      (path) => owners.has(path) || own.has(path),
+    );
+    files.push(...folders.map((folder) => plannedFolder(folder, 0o755)));
     files.push(file);
   }
   return files;

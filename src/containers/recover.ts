@@ -1,27 +1,32 @@
-import { rm } from 'node:fs/promises';
-import { join } from 'node:path';
-
 import { escapeText } from '../base/escape-text.js';
 import { finishApply } from './apply-staging.js';
+import { completeTransition, type CompleteOptions } from './complete-transition.js';
 import { readNameLink } from './container-directory.js';
-import { finishInstall } from './finish-install.js';
-import { finishUninstall, removeLeftovers } from './finish-uninstall.js';
 import type { Host } from './host.js';
 import { findJournal, journalFile, type JournalEntry } from './journal.js';
+import { removeUnfinishedLink } from './name-link.js';
+import { removeLeftovers } from './remove-deployments.js';
 import { removeTemporaries } from './remove-temporaries.js';
+import { takeBack } from './take-back.js';
+import { directoryOf } from './transition.js';
 
 /**
- * Finishes or undoes what an earlier command on this name left when it was killed: an uninstall is finished; an install
- * whose NAME link is there is finished if that is possible, else undone. Call with the lock of the name held. Does nothing, and quickly,
- * where nothing was left.
+ * Finishes or takes back what an earlier command on this name left when it was killed: see {@link JournalEntry}. Call with
+ * the lock of the name held. Does nothing, and quickly, where nothing was left.
  */
-export async function recoverContainer(host: Host, name: string): Promise<void> {
+export async function recoverContainer(
+  host: Host,
+  name: string,
+  options: CompleteOptions = { atBoot: false },
+): Promise<void> {
   const { paths } = host;
   await finishApply(host, name);
   const entry = await findJournal(paths, name);
   await removeTemporaries([
     paths.onDisk(journalFile(paths, name)),
-    ...(entry?.files ?? []).map((file) => paths.onDisk(file.path)),
+    ...(entry?.transitions ?? [])
+      .flatMap(({ from, to }) => [...(from?.files ?? []), ...(to?.files ?? [])])
+      .map((file) => paths.onDisk(file.path)),
   ]);
   if (entry === undefined) {
     await removeLeftovers(host, name);
@@ -31,20 +36,36 @@ export async function recoverContainer(host: Host, name: string): Promise<void> 
     kind: 'warning',
     text: `an earlier ${entry.operation} of '${name}' was interrupted, finishing it`,
   });
-  const committed = (await readNameLink(paths, name)) === `${name}.${entry.number}`;
-  if (entry.operation === 'install' && committed) await finishOrTakeBack(host, entry);
-  else await finishUninstall(host, entry);
-  await removeLeftovers(host, name);
-  await rm(paths.onDisk(join(paths.stateDir, `.link-${name}`)), { force: true });
+  if (entry.operation === 'undo' || entry.operation === 'uninstall')
+    await completeTransition(host, entry, options);
+  else if (await isCommitted(host, entry)) await finishOrTakeBack(host, entry, options);
+  else await takeBack(host, entry, options);
+  for (const transition of entry.transitions) {
+    await removeLeftovers(host, transition.name);
+    removeUnfinishedLink(host, transition.name);
+  }
+}
+
+/** The first link that was renamed decided for all. */
+async function isCommitted(host: Host, entry: JournalEntry): Promise<boolean> {
+  for (const { name, to } of entry.transitions) {
+    if (to !== undefined && (await readNameLink(host.paths, name)) === directoryOf(name, to))
+      return true;
+  }
+  return false;
 }
 
 /**
- * Whatever kept the install from being finished (a file that was put in its way meanwhile) would keep every later command
- * on this name from running, uninstall included.
+ * Whatever kept a transition from being finished (a file that was put in its way meanwhile, a version that is not well)
+ * would keep every later command on this name from running, uninstall included.
  */
-async function finishOrTakeBack(host: Host, entry: JournalEntry): Promise<void> {
+async function finishOrTakeBack(
+  host: Host,
+  entry: JournalEntry,
+  options: CompleteOptions,
+): Promise<void> {
   try {
-    await finishInstall(host, entry);
+    await completeTransition(host, entry, options);
   } catch (error) {
     if (host.signal.aborted) throw error;
     const why = error instanceof Error ? error.message : String(error);
@@ -52,6 +73,6 @@ async function finishOrTakeBack(host: Host, entry: JournalEntry): Promise<void> 
       kind: 'warning',
       text: `it cannot be finished, taking it back: ${escapeText(why)}`,
     });
-    await finishUninstall(host, entry);
+    await takeBack(host, entry, { ...options, error });
   }
 }

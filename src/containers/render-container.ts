@@ -38,6 +38,8 @@ export interface RenderRequest {
   /** What the image brings for the host, which is not there yet. */
   readonly broughtKinds: ReadonlyMap<string, DeployedFile['kind']>;
   readonly allowHostPaths: readonly string[];
+  /** What tmpfiles lines of the version before made: there because of them. */
+  readonly madeBefore: ReadonlySet<string>;
 }
 
 /** The service of a container as texts, checked. */
@@ -173,7 +175,9 @@ function renderTmpfilesLines(
   });
   const generated = generateTmpfiles({
     bindSources: bindSources.filter((source) => !source.optional).map((source) => source.path),
-    exists: (path) => request.broughtKinds.has(path) || existsSync(host.paths.onDisk(path)),
+    exists: (path) =>
+      request.broughtKinds.has(path) ||
+      (!request.madeBefore.has(path) && existsSync(host.paths.onDisk(path))),
     madeElsewhere: new Set(checked.paths),
     uid: process.geteuid?.() ?? 0,
     gid: process.getegid?.() ?? 0,

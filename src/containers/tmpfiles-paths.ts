@@ -1,13 +1,39 @@
 import { closeSync, constants, openSync, readlinkSync } from 'node:fs';
 import { dirname, join } from 'node:path/posix';
 
+import { readFileBounded } from '../base/bounded-read.js';
 import type { HostPaths } from '../config/host-paths.js';
 import { isErrno } from '../errors/is-errno.js';
 import { encodeByteString } from '../layer/tree.js';
 import { openInRoot } from '../sys/open-in-root.js';
+import { parseTmpfiles } from '../systemd/tmpfiles-text.js';
+import type { Deployment } from './deployment.js';
+import type { Host } from './host.js';
 
 /** Names a place without opening what is there (open(2); the same number on all of Linux that Node runs on). */
 const O_PATH = 0o10000000;
+
+/** Largest tmpfiles text that is read; published ones are below 2 KiB. */
+const MAX_TMPFILES_BYTES = 1024 * 1024;
+
+/** The paths that the tmpfiles lines of a deployment make; none where it has none. */
+export async function pathsOfTmpfiles(
+  host: Host,
+  deployment: Deployment | undefined,
+): Promise<ReadonlySet<string>> {
+  const paths: string[] = [];
+  for (const { role, source } of deployment?.files ?? []) {
+    if (role !== 'tmpfiles') continue;
+    const folder = join(
+      host.paths.stateDir,
+      `${deployment?.name ?? ''}.${deployment?.number ?? 0}`,
+    );
+    const file = host.paths.onDisk(join(folder, source));
+    const text = await readFileBounded(file, { maxBytes: MAX_TMPFILES_BYTES });
+    paths.push(...parseTmpfiles(text.toString('utf8')).map(({ path }) => path));
+  }
+  return new Set(paths);
+}
 
 /**
  * Of the paths that tmpfiles lines make, those that are not there yet or came into being with another container, with

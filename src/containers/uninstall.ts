@@ -1,12 +1,14 @@
 import { OperationalError } from '../errors/operational-error.js';
 import { withContext } from '../errors/with-context.js';
 import { findContainer, getContainer } from './container-directory.js';
-import { finishUninstall, type FinishedUninstall } from './finish-uninstall.js';
+import { completeTransition, type CompletedTransition } from './complete-transition.js';
 import type { Host } from './host.js';
-import { beginJournal, journalEntryFor, listJournal } from './journal.js';
+import { beginJournal, listJournal, type JournalEntry } from './journal.js';
 import { readDeployments } from './list-containers.js';
 import { withNameLock } from './name-lock.js';
 import { findDependents } from './resolve-dependencies.js';
+import { pathsMadeByAll } from './path-owners.js';
+import { sideOf } from './transition.js';
 
 /** Options of {@link uninstall}. */
 export interface UninstallOptions {
@@ -19,7 +21,7 @@ export interface UninstallOptions {
 }
 
 /** What uninstalling came to. */
-export interface UninstallResult extends FinishedUninstall {
+export interface UninstallResult extends CompletedTransition {
   readonly name: string;
 }
 
@@ -46,9 +48,30 @@ export async function uninstall(
       if (deployment === undefined) return { name, kept: [], saved: [], statePaths: [] };
       await host.openUnitManager();
       if (options.force !== true) await assertNotRequired(host, name, options.alongWith ?? []);
-      const entry = journalEntryFor('uninstall', deployment, options);
+      const from = {
+        ...sideOf(deployment, deployment.units),
+        createdPaths: await pathsMadeByAll(host, name),
+      };
+      const entry: JournalEntry = {
+        operation: 'uninstall',
+        name,
+        transitions: [
+          {
+            name,
+            from,
+            to: undefined,
+            builds: false,
+            starts: false,
+            dependents: [],
+            rejected: undefined,
+          },
+        ],
+        purge: options.purge,
+        keep: 0,
+        watch: false,
+      };
       await beginJournal(host.paths, entry);
-      return { name, ...(await finishUninstall(host, entry)) };
+      return { name, ...(await completeTransition(host, entry)) };
     });
   });
 }

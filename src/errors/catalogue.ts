@@ -216,6 +216,14 @@ export const catalogue = {
     exitStatus: ExitStatus.failure,
     meaning: 'other containers require the container',
   },
+  UPDATE_UNHEALTHY: {
+    exitStatus: ExitStatus.wentBack,
+    meaning: 'the other version did not start or stay well; the one before is back',
+  },
+  DEPLOYMENT_NOT_FOUND: {
+    exitStatus: ExitStatus.noInput,
+    meaning: 'a container has no such deployment, or none to go back to',
+  },
   UNIT_EXISTS: {
     exitStatus: ExitStatus.cannotCreate,
     meaning: 'a unit of that name is there and is not ours',

@@ -29,6 +29,8 @@ export const ExitStatus = {
   noPermission: 77,
   /** One of berth's configuration files is wrong. */
   config: 78,
+  /** The other version was not well, and the one before is in its place again. Not of sysexits. */
+  wentBack: 79,
 } as const;
 
 /** One of the numbers of {@link ExitStatus}. */

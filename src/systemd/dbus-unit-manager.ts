@@ -1,3 +1,5 @@
+import { constants } from 'node:os';
+
 import { quote } from '../base/escape-text.js';
 import { runProgram } from '../base/subprocess.js';
 import { OperationalError } from '../errors/operational-error.js';
@@ -106,6 +108,15 @@ export class DBusUnitManager implements UnitManager {
 
   restart(unit: string, options: JobOptions): Promise<JobOutcome> {
     return this.#job('RestartUnit', unit, options);
+  }
+
+  async kill(unit: string): Promise<void> {
+    try {
+      const body = [unit, 'all', constants.signals.SIGKILL];
+      await this.#bus.call({ ...MANAGER, member: 'KillUnit', signature: 'ssi', body });
+    } catch (error) {
+      if (!isUnknownUnit(error) && !isNoProcess(error)) throw error;
+    }
   }
 
   async resetFailed(unit: string): Promise<void> {
@@ -251,6 +262,12 @@ function isUnknownUnit(error: unknown): boolean {
       'org.freedesktop.DBus.Error.FileNotFound',
       'System.Error.ENOENT',
     ].includes(error.errorName)
+  );
+}
+
+function isNoProcess(error: unknown): boolean {
+  return (
+    error instanceof DBusCallError && error.errorName === 'org.freedesktop.systemd1.NoSuchProcess'
   );
 }
 

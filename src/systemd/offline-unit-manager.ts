@@ -85,6 +85,10 @@ class OfflineUnitManager implements UnitManager {
     return Promise.reject(notRunning('restart', unit));
   }
 
+  kill(unit: string): Promise<void> {
+    return Promise.reject(notRunning('kill', unit));
+  }
+
   resetFailed(): Promise<void> {
     return Promise.resolve();
   }

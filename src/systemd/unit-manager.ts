@@ -41,6 +41,9 @@ export interface UnitManager extends AsyncDisposable {
   stop(unit: string, options: JobOptions): Promise<JobOutcome>;
   restart(unit: string, options: JobOptions): Promise<JobOutcome>;
 
+  /** Ends every process of a unit at once (SIGKILL); nothing happens where none runs. */
+  kill(unit: string): Promise<void>;
+
   /** Forgets the failed state of a unit; nothing happens where there is none. */
   resetFailed(unit: string): Promise<void>;
 

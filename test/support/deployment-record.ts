@@ -23,6 +23,8 @@ export function deploymentRecord(
     files: [],
     units: [],
     createdPaths: [],
+    foreignPaths: [],
+    allowedHostPaths: [],
     permissions: {
       capabilities: [],
       hostMounts: [],

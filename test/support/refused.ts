@@ -38,7 +38,9 @@ export function assertRefusedInJson(result: CommandResult, refusal: Refusal): vo
 }
 
 /** What of berth's own stays: the store, and folders with nothing in them but locks. */
-const OWN = ['.store', '.locks', '.journal', '.launch'].map((name) => `var/lib/berth/${name}`);
+const OWN = ['.store', '.locks', '.journal', '.settings', '.launch'].map(
+  (name) => `var/lib/berth/${name}`,
+);
 
 /** A host's whole tree but for what berth may keep: its store and its locks; nothing may be left in its journal. */
 export async function snapshotHost(host: BootedHost): Promise<TreeSnapshot> {
@@ -67,7 +69,7 @@ export async function snapshotChanging(host: BootedHost): Promise<TreeSnapshot> 
 async function describeOwn(host: BootedHost): Promise<string> {
   const found = await host.run([
     'find',
-    ...['/var/lib/berth/.journal', '/var/lib/berth/.launch'],
+    ...['/var/lib/berth/.journal', '/var/lib/berth/.settings', '/var/lib/berth/.launch'],
     ...['-mindepth', '1', '-not', '-name', '.lock'],
   ]);
   return found.stdout;

@@ -3,6 +3,8 @@ import { Command, Option } from 'commander';
 import type { ListedContainer } from '../../containers/list-containers.js';
 import type { CliContext, CommonOptions } from '../context.js';
 import { collect, defineCommand } from '../define-command.js';
+import { rollbackCommand } from './rollback.js';
+import { updateCommand } from './update.js';
 
 interface ListOptions {
   readonly all?: boolean;
@@ -19,10 +21,12 @@ export function listCommand(context: CliContext): Command {
 /** `berth containers list`, the forerunner's spelling. */
 export function containersCommand(context: CliContext): Command {
   return new Command('containers')
-    .summary('list containers (the spelling of atomic)')
-    .description('list containers (the spelling of atomic)')
-    .addHelpText('after', '\nExamples:\n  berth containers list')
-    .addCommand(createListCommand(context));
+    .summary('list, update, roll back containers (the spelling of atomic)')
+    .description('list, update, roll back containers (the spelling of atomic)')
+    .addHelpText('after', '\nExamples:\n  berth containers list\n  berth containers update etcd')
+    .addCommand(createListCommand(context))
+    .addCommand(updateCommand(context))
+    .addCommand(rollbackCommand(context));
 }
 
 function createListCommand(context: CliContext): Command {

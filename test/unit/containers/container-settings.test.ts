@@ -16,7 +16,12 @@ test('settings are kept, and their file goes with the last of them', async () =>
   const rejected = [{ digest: digest('b'), reason: 'it did not start', at: '' }];
   await changeSettings(paths, 'etcd', { pinned: [3] });
   await changeSettings(paths, 'etcd', { rejected });
-  assert.deepEqual(await readSettings(paths, 'etcd'), { pinned: [3], rejected, updatePolicy: {} });
+  assert.deepEqual(await readSettings(paths, 'etcd'), {
+    pinned: [3],
+    rejected,
+    order: [],
+    updatePolicy: {},
+  });
   assert.deepEqual((await readSettings(paths, 'other')).pinned, []);
 
   await changeSettings(paths, 'etcd', { pinned: [], rejected: [] });

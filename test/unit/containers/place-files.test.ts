@@ -11,7 +11,7 @@ import { test } from 'node:test';
 
 import type { DeployedFile } from '../../../src/containers/deployment.js';
 import { sha256Of } from '../../../src/containers/file-state.js';
-import { placeFiles } from '../../../src/containers/place-files.js';
+import { placeFiles, type PlaceFilesOptions } from '../../../src/containers/place-files.js';
 import { removeFiles } from '../../../src/containers/remove-files.js';
 import { assertFails } from '../../support/assert-fails.js';
 import { pathsInFolder } from '../../support/host-tree-paths.js';
@@ -39,13 +39,17 @@ function prepare(root: string): { paths: ReturnType<typeof pathsInFolder>; files
   };
 }
 
+function fresh(files: readonly DeployedFile[]): PlaceFilesOptions {
+  return { files, previous: [], onForeign: 'refuse' };
+}
+
 const WHOLE = { shared: new Set<string>(), saveChanged: true };
 
 test('placeFiles() writes everything, twice without harm, and removeFiles() takes it away again', async () => {
   using dir = new TempDir();
   const { paths, files } = prepare(dir.path);
-  await placeFiles(paths, DEPLOYMENT, files);
-  await placeFiles(paths, DEPLOYMENT, files);
+  await placeFiles(paths, DEPLOYMENT, fresh(files));
+  await placeFiles(paths, DEPLOYMENT, fresh(files));
   assert.equal(readFileSync(`${dir.path}/opt/ctl`, 'utf8'), 'program');
   assert.equal(lstatSync(`${dir.path}/opt/ctl`).mode & 0o7777, 0o755);
   assert.equal(
@@ -63,7 +67,7 @@ test('placeFiles() never replaces what stands there, nor writes through a link',
   const { paths, files } = prepare(dir.path);
   writeFileSync(`${dir.path}/victim`, 'untouched');
   symlinkSync('/victim', `${dir.path}/etc/systemd/system/etcd.service`);
-  await assertFails('HOST_FILE_EXISTS', () => placeFiles(paths, DEPLOYMENT, files));
+  await assertFails('HOST_FILE_EXISTS', () => placeFiles(paths, DEPLOYMENT, fresh(files)));
   assert.equal(
     readFileSync(`${dir.path}/victim`, 'utf8'),
     'untouched',
@@ -82,7 +86,7 @@ test('placeFiles() does not follow a link inside the image', async () => {
   mkdirSync(`${dir.path}/outside`);
   writeFileSync(`${dir.path}/outside/secret`, 'secret');
   symlinkSync(`${dir.path}/outside`, `${dir.path}${DEPLOYMENT}/rootfs/exports/out`);
-  await assert.rejects(placeFiles(paths, DEPLOYMENT, [...files.slice(1, 2), outside]), {
+  await assert.rejects(placeFiles(paths, DEPLOYMENT, fresh([...files.slice(1, 2), outside])), {
     code: 'ENOTDIR',
   });
   assert.ok(
@@ -94,7 +98,7 @@ test('placeFiles() does not follow a link inside the image', async () => {
 test('removeFiles() keeps a host file that was changed and puts a changed unit aside (H12, H13)', async () => {
   using dir = new TempDir();
   const { paths, files } = prepare(dir.path);
-  await placeFiles(paths, DEPLOYMENT, files);
+  await placeFiles(paths, DEPLOYMENT, fresh(files));
   writeFileSync(`${dir.path}/opt/ctl`, 'changed');
   writeFileSync(`${dir.path}/etc/systemd/system/etcd.service`, 'changed');
   const removed = await removeFiles(paths, files, WHOLE);
@@ -106,7 +110,7 @@ test('removeFiles() keeps a host file that was changed and puts a changed unit a
 test('removeFiles() leaves what another container shares, and foreign units when an install is taken back', async () => {
   using dir = new TempDir();
   const { paths, files } = prepare(dir.path);
-  await placeFiles(paths, DEPLOYMENT, files);
+  await placeFiles(paths, DEPLOYMENT, fresh(files));
   writeFileSync(`${dir.path}/etc/systemd/system/etcd.service`, 'of somebody else');
   await removeFiles(paths, files, { shared: new Set(['/opt/ctl']), saveChanged: false });
   assert.ok(existsSync(`${dir.path}/opt/ctl`));

@@ -26,6 +26,8 @@ function request(
     policy: { allowed: [] },
     onConflict: 'refuse',
     ownerOf: () => undefined,
+    own: new Set(),
+    foreign: new Set(),
     ...more,
   };
 }

@@ -12,7 +12,7 @@ import { test } from 'node:test';
 
 import type { DeployedFile } from '../../../src/containers/deployment.js';
 import { sha256Of } from '../../../src/containers/file-state.js';
-import { finishInstall } from '../../../src/containers/finish-install.js';
+import { completeTransition } from '../../../src/containers/complete-transition.js';
 import { beginJournal, findJournal, type JournalEntry } from '../../../src/containers/journal.js';
 import { recoverContainer } from '../../../src/containers/recover.js';
 import { uninstall } from '../../../src/containers/uninstall.js';
@@ -37,18 +37,33 @@ const unitFile: DeployedFile = {
 /** An install that was killed right after its commit point. */
 async function killedInstall(
   host: FolderHost,
-  changes: Partial<JournalEntry> = {},
+  enabled: readonly string[] = ['web.service'],
 ): Promise<JournalEntry> {
   const root = host.paths.root;
   const entry: JournalEntry = {
     operation: 'install',
     name: 'web',
-    number: 0,
-    files: [unitFile],
-    units: ['web.service'],
-    createdPaths: [],
+    transitions: [
+      {
+        name: 'web',
+        from: undefined,
+        to: {
+          number: 0,
+          digest: undefined,
+          files: [unitFile],
+          units: ['web.service'],
+          enabled,
+          createdPaths: [],
+        },
+        builds: true,
+        starts: false,
+        dependents: [],
+        rejected: undefined,
+      },
+    ],
     purge: false,
-    ...changes,
+    keep: 1,
+    watch: false,
   };
   mkdirSync(`${root}/var/lib/berth/web.0`, { recursive: true });
   writeFileSync(`${root}/var/lib/berth/web.0/web.service`, UNIT);
@@ -83,7 +98,16 @@ test('recoverContainer() takes an install back that cannot be finished: the name
 test('uninstall() finishes an uninstallation that was interrupted when the container was not installed any more', async () => {
   using dir = new TempDir();
   await using host = folderHost(dir.path);
-  await killedInstall(host, { operation: 'uninstall' });
+  const [transition] = (await killedInstall(host)).transitions;
+  assert.ok(transition !== undefined);
+  await beginJournal(host.paths, {
+    operation: 'uninstall',
+    name: 'web',
+    transitions: [{ ...transition, from: transition.to, to: undefined }],
+    purge: false,
+    keep: 0,
+    watch: false,
+  });
   unlinkSync(`${dir.path}/var/lib/berth/web`);
   const removed = await uninstall(host, 'web', { purge: false });
   assert.deepEqual(removed, { name: 'web', kept: [], saved: [], statePaths: [] });
@@ -92,7 +116,7 @@ test('uninstall() finishes an uninstallation that was interrupted when the conta
   await assertFails('CONTAINER_NOT_FOUND', () => uninstall(host, 'web', { purge: false }));
 });
 
-test('finishInstall() has systemd read a unit that is not to be enabled', async () => {
+test('completeTransition() has systemd read a unit that is not to be enabled', async () => {
   using dir = new TempDir();
   const offline = openOfflineUnitManager({ root: dir.path });
   const asked: string[] = [];
@@ -112,6 +136,7 @@ test('finishInstall() has systemd read a unit that is not to be enabled', async 
     start: (unit, options) => offline.start(unit, options),
     stop: (unit, options) => offline.stop(unit, options),
     restart: (unit, options) => offline.restart(unit, options),
+    kill: (unit) => offline.kill(unit),
     resetFailed: (unit) => offline.resetFailed(unit),
     getStates: (units) => offline.getStates(units),
     findDependents: (unit) => offline.findDependents(unit),
@@ -120,6 +145,6 @@ test('finishInstall() has systemd read a unit that is not to be enabled', async 
     createTmpfiles: (file) => offline.createTmpfiles(file),
     [Symbol.asyncDispose]: () => offline[Symbol.asyncDispose](),
   });
-  await finishInstall(host, await killedInstall(host, { units: [] }));
+  await completeTransition(host, await killedInstall(host, []));
   assert.deepEqual(asked, ['reload']);
 });

@@ -1,0 +1,114 @@
+import { Option, type Command } from 'commander';
+
+import type { CliContext } from '../context.js';
+import { collect, defineCommand, type CommandCall } from '../define-command.js';
+
+interface UpdateOptions {
+  readonly set?: readonly string[];
+  readonly unset?: readonly string[];
+  readonly values?: string;
+  readonly rebase?: string;
+  readonly all?: boolean;
+  readonly plan?: boolean;
+  readonly wait?: boolean;
+  readonly retry?: boolean;
+  readonly force?: boolean;
+  readonly platform?: string;
+  readonly allowHostPath?: readonly string[];
+  readonly keepExisting?: boolean;
+}
+
+/** `berth update NAME…`. */
+export function updateCommand(context: CliContext): Command {
+  return defineCommand<UpdateOptions>(
+    {
+      name: 'update',
+      summary: 'update containers to what their images are now, or to other values',
+      args: [{ syntax: '[name...]', description: 'names of installed containers' }],
+      options: [
+        new Option(
+          '--set <key=value>',
+          'give a variable of the image another value (may be repeated)',
+        ).argParser(collect),
+        new Option(
+          '--unset <key>',
+          'give a variable its default again (may be repeated)',
+        ).argParser(collect),
+        new Option(
+          '--values <file>',
+          'read values from a file of KEY=VALUE lines or a JSON object',
+        ),
+        new Option('--rebase <image>', 'follow another image from now on'),
+        new Option('--all', 'update all containers; goes on where one fails'),
+        new Option('--plan', 'show what would change and change nothing'),
+        new Option('--no-wait', 'do not wait to see whether the new version stays well'),
+        new Option('--retry', 'try an image again that was not well, or was rolled back'),
+        new Option('--force', 'the same as --retry'),
+        new Option('--platform <os/arch[/variant]>', 'take the image for another platform'),
+        new Option(
+          '--allow-host-path <path>',
+          'allow the image a guarded path on the host (may be repeated)',
+        ).argParser(collect),
+        new Option(
+          '--keep-existing',
+          'keep files of the host that differ from those the image brings',
+        ),
+      ],
+      examples: [
+        'berth update etcd',
+        'berth update --plan etcd',
+        'berth update --set PORT=8081 --unset DEBUG web',
+        'berth update --rebase registry.example/etcd:3.6 etcd',
+        'berth update --all',
+      ],
+      notes:
+        'A container that runs is stopped and started; if the new version does not start, or does not\nstay well, the version before runs again by itself. One that does not run is not started.',
+    },
+    (call) => runUpdate(call),
+    context,
+  );
+}
+
+async function runUpdate({ args, options, context }: CommandCall<UpdateOptions>): Promise<void> {
+  const { withHost } = await import('../open-host.js');
+  const { update } = await import('../../containers/update.js');
+  const { listContainerNames } = await import('../../containers/container-directory.js');
+  const { OperationalError } = await import('../../errors/operational-error.js');
+  const { keptDeployments } = await import('../../config/keep-deployments.js');
+  const { forEachName } = await import('../for-each-name.js');
+  const { printResult } = await import('../output/print.js');
+  const { formatUpdate } = await import('../output/format-update.js');
+  const { pullDisplay } = await import('../pull-display.js');
+  const { readValueOptions } = await import('../value-options.js');
+  if (args.length > 0 === (options.all === true))
+    throw new OperationalError('USAGE', "give names of containers, or '--all'");
+  const values = await readValueOptions(options);
+  await withHost(context, options, async (host) => {
+    const names = options.all === true ? await listContainerNames(host.paths) : args;
+    const each = await forEachName({ context, options, host }, names, async (name) => {
+      using display = pullDisplay(context, options);
+      const outcome = await update(host, name, {
+        rebase: options.rebase,
+        ...values,
+        unsetValues: options.unset ?? [],
+        env: context.host.env,
+        platform: options.platform,
+        planOnly: options.plan === true,
+        watch: options.wait !== false,
+        retry: options.retry === true || options.force === true,
+        allowHostPaths: options.allowHostPath ?? [],
+        keepExisting: options.keepExisting === true,
+        keepDeployments: keptDeployments(context.host.env),
+        onProgress: display.onProgress,
+      });
+      display[Symbol.dispose]();
+      if (options.json !== true) {
+        const text = formatUpdate(outcome, 'updated');
+        printResult(context, options, { json: outcome, text });
+      }
+      return outcome;
+    });
+    printResult(context, options, { json: each.results, text: '' });
+    each.end();
+  });
+}

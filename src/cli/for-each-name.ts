@@ -1,0 +1,42 @@
+import type { Host } from '../containers/host.js';
+import { CommandExit } from './command-exit.js';
+import type { CliContext, CommonOptions } from './context.js';
+import { reportError } from './report-error.js';
+
+/**
+ * Runs `body` for every name, also after one has failed: its error is printed at once, and the command ends with the
+ * highest status of all. Gives what was got for the others; call {@link EachResult.end} when that has been printed.
+ */
+export async function forEachName<T>(
+  call: { readonly context: CliContext; readonly options: CommonOptions; readonly host: Host },
+  names: readonly string[],
+  body: (name: string) => Promise<T>,
+): Promise<EachResult<T>> {
+  const results: T[] = [];
+  let worst = 0;
+  for (const name of names) {
+    try {
+      results.push(await body(name));
+    } catch (error) {
+      // One that was asked for alone, and what was interrupted, ends the command as ever.
+      if (names.length === 1 || call.host.signal.aborted) throw error;
+      const { stderr } = call.context.host;
+      const { json, debug } = call.options;
+      const status = reportError(error, { stderr, json: json === true, debug: debug === true });
+      worst = Math.max(worst, status);
+    }
+  }
+  return {
+    results,
+    end: () => {
+      if (worst !== 0) throw new CommandExit(worst);
+    },
+  };
+}
+
+/** What {@link forEachName} gives. */
+export interface EachResult<T> {
+  readonly results: readonly T[];
+  /** Ends the command with the status of the worst failure, if there was one. */
+  end(): void;
+}

@@ -1,0 +1,27 @@
+import { escapeText } from '../../base/escape-text.js';
+import type { UpdateOutcome } from '../../containers/update.js';
+import { formatDifference } from './format-difference.js';
+
+/** What an update or a rollback came to, for people. */
+export function formatUpdate(outcome: UpdateOutcome, how: 'updated' | 'rolled back'): string {
+  const { name, from, to } = outcome;
+  switch (outcome.action) {
+    case 'nothing':
+      return `${name} is up to date (${from.digest}), nothing changed\n`;
+    case 'rejected':
+      return `${name} stays as it is: the image it would be updated to is not tried again: ${outcome.rejected ?? ''}\n  try it again with: berth update --retry ${name}\n`;
+    case 'planned':
+      return `${outcome.difference === undefined ? '' : formatDifference(outcome.difference)}\nNothing was changed. Leave '--plan' away to carry this out.\n`;
+    case 'updated':
+      break;
+  }
+  const lines = [
+    `${name} ${how} to ${escapeText(to.reference)} (${to.digest}), deployment ${to.number}`,
+    ...outcome.gained.map((item) => `  new: ${item}`),
+    ...[...outcome.kept, ...outcome.saved].map(
+      (path) => `  kept ${escapeText(path)}: it was changed on this host`,
+    ),
+    ...(outcome.restarted ? [`  ${name}.service runs the new version`] : []),
+  ];
+  return `${lines.join('\n')}\n`;
+}

@@ -1,0 +1,55 @@
+import { bringUp } from './bring-up.js';
+import type { Host } from './host.js';
+import { endJournal, type JournalEntry } from './journal.js';
+import type { RemovedFiles } from './remove-files.js';
+import { settle } from './settle.js';
+import { switchOver } from './switch-over.js';
+
+/** What carrying transitions to their end came to. */
+export interface CompletedTransition extends RemovedFiles {
+  /** Folders of state that stay. */
+  readonly statePaths: readonly string[];
+}
+
+/** Options of {@link completeTransition}. */
+export interface CompleteOptions {
+  /**
+   * The host is booting and berth's units wait for this: nothing is started. What has to be watched keeps its journal
+   * entry, for the next command.
+   */
+  readonly atBoot: boolean;
+}
+
+/**
+ * Carries transitions that are decided to their end: host switched over, services up and well, leftovers gone, journal
+ * entry gone. Every step may find that it was done already, so the same call finishes what was interrupted.
+ *
+ * @throws whatever keeps it from its end; the entry is still there then
+ */
+export async function completeTransition(
+  host: Host,
+  entry: JournalEntry,
+  { atBoot }: CompleteOptions = { atBoot: false },
+): Promise<CompletedTransition> {
+  const { kept, saved, stopped } = await switchOver(host, entry);
+  if (host.paths.root === '' && !atBoot) await bringUp(host, entry, { stopped });
+  else if (entry.watch && entry.transitions.some(({ starts }) => starts))
+    return { kept, saved, statePaths: [] };
+  return { kept, saved, statePaths: await clearUp(host, entry) };
+}
+
+async function clearUp(host: Host, entry: JournalEntry): Promise<readonly string[]> {
+  try {
+    const statePaths = await settle(host, entry);
+    await endJournal(host.paths, entry.name);
+    return statePaths;
+  } catch (error) {
+    if (entry.operation === 'uninstall' || entry.operation === 'undo') throw error;
+    // What is new is in place and well: leftovers are no reason to go back, and the next command tries again.
+    host.onEvent({
+      kind: 'warning',
+      text: `clearing up after the ${entry.operation} of '${entry.name}' failed: ${error instanceof Error ? error.message : String(error)}; run 'berth recover'`,
+    });
+    return [];
+  }
+}

@@ -1,0 +1,53 @@
+import { executeTransition } from './execute-transition.js';
+import type { Host } from './host.js';
+import type { JournalEntry } from './journal.js';
+import type { PreparedDeployment } from './prepare-deployment.js';
+import { takeBackAfter } from './take-back.js';
+import { sideOf } from './transition.js';
+
+/**
+ * Carries several installs out, in order. Where one fails, it and those before it are taken back: only what this command
+ * installed goes.
+ */
+export async function executeInstalls(
+  host: Host,
+  steps: readonly PreparedDeployment[],
+  options: { readonly enable: boolean },
+): Promise<void> {
+  const done: JournalEntry[] = [];
+  try {
+    for (const step of steps) {
+      const entry = installEntry(step, options);
+      await executeTransition(host, entry, [step]);
+      done.push(entry);
+    }
+  } catch (error) {
+    for (const entry of done.reverse()) await takeBackAfter(host, entry, error);
+    throw error;
+  }
+}
+
+function installEntry(
+  { deployment }: PreparedDeployment,
+  { enable }: { readonly enable: boolean },
+): JournalEntry {
+  const { name, units } = deployment;
+  return {
+    operation: 'install',
+    name,
+    transitions: [
+      {
+        name,
+        from: undefined,
+        to: sideOf(deployment, enable ? units : []),
+        builds: true,
+        starts: false,
+        dependents: [],
+        rejected: undefined,
+      },
+    ],
+    purge: false,
+    keep: 1,
+    watch: false,
+  };
+}

@@ -1,0 +1,38 @@
+import { AsyncScope } from '../base/scope.js';
+import { buildDeployment } from './build-deployment.js';
+import { completeTransition, type CompletedTransition } from './complete-transition.js';
+import type { Host } from './host.js';
+import { beginJournal, type JournalEntry } from './journal.js';
+import { placeLauncher } from './place-launcher.js';
+import type { PreparedDeployment } from './prepare-deployment.js';
+import { takeBackAfter } from './take-back.js';
+
+/**
+ * Carries out what an entry says: all of its transitions, or none. The journal comes first; then new deployments are
+ * built beside, where nothing refers to them; then the host is switched over. A failure at any step takes everything
+ * back; a kill at any step leaves what the next command on the name finishes or takes back.
+ */
+export async function executeTransition(
+  host: Host,
+  entry: JournalEntry,
+  prepared: readonly PreparedDeployment[],
+): Promise<CompletedTransition> {
+  await beginJournal(host.paths, entry);
+  try {
+    await buildAll(host, prepared);
+    return await completeTransition(host, entry);
+  } catch (error) {
+    await takeBackAfter(host, entry, error);
+    throw error;
+  }
+}
+
+/** A launcher is held until a deployment refers to it, and no longer: taking back removes it, too. */
+async function buildAll(host: Host, prepared: readonly PreparedDeployment[]): Promise<void> {
+  await using scope = new AsyncScope();
+  for (const deployment of prepared) {
+    if (deployment.launcher !== undefined)
+      scope.use(await placeLauncher(host, deployment.launcher));
+    await buildDeployment(host, deployment);
+  }
+}

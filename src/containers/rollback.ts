@@ -1,0 +1,111 @@
+import { withContext } from '../errors/with-context.js';
+import { OperationalError } from '../errors/operational-error.js';
+import { assertDeploymentWhole } from './assert-whole.js';
+import { getContainer, loadDeployment } from './container-directory.js';
+import { readSettings } from './container-settings.js';
+import { orderDeployments } from './deployment-order.js';
+import type { Deployment } from './deployment.js';
+import { executeTransition } from './execute-transition.js';
+import { gainedPermissions } from './gained-permissions.js';
+import type { Host } from './host.js';
+import { withNameLock } from './name-lock.js';
+import { planTransition } from './plan-transition.js';
+import { assertPrivileged } from './preflight.js';
+import { inBrief, type UpdateOutcome } from './update.js';
+
+/** Where to go back to. */
+export interface RollbackRequest {
+  /** The N of `NAME.N`; the deployment that was the present one before unless given. */
+  readonly to: number | undefined;
+  readonly watch: boolean;
+  readonly keepDeployments: number;
+}
+
+/** Why an image that was gone back from is not tried again by itself. */
+const ROLLED_BACK = 'it was rolled back';
+
+/**
+ * Goes back to an earlier deployment, from what is on disk: neither a network nor the store is asked. The image that is
+ * left is not updated to again without being told to.
+ *
+ * @throws OperationalError CONTAINER_NOT_FOUND, DEPLOYMENT_NOT_FOUND; CONTAINER_STATE_INVALID if it is not whole, before
+ * anything is stopped; UPDATE_UNHEALTHY if the earlier one is not well: the later one runs again then
+ */
+export async function rollback(
+  host: Host,
+  name: string,
+  request: RollbackRequest,
+): Promise<UpdateOutcome> {
+  return withContext(`cannot roll back '${name}'`, async () => {
+    assertPrivileged(host);
+    await getContainer(host.paths, name);
+    return withNameLock(host, name, async () => {
+      const installed = await getContainer(host.paths, name);
+      const target = await findTarget(host, installed, request.to);
+      if (target.number === installed.number) return nothingToDo(installed);
+      await assertDeploymentWhole(host, target);
+      const transition = await planTransition(host, installed, {
+        to: target,
+        builds: false,
+        rejected: ROLLED_BACK,
+      });
+      const { kept, saved } = await executeTransition(
+        host,
+        {
+          operation: 'rollback',
+          name,
+          transitions: [transition],
+          purge: false,
+          keep: request.keepDeployments,
+          watch: request.watch,
+        },
+        [],
+      );
+      return {
+        ...nothingToDo(installed),
+        action: 'updated',
+        to: inBrief(target),
+        gained: gainedPermissions(installed, target),
+        restarted: transition.starts,
+        kept,
+        saved,
+      };
+    });
+  });
+}
+
+/** The deployment that `rollback` goes to. */
+export async function findTarget(
+  host: Host,
+  installed: Deployment,
+  wanted: number | undefined,
+): Promise<Deployment> {
+  const { name } = installed;
+  const order = await orderDeployments(host, name, await readSettings(host.paths, name));
+  const number = wanted ?? order.filter((other) => other !== installed.number).at(-1);
+  if (number === undefined || !order.includes(number)) {
+    throw new OperationalError(
+      'DEPLOYMENT_NOT_FOUND',
+      wanted === undefined
+        ? 'there is no deployment before the present one'
+        : `there is no deployment ${wanted}`,
+      { hint: `see 'berth history ${name}'` },
+    );
+  }
+  return loadDeployment(host.paths, `${name}.${number}`);
+}
+
+function nothingToDo(installed: Deployment): UpdateOutcome {
+  return {
+    name: installed.name,
+    action: 'nothing',
+    from: inBrief(installed),
+    to: inBrief(installed),
+    rejected: undefined,
+    gained: [],
+    restarted: false,
+    kept: [],
+    saved: [],
+    difference: undefined,
+  };
+}

@@ -1,0 +1,122 @@
+import { join } from 'node:path';
+
+import {
+  changeSettings,
+  readSettings,
+  removeSettings,
+  type ContainerSettings,
+} from './container-settings.js';
+import { listDeploymentNumbers } from './container-directory.js';
+import { orderDeployments } from './deployment-order.js';
+import type { Host } from './host.js';
+import type { JournalEntry } from './journal.js';
+import { removeUnusedLaunchers } from './place-launcher.js';
+import { removeDeployments } from './remove-deployments.js';
+import { removePath } from './remove-path.js';
+import { removeStatePaths } from './state-paths.js';
+import type { Transition } from './transition.js';
+import { findUsedByOthers } from './used-by-others.js';
+
+/**
+ * Removes what nobody needs any more once transitions have come to their end, and remembers what later commands ask for:
+ * which deployment was the present one when, and which images are no good. Gives the folders of state that stay. May be
+ * repeated.
+ */
+export async function settle(host: Host, entry: JournalEntry): Promise<readonly string[]> {
+  const statePaths: string[] = [];
+  for (const transition of entry.transitions) {
+    statePaths.push(...(await removeState(host, { entry, transition })));
+    if (transition.to === undefined) await forget(host, transition.name);
+    else await keepWhatCounts(host, { entry, transition });
+  }
+  await removeUnusedLaunchers(host);
+  return statePaths;
+}
+
+/** Folders that came with what goes: with the container, or with a version that is taken back. */
+async function removeState(
+  host: Host,
+  { entry, transition }: { readonly entry: JournalEntry; readonly transition: Transition },
+): Promise<readonly string[]> {
+  const { name, from, to } = transition;
+  const goes = to === undefined || (entry.operation === 'undo' && transition.builds);
+  if (from === undefined || !goes) return [];
+  const staying = new Set(to?.createdPaths);
+  return removeStatePaths(
+    host.paths,
+    from.createdPaths.filter((path) => !staying.has(path)),
+    { purge: entry.purge, isUsedByOthers: await findUsedByOthers(host, name) },
+  );
+}
+
+async function forget(host: Host, name: string): Promise<void> {
+  removePath(host.paths.onDisk(join(host.paths.runDir, name)));
+  await removeDeployments(host, name, await listDeploymentNumbers(host.paths, name));
+  await removeSettings(host.paths, name);
+}
+
+async function keepWhatCounts(
+  host: Host,
+  { entry, transition }: { readonly entry: JournalEntry; readonly transition: Transition },
+): Promise<void> {
+  const { name, from, to, builds } = transition;
+  if (to === undefined) return;
+  const settings = await readSettings(host.paths, name);
+  const onDisk = await listDeploymentNumbers(host.paths, name);
+  if (entry.operation === 'undo') {
+    await removeDeployments(
+      host,
+      name,
+      onDisk.filter((number) => builds && number === from?.number),
+    );
+    await remember(host, { transition, settings, order: settings.order });
+    return;
+  }
+  const before = await orderDeployments(host, name, settings);
+  const order = [...before.filter((number) => number !== to.number), to.number];
+  const kept = new Set([...order.slice(-Math.max(1, entry.keep)), ...settings.pinned]);
+  // Room is made first: a disk that is too full to remember has to become less full.
+  await removeDeployments(
+    host,
+    name,
+    onDisk.filter((number) => !kept.has(number)),
+  );
+  await remember(host, {
+    transition,
+    settings,
+    order: order.filter((number) => kept.has(number)),
+  });
+}
+
+async function remember(
+  host: Host,
+  what: {
+    readonly transition: Transition;
+    readonly settings: ContainerSettings;
+    readonly order: readonly number[];
+  },
+): Promise<void> {
+  const { name, from, to, rejected } = what.transition;
+  const others = what.settings.rejected.filter(
+    ({ digest }) => digest !== to?.digest && (rejected === undefined || digest !== from?.digest),
+  );
+  const isRejected =
+    rejected !== undefined && from?.digest !== undefined && from.digest !== to?.digest;
+  const changed = {
+    // With one deployment there is no order to remember.
+    order: what.order.length > 1 ? what.order : [],
+    rejected: isRejected
+      ? [
+          ...others,
+          {
+            digest: from.digest,
+            reason: rejected,
+            at: new Date(host.nowMs()).toISOString(),
+          },
+        ]
+      : others,
+  };
+  const before = { order: what.settings.order, rejected: what.settings.rejected };
+  if (JSON.stringify(changed) !== JSON.stringify(before))
+    await changeSettings(host.paths, name, changed);
+}

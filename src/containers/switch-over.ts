@@ -1,0 +1,176 @@
+import { join } from 'node:path';
+
+import { readFileBounded } from '../base/bounded-read.js';
+import { isErrno } from '../errors/is-errno.js';
+import { getWords, parseUnit } from '../systemd/unit-text.js';
+import type { UnitManager } from '../systemd/unit-manager.js';
+import { readNameLink } from './container-directory.js';
+import type { DeployedFile } from './deployment.js';
+import type { Host } from './host.js';
+import type { JournalEntry } from './journal.js';
+import { pointNameTo, removeNameLink } from './name-link.js';
+import { ownersOfPaths } from './path-owners.js';
+import { placeFiles } from './place-files.js';
+import { removeFiles, type RemovedFiles } from './remove-files.js';
+import { stopUnits } from './stop-units.js';
+import { changesUnits, directoryOf, type Transition, type TransitionSide } from './transition.js';
+
+/** What switching containers over came to. */
+export interface SwitchedOver extends RemovedFiles {
+  /** Names of the containers whose services were stopped for it: what runs of them by now may be of either version. */
+  readonly stopped: ReadonlySet<string>;
+}
+
+/**
+ * Makes the host show the deployments that the transitions lead to: services stopped, links, files, systemd told once,
+ * units enabled as they are to be. The files of a container are on the host only while its link is, so the link is the
+ * first thing that comes and the last that goes; renaming it is the commit point. Every step may find that it was done
+ * already: the same call finishes what was interrupted.
+ */
+export async function switchOver(host: Host, entry: JournalEntry): Promise<SwitchedOver> {
+  const units = await host.openUnitManager();
+  const stopped = await stopAll(host, entry);
+  for (const { name, to } of entry.transitions) {
+    const directory = directoryOf(name, to);
+    if (directory !== undefined && (await readNameLink(host.paths, name)) !== directory)
+      await pointNameTo(host, name, directory);
+  }
+  const kept: string[] = [];
+  const saved: string[] = [];
+  let isStale = entry.transitions.some(changesUnits);
+  for (const transition of entry.transitions) {
+    const gone = await unitsToDisable(host, transition);
+    if (gone.length > 0) await units.disable(gone);
+    const switched = await switchFiles(host, { entry, transition });
+    kept.push(...switched.kept);
+    saved.push(...switched.saved);
+    const fresh = await unitsToEnable(host, transition);
+    if (fresh.length > 0) await units.enable(fresh);
+    isStale ||= gone.length + fresh.length > 0;
+  }
+  for (const { to } of entry.transitions) {
+    for (const file of to?.files ?? [])
+      if (file.role === 'tmpfiles') await units.createTmpfiles(file.path);
+  }
+  // After the links of enabling, too: systemd calls every unit outdated that was loaded before them.
+  if (units.kind === 'dbus' && isStale) await units.reload();
+  for (const transition of entry.transitions) await forgetUnits(host, { transition, units });
+  return { kept, saved, stopped };
+}
+
+/** Stops what is not switched yet, dependents first. */
+async function stopAll(host: Host, entry: JournalEntry): Promise<ReadonlySet<string>> {
+  const stopped = new Set<string>();
+  const units = await host.openUnitManager();
+  for (const { name, from, to } of [...entry.transitions].reverse()) {
+    const isSwitched =
+      to !== undefined && (await readNameLink(host.paths, name)) === directoryOf(name, to);
+    if (isSwitched || units.kind !== 'dbus') continue;
+    await stopUnits(host, from?.units ?? [], {
+      // What goes back has shown that it is no good; the version before waits for its place.
+      impatient: entry.operation === 'undo',
+      mayFail: entry.operation === 'undo' || entry.operation === 'uninstall',
+    });
+    stopped.add(name);
+  }
+  return stopped;
+}
+
+async function switchFiles(
+  host: Host,
+  { entry, transition }: { readonly entry: JournalEntry; readonly transition: Transition },
+): Promise<RemovedFiles> {
+  const { name, from, to } = transition;
+  const kept: string[] = [];
+  if (to !== undefined) {
+    const isWayBack = entry.operation === 'undo' || entry.operation === 'rollback';
+    const placed = await placeFiles(host.paths, join(host.paths.stateDir, `${name}.${to.number}`), {
+      files: to.files,
+      previous: from?.files ?? [],
+      onForeign: isWayBack ? 'keep' : 'refuse',
+    });
+    kept.push(...placed);
+  }
+  const staying = new Set(to?.files.map(({ path }) => path));
+  const removed = await removeFiles(
+    host.paths,
+    (from?.files ?? []).filter(({ path }) => !staying.has(path)),
+    {
+      shared: new Set((await ownersOfPaths(host, name)).keys()),
+      // What is taken back may never have been placed: what stands there may be somebody else's.
+      saveChanged: entry.operation !== 'undo',
+    },
+  );
+  return { kept: [...kept, ...removed.kept], saved: removed.saved };
+}
+
+async function forgetUnits(
+  host: Host,
+  { transition, units }: { readonly transition: Transition; readonly units: UnitManager },
+): Promise<void> {
+  const { name, from, to } = transition;
+  const staying = new Set(to?.units);
+  if (units.kind === 'dbus') {
+    for (const unit of from?.units ?? []) if (!staying.has(unit)) await units.resetFailed(unit);
+  }
+  if (to === undefined) await removeNameLink(host, name);
+}
+
+/** Units that are not enabled any more, and those whose `[Install]` says something else than before. */
+async function unitsToDisable(host: Host, transition: Transition): Promise<readonly string[]> {
+  const staying = new Set(transition.to?.enabled);
+  // Uninstalling takes every link away, also one of a unit that was enabled meanwhile.
+  const { from } = transition;
+  const known = transition.to === undefined ? (from?.units ?? []) : (from?.enabled ?? []);
+  const units: string[] = [];
+  for (const unit of known) {
+    if (!staying.has(unit) || (await hasOtherRules(host, { transition, unit }))) units.push(unit);
+  }
+  return units;
+}
+
+async function unitsToEnable(host: Host, transition: Transition): Promise<readonly string[]> {
+  const before = new Set(transition.from?.enabled);
+  const units: string[] = [];
+  for (const unit of transition.to?.enabled ?? []) {
+    if (!before.has(unit) || (await hasOtherRules(host, { transition, unit }))) units.push(unit);
+  }
+  return units;
+}
+
+async function hasOtherRules(
+  host: Host,
+  { transition, unit }: { readonly transition: Transition; readonly unit: string },
+): Promise<boolean> {
+  const { name, from, to } = transition;
+  const rules = async (side: TransitionSide | undefined): Promise<string> =>
+    side === undefined ? '' : rulesOf(host, `${name}.${side.number}`, findUnit(side, unit));
+  return (await rules(from)) !== (await rules(to));
+}
+
+function findUnit(side: TransitionSide, unit: string): DeployedFile | undefined {
+  return side.files.find(({ role, path }) => role === 'unit' && path.endsWith(`/${unit}`));
+}
+
+/** Largest unit that is read; the renderer's own limit is smaller. */
+const MAX_UNIT_BYTES = 1024 * 1024;
+
+const INSTALL_KEYS = ['Alias', 'Also', 'WantedBy', 'RequiredBy', 'UpheldBy', 'DefaultInstance'];
+
+/** What a unit of a deployment says in `[Install]`, as text to compare; `''` where its deployment is gone already. */
+async function rulesOf(
+  host: Host,
+  directory: string,
+  file: DeployedFile | undefined,
+): Promise<string> {
+  if (file === undefined) return '';
+  const path = host.paths.onDisk(join(host.paths.stateDir, directory, file.source));
+  try {
+    const text = (await readFileBounded(path, { maxBytes: MAX_UNIT_BYTES })).toString('utf8');
+    const document = parseUnit(text);
+    return JSON.stringify(INSTALL_KEYS.map((key) => getWords(document, 'Install', key)));
+  } catch (error) {
+    if (isErrno(error, 'ENOENT', 'ENOTDIR')) return '';
+    throw error;
+  }
+}

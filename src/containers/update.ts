@@ -1,0 +1,247 @@
+import { escapeText } from '../base/escape-text.js';
+import type { ContainerName } from '../base/container-name.js';
+import { parseContainerName } from '../base/container-name.js';
+import { withContext } from '../errors/with-context.js';
+import type { Digest } from '../oci/digest.js';
+import { getContainer, listDeploymentNumbers } from './container-directory.js';
+import { readSettings } from './container-settings.js';
+import { describeDifference, type DeploymentDifference } from './describe-difference.js';
+import { openDeploymentSide, preparedSide } from './difference-sides.js';
+import type { Deployment } from './deployment.js';
+import { executeTransition } from './execute-transition.js';
+import { fetchImageIf, type ImageChoice } from './fetch-image.js';
+import { gainedPermissions } from './gained-permissions.js';
+import type { Host } from './host.js';
+import { withNameLock } from './name-lock.js';
+import { planTransition } from './plan-transition.js';
+import { assertPrivileged } from './preflight.js';
+import { prepareDeployment, type PreparedDeployment } from './prepare-deployment.js';
+import { readSecrets } from './secrets.js';
+
+/** What to update a container to; what is not given stays as it is. */
+export interface UpdateRequest extends Omit<ImageChoice, 'reference'> {
+  /** The image to follow from now on, instead of the one that it was installed from. */
+  readonly rebase: string | undefined;
+  readonly setValues: ReadonlyMap<string, string>;
+  readonly fileValues: ReadonlyMap<string, string>;
+  /** Variables whose values stood on the command line, where every user could read them. */
+  readonly inlineValues: ReadonlySet<string>;
+  /** Variables that get their default again. */
+  readonly unsetValues: readonly string[];
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly planOnly: boolean;
+  /** Whether the service has to prove itself before the update counts. */
+  readonly watch: boolean;
+  /** Tries an image again that was not well. */
+  readonly retry: boolean;
+  readonly allowHostPaths: readonly string[];
+  readonly keepExisting: boolean;
+  /** How many deployments are kept, pinned ones not counted; at least 1. */
+  readonly keepDeployments: number;
+}
+
+/** A deployment in a few words. */
+export interface DeploymentInBrief {
+  readonly number: number;
+  readonly reference: string;
+  readonly digest: Digest;
+}
+
+/** What updating, or going back, came to. */
+export interface UpdateOutcome {
+  readonly name: string;
+  /**
+   * `nothing` where there is nothing new; `rejected` where what is new was tried and was not well; `planned` with
+   * `planOnly`.
+   */
+  readonly action: 'updated' | 'nothing' | 'rejected' | 'planned';
+  readonly from: DeploymentInBrief;
+  /** The same as `from` where nothing changed. */
+  readonly to: DeploymentInBrief;
+  /** Why the image is not tried again. */
+  readonly rejected: string | undefined;
+  /** What the new version may do that the one before may not. */
+  readonly gained: readonly string[];
+  /** Whether the service was stopped and started. */
+  readonly restarted: boolean;
+  /** Host files that were changed on this host, and stay so. */
+  readonly kept: readonly string[];
+  /** Units that were, put aside. */
+  readonly saved: readonly string[];
+  /** With `planOnly`, and where there is something new. */
+  readonly difference: DeploymentDifference | undefined;
+}
+
+/**
+ * Updates a container: looks its image's reference up again at its source, and where that or a value is new, makes the
+ * next deployment, switches over, and watches whether it is well; goes back by itself if not. A container that does not
+ * run is not started.
+ *
+ * @throws OperationalError CONTAINER_NOT_FOUND; UPDATE_UNHEALTHY if it went back; what pulling, rendering and activating
+ * throw, with everything taken back
+ */
+export async function update(
+  host: Host,
+  name: string,
+  request: UpdateRequest,
+): Promise<UpdateOutcome> {
+  return withContext(`cannot update '${name}'`, async () => {
+    assertPrivileged(host);
+    await getContainer(host.paths, name); // a mistyped name is told before a lock file is made for it
+    if (request.planOnly) return updateLocked(host, name, request);
+    return withNameLock(host, name, () => updateLocked(host, name, request));
+  });
+}
+
+async function updateLocked(
+  host: Host,
+  name: string,
+  request: UpdateRequest,
+): Promise<UpdateOutcome> {
+  const installed = await getContainer(host.paths, name);
+  const update = await prepareUpdate(host, installed, request);
+  const { prepared, ...outcome } = update;
+  if (prepared === undefined || request.planOnly) return outcome;
+  const transition = await planTransition(host, installed, {
+    to: prepared.deployment,
+    builds: true,
+  });
+  const { kept, saved } = await executeTransition(
+    host,
+    {
+      operation: 'update',
+      name,
+      transitions: [transition],
+      purge: false,
+      keep: request.keepDeployments,
+      watch: request.watch,
+    },
+    [prepared],
+  );
+  return { ...outcome, action: 'updated', restarted: transition.starts, kept, saved };
+}
+
+/** An update before it is carried out; without a prepared deployment there is nothing to carry out. */
+export interface PreparedUpdate extends UpdateOutcome {
+  readonly prepared: PreparedDeployment | undefined;
+}
+
+/** Looks for what is new and prepares the deployment of it. Changes nothing but the store. */
+export async function prepareUpdate(
+  host: Host,
+  installed: Deployment,
+  request: UpdateRequest,
+): Promise<PreparedUpdate> {
+  const name: ContainerName = parseContainerName(installed.name);
+  const reference = request.rebase ?? installed.image.reference;
+  const setValues = carryOver(new Map(Object.entries(installed.setValues)), request);
+  const settings = await readSettings(host.paths, name);
+  const before = new Map([
+    ...Object.entries(installed.setValues),
+    ...(await readSecrets(host.paths, installed)),
+  ]);
+  const hasSameValues = sameEntries(before, carryOver(before, request));
+  const isSame = (digest: Digest): boolean =>
+    hasSameValues && digest === installed.image.digest && reference === installed.image.reference;
+  let found: Digest = installed.image.digest;
+  const rejection = (): string | undefined =>
+    request.retry || found === installed.image.digest
+      ? undefined
+      : settings.rejected.find(({ digest }) => digest === found)?.reason;
+  const fetched = await fetchImageIf(
+    host,
+    { ...request, reference },
+    {
+      preview: request.planOnly,
+      previewPackages: true,
+      fresh: true,
+      wants: (digest) => {
+        found = digest;
+        return !isSame(digest) && rejection() === undefined;
+      },
+    },
+  );
+  const from = inBrief(installed);
+  const unchanged = {
+    name,
+    from,
+    gained: [],
+    restarted: false,
+    kept: [],
+    saved: [],
+    rejected: rejection(),
+  };
+  if (fetched === undefined) {
+    const action = unchanged.rejected === undefined ? 'nothing' : 'rejected';
+    return { ...unchanged, action, to: from, difference: undefined, prepared: undefined };
+  }
+  const prepared = await prepareDeployment(host, {
+    ...request,
+    name,
+    reference,
+    number: await freeNumber(host, name),
+    installed,
+    fetched,
+    setValues,
+    fileValues: new Map(),
+    rootfs: installed.rootfs === 'checkout' ? undefined : installed.rootfs,
+    runtime: installed.runtime === 'berth' ? undefined : installed.runtime,
+    enable: true,
+    allowHostPaths: [...new Set([...installed.allowedHostPaths, ...request.allowHostPaths])],
+  });
+  for (const text of prepared.deployment.warnings) host.onEvent({ kind: 'warning', text });
+  return {
+    ...unchanged,
+    action: 'planned',
+    to: inBrief(prepared.deployment),
+    gained: gainedPermissions(installed, prepared.deployment).map((text) => escapeText(text)),
+    difference: request.planOnly
+      ? await compareWith(host, installed, { prepared, bytesToFetch: fetched.fetch.missingBytes })
+      : undefined,
+    prepared,
+  };
+}
+
+async function compareWith(
+  host: Host,
+  installed: Deployment,
+  next: { readonly prepared: PreparedDeployment; readonly bytesToFetch: number },
+): Promise<DeploymentDifference> {
+  using before = await openDeploymentSide(host, installed);
+  const { name, number } = next.prepared.deployment;
+  const after = preparedSide(next.prepared, `${name}.${number}`);
+  return await describeDifference(before, after, {
+    bytesToFetch: next.bytesToFetch,
+    signal: host.signal,
+  });
+}
+
+/** A deployment in a few words, for outcomes. */
+export function inBrief({ number, image }: Deployment): DeploymentInBrief {
+  return { number, reference: image.reference, digest: image.digest };
+}
+
+function carryOver(
+  before: ReadonlyMap<string, string>,
+  request: UpdateRequest,
+): ReadonlyMap<string, string> {
+  const values = new Map(before);
+  for (const key of request.unsetValues) values.delete(key);
+  for (const [key, value] of [...request.fileValues, ...request.setValues]) values.set(key, value);
+  return values;
+}
+
+function sameEntries(
+  one: ReadonlyMap<string, string>,
+  other: ReadonlyMap<string, string>,
+): boolean {
+  return one.size === other.size && [...one].every(([key, value]) => other.get(key) === value);
+}
+
+/** The lowest number that no deployment on disk has: numbers are used again. */
+async function freeNumber(host: Host, name: string): Promise<number> {
+  const taken = new Set(await listDeploymentNumbers(host.paths, name));
+  let number = 0;
+  while (taken.has(number)) number++;
+  return number;
+}
