@@ -151,7 +151,7 @@ function deploymentLinks(state: TreeState): readonly string[] {
 
 /** berth's own temporary names, which nothing but recovery looks at; their number is what I13 is about. */
 function isInTheMaking(path: string): boolean {
-  return /(^|\/)(\.berth-tmp-[0-9a-f]{12}-[^/]*$|\.(new|trash|link)-|\.journal(\/|$)|\.locks$|\.launch(\/|$))/.test(
+  return /(^|\/)(\.berth-tmp-[0-9a-f]{12}-[^/]*$|\.(new|trash|link)-|\.journal(\/|$)|\.(locks|settings)$|\.launch(\/|$))/.test(
     path,
   );
 }

@@ -17,23 +17,37 @@ export function choosePoints(
   }
   const chosen = new Set<SupervisedCall>();
   const take = (pick: (members: readonly SupervisedCall[]) => number): void => {
-    for (const members of classes.values()) {
-      const call = members[pick(members)];
-      if (call !== undefined && chosen.size < options.limit) chosen.add(call);
-    }
+    const round = [...classes.values()].flatMap((members) => members[pick(members)] ?? []);
+    addEvenly(
+      chosen,
+      [...new Set(round)].filter((call) => !chosen.has(call)),
+      options.limit,
+    );
   };
   take(() => 0);
   take((members) => members.length - 1);
   take((members) => members.length >> 1);
   take(() => 1);
   take((members) => members.length - 2);
-  // What is left over goes evenly over all calls.
-  const step = calls.length / Math.max(options.limit - chosen.size, 1);
-  for (let at = step / 2; at < calls.length && chosen.size < options.limit; at += step) {
-    const call = calls[Math.floor(at)];
+  addEvenly(
+    chosen,
+    calls.filter((call) => !chosen.has(call)),
+    options.limit,
+  );
+  return [...chosen].sort((a, b) => a.number - b.number);
+}
+
+/** Adds what there is room for, from the whole length of the list. */
+function addEvenly(
+  chosen: Set<SupervisedCall>,
+  calls: readonly SupervisedCall[],
+  limit: number,
+): void {
+  const room = Math.min(limit - chosen.size, calls.length);
+  for (let index = 0; index < room; index++) {
+    const call = calls[Math.floor((index * calls.length) / room)];
     if (call !== undefined) chosen.add(call);
   }
-  return [...chosen].sort((a, b) => a.number - b.number);
 }
 
 /** The part of berth's work that a call belongs to, by what it touches: without names that differ from run to run. */

@@ -48,7 +48,7 @@ export function compareStates(expected: TreeState, actual: TreeState): readonly 
 }
 
 /** Folders that are made with the first command and stay. */
-const OWN_FOLDER = /^var\/lib\/berth(\/\.(journal|locks|launch))?$/;
+const OWN_FOLDER = /^var\/lib\/berth(\/\.(journal|locks|launch|settings))?$/;
 /** An empty one means nothing to systemd, which makes and removes them with the links. */
 const LINK_FOLDER = /^etc\/systemd\/system\/[^/]+\.(wants|requires)$/;
 const LOCK_FILE = /(^|\/)(\.locks\/[^/]*|\.store\/lock|\.launch\/\.lock)$/;

@@ -98,7 +98,8 @@ static void at_call(pid_t thread, const struct options *options) {
   struct call call = call_of(thread, &r);
   const struct call_kind *kind = kind_of(call.number, options);
   static char places[6 * MAX_PATH];
-  if (kind == NULL || !describe_places(&call, kind, options, places, sizeof places)) return;
+  if (kind == NULL || (!options->reads && only_reads(&call, kind))) return;
+  if (!describe_places(&call, kind, options, places, sizeof places)) return;
   counted++;
   fprintf(log_file, "%ld\t%s\t%s\n", counted, kind->name, places);
   bool found = options->kill_call != NULL && strcmp(kind->name, options->kill_call) == 0 &&

@@ -2,6 +2,7 @@
 #include "supervisor.h"
 
 #include <fcntl.h>
+#include <linux/types.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -104,6 +105,13 @@ static bool connects_to_bus(const struct call *call) {
   if (bus_sockets_length < MAX_TASKS)
     bus_sockets[bus_sockets_length++] = socket_inode(call->thread, (int)call->arguments[0]);
   return true;
+}
+
+bool only_reads(const struct call *call, const struct call_kind *kind) {
+  __u64 flags;
+  if (strcmp(kind->name, "openat2") != 0 || !read_memory(call->thread, call->arguments[2], &flags, sizeof flags))
+    return false;
+  return (flags & (O_CREAT | O_TRUNC | (__O_TMPFILE & ~O_DIRECTORY))) == 0;
 }
 
 static void append(char *text, size_t size, const char *more) {

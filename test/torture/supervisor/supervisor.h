@@ -55,4 +55,7 @@ void install_filter(bool reads);
 bool describe_places(const struct call *call, const struct call_kind *kind, const struct options *options,
                      char *text, size_t size);
 
+/* Whether a call changes nothing after all: the flags of openat2() are in memory, where no filter looks. */
+bool only_reads(const struct call *call, const struct call_kind *kind);
+
 _Noreturn void die(const char *what);
