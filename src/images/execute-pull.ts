@@ -1,4 +1,5 @@
 import { quote } from '../base/escape-text.js';
+import { AsyncScope } from '../base/scope.js';
 import { addContext } from '../errors/with-context.js';
 import { applyLayer } from '../layer/apply-layer.js';
 import type { LayerLimits } from '../layer/limits.js';
@@ -24,7 +25,7 @@ export interface PullProgress {
 
 /** What executing a pull takes. */
 export interface ExecutePullOptions {
-  readonly store: Pick<ImageStore, 'hasLayer' | 'beginLayer' | 'addImage'>;
+  readonly store: Pick<ImageStore, 'hasLayer' | 'reserveLayer' | 'beginLayer' | 'addImage'>;
   readonly source: ImageSource;
   readonly signal: AbortSignal;
   readonly onProgress?: ((progress: PullProgress) => void) | undefined;
@@ -76,7 +77,9 @@ export async function executePull(
 
 /** Pulls a layer, and where a mirror gave something else than was promised, pulls it once more from elsewhere. */
 async function pullLayer(layer: PlannedLayer, options: ExecutePullOptions): Promise<void> {
-  const { store, source, onProgress, onWarning } = options;
+  const { store, source, signal, onProgress, onWarning } = options;
+  await using scope = new AsyncScope();
+  scope.use(await store.reserveLayer(layer.diffId, { signal }));
   // Another berth may have brought it since the plan was made.
   if (await store.hasLayer(layer.diffId)) {
     onProgress?.(progressOf(layer, 'present'));

@@ -20,6 +20,17 @@ export interface ImageStore extends AsyncDisposable {
   hasLayer(diffId: Digest): Promise<boolean>;
 
   /**
+   * Waits until nobody else, in whatever process, has the turn at this layer, and gives it to the caller until the result is
+   * disposed of: of several who need the same layer one fetches it, and the others find it there.
+   *
+   * @throws OperationalError CANCELLED
+   */
+  reserveLayer(
+    diffId: Digest,
+    options?: { readonly signal?: AbortSignal | undefined },
+  ): Promise<Disposable>;
+
+  /**
    * Begins taking in a layer. Nothing of it is visible until {@link LayerTransaction.commit}; disposing of an
    * uncommitted transaction removes what it wrote. Beginning a layer that is there already is allowed and harmless.
    */

@@ -65,6 +65,28 @@ export function imageStoreContract(kind: StoreKind): void {
     });
   });
 
+  test(title('F18 gives one at a time the turn at a layer'), async () => {
+    await withStore(async (store, directory) => {
+      const diffId = parseDigest(`sha256:${'1'.repeat(64)}`);
+      await using other = kind.open(`${directory}/store`);
+      const first = await store.reserveLayer(diffId);
+      (await other.reserveLayer(parseDigest(`sha256:${'2'.repeat(64)}`)))[Symbol.dispose]();
+      await assertFails('CANCELLED', () =>
+        other.reserveLayer(diffId, { signal: AbortSignal.timeout(50) }),
+      );
+      let taken = false;
+      const second = other.reserveLayer(diffId).then((turn) => {
+        taken = true;
+        return turn;
+      });
+      await new Promise((resolve) => setTimeout(resolve, 50));
+      assert.equal(taken, false, 'two at once');
+      first[Symbol.dispose]();
+      (await second)[Symbol.dispose]();
+      assert.equal(await store.hasLayer(diffId), false);
+    });
+  });
+
   test(title('gives back what a layer has, to the nanosecond and byte'), async () => {
     await withStore(async (store, directory) => {
       const capability = Buffer.from('0100000200040000000000000000000000000000', 'hex');

@@ -26,7 +26,7 @@ import { EmbeddedLayerTransaction } from './layer-transaction.js';
 import { prune } from './prune.js';
 import { readObject } from './read-object.js';
 import { StorePlace } from './store-place.js';
-import { removeLeftovers } from './temp-area.js';
+import { removeLeftovers, takeTurn } from './temp-area.js';
 
 /** Shortest abbreviation of a digest that is accepted; as git's. */
 const MIN_PREFIX = 7;
@@ -59,6 +59,15 @@ class EmbeddedStore implements ImageStore {
     if (!this.#place.exists()) return false;
     await this.#place.hold();
     return this.#layers.has(diffId);
+  }
+
+  async reserveLayer(
+    diffId: Digest,
+    options: { readonly signal?: AbortSignal | undefined } = {},
+  ): Promise<Disposable> {
+    await this.#prepare();
+    const turn = takeTurn(this.#place.path('tmp'), fileNameOf(diffId), options.signal);
+    return onDiskAsync(this.#place.root, () => turn);
   }
 
   async beginLayer(diffId: Digest): Promise<LayerTransaction> {

@@ -3,7 +3,7 @@ import { closeSync, constants, mkdirSync, openSync, readdirSync, unlinkSync } fr
 
 import { isErrno } from '../../errors/is-errno.js';
 import { AT_FDCWD } from '../../sys/libc.js';
-import { tryLock, type LockFile } from '../../sys/lock-file.js';
+import { acquireLock, tryLock, type LockFile } from '../../sys/lock-file.js';
 import { removeTreeAt } from '../../sys/remove-tree.js';
 
 /**
@@ -21,10 +21,15 @@ export class TempArea implements Disposable {
   #open = true;
 
   constructor(tmp: string) {
-    this.path = `${tmp}/${randomBytes(8).toString('hex')}`;
-    this.#lockPath = `${this.path}.lock`;
-    const lock = tryLock(this.#lockPath, 'exclusive');
-    if (lock === undefined) throw new Error('internal error: a fresh lock file is held');
+    // Who clears up may have come upon the lock file before it was locked, and holds it to remove it.
+    let lock: LockFile | undefined;
+    let path = '';
+    while (lock === undefined) {
+      path = `${tmp}/${randomBytes(8).toString('hex')}`;
+      lock = tryLock(`${path}.lock`, 'exclusive');
+    }
+    this.path = path;
+    this.#lockPath = `${path}.lock`;
     this.#lock = lock;
     mkdirSync(this.path, { mode: 0o700 });
     this.fd = openSync(this.path, constants.O_RDONLY | constants.O_DIRECTORY);
@@ -38,6 +43,25 @@ export class TempArea implements Disposable {
     removeArea(this.path, this.#lockPath);
     this.#lock.release();
   }
+}
+
+/**
+ * Waits until no other process takes in the same layer; from then on, until the result is disposed of, none other does. The
+ * lock file is in `tmp`, so that the one of a killed process goes as everything else of it does.
+ */
+export async function takeTurn(
+  tmp: string,
+  layerName: string,
+  signal: AbortSignal | undefined,
+): Promise<Disposable> {
+  const path = `${tmp}/${layerName}.lock`;
+  const lock = await acquireLock(path, { mode: 'exclusive', signal });
+  return {
+    [Symbol.dispose]: () => {
+      removeArea(`${tmp}/${layerName}`, path);
+      lock.release();
+    },
+  };
 }
 
 /** Removes what killed processes left in `tmp`. */
