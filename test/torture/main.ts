@@ -1,6 +1,7 @@
 import { parseArgs } from 'node:util';
 
 import { TempDir } from '../support/temp-dir.js';
+import { installOneName, installSideBySide } from './concurrency.js';
 import { sweepFaults } from './fault-sweep.js';
 import { sweepKills } from './kill-sweep.js';
 import { seededRandom } from './seeded-random.js';
@@ -12,10 +13,11 @@ const HELP = `npm run torture -- [--only PART]… [--verb VERB]… [--points N] 
 
 Runs berth on trees of \`--root\`, disturbs it in every way, and checks what is left.
 
-  --only PART    kills, faults; all of them unless given
+  --only PART    kills, faults, crowds; all of them unless given
   --verb VERB    only verbs that begin so (install, uninstall, pull, recover, …)
   --points N     kill points a verb at most; all of them unless given
   --faults N     injected errors a verb at most; 300 unless given
+  --crowd N      commands at once; 64 unless given, half as many of one name
   --seed N       for what is chosen at random
 `;
 
@@ -25,6 +27,7 @@ const { values: options } = parseArgs({
     verb: { type: 'string', multiple: true },
     points: { type: 'string', default: String(Number.MAX_SAFE_INTEGER) },
     faults: { type: 'string', default: '300' },
+    crowd: { type: 'string', default: '64' },
     seed: { type: 'string', default: String(Date.now() % 1_000_000) },
     help: { type: 'boolean', default: false },
   },
@@ -102,11 +105,30 @@ async function faults(): Promise<number> {
   return results.reduce((sum, { violations }) => sum + violations.length, 0);
 }
 
+async function crowds(): Promise<number> {
+  const count = Number(options.crowd);
+  const rows = [
+    { name: `${count} names at once`, run: installSideBySide, count },
+    { name: `${count / 2} times one name`, run: installOneName, count: count / 2 },
+  ];
+  let wrong = 0;
+  print('commands side by side', 'commands', 'looks', 'violations');
+  for (const row of rows) {
+    using root = new TempDir();
+    const { commands, looks, violations } = await row.run(root.path, row.count);
+    report(violations);
+    print(`  ${row.name}`, commands, looks, violations.length);
+    wrong += violations.length;
+  }
+  return wrong;
+}
+
 if (options.help) process.stdout.write(HELP);
 else {
   say(`seed ${options.seed}`);
   let wrong = 0;
   if (isWanted('kills')) wrong += await kills();
   if (isWanted('faults')) wrong += await faults();
+  if (isWanted('crowds')) wrong += await crowds();
   if (wrong > 0) process.exitCode = 1;
 }
