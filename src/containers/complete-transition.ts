@@ -32,8 +32,9 @@ export async function completeTransition(
   { atBoot }: CompleteOptions = { atBoot: false },
 ): Promise<CompletedTransition> {
   const { kept, saved, stopped } = await switchOver(host, entry);
-  if (host.paths.root === '' && !atBoot) await bringUp(host, entry, { stopped });
-  else if (entry.watch && entry.transitions.some(({ starts }) => starts))
+  const runs = (await host.openUnitManager()).kind === 'dbus';
+  if (runs && !atBoot) await bringUp(host, entry, { stopped });
+  else if (runs && entry.watch && entry.transitions.some(({ starts }) => starts))
     return { kept, saved, statePaths: [] };
   return { kept, saved, statePaths: await clearUp(host, entry) };
 }
