@@ -16,6 +16,7 @@ import { loadRegistriesConf } from '../registry/registries-conf.js';
 import { engineSocket } from '../transport/docker-engine.js';
 import { openImageSource } from '../transport/open-image-source.js';
 import { connectUnitManager } from '../systemd/connect-unit-manager.js';
+import { openEarlyUnitManager } from '../systemd/early-unit-manager.js';
 import { openOfflineUnitManager } from '../systemd/offline-unit-manager.js';
 import type { UnitManager } from '../systemd/unit-manager.js';
 import type { CliContext, CommonOptions } from './context.js';
@@ -26,7 +27,10 @@ import type { CliContext, CommonOptions } from './context.js';
  */
 export async function withHost<T>(
   context: CliContext,
-  options: CommonOptions,
+  options: CommonOptions & {
+    /** The system is still booting: there is no D-Bus daemon yet. */
+    readonly early?: boolean;
+  },
   body: (host: Host) => Promise<T>,
 ): Promise<T> {
   const mode = 'system';
@@ -62,14 +66,16 @@ export async function withHost<T>(
         { signal: context.signal, ...(preferStored ? { isStored } : {}) },
       );
     },
-    openUnitManager: () =>
-      (units ??= (
-        paths.root === ''
-          ? connectUnitManager({ mode, signal: context.signal })
-          : Promise.resolve(
-              openOfflineUnitManager({ root: paths.root, unitDirectory: paths.unitDir }),
-            )
-      ).then((opened) => scope.use(opened))),
+    openUnitManager: () => {
+      const open = async (): Promise<UnitManager> => {
+        if (paths.root !== '')
+          return openOfflineUnitManager({ root: paths.root, unitDirectory: paths.unitDir });
+        return options.early === true
+          ? openEarlyUnitManager({ unitDirectory: paths.unitDir })
+          : connectUnitManager({ mode, signal: context.signal });
+      };
+      return (units ??= open().then((opened) => scope.use(opened)));
+    },
     onEvent: (event) => {
       printEvent(context, options, event);
     },

@@ -67,7 +67,7 @@ export async function compileService(
   });
   return {
     launch,
-    directives: [...nameInLog(unit, name), ...launch.directives],
+    directives: [...nameInLog(unit, name), ...AFTER_RECOVERY, ...launch.directives],
     summary: summarise(launch.summary),
   };
 }
@@ -77,6 +77,9 @@ async function readAccounts(tree: ImageTree): Promise<{ passwd?: string; group?:
   const group = await readTextInTree(tree, '/etc/group');
   return { ...(passwd === undefined ? {} : { passwd }), ...(group === undefined ? {} : { group }) };
 }
+
+/** An interrupted change is finished or undone first; where that fails, what stands there is what starts. */
+const AFTER_RECOVERY: readonly UnitDirective[] = [['Unit', 'After', 'berth-recover.service']];
 
 /** Without a name of its own, what the program writes would stand in the journal under the launcher's. */
 function nameInLog(document: ReturnType<typeof parseUnit>, name: string): readonly UnitDirective[] {

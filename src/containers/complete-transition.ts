@@ -1,3 +1,4 @@
+import { removeUnneededUnits } from './begin-change.js';
 import { bringUp } from './bring-up.js';
 import type { Host } from './host.js';
 import { endJournal, type JournalEntry } from './journal.js';
@@ -43,6 +44,8 @@ async function clearUp(host: Host, entry: JournalEntry): Promise<readonly string
   try {
     const statePaths = await settle(host, entry);
     await endJournal(host.paths, entry.name);
+    // Of two last ones that went at the same time, each saw the other: whoever ends later sees nobody.
+    if (entry.transitions.some(({ to }) => to === undefined)) await removeAfterAll(host);
     return statePaths;
   } catch (error) {
     if (entry.operation === 'uninstall' || entry.operation === 'undo') throw error;
@@ -53,4 +56,10 @@ async function clearUp(host: Host, entry: JournalEntry): Promise<readonly string
     });
     return [];
   }
+}
+
+async function removeAfterAll(host: Host): Promise<void> {
+  if (!(await removeUnneededUnits(host, []))) return;
+  const units = await host.openUnitManager();
+  await units.reload();
 }

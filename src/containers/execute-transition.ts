@@ -1,8 +1,9 @@
 import { AsyncScope } from '../base/scope.js';
+import { beginChange } from './begin-change.js';
 import { buildDeployment } from './build-deployment.js';
 import { completeTransition, type CompletedTransition } from './complete-transition.js';
 import type { Host } from './host.js';
-import { beginJournal, type JournalEntry } from './journal.js';
+import type { JournalEntry } from './journal.js';
 import { placeLauncher } from './place-launcher.js';
 import type { PreparedDeployment } from './prepare-deployment.js';
 import { takeBackAfter } from './take-back.js';
@@ -17,7 +18,7 @@ export async function executeTransition(
   entry: JournalEntry,
   prepared: readonly PreparedDeployment[],
 ): Promise<CompletedTransition> {
-  await beginJournal(host.paths, entry);
+  await beginChange(host, entry);
   try {
     await buildAll(host, prepared);
     return await completeTransition(host, entry);

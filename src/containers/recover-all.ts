@@ -1,4 +1,10 @@
+import { existsSync } from 'node:fs';
+
+import { addContext } from '../errors/with-context.js';
 import { listStaged } from './apply-staging.js';
+import { removeUnneededUnits } from './begin-change.js';
+import { startIfWanted } from '../systemd/early-unit-manager.js';
+import { findContainer } from './container-directory.js';
 import type { CompleteOptions } from './complete-transition.js';
 import type { Host } from './host.js';
 import { listJournal } from './journal.js';
@@ -22,9 +28,30 @@ export async function recoverAll(
     try {
       (await lockAndRecover(host, name, options))[Symbol.dispose]();
     } catch (error) {
-      failures.push(error);
+      host.signal.throwIfAborted();
+      failures.push(addContext(`cannot recover '${name}'`, error));
     }
   }
   if (failures.length > 0) throw failures[0];
+  // The first installation may have ended before it had even written down what it was about to do.
+  if (existsSync(host.paths.onDisk(host.paths.lockDir)) && (await removeUnneededUnits(host, []))) {
+    const units = await host.openUnitManager();
+    await units.reload();
+  }
   return names;
+}
+
+/**
+ * At boot: starts the containers whose interrupted installation was finished, if their time has come. The boot made its
+ * list of what to start when their units were not there yet.
+ */
+export async function startRecovered(host: Host, names: readonly string[]): Promise<void> {
+  if (names.length === 0) return;
+  // Links that were made since systemd last read its files are not known to it.
+  const units = await host.openUnitManager();
+  await units.reload();
+  for (const name of names) {
+    const deployment = await findContainer(host.paths, name);
+    for (const unit of deployment?.units ?? []) await startIfWanted(unit);
+  }
 }

@@ -4,6 +4,7 @@ import { readFileBounded } from '../base/bounded-read.js';
 import { isErrno } from '../errors/is-errno.js';
 import { getWords, parseUnit } from '../systemd/unit-text.js';
 import type { UnitManager } from '../systemd/unit-manager.js';
+import { removeUnneededUnits } from './begin-change.js';
 import { readNameLink } from './container-directory.js';
 import type { DeployedFile } from './deployment.js';
 import type { Host } from './host.js';
@@ -51,6 +52,10 @@ export async function switchOver(host: Host, entry: JournalEntry): Promise<Switc
   for (const { to } of entry.transitions) {
     for (const file of to?.files ?? [])
       if (file.role === 'tmpfiles') await units.createTmpfiles(file.path);
+  }
+  if (entry.transitions.some(({ to }) => to === undefined)) {
+    const leaving = [entry.name, ...entry.transitions.map(({ name }) => name)];
+    isStale = (await removeUnneededUnits(host, leaving)) || isStale;
   }
   // After the links of enabling, too: systemd calls every unit outdated that was loaded before them.
   if (units.kind === 'dbus' && isStale) await units.reload();

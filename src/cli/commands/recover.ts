@@ -10,17 +10,19 @@ export function recoverCommand(context: CliContext): Command {
       name: 'recover',
       summary: 'finish or undo what an interrupted command left',
       options: [
-        new Option('--boot', 'start and watch nothing: for a unit that others wait for at boot'),
+        new Option('--boot', 'as berth-recover.service does it: nothing is waited for or watched'),
       ],
       examples: ['berth recover'],
       notes: 'Every command that changes a container does this for that container by itself.',
     },
     async ({ options }) => {
       const { withHost } = await import('../open-host.js');
-      const { recoverAll } = await import('../../containers/recover-all.js');
+      const { recoverAll, startRecovered } = await import('../../containers/recover-all.js');
       const { printResult } = await import('../output/print.js');
-      await withHost(context, options, async (host) => {
-        const recovered = await recoverAll(host, { atBoot: options.boot === true });
+      const early = options.boot === true;
+      await withHost(context, { ...options, early }, async (host) => {
+        const recovered = await recoverAll(host, { atBoot: early });
+        if (early) await startRecovered(host, recovered);
         printResult(context, options, {
           json: { recovered },
           text:

@@ -1,0 +1,47 @@
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+
+import { acquireLock } from '../sys/lock-file.js';
+import { listContainerNames } from './container-directory.js';
+import type { Host } from './host.js';
+import { beginJournal, listJournal, type JournalEntry } from './journal.js';
+import { bringsOwnUnits, placeOwnUnit, removeOwnUnit } from './own-units.js';
+
+/** Held while it is decided whether the units of berth are needed: the last uninstall may meet the first install. */
+const LOCK = '.own-units.lock';
+
+/**
+ * Writes the journal entry of a change, and before it makes sure that a boot that finds the entry finishes or undoes the
+ * change before any container starts: from here on a power cut is survived. When it returns, both are on the disk.
+ */
+export async function beginChange(host: Host, entry: JournalEntry): Promise<void> {
+  if (!bringsOwnUnits(host.paths)) return beginJournal(host.paths, entry);
+  await withOwnUnitsLock(host, async () => {
+    await placeOwnUnit(host, 'berth-recover.service');
+    await beginJournal(host.paths, entry);
+  });
+}
+
+/**
+ * Takes the units of berth away where no container is left to need them, but for those of the names, which are being
+ * taken away; gives whether systemd has to read its files again.
+ */
+export async function removeUnneededUnits(host: Host, leaving: readonly string[]): Promise<boolean> {
+  if (!bringsOwnUnits(host.paths)) return false;
+  return withOwnUnitsLock(host, async () => {
+    const names = [...(await listContainerNames(host.paths)), ...(await listJournal(host.paths))];
+    if (names.some((name) => !leaving.includes(name))) return false;
+    return removeOwnUnit(host, 'berth-recover.service');
+  });
+}
+
+async function withOwnUnitsLock<T>(host: Host, body: () => Promise<T>): Promise<T> {
+  const { lockDir } = host.paths;
+  await mkdir(lockDir, { recursive: true, mode: 0o700 });
+  const lock = await acquireLock(join(lockDir, LOCK), { mode: 'exclusive', signal: host.signal });
+  try {
+    return await body();
+  } finally {
+    lock.release();
+  }
+}
