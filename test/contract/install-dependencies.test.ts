@@ -87,6 +87,7 @@ test('a requirement that is installed becomes Requires= and After=, and is recor
     'After=etcd.service',
     'After=later.service',
     'After=network-online.target',
+    'After=berth-recover.service',
     'After=systemd-tmpfiles-setup.service',
   ]);
   assert.ok(place.dropIn('other').includes('Requires=etcd.service'));
