@@ -26,7 +26,10 @@ export async function beginChange(host: Host, entry: JournalEntry): Promise<void
  * Takes the units of berth away where no container is left to need them, but for those of the names, which are being
  * taken away; gives whether systemd has to read its files again.
  */
-export async function removeUnneededUnits(host: Host, leaving: readonly string[]): Promise<boolean> {
+export async function removeUnneededUnits(
+  host: Host,
+  leaving: readonly string[],
+): Promise<boolean> {
   if (!bringsOwnUnits(host.paths)) return false;
   return withOwnUnitsLock(host, async () => {
     const names = [...(await listContainerNames(host.paths)), ...(await listJournal(host.paths))];

@@ -28,7 +28,9 @@ export function openEarlyUnitManager(options: { readonly unitDirectory: string }
     start: (unit) => queue('start', unit),
     stop: (unit) => queue('stop', unit),
     restart: (unit) => queue('restart', unit),
-    kill: (unit) => offline.kill(unit),
+    kill: async (unit) => {
+      await systemctl('kill', '--signal=KILL', '--', unit);
+    },
     resetFailed: (unit) => offline.resetFailed(unit),
     getStates: async (units) => {
       const states: UnitState[] = [];

@@ -59,9 +59,17 @@ async function writeJournal(
   const script = `
     import { resolveHostPaths } from '/opt/berth/dist/src/config/host-paths.js';
     import { getContainer } from '/opt/berth/dist/src/containers/container-directory.js';
-    import { beginJournal, journalEntryFor } from '/opt/berth/dist/src/containers/journal.js';
+    import { beginJournal } from '/opt/berth/dist/src/containers/journal.js';
+    import { invert, sideOf } from '/opt/berth/dist/src/containers/transition.js';
     const paths = resolveHostPaths({ mode: 'system', env: {} });
-    const entry = journalEntryFor('${operation}', await getContainer(paths, '${name}'));
+    const deployment = await getContainer(paths, '${name}');
+    const forward = {
+      name: '${name}', from: undefined, to: sideOf(deployment, deployment.units),
+      builds: true, starts: false, dependents: [], rejected: undefined,
+    };
+    const operation = '${operation}';
+    const transitions = [operation === 'undo' ? invert(forward, undefined) : forward];
+    const entry = { operation, name: '${name}', transitions, purge: false, keep: 2, watch: false };
     await beginJournal(paths, entry);`;
   await host.runOk(['node', '--input-type=module', '--eval', script]);
 }
