@@ -1,4 +1,4 @@
-import { existsSync, lstatSync, readdirSync, readFileSync } from 'node:fs';
+import { existsSync, lstatSync, readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { join } from 'node:path';
 
 import { listDeploymentNumbers, loadDeployment } from '../../src/containers/container-directory.js';
@@ -71,9 +71,9 @@ function checkUnits(host: Host, report: Report): void {
     const shown = full.slice(paths.root.length);
     if (entry.name.startsWith('.berth-tmp-')) continue;
     if (entry.isSymbolicLink()) {
-      const unit = join(folder, entry.name);
-      if (/\.(wants|requires)$/.test(entry.parentPath) && !existsSync(unit))
-        report('I6', `${shown} leads to no unit`);
+      const target = readlinkSync(full);
+      const isOurs = target.startsWith(`${paths.unitDir}/`);
+      if (isOurs && !existsSync(paths.onDisk(target))) report('I6', `${shown} leads to no unit`);
     } else if (entry.isFile()) {
       for (const place of placesNamedIn(readFileSync(full, 'utf8'), paths.stateDir)) {
         if (!existsSync(paths.onDisk(place))) report('I6', `${shown} refers to ${place}`);

@@ -4,20 +4,26 @@ import { TempDir } from '../support/temp-dir.js';
 import { installOneName, installSideBySide } from './concurrency.js';
 import { sweepFaults } from './fault-sweep.js';
 import { sweepKills } from './kill-sweep.js';
+import { pullPlugs } from './plug-pulls.js';
+import { FILE_SYSTEMS, type FileSystemName } from './power/file-systems.js';
+import { runPowerCuts } from './run-power-cuts.js';
 import { seededRandom } from './seeded-random.js';
-import { LARGE, torturedVerbs, type TorturedVerb } from './verbs.js';
+import { LARGE, SMALL, torturedVerbs, type TorturedVerb } from './verbs.js';
 
 // The long form of the torture: `npm run torture -- --help`.
 
-const HELP = `npm run torture -- [--only PART]… [--verb VERB]… [--points N] [--faults N] [--seed N]
+const HELP = `npm run torture -- [--only PART]… [--verb VERB]… [--points N] [--faults N]
+                  [--states N] [--pulls N] [--seed N]
 
 Runs berth on trees of \`--root\`, disturbs it in every way, and checks what is left.
 
-  --only PART    kills, faults, crowds; all of them unless given
+  --only PART    kills, faults, crowds, power, plugs; all of them unless given
   --verb VERB    only verbs that begin so (install, uninstall, pull, recover, …)
   --points N     kill points a verb at most; all of them unless given
   --faults N     injected errors a verb at most; 300 unless given
   --crowd N      commands at once; 64 unless given, half as many of one name
+  --states N     states of a disk whose power was cut, in all; 1200 unless given
+  --pulls N      times that the plug of a whole machine is pulled; 50 unless given
   --seed N       for what is chosen at random
 `;
 
@@ -28,6 +34,8 @@ const { values: options } = parseArgs({
     points: { type: 'string', default: String(Number.MAX_SAFE_INTEGER) },
     faults: { type: 'string', default: '300' },
     crowd: { type: 'string', default: '64' },
+    states: { type: 'string', default: '1200' },
+    pulls: { type: 'string', default: '50' },
     seed: { type: 'string', default: String(Date.now() % 1_000_000) },
     help: { type: 'boolean', default: false },
   },
@@ -123,6 +131,44 @@ async function crowds(): Promise<number> {
   return wrong;
 }
 
+async function power(): Promise<number> {
+  print('power cut, states of disks', 'writes', 'flushes', 'states', 'after', 'violations');
+  const results = await runPowerCuts(
+    {
+      states: Number(options.states),
+      fileSystems: Object.keys(FILE_SYSTEMS) as FileSystemName[],
+      ...(options.verb === undefined ? {} : { verbs: options.verb }),
+      size: SMALL,
+      seed: Number(options.seed),
+    },
+    ({ verb, fileSystem, writes, flushes, states, afterSuccess, violations }) => {
+      report(violations);
+      const where = `  ${verb}, ${fileSystem}`;
+      print(where, writes, flushes, states, afterSuccess, violations.length);
+    },
+  );
+  const states = results.reduce((sum, result) => sum + result.states, 0);
+  const wrong = results.reduce((sum, { violations }) => sum + violations.length, 0);
+  print('  in all', '', '', states, '', wrong);
+  return wrong;
+}
+
+async function plugs(): Promise<number> {
+  const pulls = await pullPlugs({
+    pulls: Number(options.pulls),
+    seed: Number(options.seed),
+    onPull: ({ number, command, afterMs, wasDone, found, violations }) => {
+      say(`plug ${number}: ${command}: ${afterMs} ms, ${wasDone ? 'done' : 'cut off'}, ${found}`);
+      report(violations);
+    },
+  });
+  const wrong = pulls.reduce((sum, { violations }) => sum + violations.length, 0);
+  const cutOff = pulls.filter(({ wasDone }) => !wasDone).length;
+  print('plug of a whole machine', 'pulls', 'cut off', 'after', 'violations');
+  print('  all commands', pulls.length, cutOff, pulls.length - cutOff, wrong);
+  return wrong;
+}
+
 if (options.help) process.stdout.write(HELP);
 else {
   say(`seed ${options.seed}`);
@@ -130,5 +176,7 @@ else {
   if (isWanted('kills')) wrong += await kills();
   if (isWanted('faults')) wrong += await faults();
   if (isWanted('crowds')) wrong += await crowds();
+  if (isWanted('power')) wrong += await power();
+  if (isWanted('plugs')) wrong += await plugs();
   if (wrong > 0) process.exitCode = 1;
 }

@@ -11,7 +11,8 @@ import type { LoggedRequest } from './power/block-log.js';
 import { type CrashState, crashStates } from './power/crash-states.js';
 import type { FileSystemKind } from './power/file-systems.js';
 import { LoggedDisk } from './power/logged-disk.js';
-import { SeededRandom } from './power/seeded-random.js';
+import { seededRandom } from './seeded-random.js';
+import { supervise } from './supervise.js';
 import { onTree } from './tree-host.js';
 import { compareStates, readTreeState, stateWithout, type TreeState } from './tree-state.js';
 import { prepareTree, type TorturedVerb } from './verbs.js';
@@ -53,7 +54,7 @@ export async function cutPower(
   options: PowerCutOptions,
 ): Promise<PowerCutResult> {
   await using disk = await LoggedDisk.make(options.fileSystem, options.folder, (folder) =>
-    prepareTree(rootIn(folder), verb, onTree),
+    prepareStart(rootIn(folder), verb),
   );
   const run = await runLogged(disk, verb, options);
   const states = statesOf(run, options);
@@ -78,6 +79,15 @@ export async function cutPower(
     afterSuccess,
     violations,
   };
+}
+
+async function prepareStart(root: string, verb: TorturedVerb): Promise<void> {
+  await prepareTree(root, verb, onTree);
+  const { broken } = verb;
+  if (broken === undefined) return;
+  const argv = [process.execPath, PROGRAM, '--root', root, ...broken.argv];
+  const run = await supervise(argv, { roots: [root], killAtPlace: broken });
+  if (run.fired !== 'killed') throw new Error(`${verb.name}: the start was not broken`);
 }
 
 /** berth works in a folder of the disk: what a file system makes in its own is none of its business. */
@@ -132,7 +142,7 @@ async function runLogged(
 
 /** A quarter of the states are cuts after success. */
 function statesOf(run: LoggedRun, options: PowerCutOptions): readonly CrashState[] {
-  const random = new SeededRandom(options.seed);
+  const random = seededRandom(options.seed);
   const { atomicSectors } = options.fileSystem;
   const late = Math.ceil(options.states / 4);
   const { from, durable, requests } = run;
@@ -223,7 +233,11 @@ async function lookAtTree(root: string, look: Look): Promise<readonly string[]> 
       found.push(`${when}: failed with ${text}`);
     }
   };
-  await attempt('at once', () => checkInvariants(root, { moment: 'interrupted', between }));
+  await attempt('at once', async () => {
+    const wrong = await checkInvariants(root, { moment: 'interrupted', between });
+    // What had been removed may be back: more is left than by a kill, and recovery removes it all the same.
+    return wrong.filter(({ id }) => id !== 'I13');
+  });
   if (look.isAfterSuccess || number % 3 === 0) {
     await attempt('after recover', async () => {
       await onTree(root, recoverAll);

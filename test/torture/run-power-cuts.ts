@@ -13,7 +13,7 @@ export interface PowerCutPlan {
   /** How many states in all, shared out among the verbs and file systems. */
   readonly states: number;
   readonly fileSystems: readonly FileSystemName[];
-  /** Names of the verbs; all of them unless given. */
+  /** What the names of the verbs begin with; all of them unless given. */
   readonly verbs?: readonly string[];
   readonly size: VerbSize;
   readonly seed: number;

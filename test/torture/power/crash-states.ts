@@ -1,4 +1,3 @@
-import type { SeededRandom } from './seeded-random.js';
 import type { LoggedRequest } from './block-log.js';
 
 /** What a disk may hold after its power was cut: all requests before `whole`, and of the following ones `also`. */
@@ -19,7 +18,8 @@ export interface CrashOptions {
   readonly to: number;
   readonly count: number;
   readonly atomicSectors: number;
-  readonly random: SeededRandom;
+  /** Numbers from 0 to 1. */
+  readonly random: () => number;
 }
 
 /** Up to this many writes between two flushes, each subset of them is tried: 2^8 states. */
@@ -53,8 +53,8 @@ export function crashStates(
   const prefixCount = Math.min(prefixes.length, count - tornCount - subsetCount);
   return [
     ...spread(prefixes, prefixCount),
-    ...random.sample(subsets, count - prefixCount - tornCount),
-    ...random.sample(torn, tornCount),
+    ...sample(subsets, { count: count - prefixCount - tornCount, random }),
+    ...sample(torn, { count: tornCount, random }),
   ];
 }
 
@@ -72,7 +72,7 @@ function stretches(
 }
 
 /** The subsets of a stretch that are not its beginning. */
-function subsetsOf(stretch: readonly number[], random: SeededRandom): readonly CrashState[] {
+function subsetsOf(stretch: readonly number[], random: () => number): readonly CrashState[] {
   const whole = stretch[0] ?? 0;
   const masks: (readonly boolean[])[] =
     stretch.length <= MAX_EXHAUSTIVE_WRITES
@@ -81,8 +81,8 @@ function subsetsOf(stretch: readonly number[], random: SeededRandom): readonly C
         )
       : Array.from({ length: stretch.length * SUBSETS_PER_WRITE }, () => {
           // Few lost, or few kept, as well as half: the first two are what hurts a protocol that trusts an order.
-          const kept = [0.1, 0.5, 0.9][random.below(3)] ?? 0.5;
-          return stretch.map(() => random.next() < kept);
+          const kept = [0.1, 0.5, 0.9][Math.floor(random() * 3)] ?? 0.5;
+          return stretch.map(() => random() < kept);
         });
   return masks
     .filter((mask) => mask.some((isKept, index) => isKept && mask[index - 1] === false))
@@ -97,8 +97,8 @@ function tornWrites(
   return stretch.flatMap((last, position): readonly CrashState[] => {
     const pieces = Math.ceil((requests[last]?.sectors ?? 0) / options.atomicSectors);
     if (pieces < 2 || requests[last]?.data === undefined) return [];
-    const tornSectors = (1 + options.random.below(pieces - 1)) * options.atomicSectors;
-    const before = stretch.slice(0, position).filter(() => options.random.next() < 0.8);
+    const tornSectors = (1 + Math.floor(options.random() * (pieces - 1))) * options.atomicSectors;
+    const before = stretch.slice(0, position).filter(() => options.random() < 0.8);
     return [{ kind: 'torn', whole, also: [...before, last], tornSectors }];
   });
 }
@@ -110,4 +110,17 @@ function spread<T>(items: readonly T[], count: number): readonly T[] {
     { length: count },
     (_, index) => items[Math.round((index * (items.length - 1)) / Math.max(count - 1, 1))],
   ).filter((item) => item !== undefined);
+}
+
+/** `count` of the items at most, drawn by lot, in their order. */
+function sample<T>(
+  items: readonly T[],
+  { count, random }: { readonly count: number; readonly random: () => number },
+): readonly T[] {
+  let wanted = Math.min(count, items.length);
+  return items.filter((_, index) => {
+    const isTaken = random() * (items.length - index) < wanted;
+    if (isTaken) wanted -= 1;
+    return isTaken;
+  });
 }

@@ -13,7 +13,7 @@ const plan = JSON.parse(text) as PowerCutPlan;
 const disk = join(folder, 'disk');
 mkdirSync(disk);
 const pairs = torturedVerbs(join(folder, 'images'), plan.size)
-  .filter(({ name }) => plan.verbs?.includes(name) ?? true)
+  .filter(({ name }) => plan.verbs?.some((wanted) => name.startsWith(wanted)) ?? true)
   .flatMap((verb) => plan.fileSystems.map((name) => ({ verb, name })));
 for (const [index, { verb, name }] of pairs.entries()) {
   const result = await cutPower(verb, {

@@ -3,7 +3,7 @@ import { test } from 'node:test';
 
 import type { LoggedRequest } from '../../torture/power/block-log.js';
 import { type CrashState, crashStates } from '../../torture/power/crash-states.js';
-import { SeededRandom } from '../../torture/power/seeded-random.js';
+import { seededRandom } from '../../torture/seeded-random.js';
 
 /** A log: `w` a write of two blocks, `F` a flush. */
 function logOf(text: string): readonly LoggedRequest[] {
@@ -23,7 +23,7 @@ function statesOf(text: string, options: { from?: number; count: number; seed?: 
     to: log.length,
     count: options.count,
     atomicSectors: 8,
-    random: new SeededRandom(options.seed ?? 1),
+    random: seededRandom(options.seed ?? 1),
   });
 }
 
