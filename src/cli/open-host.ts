@@ -10,16 +10,14 @@ import { isErrno } from '../errors/is-errno.js';
 import { OperationalError } from '../errors/operational-error.js';
 import { openEmbeddedStore } from '../store/embedded/embedded-store.js';
 import type { ImageStore } from '../store/image-store.js';
-import { createRegistryClient } from '../registry/create-registry-client.js';
-import type { RegistryClient } from '../registry/registry-client.js';
-import { loadRegistriesConf } from '../registry/registries-conf.js';
-import { engineSocket } from '../transport/docker-engine.js';
 import { openImageSource } from '../transport/open-image-source.js';
 import { connectUnitManager } from '../systemd/connect-unit-manager.js';
 import { openEarlyUnitManager } from '../systemd/early-unit-manager.js';
 import { openOfflineUnitManager } from '../systemd/offline-unit-manager.js';
 import type { UnitManager } from '../systemd/unit-manager.js';
 import type { CliContext, CommonOptions } from './context.js';
+import type { RegistryOptionValues } from './registry-options.js';
+import { openTransports } from './transports.js';
 
 /**
  * Opens the host that the common options name and runs `body` on it; what was opened is closed afterwards. The one place
@@ -27,10 +25,11 @@ import type { CliContext, CommonOptions } from './context.js';
  */
 export async function withHost<T>(
   context: CliContext,
-  options: CommonOptions & {
-    /** The system is still booting: there is no D-Bus daemon yet. */
-    readonly early?: boolean;
-  },
+  options: CommonOptions &
+    RegistryOptionValues & {
+      /** The system is still booting: there is no D-Bus daemon yet. */
+      readonly early?: boolean;
+    },
   body: (host: Host) => Promise<T>,
 ): Promise<T> {
   const mode = 'system';
@@ -41,7 +40,7 @@ export async function withHost<T>(
   await using scope = new AsyncScope();
   let store: ImageStore | undefined;
   let units: Promise<UnitManager> | undefined;
-  let registryClient: RegistryClient | undefined;
+  const transports = openTransports(context, scope, options);
   const isStored = async (name: string): Promise<boolean> =>
     (await (await host.openStore()).findImage(name)) !== undefined;
   const host: Host = {
@@ -50,21 +49,12 @@ export async function withHost<T>(
     openStore: () =>
       Promise.resolve((store ??= scope.use(openEmbeddedStore(paths.onDisk(paths.storeDir))))),
     openSource: async (reference, { preferStored } = { preferStored: false }) => {
-      registryClient ??= scope.use(
-        createRegistryClient({ env: context.host.env, uid: process.geteuid?.() ?? 0 }),
-      );
-      const registriesConf = await loadRegistriesConf(registriesConfPath(context));
-      return openImageSource(
-        reference,
-        {
-          registryClient,
-          registriesConf,
-          workingDirectory: workingDirectory(),
-          spoolDirectory: spoolDirectory(context),
-          engineSocket: () => engineSocket(context.host.env),
-        },
-        { signal: context.signal, ...(preferStored ? { isStored } : {}) },
-      );
+      const transport = await transports.contextFor(reference);
+      const { signal } = context;
+      return openImageSource(reference, transport, {
+        signal,
+        ...(preferStored ? { isStored } : {}),
+      });
     },
     openUnitManager: () => {
       const open = async (): Promise<UnitManager> => {
@@ -82,28 +72,6 @@ export async function withHost<T>(
     nowMs: () => Date.now(),
   };
   return await body(host);
-}
-
-/** A folder that was removed has no path any more; what is looked for there is not found, and all else works. */
-function workingDirectory(): string {
-  try {
-    return process.cwd();
-  } catch (error) {
-    if (isErrno(error, 'ENOENT')) return '/proc/self/cwd';
-    throw error;
-  }
-}
-
-/** Images are larger than what a /tmp in memory should hold. */
-function spoolDirectory(context: CliContext): string {
-  const chosen = context.host.env['TMPDIR'];
-  return chosen === undefined || chosen === '' ? '/var/tmp' : chosen;
-}
-
-/** Where containers-registries.conf(5) is looked for: the variable that its other readers know, too. */
-function registriesConfPath(context: CliContext): string {
-  const moved = context.host.env['CONTAINERS_REGISTRIES_CONF'];
-  return moved === undefined || moved === '' ? '/etc/containers/registries.conf' : moved;
 }
 
 /** Longest warning in characters, as for errors. */

@@ -5,9 +5,11 @@ import type { CliContext } from './context.js';
 import { applyCommand } from './commands/apply.js';
 import { completionCommand } from './commands/completion.js';
 import { diffCommand } from './commands/diff.js';
+import { copyCommand, pushCommand } from './commands/copy.js';
 import { imagesCommand } from './commands/images.js';
 import { historyCommand } from './commands/history.js';
 import { infoCommand } from './commands/info.js';
+import { inspectCommand } from './commands/inspect.js';
 import { installCommand } from './commands/install.js';
 import { containersCommand, listCommand } from './commands/list.js';
 import { pinCommand } from './commands/pin.js';
@@ -15,6 +17,7 @@ import { pullCommand } from './commands/pull.js';
 import { recoverCommand } from './commands/recover.js';
 import { rollbackCommand } from './commands/rollback.js';
 import { statusCommand } from './commands/status.js';
+import { tagsCommand } from './commands/tags.js';
 import { uninstallCommand } from './commands/uninstall.js';
 import { unitVerbCommand } from './commands/unit-verb.js';
 import { verifyCommand } from './commands/verify.js';
@@ -51,6 +54,10 @@ export function createProgram(context: CliContext): Command {
     statusCommand(context),
     infoCommand(context),
     pullCommand(context),
+    copyCommand(context),
+    pushCommand(context),
+    inspectCommand(context),
+    tagsCommand(context),
     imagesCommand(context),
     containersCommand(context),
     applyCommand(context),

@@ -17,6 +17,8 @@ export interface ImageChoice {
   readonly reference: string;
   /** `OS/ARCH[/VARIANT]`; the host's unless given. */
   readonly platform: string | undefined;
+  /** Layers side by side; as many as is good unless given. */
+  readonly parallel?: number | undefined;
   readonly onProgress: (progress: PullProgress) => void;
 }
 
@@ -108,6 +110,7 @@ export async function fetchImageIf(
     source,
     signal: host.signal,
     onProgress: choice.onProgress,
+    parallel: choice.parallel,
     onWarning: (text) => {
       host.onEvent({ kind: 'warning', text });
     },
@@ -135,6 +138,7 @@ export async function pullImage(host: Host, choice: ImageChoice): Promise<Pulled
     source,
     signal: host.signal,
     onProgress: choice.onProgress,
+    parallel: choice.parallel,
     onWarning: (text) => {
       host.onEvent({ kind: 'warning', text });
     },

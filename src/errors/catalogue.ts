@@ -84,6 +84,10 @@ export const catalogue = {
     exitStatus: ExitStatus.unavailable,
     meaning: 'the docker engine cannot be reached, or refused',
   },
+  DESTINATION_EXISTS: {
+    exitStatus: ExitStatus.cannotCreate,
+    meaning: 'something stands where an image is to be written',
+  },
   IMAGE_NOT_FOUND: { exitStatus: ExitStatus.noInput, meaning: 'no such image' },
 
   // Documents and content

@@ -9,6 +9,7 @@ import type { Digest } from '../oci/digest.js';
 import type { ImageStore, StoredImage } from '../store/image-store.js';
 import type { BlobStream, ImageSource } from '../transport/image-source.js';
 import type { PlannedLayer, PullPlan } from './prepare-pull.js';
+import { runSideBySide } from './run-side-by-side.js';
 
 /** Layers that are fetched side by side: enough to keep decompressing while another connection is slow. */
 export const DEFAULT_PARALLEL_LAYERS = 4;
@@ -54,7 +55,9 @@ export async function executePull(
     onProgress?.(progressOf(layer, known ? 'present' : 'waiting'));
     if (!known) missing.set(layer.diffId, layer);
   }
-  await runSideBySide([...missing.values()], options, async (layer, signal) => {
+  const parallel = options.parallel ?? DEFAULT_PARALLEL_LAYERS;
+  const { signal: stop } = options;
+  await runSideBySide([...missing.values()], { signal: stop, parallel }, async (layer, signal) => {
     try {
       await pullLayer(layer, { ...options, signal });
     } catch (error) {
@@ -133,33 +136,6 @@ async function openContent(
       // memory has nothing to close
     },
   };
-}
-
-/** Runs `body` for each layer, a few at a time. The first failure stops the rest and is what is thrown. */
-async function runSideBySide(
-  layers: readonly PlannedLayer[],
-  options: Pick<ExecutePullOptions, 'signal' | 'parallel'>,
-  body: (layer: PlannedLayer, signal: AbortSignal) => Promise<void>,
-): Promise<void> {
-  const stop = new AbortController();
-  const signal = AbortSignal.any([options.signal, stop.signal]);
-  const queue = [...layers];
-  const failures: unknown[] = [];
-  const work = async (): Promise<void> => {
-    for (let layer = queue.shift(); layer !== undefined; layer = queue.shift()) {
-      if (signal.aborted) return;
-      try {
-        await body(layer, signal);
-      } catch (error) {
-        failures.push(error); // those that follow are the others stopping
-        stop.abort(error);
-      }
-    }
-  };
-  const workers = Math.max(1, Math.min(options.parallel ?? DEFAULT_PARALLEL_LAYERS, layers.length));
-  await Promise.all(Array.from({ length: workers }, work));
-  options.signal.throwIfAborted();
-  if (failures.length > 0) throw failures[0];
 }
 
 function progressOf(

@@ -7,8 +7,17 @@ import type { RegistryEndpoint } from './endpoint.js';
 import type { HttpClient, TlsSettings } from './http.js';
 import { basicHeader, fetchToken, type BearerToken } from './token.js';
 
+/** What is to be done at a registry, and so what tokens are asked for. */
+export interface RegistryAccess {
+  /** Whether the repository is written to. */
+  readonly push: boolean;
+  /** Other repositories there that are read: blobs are mounted from them. */
+  readonly mountFrom: readonly string[];
+}
+
 /** What an {@link Authenticator} works with. */
 export interface AuthenticatorOptions {
+  readonly access: RegistryAccess;
   readonly client: HttpClient;
   readonly endpoint: RegistryEndpoint;
   readonly tls: TlsSettings;
@@ -73,7 +82,7 @@ export class Authenticator {
       this.#token = await fetchToken(client, bearer, {
         ...this.#options,
         registryOrigin: asked.origin,
-        scopes: scopesFor(endpoint, bearer),
+        scopes: scopesFor(endpoint, this.#options.access, bearer),
         credentials,
         reach: await this.#options.findReach(),
         signal: asked.signal,
@@ -100,10 +109,20 @@ export class Authenticator {
 }
 
 /**
- * What to ask the token server for: reading this repository. A scope in the challenge counts only if it reads, too: a registry
- * must not get a token out of berth that may write.
+ * What to ask the token server for: reading this repository, and writing it where that is to be done. A scope in the challenge
+ * counts only if it reads, too: a registry must not get a token out of berth that may write elsewhere.
  */
-function scopesFor(endpoint: RegistryEndpoint, challenge: Challenge): readonly string[] {
+function scopesFor(
+  endpoint: RegistryEndpoint,
+  { push, mountFrom }: RegistryAccess,
+  challenge: Challenge,
+): readonly string[] {
+  if (push) {
+    return [
+      `repository:${endpoint.repository}:pull,push`,
+      ...mountFrom.map((repository) => `repository:${repository}:pull`),
+    ];
+  }
   const own = `repository:${endpoint.repository}:pull`;
   const theirs = challenge.parameters.get('scope') ?? '';
   return /^repository(\([a-z]+\))?:[a-z0-9][a-z0-9._/-]{0,254}:pull$/.test(theirs) && theirs !== own

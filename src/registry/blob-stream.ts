@@ -42,6 +42,7 @@ export async function* streamBlob(
       await refuseWebPage(response, { size: descriptor.size - offset, doing });
       for await (const chunk of bodyFrom(response, offset)) {
         offset += chunk.length;
+        await session.limiter?.pass(chunk.length, signal);
         yield chunk;
       }
       if (offset >= descriptor.size) return;

@@ -17,6 +17,8 @@ const HEADERS_FOR_STRANGERS = ['accept', 'accept-encoding', 'range', 'user-agent
 
 /** What a registry's redirects may do. */
 export interface RedirectPolicy {
+  /** Whether they are followed at all. */
+  readonly follow: boolean;
   /** Whether https may lead to http. */
   readonly insecure: boolean;
   /** Finds how far inside the registry itself is; asked at the first redirect to another host only. */
@@ -48,7 +50,7 @@ export async function sendFollowing(
   for (let followed = 0; ; followed++) {
     const response = await client.send(current);
     const location = response.headers['location'];
-    if (!REDIRECTS.includes(response.status) || location === undefined) {
+    if (!policy.follow || !REDIRECTS.includes(response.status) || location === undefined) {
       return { response, url: current.url, elsewhere };
     }
     await response.body.discard();
@@ -71,7 +73,16 @@ export async function sendFollowing(
   }
 }
 
-function parseTarget(location: string, base: URL, policy: RedirectPolicy): URL {
+/**
+ * The URL that a server sends berth to.
+ *
+ * @throws {@link OperationalError} REGISTRY_REDIRECT if it leads where berth will not go
+ */
+export function parseTarget(
+  location: string,
+  base: URL,
+  policy: Pick<RedirectPolicy, 'insecure'>,
+): URL {
   let target: URL;
   try {
     target = new URL(location, base);

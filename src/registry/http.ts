@@ -1,5 +1,6 @@
 import { lookup } from 'node:dns';
 import type { LookupFunction } from 'node:net';
+import { Readable } from 'node:stream';
 import type { SecureContext } from 'node:tls';
 
 import { Agent, errors, ProxyAgent, request, type Dispatcher } from 'undici';
@@ -10,10 +11,11 @@ import { HttpFailure, type HttpFailureKind } from './http-failure.js';
 
 /** The one place that speaks HTTP. Nothing is followed, decoded, retried or authenticated here. */
 export interface HttpRequest {
-  readonly method: 'GET' | 'HEAD' | 'POST';
+  readonly method: 'GET' | 'HEAD' | 'POST' | 'PUT' | 'PATCH';
   readonly url: URL;
   readonly headers: Readonly<Record<string, string>>;
-  readonly body?: string | undefined;
+  /** A flow is sent as it comes, of the length that `content-length` says. */
+  readonly body?: string | Uint8Array | AsyncIterable<Uint8Array> | undefined;
   readonly tls: TlsSettings;
   /** Farthest inside that the request may reach; unlimited unless given. */
   readonly reach?: AddressReach | undefined;
@@ -95,7 +97,7 @@ export class HttpClient implements AsyncDisposable {
         dispatcher: this.#dispatcherFor(outgoing),
         method: outgoing.method,
         headers: outgoing.headers,
-        body: outgoing.body ?? null,
+        body: wireBody(outgoing.body),
         signal,
         headersTimeout: this.#timeouts.headersMs,
         bodyTimeout: this.#timeouts.idleMs,
@@ -190,6 +192,13 @@ function guardedLookup(reach: AddressReach): LookupFunction {
       }
     });
   };
+}
+
+function wireBody(body: HttpRequest['body']): string | Uint8Array | Readable | null {
+  if (body === undefined || typeof body === 'string' || body instanceof Uint8Array) {
+    return body ?? null;
+  }
+  return Readable.from(body, { objectMode: false, highWaterMark: 256 * 1024 });
 }
 
 function wrapBody(body: Dispatcher.ResponseData['body'], signal: AbortSignal): HttpBody {

@@ -1,6 +1,8 @@
 import { HttpClient, DEFAULT_TIMEOUTS, type HttpTimeouts, type TlsSettings } from './http.js';
+import type { RegistryAccess } from './authenticator.js';
 import type { FindCredentials } from './credentials.js';
 import type { RegistryEndpoint } from './endpoint.js';
+import { RateLimiter } from './rate-limit.js';
 import { RegistrySession } from './registry-session.js';
 import { DEFAULT_RETRIES, type RetryPolicy } from './retry.js';
 import { loadTlsContext, type TlsOptions } from './tls.js';
@@ -11,9 +13,13 @@ export interface RegistryClientOptions extends TlsOptions {
   readonly findProxy?: (url: URL) => URL | undefined;
   readonly timeouts?: HttpTimeouts;
   readonly retries?: RetryPolicy;
+  /** What all downloads together may take. */
+  readonly maxBytesPerSecond?: number;
   /** Hosts that may see a registry's credentials besides its own, by registry. */
   readonly trustedRealmHosts?: ReadonlyMap<string, readonly string[]>;
 }
+
+const READING: RegistryAccess = { push: false, mountFrom: [] };
 
 /** The hub's token server is not below its registry's name. */
 const KNOWN_REALM_HOSTS: ReadonlyMap<string, readonly string[]> = new Map([
@@ -34,20 +40,24 @@ const KNOWN_REALM_HOSTS: ReadonlyMap<string, readonly string[]> = new Map([
 export class RegistryClient implements AsyncDisposable {
   readonly #options: RegistryClientOptions;
   readonly #http: HttpClient;
+  readonly #limiter: RateLimiter | undefined;
   readonly #sessions = new Map<string, Promise<RegistrySession>>();
   readonly #contexts = new Map<string, Promise<TlsSettings['context']>>();
 
   constructor(options: RegistryClientOptions) {
     this.#options = options;
     this.#http = new HttpClient(options.timeouts ?? DEFAULT_TIMEOUTS);
+    const { maxBytesPerSecond } = options;
+    this.#limiter =
+      maxBytesPerSecond === undefined ? undefined : new RateLimiter(maxBytesPerSecond);
   }
 
   /** The session for an endpoint; the same one for the same endpoint. */
-  session(endpoint: RegistryEndpoint): Promise<RegistrySession> {
-    const key = JSON.stringify(endpoint);
+  session(endpoint: RegistryEndpoint, access: RegistryAccess = READING): Promise<RegistrySession> {
+    const key = JSON.stringify([endpoint, access]);
     let session = this.#sessions.get(key);
     if (session === undefined) {
-      session = this.#createSession(endpoint);
+      session = this.#createSession(endpoint, access);
       this.#sessions.set(key, session);
     }
     return session;
@@ -57,7 +67,10 @@ export class RegistryClient implements AsyncDisposable {
     await this.#http[Symbol.asyncDispose]();
   }
 
-  async #createSession(endpoint: RegistryEndpoint): Promise<RegistrySession> {
+  async #createSession(
+    endpoint: RegistryEndpoint,
+    access: RegistryAccess,
+  ): Promise<RegistrySession> {
     const { registry } = endpoint;
     let context = this.#contexts.get(registry);
     if (context === undefined) {
@@ -68,6 +81,8 @@ export class RegistryClient implements AsyncDisposable {
     return new RegistrySession(endpoint, {
       client: this.#http,
       tls: { context: await context, verify: endpoint.verifyTls },
+      access,
+      limiter: this.#limiter,
       retries: retries ?? DEFAULT_RETRIES,
       findCredentials: findCredentials ?? (() => Promise.resolve(undefined)),
       findProxy: findProxy ?? (() => undefined),

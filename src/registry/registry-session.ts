@@ -3,18 +3,21 @@ import { lookup } from 'node:dns/promises';
 import { quote } from '../base/escape-text.js';
 import { OperationalError } from '../errors/operational-error.js';
 import { findReach, innerReach, type AddressReach } from './address-reach.js';
-import { Authenticator } from './authenticator.js';
+import { Authenticator, type RegistryAccess } from './authenticator.js';
 import type { FindCredentials } from './credentials.js';
 import type { RegistryEndpoint } from './endpoint.js';
-import { sendFollowing, type FollowedResponse } from './follow-redirects.js';
+import { parseTarget, sendFollowing, type FollowedResponse } from './follow-redirects.js';
 import { HttpFailure, type HttpFailureKind } from './http-failure.js';
-import type { HttpClient, HttpResponse, TlsSettings } from './http.js';
+import type { HttpClient, HttpRequest, HttpResponse, TlsSettings } from './http.js';
+import type { RateLimiter } from './rate-limit.js';
 import { RegistryResponseError, toResponseError } from './response-error.js';
 import { waitBeforeRetry, type RetryPolicy } from './retry.js';
 import { toUserError } from './to-user-error.js';
 
 /** Most exchanges for one request: one, and one more where the first token was just running out. */
 const MAX_AUTHENTICATIONS = 2;
+
+const OK = [200, 206];
 
 /** Failures of the first scheme after which the second is tried: nobody speaks it there. A bad certificate is none of them. */
 const SCHEME_NOT_SPOKEN: readonly HttpFailureKind[] = ['not-tls', 'refused', 'closed'];
@@ -27,15 +30,24 @@ export interface SessionOptions {
   readonly findCredentials: FindCredentials;
   readonly findProxy: (url: URL) => URL | undefined;
   readonly trustedRealmHosts: readonly string[];
+  readonly access: RegistryAccess;
+  /** What downloads have to pass. */
+  readonly limiter: RateLimiter | undefined;
 }
 
-/** A request to a registry: always reading. */
+/** A request to a registry. */
 export interface SessionRequest {
-  readonly method?: 'GET' | 'HEAD';
-  /** Below `/v2/REPOSITORY`: `/manifests/latest`. */
-  readonly path: string;
+  readonly method?: HttpRequest['method'];
+  /** Below `/v2/REPOSITORY`: `/manifests/latest`. Or where the registry itself said to go on: the place of an upload, of a next page. */
+  readonly path: string | URL;
   readonly accept: string;
   readonly range?: string;
+  /** Further headers, for the registry itself. */
+  readonly headers?: Readonly<Record<string, string>>;
+  /** Made anew for each try. */
+  readonly body?: () => HttpRequest['body'];
+  /** The answers that are none of failure; 200 and 206 unless given. */
+  readonly ok?: readonly number[];
   /** For messages: `cannot read the manifest of 'etcd:3.5'`. */
   readonly doing: string;
   readonly signal: AbortSignal;
@@ -47,6 +59,7 @@ export interface SessionRequest {
 export class RegistrySession {
   readonly endpoint: RegistryEndpoint;
   readonly retries: RetryPolicy;
+  readonly limiter: RateLimiter | undefined;
   readonly #options: SessionOptions;
   readonly #authenticator: Authenticator;
   #scheme: 'https' | 'http' | undefined;
@@ -55,6 +68,7 @@ export class RegistrySession {
   constructor(endpoint: RegistryEndpoint, options: SessionOptions) {
     this.endpoint = endpoint;
     this.retries = options.retries;
+    this.limiter = options.limiter;
     this.#options = options;
     this.#authenticator = new Authenticator({
       ...options,
@@ -64,7 +78,7 @@ export class RegistrySession {
   }
 
   /**
-   * Gives the answer if it is 200 or 206; its body is the caller's to consume.
+   * Gives the answer if it is what was asked for; its body is the caller's to consume.
    *
    * @throws {@link RegistryResponseError} for any other answer, once trying again has not helped
    * @throws {@link OperationalError} REGISTRY_UNREACHABLE, REGISTRY_TLS, REGISTRY_TEMPORARY, REGISTRY_PROTOCOL, REGISTRY_REDIRECT, REGISTRY_UNAUTHORIZED
@@ -93,26 +107,27 @@ export class RegistrySession {
       return await this.#getWith(first, request);
     } catch (error) {
       const unspoken = error instanceof HttpFailure && SCHEME_NOT_SPOKEN.includes(error.kind);
-      if (second === undefined || !unspoken || this.#hasSpoken()) throw error;
+      if (second === undefined || !unspoken || this.#hasSpoken(first)) throw error;
       return await this.#getWith(second, request);
     }
   }
 
-  /** Whether the registry has answered at all: then a failure is no reason to try another scheme. */
-  #hasSpoken(): boolean {
-    return this.#scheme !== undefined;
+  /** Whether the registry has answered in this scheme, another request perhaps: then a failure is no reason to try another one. */
+  #hasSpoken(scheme: 'https' | 'http'): boolean {
+    return this.#scheme === scheme;
   }
 
   async #getWith(scheme: 'https' | 'http', request: SessionRequest): Promise<HttpResponse> {
     const url = this.#urlOf(scheme, request);
     const method = request.method ?? 'GET';
     for (let authentications = 0; ; authentications++) {
-      const authorization = this.#authenticator.header();
+      const isOwn = url.origin === this.#origin(scheme);
+      const authorization = isOwn ? this.#authenticator.header() : undefined;
       const followed = await this.#send(url, request, authorization);
       this.#scheme = scheme;
       const { response } = followed;
-      if (response.status === 200 || response.status === 206) return response;
-      const mayAnswer = !followed.elsewhere && authentications < MAX_AUTHENTICATIONS;
+      if ((request.ok ?? OK).includes(response.status)) return response;
+      const mayAnswer = isOwn && !followed.elsewhere && authentications < MAX_AUTHENTICATIONS;
       if (response.status !== 401 || !mayAnswer) {
         throw await toResponseError(response, { method, url: followed.url, doing: request.doing });
       }
@@ -131,12 +146,15 @@ export class RegistrySession {
     authorization: string | undefined,
   ): Promise<FollowedResponse> {
     const { client, tls, findProxy } = this.#options;
+    const method = request.method ?? 'GET';
     return sendFollowing(
       client,
       {
-        method: request.method ?? 'GET',
+        method,
         url,
+        body: request.body?.(),
         headers: {
+          ...request.headers,
           accept: request.accept,
           // A blob is hashed as it comes: nobody may compress it on the way.
           'accept-encoding': 'identity',
@@ -149,6 +167,8 @@ export class RegistrySession {
         signal: request.signal,
       },
       {
+        // What was sent cannot be sent again: no upload is ever redirected (distribution-spec "Pushing blobs" has Location for that).
+        follow: method === 'GET' || method === 'HEAD',
         insecure: !this.endpoint.verifyTls,
         findReach: () => this.#findReach(),
         findProxy,
@@ -157,6 +177,7 @@ export class RegistrySession {
   }
 
   #urlOf(scheme: 'https' | 'http', request: SessionRequest): URL {
+    if (request.path instanceof URL) return request.path;
     const { apiHost, repository } = this.endpoint;
     try {
       return new URL(`${scheme}://${apiHost}/v2/${repository}${request.path}`);
@@ -165,6 +186,26 @@ export class RegistrySession {
         cause,
       });
     }
+  }
+
+  #origin(scheme: 'https' | 'http'): string {
+    return new URL(`${scheme}://${this.endpoint.apiHost}`).origin;
+  }
+
+  /** Whether a URL is of the registry itself. */
+  isOwn(url: URL): boolean {
+    return url.origin === this.#origin(this.#scheme ?? 'https');
+  }
+
+  /**
+   * Where the registry says to go on (`Location`, `Link`), checked as a redirect is: an upload may go to another host, without
+   * credentials; nothing leads from https to http.
+   *
+   * @throws {@link OperationalError} REGISTRY_REDIRECT
+   */
+  resolveLocation(location: string): URL {
+    const base = new URL(`${this.#scheme ?? 'https'}://${this.endpoint.apiHost}/`);
+    return parseTarget(location, base, { insecure: !this.endpoint.verifyTls });
   }
 
   #findReach(): Promise<AddressReach> {

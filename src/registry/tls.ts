@@ -23,6 +23,8 @@ const SYSTEM_BUNDLES = [
 export interface TlsOptions {
   /** Folders with one folder for each registry (`HOST[:PORT]/*.crt`, containers-certs.d(5)); the first that has it counts. */
   readonly certDirs: readonly string[];
+  /** One folder of certificates for every registry that is asked, in place of those: `--cert-dir`. */
+  readonly certDir?: string | undefined;
   /** A file in place of the host's own set (SSL_CERT_FILE). */
   readonly bundle?: string | undefined;
 }
@@ -37,7 +39,10 @@ export async function loadTlsContext(
   options: TlsOptions,
 ): Promise<SecureContext> {
   const system = await loadSystemBundle(options.bundle);
-  const own = await loadCertsD(registry, options.certDirs);
+  const { certDir, certDirs } = options;
+  const own = await loadCertsD(
+    certDir === undefined ? certDirs.map((folder) => join(folder, registry)) : [certDir],
+  );
   try {
     return createSecureContext({
       ca: [...system, ...own.authorities],
@@ -70,10 +75,9 @@ interface OwnCertificates {
   readonly keys: Buffer[];
 }
 
-async function loadCertsD(registry: string, certDirs: readonly string[]): Promise<OwnCertificates> {
+async function loadCertsD(folders: readonly string[]): Promise<OwnCertificates> {
   const own: OwnCertificates = { authorities: [], certificates: [], keys: [] };
-  for (const certDir of certDirs) {
-    const folder = join(certDir, registry);
+  for (const folder of folders) {
     let names: string[];
     try {
       names = (await readdir(folder)).sort();

@@ -11,6 +11,9 @@ export interface ImageSource extends AsyncDisposable {
   /** The name under which the store files the image, e.g. `docker.io/library/etcd:latest`. */
   readonly storeName: string;
 
+  /** The repository that it is, if it is one: another one of the same registry can mount its blobs. */
+  readonly repository?: { readonly registry: string; readonly repository: string };
+
   /**
    * The manifest or index that the reference names, or the one with the given digest. Bytes hashed; a digest that was
    * asked for is checked before anything else is done with them.
@@ -19,6 +22,9 @@ export interface ImageSource extends AsyncDisposable {
 
   /** Opens a blob. The caller consumes or disposes of it, and verifies size and digest. Resumes where it can. */
   openBlob(descriptor: Descriptor, options: SourceOptions): Promise<BlobStream>;
+
+  /** What refers to a manifest, where the source keeps such a list. */
+  listReferrers?(digest: Digest, options: SourceOptions): Promise<readonly Descriptor[]>;
 
   /**
    * Says that a blob which this source gave was not what was promised. Gives whether it can be had from another place, which

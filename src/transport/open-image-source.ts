@@ -1,8 +1,9 @@
 import { quote } from '../base/escape-text.js';
 import { OperationalError } from '../errors/operational-error.js';
+import type { RegistryEndpoint } from '../registry/endpoint.js';
 import type { RegistriesConf } from '../registry/registries-conf.js';
 import type { RegistryClient } from '../registry/registry-client.js';
-import { resolveReference } from '../registry/resolve-endpoints.js';
+import { resolveReference, type ResolvedReference } from '../registry/resolve-endpoints.js';
 import { ArchiveFiles } from './archive-files.js';
 import { DirSource } from './dir-source.js';
 import { DockerArchiveSource } from './docker-archive-source.js';
@@ -21,6 +22,8 @@ export interface TransportContext {
   readonly registriesConf: RegistriesConf;
   /** What relative paths are relative to. */
   readonly workingDirectory: string;
+  /** How registries prove who they are, whatever registries.conf says: `--tls-verify`. */
+  readonly tlsVerify?: boolean | undefined;
   /** Where archives that cannot be read in place are put aside. */
   readonly spoolDirectory: string;
   /** Finds the docker engine's socket; asked only where an image is the engine's. */
@@ -51,7 +54,7 @@ export async function openImageSource(
 ): Promise<ImageSource> {
   const name = parseImageName(text, context.workingDirectory);
   if (name.kind !== 'registry') return openLocal(name, context, options.signal);
-  const meanings = resolveReference(name.reference, context.registriesConf, name.scheme);
+  const meanings = findMeanings(name, context);
   const sources = meanings.map((meaning) => new RegistrySource(meaning, context.registryClient));
   const [first, ...others] = sources;
   if (first === undefined) throw new Error('internal error: a reference without a meaning');
@@ -60,6 +63,24 @@ export async function openImageSource(
     if ((await options.isStored?.(source.storeName)) === true) return source;
   }
   return await searchEach(sources, options.signal);
+}
+
+/** What a reference means, and where it is asked for. */
+export function findMeanings(
+  name: ImageName & { readonly kind: 'registry' },
+  { registriesConf, tlsVerify }: Pick<TransportContext, 'registriesConf' | 'tlsVerify'>,
+): readonly ResolvedReference[] {
+  const meanings = resolveReference(name.reference, registriesConf, name.scheme);
+  if (tlsVerify === undefined) return meanings;
+  const schemes: RegistryEndpoint['schemes'] = tlsVerify ? ['https'] : ['https', 'http'];
+  return meanings.map(({ reference, endpoints }) => ({
+    reference,
+    endpoints: endpoints.map((endpoint) => ({
+      ...endpoint,
+      verifyTls: tlsVerify,
+      schemes: name.scheme === undefined ? schemes : endpoint.schemes,
+    })),
+  }));
 }
 
 function openLocal(

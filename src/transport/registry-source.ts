@@ -5,6 +5,7 @@ import { effectiveTag, formatRepository, type QualifiedReference } from '../oci/
 import { streamBlob } from '../registry/blob-stream.js';
 import type { RegistryEndpoint } from '../registry/endpoint.js';
 import { fetchManifest } from '../registry/fetch-manifest.js';
+import { listReferrers } from '../registry/list-referrers.js';
 import type { RegistryClient } from '../registry/registry-client.js';
 import type { ResolvedReference } from '../registry/resolve-endpoints.js';
 import { openBlobStream } from './blob-stream.js';
@@ -14,6 +15,7 @@ import type { BlobStream, ImageSource, ManifestDocument, SourceOptions } from '.
 export class RegistrySource implements ImageSource {
   readonly name: string;
   readonly storeName: string;
+  readonly repository: { readonly registry: string; readonly repository: string };
   readonly #reference: QualifiedReference;
   readonly #client: RegistryClient;
   /** The place that answered last comes first. */
@@ -27,6 +29,7 @@ export class RegistrySource implements ImageSource {
     this.#client = client;
     this.storeName = storeNameOf(resolved.reference);
     this.name = `docker://${this.storeName}`;
+    this.repository = resolved.reference;
   }
 
   async readManifest(
@@ -51,6 +54,12 @@ export class RegistrySource implements ImageSource {
   openBlob(descriptor: Descriptor, options: SourceOptions): Promise<BlobStream> {
     return Promise.resolve(
       openBlobStream(options.signal, (signal) => this.#streamBlob(descriptor, signal)),
+    );
+  }
+
+  listReferrers(digest: Digest, options: SourceOptions): Promise<readonly Descriptor[]> {
+    return this.#tryEach(async (endpoint) =>
+      listReferrers(await this.#client.session(endpoint), digest, options.signal),
     );
   }
 

@@ -1,6 +1,7 @@
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 
+import { copyImage, type CopyOptions, type CopyResult } from '../../src/images/copy-image.js';
 import { executePull, type PullProgress } from '../../src/images/execute-pull.js';
 import { preparePull, type PullPlan } from '../../src/images/prepare-pull.js';
 import type { HttpTimeouts } from '../../src/registry/http.js';
@@ -10,7 +11,12 @@ import type { RetryPolicy } from '../../src/registry/retry.js';
 import { openEmbeddedStore } from '../../src/store/embedded/embedded-store.js';
 import type { ImageStore, StoredImage } from '../../src/store/image-store.js';
 import type { ImageSource } from '../../src/transport/image-source.js';
-import { openImageSource, type OpenImageOptions } from '../../src/transport/open-image-source.js';
+import { openImageDestination } from '../../src/transport/open-image-destination.js';
+import {
+  openImageSource,
+  type OpenImageOptions,
+  type TransportContext,
+} from '../../src/transport/open-image-source.js';
 import { TempDir } from './temp-dir.js';
 
 /** Tries as often as the real policy, without its patience. */
@@ -52,14 +58,32 @@ export class Puller implements AsyncDisposable {
   }
 
   open(name: string, options: Pick<OpenImageOptions, 'isStored'> = {}): Promise<ImageSource> {
-    const context = {
-      registryClient: this.#client,
-      registriesConf: this.#conf,
-      workingDirectory: '/',
-      spoolDirectory: this.folder.path,
-      engineSocket: () => this.#engineSocket,
-    };
-    return openImageSource(name, context, { ...options, signal: new AbortController().signal });
+    return openImageSource(name, this.#context(), {
+      ...options,
+      signal: new AbortController().signal,
+    });
+  }
+
+  /** Copies as `berth copy` does. */
+  async copy(
+    from: string,
+    to: string,
+    options: Partial<Pick<CopyOptions, 'platform' | 'preserveDigests' | 'parallel'>> = {},
+  ): Promise<CopyResult> {
+    const { signal } = new AbortController();
+    await using source = await openImageSource(from, this.#context(), { signal });
+    await using destination = openImageDestination(to, this.#context(), {
+      signal,
+      from: source.repository,
+    });
+    return await copyImage({
+      source,
+      destination,
+      platform: amd64,
+      preserveDigests: false,
+      signal,
+      ...options,
+    });
   }
 
   async prepare(name: string, platform = amd64): Promise<PullPlan> {
@@ -86,6 +110,16 @@ export class Puller implements AsyncDisposable {
       .filter((entry) => entry.isFile())
       .map((entry) => join(entry.parentPath, entry.name).slice(this.folder.path.length + 1))
       .sort();
+  }
+
+  #context(): TransportContext {
+    return {
+      registryClient: this.#client,
+      registriesConf: this.#conf,
+      workingDirectory: '/',
+      spoolDirectory: this.folder.path,
+      engineSocket: () => this.#engineSocket,
+    };
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

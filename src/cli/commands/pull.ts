@@ -2,16 +2,24 @@ import { Option, type Command } from 'commander';
 
 import type { CliContext } from '../context.js';
 import { defineCommand } from '../define-command.js';
+import {
+  hideArguments,
+  parallelOption,
+  registryOptions,
+  type RegistryOptionValues,
+} from '../registry-options.js';
 
 /** `berth pull IMAGE`. */
 export function pullCommand(context: CliContext): Command {
-  return defineCommand<{ platform?: string }>(
+  return defineCommand<RegistryOptionValues & { platform?: string; parallel?: number }>(
     {
       name: 'pull',
       summary: 'fetch an image into the store, and nothing else',
       args: [{ syntax: '<image>', description: 'reference of the image' }],
       options: [
         new Option('--platform <os/arch[/variant]>', 'take the image for another platform'),
+        parallelOption(),
+        ...registryOptions(),
       ],
       examples: ['berth pull registry.example/etcd:3.5', 'berth pull oci:/media/usb/etcd:3.5'],
     },
@@ -25,6 +33,7 @@ export function pullCommand(context: CliContext): Command {
       const { pullDisplay } = await import('../pull-display.js');
       const { formatBytes } = await import('../output/units.js');
       const reference = args[0] ?? '';
+      hideArguments(options);
       await withHost(context, options, async (host) => {
         assertPrivileged(host);
         using display = pullDisplay(context, options);
@@ -32,6 +41,7 @@ export function pullCommand(context: CliContext): Command {
           pullImage(host, {
             reference,
             platform: options.platform,
+            parallel: options.parallel,
             onProgress: display.onProgress,
           }),
         );

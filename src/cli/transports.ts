@@ -1,0 +1,104 @@
+import { quote } from '../base/escape-text.js';
+import type { AsyncScope } from '../base/scope.js';
+import { isErrno } from '../errors/is-errno.js';
+import { OperationalError } from '../errors/operational-error.js';
+import { createRegistryClient } from '../registry/create-registry-client.js';
+import type { FindCredentials } from '../registry/credentials.js';
+import { loadRegistriesConf } from '../registry/registries-conf.js';
+import { engineSocket } from '../transport/docker-engine.js';
+import { findMeanings, type TransportContext } from '../transport/open-image-source.js';
+import { parseImageName } from '../transport/parse-image-name.js';
+import type { CliContext } from './context.js';
+import type { RegistryOptionValues } from './registry-options.js';
+
+/** Everything that images are read from and written to, for one command or one side of it. */
+export interface Transports {
+  /**
+   * What opening the image `text` takes. Credentials of the command line go to the registry of the first image that is opened,
+   * and to no other: an image's dependencies may come from elsewhere.
+   *
+   * @throws OperationalError USAGE if it is not clear which registry that is
+   */
+  contextFor(text: string): Promise<TransportContext>;
+}
+
+/** Makes {@link Transports} of the options of a command; connections are closed with the scope. */
+export function openTransports(
+  context: CliContext,
+  scope: AsyncScope,
+  options: RegistryOptionValues,
+): Transports {
+  let opened: Promise<TransportContext> | undefined;
+  let credentialsFor: string | undefined;
+  const find: FindCredentials = ({ registry }) =>
+    Promise.resolve(registry === credentialsFor ? options.creds : undefined);
+  return {
+    contextFor: async (text) => {
+      const transports = await (opened ??= open(context, scope, { options, find }));
+      if (options.creds !== undefined) credentialsFor ??= registryOf(text, transports);
+      return transports;
+    },
+  };
+}
+
+async function open(
+  context: CliContext,
+  scope: AsyncScope,
+  { options, find }: { readonly options: RegistryOptionValues; readonly find: FindCredentials },
+): Promise<TransportContext> {
+  const { env } = context.host;
+  const { authfile, certDir, creds, maxRate, tlsVerify } = options;
+  const registryClient = scope.use(
+    createRegistryClient({
+      env: authfile === undefined ? env : { ...env, REGISTRY_AUTH_FILE: authfile },
+      uid: process.geteuid?.() ?? 0,
+      overrides: {
+        ...(certDir === undefined ? {} : { certDir }),
+        ...(creds === undefined ? {} : { findCredentials: find }),
+        ...(maxRate === undefined ? {} : { maxBytesPerSecond: maxRate }),
+      },
+    }),
+  );
+  return {
+    registryClient,
+    registriesConf: await loadRegistriesConf(registriesConfPath(context)),
+    workingDirectory: workingDirectory(),
+    tlsVerify,
+    spoolDirectory: spoolDirectory(context),
+    engineSocket: () => engineSocket(env),
+  };
+}
+
+function registryOf(text: string, transports: TransportContext): string | undefined {
+  const name = parseImageName(text, transports.workingDirectory);
+  if (name.kind !== 'registry') return undefined;
+  const [meaning, ...others] = findMeanings(name, transports);
+  if (others.length === 0) return meaning?.reference.registry;
+  throw new OperationalError(
+    'USAGE',
+    `--creds: ${quote(text)} may mean several registries, refusing to show credentials to all of them`,
+    { hint: 'name the registry too' },
+  );
+}
+
+/** A folder that was removed has no path any more; what is looked for there is not found, and all else works. */
+function workingDirectory(): string {
+  try {
+    return process.cwd();
+  } catch (error) {
+    if (isErrno(error, 'ENOENT')) return '/proc/self/cwd';
+    throw error;
+  }
+}
+
+/** Images are larger than what a /tmp in memory should hold. */
+function spoolDirectory(context: CliContext): string {
+  const chosen = context.host.env['TMPDIR'];
+  return chosen === undefined || chosen === '' ? '/var/tmp' : chosen;
+}
+
+/** Where containers-registries.conf(5) is looked for: the variable that its other readers know, too. */
+function registriesConfPath(context: CliContext): string {
+  const moved = context.host.env['CONTAINERS_REGISTRIES_CONF'];
+  return moved === undefined || moved === '' ? '/etc/containers/registries.conf' : moved;
+}

@@ -1,0 +1,210 @@
+import { quote } from '../base/escape-text.js';
+import { addContext } from '../errors/with-context.js';
+import { OperationalError } from '../errors/operational-error.js';
+import { ContentMismatchError } from '../oci/content-mismatch-error.js';
+import type { Descriptor } from '../oci/descriptor.js';
+import type { Digest } from '../oci/digest.js';
+import { listReferences } from '../oci/list-references.js';
+import { MAX_MANIFEST_BYTES } from '../oci/parse-manifest.js';
+import type { Platform } from '../oci/platform.js';
+import { verifyContent } from '../oci/verify-content.js';
+import type { ImageDestination } from '../transport/image-destination.js';
+import type { ImageSource, ManifestDocument } from '../transport/image-source.js';
+import { resolveManifest } from './resolve-manifest.js';
+import { runSideBySide } from './run-side-by-side.js';
+
+/** Deepest nesting of indexes, as for pulling. */
+const MAX_INDEX_DEPTH = 6;
+
+/** Most manifests of one copy: every platform of every attestation of the largest indexes in use are some hundred. */
+const MAX_MANIFESTS = 1024;
+
+/** Most bytes of manifests of one copy: all of them are kept until the blobs are there. */
+const MAX_MANIFEST_TOTAL = 16 * MAX_MANIFEST_BYTES;
+
+/** What {@link copyImage} takes. */
+export interface CopyOptions {
+  readonly source: ImageSource;
+  readonly destination: ImageDestination;
+  /** The image for this platform; or undefined: all of an index, attestations included. */
+  readonly platform: Platform | undefined;
+  /** Refuse a destination that cannot hold the manifest as it is. */
+  readonly preserveDigests: boolean;
+  /** Blobs side by side; what the destination likes unless given. */
+  readonly parallel?: number | undefined;
+  readonly signal: AbortSignal;
+  readonly onProgress?: ((progress: CopyProgress) => void) | undefined;
+}
+
+/** What happens to a blob. */
+export interface CopyProgress {
+  readonly blob: Descriptor;
+  /** `present`: it is there already; `copying`: bytes go over; `done`. */
+  readonly phase: 'present' | 'copying' | 'done';
+  readonly bytes: number;
+}
+
+/** What a copy did. */
+export interface CopyResult {
+  /** Of the manifest or index that the destination's name means. */
+  readonly digest: Digest;
+  readonly manifests: number;
+  readonly blobs: number;
+  readonly copiedBlobs: number;
+  readonly copiedBytes: number;
+}
+
+/**
+ * Copies an image as it is: manifests byte for byte, blobs verified while they flow from one end to the other. Nothing is kept in
+ * between. What the destination has is not sent again.
+ *
+ * @throws {@link OperationalError} what source and destination give rise to
+ */
+export async function copyImage(options: CopyOptions): Promise<CopyResult> {
+  const { source, destination, signal } = options;
+  refuseImpossible(options);
+  const manifests = await collectManifests(options);
+  const blobs = new Map<Digest, Descriptor>();
+  for (const { references } of manifests) {
+    for (const blob of references.blobs) blobs.set(blob.digest, blob);
+  }
+  let copiedBlobs = 0;
+  let copiedBytes = 0;
+  const parallel = Math.min(options.parallel ?? Infinity, destination.maxParallel);
+  await runSideBySide([...blobs.values()], { signal, parallel }, async (blob, stop) => {
+    if (!(await copyBlob(blob, { ...options, signal: stop }))) return;
+    copiedBlobs += 1;
+    copiedBytes += blob.size;
+  });
+  // What an index lists stands before it.
+  for (const [index, { document, references }] of manifests.entries()) {
+    const isTop = index === manifests.length - 1;
+    const { bytes, digest } = document;
+    const { mediaType } = references;
+    await destination.putManifest({ bytes, mediaType, digest, isTop }, { signal });
+  }
+  await destination.commit({ signal });
+  const top = manifests.at(-1);
+  if (top === undefined) throw new Error(`internal error: ${source.name} has no manifest`);
+  return {
+    digest: top.document.digest,
+    manifests: manifests.length,
+    blobs: blobs.size,
+    copiedBlobs,
+    copiedBytes,
+  };
+}
+
+function refuseImpossible({ destination, platform, preserveDigests }: CopyOptions): void {
+  if (platform === undefined && !destination.takesIndex) {
+    throw new OperationalError(
+      'MANIFEST_UNSUPPORTED',
+      `${quote(destination.name)} takes the image of one platform, not all of them`,
+    );
+  }
+  if (preserveDigests && !destination.keepsManifests) {
+    throw new OperationalError(
+      'MANIFEST_UNSUPPORTED',
+      `${quote(destination.name)} does not keep manifests, so that digests cannot be preserved`,
+    );
+  }
+}
+
+interface CollectedManifest {
+  readonly document: ManifestDocument;
+  readonly references: ReturnType<typeof listReferences>;
+}
+
+/** The manifests to copy, each once, those that an index lists before it. */
+async function collectManifests(options: CopyOptions): Promise<readonly CollectedManifest[]> {
+  const { source, platform, signal } = options;
+  if (platform !== undefined) {
+    const { bytes, digest, manifest } = await resolveManifest(source, { platform, signal });
+    const { mediaType } = manifest;
+    const references = listReferences(bytes, { what: whatOf(source), contentType: mediaType });
+    return [{ document: { bytes, digest, mediaType }, references }];
+  }
+  const collection = new ManifestCollection(source, signal);
+  await collection.add(await source.readManifest(undefined, { signal }), 0);
+  return collection.manifests;
+}
+
+class ManifestCollection {
+  readonly manifests: CollectedManifest[] = [];
+  readonly #source: ImageSource;
+  readonly #signal: AbortSignal;
+  readonly #seen = new Set<Digest>();
+  #bytes = 0;
+
+  constructor(source: ImageSource, signal: AbortSignal) {
+    this.#source = source;
+    this.#signal = signal;
+  }
+
+  async add(document: ManifestDocument, depth: number): Promise<void> {
+    this.#seen.add(document.digest);
+    this.#bytes += document.bytes.length;
+    if (this.#seen.size > MAX_MANIFESTS || this.#bytes > MAX_MANIFEST_TOTAL) {
+      throw this.#invalid(`leads to more than ${MAX_MANIFESTS} manifests, or too large ones`);
+    }
+    if (depth > MAX_INDEX_DEPTH) {
+      throw this.#invalid(`nests indexes deeper than ${MAX_INDEX_DEPTH} levels`);
+    }
+    const what = whatOf(this.#source);
+    const references = listReferences(document.bytes, { what, contentType: document.mediaType });
+    for (const entry of references.manifests) {
+      if (this.#seen.has(entry.digest)) continue;
+      const found = await this.#source.readManifest(entry.digest, { signal: this.#signal });
+      if (found.bytes.length !== entry.size) {
+        throw new ContentMismatchError(entry, { bytesRead: found.bytes.length });
+      }
+      // A layout does not say what a document is: the index that led to it does.
+      await this.add({ ...found, mediaType: found.mediaType ?? entry.mediaType }, depth + 1);
+    }
+    this.manifests.push({ document, references });
+  }
+
+  #invalid(problem: string): OperationalError {
+    return new OperationalError('MANIFEST_INVALID', `${whatOf(this.#source)} ${problem}`);
+  }
+}
+
+function whatOf(source: ImageSource): string {
+  return `the manifest of ${quote(source.name)}`;
+}
+
+/** Copies one blob; false if it was there. */
+async function copyBlob(blob: Descriptor, options: CopyOptions): Promise<boolean> {
+  const { source, destination, signal, onProgress } = options;
+  try {
+    if (await destination.hasBlob(blob, { signal })) {
+      onProgress?.({ blob, phase: 'present', bytes: blob.size });
+      return false;
+    }
+    await destination.putBlob(blob, () => readBlob(blob, options), { signal });
+  } catch (error) {
+    throw addContext(
+      `cannot copy ${blob.digest.slice(0, 19)}… of ${quote(source.name)} to ${quote(destination.name)}`,
+      error,
+    );
+  }
+  onProgress?.({ blob, phase: 'done', bytes: blob.size });
+  return true;
+}
+
+async function* readBlob(
+  blob: Descriptor,
+  { source, signal, onProgress }: CopyOptions,
+): AsyncGenerator<Uint8Array, void, undefined> {
+  if (blob.data !== undefined) {
+    yield blob.data;
+    return;
+  }
+  await using stream = await source.openBlob(blob, { signal });
+  let bytes = 0;
+  for await (const piece of verifyContent(stream, blob)) {
+    bytes += piece.length;
+    onProgress?.({ blob, phase: 'copying', bytes });
+    yield piece;
+  }
+}
