@@ -8,6 +8,7 @@ import { diffCommand } from './commands/diff.js';
 import { copyCommand, pushCommand } from './commands/copy.js';
 import { imagesCommand } from './commands/images.js';
 import { historyCommand } from './commands/history.js';
+import { graphCommand } from './commands/graph.js';
 import { infoCommand } from './commands/info.js';
 import { inspectCommand } from './commands/inspect.js';
 import { installCommand } from './commands/install.js';
@@ -63,6 +64,7 @@ export function createProgram(context: CliContext): Command {
     applyCommand(context),
     diffCommand(context),
     verifyCommand(context),
+    graphCommand(context),
     recoverCommand(context),
     completionCommand(context),
   ];

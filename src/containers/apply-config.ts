@@ -30,6 +30,7 @@ import { resolveMountPoints } from './mount-points.js';
 import { withNameLock } from './name-lock.js';
 import { assertPrivileged } from './preflight.js';
 import { dependencyDirectives, resolveDependencies } from './resolve-dependencies.js';
+import { secretDirectives } from './secrets.js';
 
 /** What applying a config.json came to. */
 export interface ApplyOutcome {
@@ -248,7 +249,12 @@ async function dropInText(
 ): Promise<string> {
   const { name, dependencies } = deployment;
   const resolved = await resolveDependencies(host, { name, dependencies, planned: [] });
-  const directives = [...dependencyDirectives(resolved), ...compiled.directives];
+  const destdir = join(host.paths.stateDir, deployment.name);
+  const directives = [
+    ...dependencyDirectives(resolved),
+    ...secretDirectives(destdir, deployment.secrets),
+    ...compiled.directives,
+  ];
   return formatDropIn(directives.map(([section, key, value]) => ({ section, key, value })));
 }
 

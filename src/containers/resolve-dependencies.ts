@@ -184,7 +184,8 @@ async function findMatch(
   return { units: [unit], words: `the unit ${unit} of this host` };
 }
 
-function unitOf(wanted: string): string {
+/** The unit that a name is where no container has it. */
+export function unitOf(wanted: string): string {
   return isUnitName(wanted) ? wanted : `${wanted}.service`;
 }
 

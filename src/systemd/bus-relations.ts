@@ -1,3 +1,4 @@
+import { asBigInt } from './bus-values.js';
 import { PULL_DIRECTIVES, type Pull, type UnitRelations } from './unit-relations.js';
 
 /** How a unit stands to others, from its properties (org.freedesktop.systemd1.Unit). */
@@ -29,6 +30,8 @@ export function readBusRelations(
     partOf: pulled('partOf'),
     mountPaths: [...texts('RequiresMountsFor'), ...texts('WantsMountsFor')],
     defaultDependencies: properties.get('DefaultDependencies') !== false,
+    startingAtUs: Number(asBigInt(properties.get('InactiveExitTimestampMonotonic')) ?? 0n),
+    activeAtUs: Number(asBigInt(properties.get('ActiveEnterTimestampMonotonic')) ?? 0n),
     files: [...(fragment === '' ? [] : [fragment]), ...texts('DropInPaths')],
   };
 }

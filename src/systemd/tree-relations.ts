@@ -43,6 +43,8 @@ export function readTreeRelations(tree: UnitTree, name: string): UnitRelations {
     defaultDependencies: !/^(?:no|false|off|0)$/i.test(
       getValue(document, 'Unit', 'DefaultDependencies') ?? 'yes',
     ),
+    startingAtUs: 0,
+    activeAtUs: 0,
     files: [...(found === undefined ? [] : [found.path]), ...dropIns.map(({ path }) => path)],
   };
 }

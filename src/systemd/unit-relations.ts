@@ -20,6 +20,9 @@ export interface UnitRelations extends Readonly<Record<Pull, readonly string[]>>
   readonly defaultDependencies: boolean;
   /** Files that say it: the unit first, then its drop-ins in the order in which they are read. */
   readonly files: readonly string[];
+  /** Monotonic microseconds at which it last began to start, and was started; 0 if never, or where nothing runs. */
+  readonly startingAtUs: number;
+  readonly activeAtUs: number;
 }
 
 /** The directives behind {@link PULLS}, as unit files and D-Bus spell them. */

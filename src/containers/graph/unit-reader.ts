@@ -1,0 +1,104 @@
+import { readFileBounded } from '../../base/bounded-read.js';
+import { isErrno } from '../../errors/is-errno.js';
+import { OperationalError } from '../../errors/operational-error.js';
+import type { UnitManager } from '../../systemd/unit-manager.js';
+import type { UnitRelations } from '../../systemd/unit-relations.js';
+import { listAssignments, parseUnit, type UnitAssignment } from '../../systemd/unit-text.js';
+import type { Host } from '../host.js';
+
+/** Units that are looked at: 1,000 containers with what they wait for are half of it. */
+const MAX_UNITS = 5_000;
+
+/** Largest unit file that is read to find the line that says something. */
+const MAX_UNIT_BYTES = 1_048_576;
+
+/** Reads units and their files, each once. */
+export class UnitReader {
+  readonly #host: Host;
+  readonly #manager: UnitManager;
+  readonly #relations = new Map<string, UnitRelations>();
+  readonly #files = new Map<string, readonly UnitAssignment[]>();
+  #truncated = false;
+
+  constructor(host: Host, manager: UnitManager) {
+    this.#host = host;
+    this.#manager = manager;
+  }
+
+  /** Whether there were more units than are looked at. */
+  get truncated(): boolean {
+    return this.#truncated;
+  }
+
+  /** The units and all that they wait for, directly or not, and who waits for them directly. */
+  async readReachable(units: readonly string[]): Promise<ReadonlyMap<string, UnitRelations>> {
+    const queue = [...units];
+    const next = new Set(units);
+    const asked = new Set(units);
+    for (const unit of queue) {
+      const known = await this.read(unit);
+      if (known === undefined) continue;
+      for (const other of asked.has(unit) ? [...known.after, ...known.before] : known.after) {
+        if (next.has(other)) continue;
+        if (next.size >= MAX_UNITS) {
+          this.#truncated = true;
+          break;
+        }
+        queue.push(other);
+        next.add(other);
+      }
+    }
+    return this.#relations;
+  }
+
+  /** How a unit stands to others; undefined for a name that is none. */
+  async read(unit: string): Promise<UnitRelations | undefined> {
+    const known = this.#relations.get(unit);
+    if (known !== undefined) return known;
+    try {
+      const relations = await this.#manager.getRelations(unit);
+      this.#relations.set(unit, relations);
+      return relations;
+    } catch (error) {
+      if (error instanceof OperationalError && error.code === 'NAME_INVALID') return undefined;
+      throw error;
+    }
+  }
+
+  /** The directives of a unit's files with the file that each stands in. */
+  async directives(unit: string): Promise<readonly PlacedDirective[]> {
+    const files = (await this.read(unit))?.files ?? [];
+    const placed: PlacedDirective[] = [];
+    for (const file of files) {
+      for (const assignment of await this.#assignments(file)) placed.push({ ...assignment, file });
+    }
+    return placed;
+  }
+
+  async #assignments(file: string): Promise<readonly UnitAssignment[]> {
+    let known = this.#files.get(file);
+    if (known === undefined) {
+      known = await this.#readFile(file);
+      this.#files.set(file, known);
+    }
+    return known;
+  }
+
+  async #readFile(file: string): Promise<readonly UnitAssignment[]> {
+    try {
+      const path = this.#host.paths.onDisk(file);
+      const content = await readFileBounded(path, { maxBytes: MAX_UNIT_BYTES });
+      return listAssignments(parseUnit(content.toString('utf8')));
+    } catch (error) {
+      // Masked, gone meanwhile, or made up by a generator: the order holds all the same.
+      if (isErrno(error, 'ENOENT', 'ENOTDIR', 'EACCES')) return [];
+      if (error instanceof OperationalError && error.code === 'LIMIT_EXCEEDED') return [];
+      throw error;
+    }
+  }
+}
+
+/** A directive and the file that it stands in. */
+export interface PlacedDirective extends UnitAssignment {
+  readonly file: string;
+}
