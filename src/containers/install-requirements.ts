@@ -7,7 +7,12 @@ import type { Host } from './host.js';
 import { readImageDependencies } from './image-dependencies.js';
 import { loadExports } from './load-exports.js';
 import { withNameLock } from './name-lock.js';
-import { containerNameOf, resolveDependencies, type Neighbour } from './resolve-dependencies.js';
+import {
+  answersTo,
+  containerNameOf,
+  resolveDependencies,
+  type Neighbour,
+} from './resolve-dependencies.js';
 import { siblingReference } from './sibling-reference.js';
 
 /** Containers that one command installs: more than published sets of images have, few enough to look at. */
@@ -67,9 +72,9 @@ export async function findRequiredContainers(
       planned: neighbours,
     });
     for (const wanted of missing) {
-      // Found out meanwhile by what was added for another requirement.
       const known = containerNameOf(wanted);
-      if (known === undefined || neighbours.some((other) => other.name === known)) continue;
+      // Or somebody that was added for another requirement provides it.
+      if (known === undefined || neighbours.some((other) => answersTo(other, wanted))) continue;
       await withContext(`cannot install '${known}', which '${name}' requires`, async () => {
         if (neighbours.length > MAX_INSTALLS) throw tooMany();
         const required = parseContainerName(known);

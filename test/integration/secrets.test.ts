@@ -159,6 +159,40 @@ for (const suite of suites) {
       assertOk(await host.berth('uninstall', 'open'));
     });
 
+    await t.test(
+      'an update keeps it, takes another one, and a rollback brings it back',
+      async () => {
+        const OTHER = 'another-secret';
+        await pushExports(registry.target('safe'), {
+          files: { 'manifest.json': MANIFEST, 'config.json.template': CONFIG },
+          comment: 'the next version',
+        });
+        assertOk(await host.berth('update', 'safe'));
+        assert.deepEqual(await findText(host, SECRET), [
+          '/run/credentials/safe.service/PASSWORD',
+          '/var/lib/berth/safe.0/credentials/PASSWORD',
+          '/var/lib/berth/safe.1/credentials/PASSWORD',
+        ]);
+        const planned = await berth(OTHER, 'update', '--plan', '--set', 'PASSWORD=@-', 'safe');
+        assertOk(planned);
+        assert.doesNotMatch(`${planned.stdout}${planned.stderr}`, /another-secret|tr0ub4dor/);
+        const updated = await berth(OTHER, 'update', '--set', 'PASSWORD=@-', 'safe');
+        assertOk(updated);
+        assert.doesNotMatch(`${updated.stdout}${updated.stderr}`, /another-secret|tr0ub4dor/);
+        assert.ok((await findText(host, OTHER)).includes('/run/credentials/safe.service/PASSWORD'));
+        assertOk(await host.berth('rollback', 'safe'));
+        const { MainPID: pid = '' } = await host.unit('safe.service');
+        const child = (await host.sh(`cat /proc/${pid}/task/*/children`)).trim();
+        const inside = `/proc/${child}/root/run/host/credentials/PASSWORD`;
+        assert.equal(await host.sh(`cat ${inside}`), SECRET);
+        const found = await findText(host, OTHER);
+        assert.ok(
+          found.every((path) => path.endsWith('/credentials/PASSWORD')),
+          found.join('\n'),
+        );
+      },
+    );
+
     await t.test('uninstalled, nothing is left of it', async () => {
       assertOk(await host.berth('uninstall', '--purge', 'safe'));
       assert.deepEqual(await findText(host, SECRET), []);

@@ -49,6 +49,8 @@ export interface GraphOptions {
   readonly names: readonly string[];
   /** Also the orderings that every service has. */
   readonly all: boolean;
+  /** Units that are looked at; 5,000 unless given. */
+  readonly maxUnits?: number;
 }
 
 /**
@@ -66,7 +68,7 @@ export async function readStartGraph(host: Host, options: GraphOptions): Promise
       deployment.units.map((unit) => [unit, deployment] as const),
     ),
   );
-  const reader = new UnitReader(host, await host.openUnitManager());
+  const reader = new UnitReader(host, await host.openUnitManager(), options.maxUnits);
   const chosen = [...containers]
     .filter(([, { name }]) => options.names.length === 0 || options.names.includes(name))
     .map(([unit]) => unit);

@@ -18,9 +18,11 @@ export class UnitReader {
   readonly #manager: UnitManager;
   readonly #relations = new Map<string, UnitRelations>();
   readonly #files = new Map<string, readonly UnitAssignment[]>();
+  readonly #maxUnits: number;
   #truncated = false;
 
-  constructor(host: Host, manager: UnitManager) {
+  constructor(host: Host, manager: UnitManager, maxUnits = MAX_UNITS) {
+    this.#maxUnits = maxUnits;
     this.#host = host;
     this.#manager = manager;
   }
@@ -40,7 +42,7 @@ export class UnitReader {
       if (known === undefined) continue;
       for (const other of asked.has(unit) ? [...known.after, ...known.before] : known.after) {
         if (next.has(other)) continue;
-        if (next.size >= MAX_UNITS) {
+        if (next.size >= this.#maxUnits) {
           this.#truncated = true;
           break;
         }
