@@ -5,7 +5,7 @@ import { readPackages } from '../images/packages/read-packages.js';
 import type { ImageConfig } from '../oci/image-config.js';
 import type { ImageTree } from '../store/image-store.js';
 import { compareJson, type MemberDifference } from './compare-json.js';
-import { compareTrees, type TreeDifference } from './compare-trees.js';
+import { compareTrees, type TreeDifference } from '../store/compare-trees.js';
 import type { Deployment } from './deployment.js';
 import { diffLines } from './text-diff.js';
 

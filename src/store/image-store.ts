@@ -32,9 +32,16 @@ export interface ImageStore extends AsyncDisposable {
 
   /**
    * Begins taking in a layer. Nothing of it is visible until {@link LayerTransaction.commit}; disposing of an
-   * uncommitted transaction removes what it wrote. Beginning a layer that is there already is allowed and harmless.
+   * uncommitted transaction removes what it wrote. Beginning a layer that is there already is allowed and harmless: its
+   * record is written anew.
+   *
+   * `replace` names objects (ids of {@link FsckProblem}s) that are there and damaged: committing puts sound ones in their
+   * places, each in one step. Checkouts keep the damaged ones until {@link ImageStore.mendCheckout}.
    */
-  beginLayer(diffId: Digest): Promise<LayerTransaction>;
+  beginLayer(
+    diffId: Digest,
+    options?: { readonly replace?: ReadonlySet<string> },
+  ): Promise<LayerTransaction>;
 
   /**
    * Records an image whose layers are all there, under the given names; durable when it returns. Idempotent. A name that
@@ -78,8 +85,30 @@ export interface ImageStore extends AsyncDisposable {
    */
   prune(options: { readonly keep: ReadonlySet<Digest> }): Promise<PruneResult>;
 
-  /** Re-reads everything and reports what is not as it was put in. Changes nothing. */
-  fsck(options?: { readonly signal?: AbortSignal }): Promise<FsckReport>;
+  /**
+   * Makes a checkout of this tree what it was: what is missing, or not as the tree has it, is made anew beside and renamed
+   * into its place, so that a process which uses it sees the one or the other, and one which has it open keeps that. What
+   * the tree does not have is left alone and reported, but for empty mount points. Durable when it returns. Only as good as
+   * the objects are: `fsck` first.
+   *
+   * @throws OperationalError STORE_INVALID if content is missing, DISK_FULL
+   */
+  mendCheckout(
+    tree: ImageTree,
+    directory: string,
+    options?: { readonly signal?: AbortSignal | undefined },
+  ): Promise<MendResult>;
+
+  /**
+   * Re-reads everything and reports what is not as it was put in; with `images`, only what these need. Changes nothing.
+   */
+  fsck(options?: FsckOptions): Promise<FsckReport>;
+
+  /**
+   * Removes a damaged thing that {@link ImageStore.fsck} found and that nothing can be made of any more: an object or file that no layer
+   * has, the record of a name that cannot be read. Others, and what is gone already, are left alone.
+   */
+  discard(problem: FsckProblem): Promise<boolean>;
 }
 
 /** A layer being taken in. */
@@ -157,6 +186,13 @@ export interface PruneResult {
   readonly freedBytes: number;
 }
 
+/** Options of {@link ImageStore.fsck}. */
+export interface FsckOptions {
+  readonly signal?: AbortSignal | undefined;
+  /** Manifests of the images to check; all, and everything else that is in the store, unless given. */
+  readonly images?: ReadonlySet<Digest> | undefined;
+}
+
 /** What fsck found. */
 export interface FsckReport {
   readonly checkedObjects: number;
@@ -165,7 +201,18 @@ export interface FsckReport {
 
 /** One damaged or missing thing. */
 export interface FsckProblem {
-  readonly kind: 'object' | 'layer' | 'image';
+  readonly kind: 'object' | 'layer' | 'image' | 'name';
+  /** Of an object its id, of a layer its diff id, of an image its digest, of a name the name or its file. */
   readonly id: string;
   readonly problem: string;
+  /** Layers to take in again for it to be sound: all of them, but for an object that is damaged any one. */
+  readonly layers: readonly Digest[];
+}
+
+/** What {@link ImageStore.mendCheckout} did. */
+export interface MendResult {
+  /** Paths below the checkout that were made anew or put right, as text to show. */
+  readonly mended: readonly string[];
+  /** Those that stay as they are: what the image does not have. */
+  readonly left: readonly string[];
 }

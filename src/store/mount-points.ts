@@ -32,6 +32,19 @@ export function addMountPoints(
   return { root: tree.root, created: tree.created };
 }
 
+/**
+ * Whether something that an image does not have can be what {@link addMountPoints} made in a checkout of it: empty, root's,
+ * of the epoch, with the modes that are given there. Only whoever sets out to can make something else that looks like this,
+ * and it would be empty.
+ */
+export function isMadeMountPoint(node: TreeNode): boolean {
+  const { mode, uid, gid, mtimeSeconds, mtimeNanoseconds } = node.meta;
+  if (uid !== 0 || gid !== 0 || mtimeSeconds !== 0 || mtimeNanoseconds !== 0) return false;
+  if (node.kind === 'file') return mode === EMPTY_FILE_META.mode && node.size === 0;
+  if (node.kind !== 'directory' || mode !== IMPLIED_META.mode) return false;
+  return [...node.entries.values()].every(isMadeMountPoint);
+}
+
 interface OpenDirectory extends DirectoryNode {
   readonly meta: NodeMeta;
   readonly entries: Map<string, OpenDirectory | Exclude<TreeNode, DirectoryNode>>;

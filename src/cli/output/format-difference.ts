@@ -1,6 +1,6 @@
 import { escapeText } from '../../base/escape-text.js';
 import type { JsonValue } from '../../base/strict-json.js';
-import type { FileDifference, TreeDifference } from '../../containers/compare-trees.js';
+import type { FileDifference, TreeDifference } from '../../store/compare-trees.js';
 import type {
   DeploymentDifference,
   ValueDifference,

@@ -2,9 +2,13 @@ import { join } from 'node:path/posix';
 
 import { isErrno } from '../../errors/is-errno.js';
 import { OperationalError } from '../../errors/operational-error.js';
-import type { TreeNode } from '../../layer/tree.js';
 import { openDirectoryTree } from '../../store/directory-tree.js';
-import { compareTrees, type FileDifference, type TreeDifference } from '../compare-trees.js';
+import {
+  compareTrees,
+  type FileDifference,
+  type TreeDifference,
+} from '../../store/compare-trees.js';
+import { isMadeMountPoint } from '../../store/mount-points.js';
 import type { Deployment } from '../deployment.js';
 import type { Host } from '../host.js';
 import { finding, type VerifyFinding } from './finding.js';
@@ -59,7 +63,7 @@ export async function compareRoot(
     using actual = openDirectoryTree(host.paths.onDisk(rootfs));
     return await compareTrees(expected.root, actual.root, {
       times: true,
-      isExpected: (_, node) => isMountPoint(node),
+      isExpected: (_, node) => isMadeMountPoint(node),
       signal: host.signal,
     });
   } catch (error) {
@@ -67,18 +71,6 @@ export async function compareRoot(
     if (isErrno(cause, 'ENOENT', 'ENOTDIR')) return `${rootfs} is missing, or changes at present`;
     throw error;
   }
-}
-
-/**
- * What berth made in a checkout for the container's mounts: empty, root's, of the epoch, with the modes that it gives.
- * Only whoever sets out to can make something else that looks like this, and it would be empty.
- */
-export function isMountPoint(node: TreeNode): boolean {
-  const { mode, uid, gid, mtimeSeconds, mtimeNanoseconds } = node.meta;
-  if (uid !== 0 || gid !== 0 || mtimeSeconds !== 0 || mtimeNanoseconds !== 0) return false;
-  if (node.kind === 'file') return mode === 0o644 && node.size === 0;
-  if (node.kind !== 'directory' || mode !== 0o755) return false;
-  return [...node.entries.values()].every(isMountPoint);
 }
 
 function describe(file: FileDifference): string {

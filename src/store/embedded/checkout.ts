@@ -87,9 +87,15 @@ export class Checkout {
     applyMeta(this.#place.rootFd, root.meta);
   }
 
+  /** Makes one thing in the directory, with all that is in it; the directory's own metadata is the caller's to set. */
+  async make(name: string, node: TreeNode): Promise<void> {
+    const entries = new Map([[name, node]]);
+    await this.#fill({ entries }, { fd: this.#place.rootFd, frame: undefined });
+  }
+
   /** A directory's own metadata comes after its content: making entries changes its time, and its mode may forbid them. */
   async #fill(
-    directory: DirectoryNode,
+    directory: Pick<DirectoryNode, 'entries'>,
     at: { readonly fd: number; readonly frame: Frame | undefined },
   ): Promise<void> {
     for (const [name, node] of directory.entries) {

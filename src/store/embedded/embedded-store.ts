@@ -7,10 +7,13 @@ import { acquireLock } from '../../sys/lock-file.js';
 import type {
   CheckoutOptions,
   CheckoutResult,
+  FsckOptions,
+  FsckProblem,
   FsckReport,
   ImageStore,
   ImageTree,
   LayerTransaction,
+  MendResult,
   NewImage,
   PruneResult,
   StoredImage,
@@ -18,11 +21,13 @@ import type {
 import { mergeLayers } from '../merge-layers.js';
 import { addMountPoints } from '../mount-points.js';
 import { Checkout } from './checkout.js';
-import { onDiskAsync } from './disk-error.js';
+import { discard } from './discard.js';
+import { onDisk, onDiskAsync } from './disk-error.js';
 import { fsck } from './fsck.js';
 import { fileNameOf, ImageRecords, type ImageRecord } from './image-records.js';
 import { LayerRecords } from './layer-records.js';
 import { EmbeddedLayerTransaction } from './layer-transaction.js';
+import { mendCheckout } from './mend-checkout.js';
 import { prune } from './prune.js';
 import { readObject } from './read-object.js';
 import { StorePlace } from './store-place.js';
@@ -70,10 +75,17 @@ class EmbeddedStore implements ImageStore {
     return onDiskAsync(this.#place.root, () => turn);
   }
 
-  async beginLayer(diffId: Digest): Promise<LayerTransaction> {
+  async beginLayer(
+    diffId: Digest,
+    options: { readonly replace?: ReadonlySet<string> } = {},
+  ): Promise<LayerTransaction> {
     await this.#prepare();
-    const transaction = new EmbeddedLayerTransaction(this.#place, fileNameOf(diffId), () => {
-      this.#transactions -= 1;
+    const transaction = new EmbeddedLayerTransaction(this.#place, {
+      fileName: fileNameOf(diffId),
+      replace: options.replace ?? new Set(),
+      onEnd: () => {
+        this.#transactions -= 1;
+      },
     });
     this.#transactions += 1;
     return transaction;
@@ -184,7 +196,27 @@ class EmbeddedStore implements ImageStore {
     }
   }
 
-  async fsck(options: { readonly signal?: AbortSignal } = {}): Promise<FsckReport> {
+  async mendCheckout(
+    tree: ImageTree,
+    directory: string,
+    options: { readonly signal?: AbortSignal | undefined } = {},
+  ): Promise<MendResult> {
+    await this.#holdExisting();
+    return onDiskAsync(directory, () =>
+      mendCheckout(tree.root, directory, {
+        objectsFd: this.#place.objectsFd,
+        tempPath: this.#place.path('tmp'),
+        signal: options.signal,
+      }),
+    );
+  }
+
+  // eslint-disable-next-line @typescript-eslint/require-await -- so that it rejects and does not throw
+  async discard(problem: FsckProblem): Promise<boolean> {
+    return onDisk(this.#place.root, () => discard(this.#place, problem));
+  }
+
+  async fsck(options: FsckOptions = {}): Promise<FsckReport> {
     if (!this.#place.exists()) return { checkedObjects: 0, problems: [] };
     await this.#place.hold(options.signal);
     return fsck({
@@ -192,6 +224,7 @@ class EmbeddedStore implements ImageStore {
       images: this.#images,
       layers: this.#layers,
       signal: options.signal,
+      only: options.images,
     });
   }
 

@@ -5,6 +5,7 @@ import { promisify } from 'node:util';
 
 import { escapeText } from '../../base/escape-text.js';
 import { OperationalError } from '../../errors/operational-error.js';
+import type { Digest } from '../../oci/digest.js';
 import { listXattrs } from '../../sys/xattrs.js';
 import type { FsckProblem, FsckReport } from '../image-store.js';
 import { isPrivileged } from './apply-meta.js';
@@ -27,15 +28,18 @@ export interface FsckScope {
   readonly images: ImageRecords;
   readonly layers: LayerRecords;
   readonly signal: AbortSignal | undefined;
+  /** Only what these images need. */
+  readonly only: ReadonlySet<Digest> | undefined;
 }
 
 /** Reads everything again and compares it with what it is named after. */
 export async function fsck(scope: FsckScope): Promise<FsckReport> {
   const checker = new Checker(scope);
-  await checker.objects();
-  await checker.layers();
-  await checker.images();
-  return { checkedObjects: checker.checkedObjects, problems: checker.problems };
+  // Top down, so that it is known which objects count; what is damaged is told from the bottom up.
+  const images = await checker.images();
+  const layers = await checker.layers();
+  const objects = await checker.objects();
+  return { checkedObjects: checker.checkedObjects, problems: [...objects, ...layers, ...images] };
 }
 
 /** Read at once while hashing. */
@@ -43,73 +47,94 @@ const PIECE_BYTES = 1024 * 1024;
 
 class Checker {
   checkedObjects = 0;
-  readonly problems: FsckProblem[] = [];
   readonly #scope: FsckScope;
+  /** Layers that count, as far as images were read. */
+  readonly #wantedLayers = new Set<Digest>();
+  /** Objects of the layers that count, and which layers have them. */
+  readonly #layersOf = new Map<string, Digest[]>();
   readonly #present = new Set<string>();
-  readonly #layersPresent = new Set<string>();
   readonly #buffer = Buffer.allocUnsafe(PIECE_BYTES);
 
   constructor(scope: FsckScope) {
     this.#scope = scope;
   }
 
-  async objects(): Promise<void> {
-    for (const folder of OBJECT_FOLDERS) {
-      for (const name of namesIn(this.#scope.place.path('objects', folder))) {
-        this.#throwIfCancelled();
-        const id = `${folder}/${name}`;
-        const problem = await this.#objectProblem(folder, name);
-        this.checkedObjects += 1;
-        this.#present.add(id);
-        if (problem !== undefined) this.problems.push({ kind: 'object', id, problem });
-      }
-    }
-  }
-
-  async layers(): Promise<void> {
-    const { layers } = this.#scope;
-    for (const diffId of layers.diffIds()) {
+  async images(): Promise<FsckProblem[]> {
+    const { images, layers, only } = this.#scope;
+    const problems: FsckProblem[] = [];
+    const known = new Set(images.digests());
+    const soundLayers = new Map<Digest, boolean>();
+    for (const digest of known) {
+      if (only?.has(digest) === false) continue;
       this.#throwIfCancelled();
       try {
-        const objects = objectsOf(await layers.read(diffId));
-        this.#layersPresent.add(diffId);
-        for (const name of objects.keys()) {
-          if (this.#present.has(name)) continue;
-          this.problems.push({ kind: 'layer', id: diffId, problem: `object ${name} is missing` });
-        }
-      } catch (error) {
-        this.problems.push({ kind: 'layer', id: diffId, problem: messageOf(error) });
-      }
-    }
-  }
-
-  async images(): Promise<void> {
-    const { images } = this.#scope;
-    const sound = new Set<string>();
-    for (const digest of images.digests()) {
-      try {
         const image = await images.read(digest);
-        sound.add(digest);
         for (const diffId of image?.config.diffIds ?? []) {
-          if (this.#layersPresent.has(diffId)) continue;
-          this.problems.push({
-            kind: 'image',
-            id: digest,
-            problem: `layer ${diffId} is missing or damaged`,
-          });
+          this.#wantedLayers.add(diffId);
+          const isSound = soundLayers.get(diffId) ?? (await layers.has(diffId));
+          soundLayers.set(diffId, isSound);
+          if (isSound) continue;
+          const problem = `layer ${diffId} is missing or damaged`;
+          problems.push({ kind: 'image', id: digest, problem, layers: [diffId] });
         }
       } catch (error) {
-        this.problems.push({ kind: 'image', id: digest, problem: messageOf(error) });
+        problems.push({ kind: 'image', id: digest, problem: messageOf(error), layers: [] });
       }
     }
+    if (only !== undefined) return problems;
     const names = await images.names((file, error) => {
-      this.problems.push({ kind: 'image', id: file, problem: messageOf(error) });
+      problems.push({ kind: 'name', id: file, problem: messageOf(error), layers: [] });
     });
     for (const { name, digest } of names) {
-      if (images.digests().includes(digest)) continue;
-      const problem = `the name ${escapeText(name)} means an image that is missing`;
-      this.problems.push({ kind: 'image', id: digest, problem });
+      if (known.has(digest)) continue;
+      const problem = `it means an image that is missing, ${digest}`;
+      problems.push({ kind: 'name', id: escapeText(name), problem, layers: [] });
     }
+    return problems;
+  }
+
+  async layers(): Promise<FsckProblem[]> {
+    const { layers, only } = this.#scope;
+    const problems: FsckProblem[] = [];
+    for (const diffId of layers.diffIds()) {
+      if (only !== undefined && !this.#wantedLayers.has(diffId)) continue;
+      this.#throwIfCancelled();
+      try {
+        for (const name of objectsOf(await layers.read(diffId)).keys()) {
+          const known = this.#layersOf.get(name);
+          if (known === undefined) this.#layersOf.set(name, [diffId]);
+          else known.push(diffId);
+        }
+      } catch (error) {
+        problems.push({ kind: 'layer', id: diffId, problem: messageOf(error), layers: [diffId] });
+      }
+    }
+    return problems;
+  }
+
+  async objects(): Promise<FsckProblem[]> {
+    const problems: FsckProblem[] = [];
+    for (const folder of OBJECT_FOLDERS) {
+      for (const name of namesIn(this.#scope.place.path('objects', folder))) {
+        const id = `${folder}/${name}`;
+        const layers = this.#layersOf.get(id);
+        this.#present.add(id);
+        if (this.#scope.only !== undefined && layers === undefined) continue;
+        this.#throwIfCancelled();
+        const problem = await this.#objectProblem(folder, name);
+        this.checkedObjects += 1;
+        if (problem !== undefined)
+          problems.push({ kind: 'object', id, problem, layers: layers ?? [] });
+      }
+    }
+    for (const [name, layers] of this.#layersOf) {
+      if (this.#present.has(name)) continue;
+      for (const diffId of layers) {
+        const problem = `object ${name} is missing`;
+        problems.push({ kind: 'layer', id: diffId, problem, layers: [diffId] });
+      }
+    }
+    return problems;
   }
 
   async #objectProblem(folder: string, name: string): Promise<string | undefined> {

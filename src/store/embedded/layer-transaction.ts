@@ -12,6 +12,15 @@ import { ObjectWriter } from './object-writer.js';
 import type { StorePlace } from './store-place.js';
 import { TempArea } from './temp-area.js';
 
+/** What an {@link EmbeddedLayerTransaction} takes in. */
+export interface LayerToTake {
+  /** Of its record. */
+  readonly fileName: string;
+  /** Damaged objects that it is to replace. */
+  readonly replace: ReadonlySet<string>;
+  readonly onEnd: () => void;
+}
+
 /** A layer being taken into the embedded store: content into objects, everything else into its tree. */
 export class EmbeddedLayerTransaction implements LayerTransaction, LayerSink {
   readonly #place: StorePlace;
@@ -23,12 +32,16 @@ export class EmbeddedLayerTransaction implements LayerTransaction, LayerSink {
   #path = '';
   #ended = false;
 
-  constructor(place: StorePlace, layerName: string, onEnd: () => void) {
+  constructor(place: StorePlace, layer: LayerToTake) {
     this.#place = place;
-    this.#layerName = layerName;
-    this.#onEnd = onEnd;
+    this.#layerName = layer.fileName;
+    this.#onEnd = layer.onEnd;
     this.#area = onDisk(place.root, () => new TempArea(place.path('tmp')));
-    this.#objects = new ObjectWriter({ objectsFd: place.objectsFd, tempFd: this.#area.fd });
+    this.#objects = new ObjectWriter({
+      objectsFd: place.objectsFd,
+      tempFd: this.#area.fd,
+      replace: layer.replace,
+    });
   }
 
   get sink(): LayerSink {

@@ -6,7 +6,9 @@ import type { FileNode, NodeMeta } from '../../layer/tree.js';
 import { openAt, unlinkAt } from '../../sys/at.js';
 import { writeFully } from '../../sys/copy-content.js';
 import { isThere } from '../../sys/is-there.js';
-import { renameNoReplaceAt } from '../../sys/rename.js';
+import type { At } from '../../sys/libc.js';
+import { removeTreeAt } from '../../sys/remove-tree.js';
+import { renameAt, renameNoReplaceAt } from '../../sys/rename.js';
 import { applyMeta } from './apply-meta.js';
 import { objectName } from './object-name.js';
 
@@ -18,6 +20,8 @@ export interface ObjectPlace {
   readonly objectsFd: number;
   /** A temporary folder of the same file system. */
   readonly tempFd: number;
+  /** Objects that are there and damaged: written again, and put in their places. */
+  readonly replace: ReadonlySet<string>;
 }
 
 /**
@@ -78,10 +82,16 @@ export class ObjectWriter {
 
   /** Gives all new objects their names. Their content must be durable: a name must never lead to less than the whole. */
   publish(): void {
-    const { objectsFd, tempFd } = this.#place;
+    const { objectsFd, tempFd, replace } = this.#place;
     for (const [name, temporary] of this.#pending) {
+      const from = { dirFd: tempFd, name: temporary };
+      const to = { dirFd: objectsFd, name };
+      if (replace.has(name)) {
+        replaceAt(from, to);
+        continue;
+      }
       try {
-        renameNoReplaceAt({ dirFd: tempFd, name: temporary }, { dirFd: objectsFd, name });
+        renameNoReplaceAt(from, to);
       } catch (error) {
         // Somebody else took the same in meanwhile. Ours goes with the temporary folder.
         if (!isErrno(error, 'EEXIST')) throw error;
@@ -118,13 +128,25 @@ export class ObjectWriter {
   }
 
   #isKnown(name: string): boolean {
-    return this.#pending.has(name) || isThere({ dirFd: this.#place.objectsFd, name });
+    if (this.#pending.has(name)) return true;
+    return !this.#place.replace.has(name) && isThere({ dirFd: this.#place.objectsFd, name });
   }
 
   #createTemp(): { readonly fd: number; readonly name: string } {
     this.#files += 1;
     const name = this.#files.toString(36);
     return { name, fd: openAt({ dirFd: this.#place.tempFd, name }, NEW_FILE, 0o600) };
+  }
+}
+
+/** Whatever stands there: a damaged store may have a folder in the place of a file. */
+function replaceAt(from: At, to: At): void {
+  try {
+    renameAt(from, to);
+  } catch (error) {
+    if (!isErrno(error, 'EISDIR', 'ENOTEMPTY', 'EEXIST')) throw error;
+    removeTreeAt(to);
+    renameAt(from, to);
   }
 }
 

@@ -168,8 +168,11 @@ function sizeOf(node: TreeNode | undefined): number | undefined {
   return node?.kind === 'file' ? node.size : undefined;
 }
 
-/** The digest comes last: of a folder on disk, asking for it reads the file. */
-function aspectsOf(
+/**
+ * What of two nodes of one name is not the same; of folders, what is in them does not count. The digest comes last: of a
+ * folder on disk, asking for it reads the file.
+ */
+export function aspectsOf(
   before: TreeNode,
   after: TreeNode,
   options: Pick<CompareOptions, 'times'>,
