@@ -6,6 +6,7 @@ import { applyCommand } from './commands/apply.js';
 import { completionCommand } from './commands/completion.js';
 import { diffCommand } from './commands/diff.js';
 import { copyCommand, pushCommand } from './commands/copy.js';
+import { fsckCommand } from './commands/fsck.js';
 import { imagesCommand } from './commands/images.js';
 import { historyCommand } from './commands/history.js';
 import { graphCommand } from './commands/graph.js';
@@ -63,6 +64,7 @@ export function createProgram(context: CliContext): Command {
     containersCommand(context),
     applyCommand(context),
     diffCommand(context),
+    fsckCommand(context),
     verifyCommand(context),
     graphCommand(context),
     recoverCommand(context),

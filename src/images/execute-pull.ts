@@ -33,6 +33,8 @@ export interface ExecutePullOptions {
   /** Called for what is odd in a layer and changes nothing. */
   readonly onWarning?: ((message: string) => void) | undefined;
   readonly limits?: LayerLimits | undefined;
+  /** Damaged objects of the store that the layers are to replace. */
+  readonly replace?: ReadonlySet<string> | undefined;
   /** How many layers are fetched side by side; {@link DEFAULT_PARALLEL_LAYERS} unless given. */
   readonly parallel?: number | undefined;
 }
@@ -80,7 +82,7 @@ export async function executePull(
 
 /** Pulls a layer, and where a mirror gave something else than was promised, pulls it once more from elsewhere. */
 async function pullLayer(layer: PlannedLayer, options: ExecutePullOptions): Promise<void> {
-  const { store, source, signal, onProgress, onWarning } = options;
+  const { store, signal, onProgress } = options;
   await using scope = new AsyncScope();
   scope.use(await store.reserveLayer(layer.diffId, { signal }));
   // Another berth may have brought it since the plan was made.
@@ -88,6 +90,12 @@ async function pullLayer(layer: PlannedLayer, options: ExecutePullOptions): Prom
     onProgress?.(progressOf(layer, 'present'));
     return;
   }
+  await fetchLayer(layer, options);
+}
+
+/** Fetches a layer into the store, whether it is there or not. */
+export async function fetchLayer(layer: PlannedLayer, options: ExecutePullOptions): Promise<void> {
+  const { source, onWarning } = options;
   for (;;) {
     try {
       await takeLayer(layer, options);
@@ -103,7 +111,11 @@ async function pullLayer(layer: PlannedLayer, options: ExecutePullOptions): Prom
 async function takeLayer(layer: PlannedLayer, options: ExecutePullOptions): Promise<void> {
   const { store, source, signal, onProgress, onWarning, limits } = options;
   const { descriptor, diffId } = layer;
-  await using transaction = await store.beginLayer(diffId);
+  const { replace } = options;
+  await using transaction = await store.beginLayer(
+    diffId,
+    replace === undefined ? {} : { replace },
+  );
   await using blob = await openContent(source, descriptor, signal);
   await applyLayer({
     source: blob,

@@ -60,6 +60,13 @@ export interface ImageStore extends AsyncDisposable {
     readonly onDamaged?: (digest: string, error: unknown) => void;
   }): Promise<readonly StoredImage[]>;
 
+  /**
+   * Makes a name mean an image that is there; durable when it returns. A name that meant another image means this one now.
+   *
+   * @throws OperationalError IMAGE_NOT_FOUND
+   */
+  addName(name: string, digest: Digest): Promise<void>;
+
   /** Removes a name; an image without names stays until pruned. */
   removeName(name: string): Promise<void>;
 
@@ -207,6 +214,8 @@ export interface FsckProblem {
   readonly problem: string;
   /** Layers to take in again for it to be sound: all of them, but for an object that is damaged any one. */
   readonly layers: readonly Digest[];
+  /** Of an image, the names that mean it. */
+  readonly names: readonly string[];
 }
 
 /** What {@link ImageStore.mendCheckout} did. */

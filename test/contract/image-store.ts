@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdirSync } from 'node:fs';
+import { chmodSync, mkdirSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { test } from 'node:test';
 
@@ -316,6 +316,66 @@ export function imageStoreContract(kind: StoreKind): void {
         store.checkout(await store.openTree(image), `${directory}/out`),
       );
     });
+  });
+
+  test(title('gives an image a further name'), async () => {
+    await withStore(async (store) => {
+      const first = await addLayers(store, [[{ path: 'a', content: '1' }]], ['first']);
+      const second = await addLayers(store, [[{ path: 'a', content: '2' }]], ['second']);
+      await store.addName('second', first.digest);
+      await store.addName('third', first.digest);
+      assert.deepEqual((await store.findImage('first'))?.names, ['first', 'second', 'third']);
+      assert.deepEqual((await store.findImage(second.digest))?.names, []);
+      const missing = parseDigest(`sha256:${'0'.repeat(64)}`);
+      await assertFails('IMAGE_NOT_FOUND', () => store.addName('none', missing));
+    });
+  });
+
+  test(title('finds no problem where there is none, and checks one image alone'), async () => {
+    await withStore(async (store) => {
+      const image = await addLayers(store, [[{ path: 'a', content: '1' }]], ['first']);
+      await addLayers(store, [[{ path: 'b', content: '2' }]], ['second']);
+      assert.deepEqual(await store.fsck(), { checkedObjects: 2, problems: [] });
+      assert.deepEqual(await store.fsck({ images: new Set([image.digest]) }), {
+        checkedObjects: 1,
+        problems: [],
+      });
+    });
+  });
+
+  test(title('mends a checkout, and leaves alone what the image does not have'), async () => {
+    await withStore(async (store, directory) => {
+      const image = await addLayers(store, [
+        [
+          { path: 'etc/', mode: 0o750, mtime: 7 },
+          { path: 'etc/file', content: 'content', mode: 0o4755, uid: 3, mtime: '8.5' },
+          { path: 'etc/empty', content: '' },
+          { path: 'etc/link', type: 'symlink', link: 'file' },
+          { path: 'deep/er/file', content: 'deep' },
+        ],
+      ]);
+      const tree = await store.openTree(image);
+      const out = await checkedOut(store, image, directory);
+      mkdirSync(`${out}/proc`, { mode: 0o755 });
+      for (const path of [`${out}/proc`, out]) utimesSync(path, 0, 0);
+      const sound = listTree(out);
+      assert.deepEqual(await store.mendCheckout(tree, out), { mended: [], left: [] });
+      rmSync(`${out}/etc/file`);
+      writeFileSync(`${out}/etc/file`, 'other');
+      rmSync(`${out}/etc/link`);
+      mkdirSync(`${out}/etc/link`);
+      chmodSync(`${out}/etc`, 0o777);
+      rmSync(`${out}/deep`, { recursive: true });
+      writeFileSync(`${out}/mine`, 'mine');
+      const { mended, left } = await store.mendCheckout(tree, out);
+      assert.deepEqual([...mended].sort(), ['/', '/deep', '/etc', '/etc/file', '/etc/link']);
+      assert.deepEqual(left, ['/mine']);
+      rmSync(`${out}/mine`);
+      await store.mendCheckout(tree, out);
+      const facts = (from: ReturnType<typeof listTree>): unknown[] =>
+        [...from].map(([path, entry]) => [path, { ...entry, ino: 0 }]);
+      assert.deepEqual(facts(listTree(out)), facts(sound));
+    }, tmpdir());
   });
 
   test(title('prunes what nothing needs, and nothing else'), async () => {

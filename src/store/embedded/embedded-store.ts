@@ -129,6 +129,14 @@ class EmbeddedStore implements ImageStore {
     return images;
   }
 
+  async addName(name: string, digest: Digest): Promise<void> {
+    if (this.#place.exists()) await this.#place.hold();
+    if (!this.#place.exists() || (await this.#images.read(digest)) === undefined) {
+      throw new OperationalError('IMAGE_NOT_FOUND', `there is no image ${digest} in the store`);
+    }
+    await onDiskAsync(this.#place.root, () => this.#images.writeName(name, digest));
+  }
+
   async removeName(name: string): Promise<void> {
     if (!this.#place.exists()) return;
     await onDiskAsync(this.#place.root, () => this.#images.removeName(name));

@@ -75,22 +75,33 @@ class Checker {
           soundLayers.set(diffId, isSound);
           if (isSound) continue;
           const problem = `layer ${diffId} is missing or damaged`;
-          problems.push({ kind: 'image', id: digest, problem, layers: [diffId] });
+          problems.push({ kind: 'image', id: digest, problem, layers: [diffId], names: [] });
         }
       } catch (error) {
-        problems.push({ kind: 'image', id: digest, problem: messageOf(error), layers: [] });
+        problems.push({
+          kind: 'image',
+          id: digest,
+          problem: messageOf(error),
+          layers: [],
+          names: [],
+        });
       }
     }
-    if (only !== undefined) return problems;
     const names = await images.names((file, error) => {
-      problems.push({ kind: 'name', id: file, problem: messageOf(error), layers: [] });
+      const problem = messageOf(error);
+      if (only === undefined)
+        problems.push({ kind: 'name', id: file, problem, layers: [], names: [] });
     });
     for (const { name, digest } of names) {
-      if (known.has(digest)) continue;
-      const problem = `it means an image that is missing, ${digest}`;
-      problems.push({ kind: 'name', id: escapeText(name), problem, layers: [] });
+      if (only !== undefined || known.has(digest)) continue;
+      const problem = `the name ${escapeText(name)} means an image that is missing`;
+      problems.push({ kind: 'image', id: digest, problem, layers: [], names: [name] });
     }
-    return problems;
+    const namesOf = (digest: string): string[] =>
+      names.filter((entry) => entry.digest === digest).map(({ name }) => name);
+    return problems.map((one) =>
+      one.kind === 'image' && one.names.length === 0 ? { ...one, names: namesOf(one.id) } : one,
+    );
   }
 
   async layers(): Promise<FsckProblem[]> {
@@ -106,7 +117,13 @@ class Checker {
           else known.push(diffId);
         }
       } catch (error) {
-        problems.push({ kind: 'layer', id: diffId, problem: messageOf(error), layers: [diffId] });
+        problems.push({
+          kind: 'layer',
+          id: diffId,
+          problem: messageOf(error),
+          layers: [diffId],
+          names: [],
+        });
       }
     }
     return problems;
@@ -124,14 +141,14 @@ class Checker {
         const problem = await this.#objectProblem(folder, name);
         this.checkedObjects += 1;
         if (problem !== undefined)
-          problems.push({ kind: 'object', id, problem, layers: layers ?? [] });
+          problems.push({ kind: 'object', id, problem, layers: layers ?? [], names: [] });
       }
     }
     for (const [name, layers] of this.#layersOf) {
       if (this.#present.has(name)) continue;
       for (const diffId of layers) {
         const problem = `object ${name} is missing`;
-        problems.push({ kind: 'layer', id: diffId, problem, layers: [diffId] });
+        problems.push({ kind: 'layer', id: diffId, problem, layers: [diffId], names: [] });
       }
     }
     return problems;

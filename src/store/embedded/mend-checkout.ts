@@ -50,6 +50,9 @@ interface Place {
   readonly path: string;
 }
 
+/** Names of what is being made. */
+const TEMPORARY = /^\.berth-mend-[0-9a-f]{12}$/;
+
 class Mender {
   readonly mended: string[] = [];
   readonly left: string[] = [];
@@ -74,7 +77,11 @@ class Mender {
       }
     }
     for (const [name, node] of found.entries) {
-      if (!wanted.entries.has(name) && !isMadeMountPoint(node)) this.left.push(show(at, name));
+      if (wanted.entries.has(name) || isMadeMountPoint(node)) continue;
+      if (TEMPORARY.test(name)) {
+        removeTreeAt({ dirFd: at.fd, name }); // of a mending that was killed
+        isTouched = true;
+      } else this.left.push(show(at, name));
     }
     if (isChanged) this.mended.push(at.path === '' ? '/' : decodeByteString(at.path));
     // Renaming in it changed its time.

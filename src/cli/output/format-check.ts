@@ -1,0 +1,51 @@
+import { escapeText } from '../../base/escape-text.js';
+import type { HostCheck } from '../../containers/check-host.js';
+import type { HostRepair } from '../../containers/repair-host.js';
+import { formatBytes } from './units.js';
+
+/** Damaged things that are shown one by one; `--json` has all. */
+const MAX_SHOWN = 50;
+
+/** What a check found, for people. */
+export function formatCheck(check: HostCheck): string {
+  const { checkedObjects, checkedDeployments, problems, checkouts } = check;
+  const lines = [...describeProblems(check)];
+  const what = `${checkedObjects} objects and ${checkedDeployments} deployments checked`;
+  const count = problems.length + checkouts.length;
+  lines.push(count === 0 ? `${what}: all sound` : `${what}: ${count} problems`);
+  if (count > 0) lines.push("hint: 'berth fsck --repair' puts right what can be");
+  return `${lines.join('\n')}\n`;
+}
+
+/** What a repair came to, for people. */
+export function formatRepair(repair: HostRepair): string {
+  const { found, left, fetched, fetchedBytes, mended, reasons } = repair;
+  const count = found.problems.length + found.checkouts.length;
+  if (count === 0) return formatCheck(found);
+  const lines = [
+    ...describeProblems(found),
+    `${count} problems; ${fetched.length} layers (${formatBytes(fetchedBytes)}) fetched again, ${mended.length} files of deployments put right`,
+  ];
+  const remaining = left.problems.length + left.checkouts.length;
+  if (remaining === 0) lines.push('everything is sound now');
+  else {
+    lines.push('', `${remaining} problems are left:`, ...describeProblems(left));
+    lines.push(...reasons.map((reason) => `  because: ${escapeText(reason, 1000)}`));
+  }
+  return `${lines.join('\n')}\n`;
+}
+
+function describeProblems({ problems, checkouts }: HostCheck): string[] {
+  const lines = problems
+    .slice(0, MAX_SHOWN)
+    .map(({ kind, id, problem }) => `! ${kind} ${id}: ${escapeText(problem, 1000)}`);
+  if (problems.length > MAX_SHOWN) lines.push(`  and ${problems.length - MAX_SHOWN} more`);
+  for (const { directory, problem, paths, count } of checkouts) {
+    if (problem !== undefined) lines.push(`! ${directory}: ${escapeText(problem, 1000)}`);
+    lines.push(
+      ...paths.slice(0, MAX_SHOWN).map((path) => `! ${directory}: ${escapeText(path, 1000)}`),
+    );
+    if (count > MAX_SHOWN) lines.push(`  and ${count - MAX_SHOWN} more in ${directory}`);
+  }
+  return lines;
+}
