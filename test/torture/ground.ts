@@ -124,7 +124,7 @@ export class Ground {
       await onTree(this.root, prune);
       return [
         ...(await checkInvariants(this.root, { moment: 'recovered' })),
-        ...this.#settled('I9', [this.#back]),
+        ...this.#settled('I9', this.verb.oppositeMayStay ? [this.#back, this.#old] : [this.#back]),
       ];
     });
     return found;

@@ -51,14 +51,23 @@ function exportsOf(image: SmallImage): readonly TarItem[] {
     { destination: '/proc', type: 'proc', source: 'proc' },
     { destination: '/state', type: 'bind', source: '/var/lib/small/x', options: ['rbind'] },
   ];
+  // The first file is in all versions with another content, the second in all with the same, the last in this one only.
   const hostFiles = Array.from({ length: image.hostFiles ?? 1 }, (_, index) => ({
     path: `exports/hostfs/etc/small/${index}.conf`,
-    content: `version=${image.version}\nindex=${index}\n`,
+    content: `version=${index === 1 ? 'any' : image.version}\nindex=${index}\n`,
     mode: 0o640,
   }));
+  const ownFile = {
+    path: `exports/hostfs/etc/small/version-${image.version}.conf`,
+    content: `${image.version}\n`,
+  };
+  const unit = SERVICE_TEMPLATE.replace(
+    'Restart=no',
+    `Restart=no\nEnvironment=VERSION=${image.version}`,
+  ).replace('WantedBy=', `WantedBy=version-${image.version}.target `);
   return [
     { path: 'exports/' },
-    { path: 'exports/service.template', content: SERVICE_TEMPLATE },
+    { path: 'exports/service.template', content: unit },
     {
       path: 'exports/config.json.template',
       content: configTemplate({
@@ -68,9 +77,12 @@ function exportsOf(image: SmallImage): readonly TarItem[] {
     },
     {
       path: 'exports/tmpfiles.template',
-      content: 'd /var/lib/small 0700 0 0 - -\nd /var/lib/small/x 0700 0 0 - -\n',
+      content: ['', '/x', `/${image.version}`]
+        .map((folder) => `d /var/lib/small${folder} 0700 0 0 - -\n`)
+        .join(''),
     },
     ...hostFiles,
+    ownFile,
     { path: 'exports/hostfs/etc/small/link', type: 'symlink', link: '0.conf' },
     { path: 'etc/passwd', content: 'root:x:0:0::/:/bin/sh\n' },
     { path: 'probe', content: 'not run offline\n', mode: 0o755 },

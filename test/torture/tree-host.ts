@@ -1,6 +1,7 @@
 import { resolveHostPaths } from '../../src/config/host-paths.js';
 import type { Host } from '../../src/containers/host.js';
 import { install, type InstallOutcome } from '../../src/containers/install.js';
+import { update, type UpdateOutcome } from '../../src/containers/update.js';
 import { createRegistryClient } from '../../src/registry/create-registry-client.js';
 import { EMPTY_REGISTRIES_CONF } from '../../src/registry/registries-conf.js';
 import { openEmbeddedStore } from '../../src/store/embedded/embedded-store.js';
@@ -57,6 +58,26 @@ export function installOn(
     start: false,
     allowHostPaths: [],
     keepExisting: false,
+    onProgress: () => undefined,
+  });
+}
+
+/** `berth update --rebase REFERENCE NAME`. */
+export function updateOn(host: Host, name: string, reference: string): Promise<UpdateOutcome> {
+  return update(host, name, {
+    rebase: reference,
+    setValues: new Map(),
+    fileValues: new Map(),
+    inlineValues: new Set(),
+    unsetValues: [],
+    env: {},
+    platform: undefined,
+    planOnly: false,
+    watch: true,
+    retry: true,
+    allowHostPaths: [],
+    keepExisting: false,
+    keepDeployments: 2,
     onProgress: () => undefined,
   });
 }

@@ -87,12 +87,15 @@ function visit(root: string, path: string, state: Map<string, string>): void {
 function withoutMoments(path: string, content: Buffer): Buffer {
   const name = path.slice(path.lastIndexOf('/') + 1);
   if (name === 'launch.plan') return planWithoutStamp(content);
-  const isRecord = name === 'deployment.json' || /\.store\/images\/sha256-[0-9a-f]+$/.test(path);
+  const isRecord =
+    name === 'deployment.json' || /\.store\/images\/sha256-[0-9a-f]+$|\.settings\//.test(path);
   if (!isRecord) return content;
   try {
     const record = JSON.parse(content.toString()) as Record<string, unknown>;
     delete record['createdAt'];
     delete record['storedAtMs'];
+    for (const rejected of (record['rejected'] ?? []) as Record<string, unknown>[])
+      delete rejected['at'];
     const values = record['values'] as Record<string, unknown> | undefined;
     delete values?.['UUID']; // a new one for each installation
     delete values?.['ATOMIC']; // the program that installed it

@@ -4,11 +4,12 @@ import { join } from 'node:path';
 import type { Host } from '../../src/containers/host.js';
 import { pullImage } from '../../src/containers/fetch-image.js';
 import { recoverAll } from '../../src/containers/recover-all.js';
+import { rollback } from '../../src/containers/rollback.js';
 import { uninstall } from '../../src/containers/uninstall.js';
 import { OperationalError } from '../../src/errors/operational-error.js';
 import { pathsInFolder } from '../support/host-tree-paths.js';
 import { addSmallImage } from './small-image.js';
-import { installOn } from './tree-host.js';
+import { installOn, updateOn } from './tree-host.js';
 
 /** A command to torture, with what is to come before and after it. */
 export interface TorturedVerb {
@@ -23,6 +24,8 @@ export interface TorturedVerb {
   readonly argv: readonly string[];
   /** The same in this process; that everything is done already is success. */
   again(host: Host): Promise<unknown>;
+  /** Whether the opposite, where nothing was done, leaves everything as it is before the command. */
+  readonly oppositeMayStay: boolean;
   /** Takes back what the command does, whether it was done or not. */
   opposite(host: Host): Promise<unknown>;
 }
@@ -60,6 +63,7 @@ export function torturedVerbs(folder: string, size: VerbSize): readonly Tortured
     name: 'install',
     prepare: () => Promise.resolve(),
     takesBack: true,
+    oppositeMayStay: false,
     argv: ['install', '--name', NAME, reference],
     again: (host) => installOn(host, wanted),
     opposite: gone,
@@ -70,6 +74,7 @@ export function torturedVerbs(folder: string, size: VerbSize): readonly Tortured
       await installOn(host, wanted);
     },
     takesBack: false,
+    oppositeMayStay: false,
     argv: ['uninstall', '--purge', NAME],
     again: gone,
     opposite: (host) => installOn(host, wanted),
@@ -78,6 +83,7 @@ export function torturedVerbs(folder: string, size: VerbSize): readonly Tortured
     name: 'pull',
     prepare: () => Promise.resolve(),
     takesBack: true,
+    oppositeMayStay: false,
     argv: ['pull', reference],
     again: (host) =>
       pullImage(host, { reference, platform: undefined, onProgress: () => undefined }),
@@ -88,21 +94,67 @@ export function torturedVerbs(folder: string, size: VerbSize): readonly Tortured
       await store.prune({ keep: new Set() });
     },
   };
-  return [install, uninstallVerb, pullVerb, ...recoverVerbs({ install, uninstall: uninstallVerb })];
+  const next = addSmallImage(layout, { tag: 'two', version: '2', ...size });
+  const { updateVerb, rollbackVerb } = updateVerbs(wanted, next);
+  return [
+    install,
+    uninstallVerb,
+    pullVerb,
+    updateVerb,
+    rollbackVerb,
+    ...recoverVerbs({ install, uninstall: uninstallVerb, update: updateVerb, gone }),
+  ];
 }
 
-/** Double faults: `berth recover` after a kill at three moments that leave it different work, itself killed. */
+/** Updating from one image to the next, and back. */
+function updateVerbs(
+  wanted: { readonly name: string; readonly reference: string },
+  next: string,
+): { readonly updateVerb: TorturedVerb; readonly rollbackVerb: TorturedVerb } {
+  const goTo = (host: Host, to: number): Promise<unknown> =>
+    rollback(host, NAME, { to, watch: true, keepDeployments: 2 });
+  const prepare = async (host: Host): Promise<void> => {
+    await installOn(host, wanted);
+  };
+  const updateVerb: TorturedVerb = {
+    name: 'update',
+    prepare,
+    takesBack: true,
+    oppositeMayStay: true,
+    argv: ['update', '--rebase', next, NAME],
+    again: (host) => updateOn(host, NAME, next),
+    opposite: (host) => goTo(host, 0),
+  };
+  const rollbackVerb: TorturedVerb = {
+    name: 'rollback',
+    prepare: async (host) => {
+      await prepare(host);
+      await updateOn(host, NAME, next);
+    },
+    takesBack: true,
+    oppositeMayStay: true,
+    argv: ['rollback', '--to', '0', NAME],
+    again: (host) => goTo(host, 0),
+    opposite: (host) => goTo(host, 1),
+  };
+  return { updateVerb, rollbackVerb };
+}
+
+/** Double faults: `berth recover` after a kill at moments that leave it different work, itself killed. */
 function recoverVerbs(verbs: {
   readonly install: TorturedVerb;
   readonly uninstall: TorturedVerb;
+  readonly update: TorturedVerb;
+  readonly gone: TorturedVerb['opposite'];
 }): readonly TorturedVerb[] {
   const recover = {
     takesBack: false,
+    oppositeMayStay: false,
     argv: ['recover'],
     again: recoverAll,
-    opposite: (host: Host): Promise<unknown> => verbs.install.opposite(host),
+    opposite: verbs.gone,
   };
-  const { install, uninstall: undone } = verbs;
+  const { install, uninstall: undone, update: updated } = verbs;
   return [
     {
       ...recover,
@@ -121,6 +173,18 @@ function recoverVerbs(verbs: {
       name: 'recover (finish uninstall)',
       prepare: (host) => undone.prepare(host),
       broken: { argv: undone.argv, call: 'unlink', place: '/etc/' },
+    },
+    {
+      ...recover,
+      name: 'recover (finish update)',
+      prepare: (host) => updated.prepare(host),
+      broken: { argv: updated.argv, call: 'rename', place: '/etc/small/0.conf' },
+    },
+    {
+      ...recover,
+      name: 'recover (undo update)',
+      prepare: (host) => updated.prepare(host),
+      broken: { argv: updated.argv, call: 'rename', place: '/.link-small' },
     },
   ];
 }
