@@ -40,14 +40,17 @@ export async function switchOver(host: Host, entry: JournalEntry): Promise<Switc
   const saved: string[] = [];
   let isStale = entry.transitions.some(changesUnits);
   for (const transition of entry.transitions) {
-    const gone = await unitsToDisable(host, transition);
+    const gone = unitsToDisable(transition);
     if (gone.length > 0) await units.disable(gone);
     const switched = await switchFiles(host, { entry, transition });
     kept.push(...switched.kept);
     saved.push(...switched.saved);
-    const fresh = await unitsToEnable(host, transition);
+    const fresh = unitsToEnable(transition);
     if (fresh.length > 0) await units.enable(fresh);
-    isStale ||= gone.length + fresh.length > 0;
+    // Never disabled and enabled: whoever boots between the two would not start the service.
+    const changed = await unitsToReenable(host, transition);
+    if (changed.length > 0) await units.reenable(changed);
+    isStale ||= gone.length + fresh.length + changed.length > 0;
   }
   for (const { to } of entry.transitions) {
     for (const file of to?.files ?? [])
@@ -121,24 +124,25 @@ async function forgetUnits(
   if (to === undefined) await removeNameLink(host, name);
 }
 
-/** Units that are not enabled any more, and those whose `[Install]` says something else than before. */
-async function unitsToDisable(host: Host, transition: Transition): Promise<readonly string[]> {
-  const staying = new Set(transition.to?.enabled);
+/** Units that are not enabled any more. */
+function unitsToDisable({ from, to }: Transition): readonly string[] {
+  const staying = new Set(to?.enabled);
   // Uninstalling takes every link away, also one of a unit that was enabled meanwhile.
-  const { from } = transition;
-  const known = transition.to === undefined ? (from?.units ?? []) : (from?.enabled ?? []);
-  const units: string[] = [];
-  for (const unit of known) {
-    if (!staying.has(unit) || (await hasOtherRules(host, { transition, unit }))) units.push(unit);
-  }
-  return units;
+  const known = to === undefined ? (from?.units ?? []) : (from?.enabled ?? []);
+  return known.filter((unit) => !staying.has(unit));
 }
 
-async function unitsToEnable(host: Host, transition: Transition): Promise<readonly string[]> {
+function unitsToEnable({ from, to }: Transition): readonly string[] {
+  const before = new Set(from?.enabled);
+  return (to?.enabled ?? []).filter((unit) => !before.has(unit));
+}
+
+/** Units that stay enabled and whose `[Install]` says something else than before. */
+async function unitsToReenable(host: Host, transition: Transition): Promise<readonly string[]> {
   const before = new Set(transition.from?.enabled);
   const units: string[] = [];
   for (const unit of transition.to?.enabled ?? []) {
-    if (!before.has(unit) || (await hasOtherRules(host, { transition, unit }))) units.push(unit);
+    if (before.has(unit) && (await hasOtherRules(host, { transition, unit }))) units.push(unit);
   }
   return units;
 }

@@ -83,6 +83,12 @@ export class DBusUnitManager implements UnitManager {
     return readChanges(reply[1]);
   }
 
+  async reenable(units: readonly string[]): Promise<readonly UnitFileChange[]> {
+    const body = [[...units], /* runtime= */ false, /* force= */ false];
+    const reply = await this.#callUnitFiles('ReenableUnitFiles', { signature: 'asbb', body });
+    return readChanges(reply[1]);
+  }
+
   async disable(units: readonly string[]): Promise<readonly UnitFileChange[]> {
     const changes: UnitFileChange[] = [];
     // One by one: a name that systemd does not know fails the whole call.

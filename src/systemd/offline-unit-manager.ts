@@ -69,6 +69,13 @@ class OfflineUnitManager implements UnitManager {
     return promised(() => this.#enable(units));
   }
 
+  reenable(units: readonly string[]): Promise<readonly UnitFileChange[]> {
+    return promised(() => [
+      ...this.#enable(units),
+      ...this.#disable(units, new Set(this.#linksOf(units).keys())),
+    ]);
+  }
+
   disable(units: readonly string[]): Promise<readonly UnitFileChange[]> {
     return promised(() => this.#disable(units));
   }
@@ -136,11 +143,8 @@ class OfflineUnitManager implements UnitManager {
 
   #enable(units: readonly string[]): readonly UnitFileChange[] {
     const changes: UnitFileChange[] = [];
-    const links = new Map<string, string>();
-    const seen = new Set<string>();
     // All is looked at before the first link is made: a refusal leaves the tree as it was.
-    for (const unit of units)
-      this.#collectLinks(parseUnitName(unit), { links, seen, required: true });
+    const links = this.#linksOf(units);
     for (const [name, target] of links) this.#refuseOther(name, target);
     for (const [name, target] of links) {
       if (this.#makeLink(name, target)) {
@@ -154,7 +158,19 @@ class OfflineUnitManager implements UnitManager {
     return changes;
   }
 
-  #disable(units: readonly string[]): readonly UnitFileChange[] {
+  /** The links that enabling units makes, and where each leads. */
+  #linksOf(units: readonly string[]): ReadonlyMap<string, string> {
+    const links = new Map<string, string>();
+    const seen = new Set<string>();
+    for (const unit of units)
+      this.#collectLinks(parseUnitName(unit), { links, seen, required: true });
+    return links;
+  }
+
+  #disable(
+    units: readonly string[],
+    staying: ReadonlySet<string> = new Set(),
+  ): readonly UnitFileChange[] {
     const disabled = new Set<string>();
     for (const unit of units) this.#collectAlso(parseUnitName(unit), disabled);
     const changes: UnitFileChange[] = [];
@@ -164,7 +180,7 @@ class OfflineUnitManager implements UnitManager {
         isLinkOf(disabled, name.slice(slash)) ||
         isLinkOf(disabled, target.slice(target.lastIndexOf('/') + 1));
       // A mask is not an enable link; it says that the unit must not start.
-      if (!isOurs || target === '/dev/null') continue;
+      if (!isOurs || target === '/dev/null' || staying.has(name)) continue;
       this.#removeLink(name);
       changes.push({ kind: 'unlink', path: `${this.#tree.unitDirectory}/${name}`, source: '' });
     }

@@ -32,6 +32,12 @@ export interface UnitManager extends AsyncDisposable {
   disable(units: readonly string[]): Promise<readonly UnitFileChange[]>;
 
   /**
+   * Makes the enable links of the units be what their files say now, as `systemctl reenable` does: for units whose
+   * `[Install]` changed. Where a link stays, there is no moment without it for who kills this process to find.
+   */
+  reenable(units: readonly string[]): Promise<readonly UnitFileChange[]>;
+
+  /**
    * Starts a unit and waits for the job's end. A job that ends badly is an outcome, not an error.
    *
    * @throws OperationalError SYSTEMD_TIMEOUT after `timeoutMs` (the job goes on); CANCELLED; UNIT_MASKED;

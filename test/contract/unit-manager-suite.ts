@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdirSync, readFileSync, readlinkSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, readlinkSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { test } from 'node:test';
 
 import type { UnitManager } from '../../src/systemd/unit-manager.js';
@@ -89,6 +89,25 @@ export function testUnitManager(title: string, open: () => Promise<UnitWorld>): 
       assert.deepEqual(await manager.disable(['contract-a.service']), []);
     },
   );
+
+  run('reenable() takes away the links that the file does not ask for any more', async (world) => {
+    const { manager } = world;
+    const name = 'contract-r.service';
+    const install = (targets: string): void => {
+      write(world, { name, text: `${SERVICE}[Install]\nWantedBy=${targets}\n` });
+    };
+    install('multi-user.target contract-old.target');
+    await manager.reload();
+    await manager.enable([name]);
+    install('multi-user.target contract-new.target');
+    await manager.reenable([name]);
+    await manager.reload();
+    const link = (target: string): string => onDisk(world, `${target}.wants/${name}`);
+    for (const target of ['multi-user.target', 'contract-new.target'])
+      assert.equal(readlinkSync(link(target)), `${UNIT_DIRECTORY}/${name}`);
+    assert.ok(!existsSync(link('contract-old.target')));
+    await manager.disable([name]);
+  });
 
   run('enable() follows Also=, and leaves out what is not there', async (world) => {
     const { manager } = world;

@@ -39,6 +39,7 @@ export function runningManager(root: string, running: readonly string[]): Runnin
       return Promise.resolve();
     },
     enable: (units) => offline.enable(units),
+    reenable: (units) => offline.reenable(units),
     disable: (units) => offline.disable(units),
     start: (unit) =>
       job('start', unit, () => {

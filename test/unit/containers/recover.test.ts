@@ -132,6 +132,7 @@ test('completeTransition() has systemd read a unit that is not to be enabled', a
       asked.push(`enable ${units.join(' ')}`);
       return Promise.resolve([]);
     },
+    reenable: (units) => offline.reenable(units),
     disable: (units) => offline.disable(units),
     start: (unit, options) => offline.start(unit, options),
     stop: (unit, options) => offline.stop(unit, options),
