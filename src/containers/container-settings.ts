@@ -120,6 +120,7 @@ export async function removeSettings(paths: HostPaths, name: string): Promise<vo
   await syncFolder(paths.onDisk(paths.settingsDir));
 }
 
-function settingsFile(paths: HostPaths, name: string): string {
+/** Where the settings of a container are. */
+export function settingsFile(paths: HostPaths, name: string): string {
   return join(paths.settingsDir, `${name}.json`);
 }

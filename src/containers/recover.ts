@@ -1,5 +1,6 @@
 import { escapeText } from '../base/escape-text.js';
 import { finishApply } from './apply-staging.js';
+import { settingsFile } from './container-settings.js';
 import { completeTransition, type CompleteOptions } from './complete-transition.js';
 import { readNameLink } from './container-directory.js';
 import type { Host } from './host.js';
@@ -24,6 +25,7 @@ export async function recoverContainer(
   const entry = await findJournal(paths, name);
   await removeTemporaries([
     paths.onDisk(journalFile(paths, name)),
+    paths.onDisk(settingsFile(paths, name)),
     ...(entry?.transitions ?? [])
       .flatMap(({ from, to }) => [...(from?.files ?? []), ...(to?.files ?? [])])
       .map((file) => paths.onDisk(file.path)),
