@@ -8,7 +8,7 @@ import { SMALL, torturedVerbs } from '../torture/verbs.js';
 
 // F02–F04: the small form of the faults of `npm run torture`. The seed is fixed: what passes today passes tomorrow.
 
-const FAULTS = 16;
+const FAULTS = 12;
 
 const images = new TempDir();
 process.once('exit', () => {

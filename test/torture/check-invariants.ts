@@ -128,9 +128,10 @@ function checkBetween(state: TreeState, options: InvariantOptions, report: Repor
   for (const name of deploymentLinks(rest)) {
     const target = /to (\S+)/.exec(rest.get(name) ?? '')?.[1] ?? '';
     const place = `var/lib/berth/${target}`;
-    const found = stateBelow(rest, place);
+    // A file of a checkout is the store's: how many names it has depends on what else is checked out.
+    const found = withoutLinks(stateBelow(rest, place));
     const differences = known
-      .map((side) => stateBelow(side, place))
+      .map((side) => withoutLinks(stateBelow(side, place)))
       .filter((side) => side.size > 0)
       .map((side) => compareStates(side, found));
     if (differences.length > 0 && differences.every((lines) => lines.length > 0))
@@ -140,7 +141,13 @@ function checkBetween(state: TreeState, options: InvariantOptions, report: Repor
 
 /** While a file is put in place, it has its temporary name, too. */
 function isSame(known: string | undefined, line: string): boolean {
-  return known?.replace(/ links \d+/, '') === line.replace(/ links \d+/, '');
+  return known?.replace(LINKS, '') === line.replace(LINKS, '');
+}
+
+const LINKS = / links \d+/;
+
+function withoutLinks(state: TreeState): TreeState {
+  return new Map([...state].map(([path, line]) => [path, line.replace(LINKS, '')]));
 }
 
 function deploymentLinks(state: TreeState): readonly string[] {
