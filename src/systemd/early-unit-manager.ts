@@ -24,6 +24,7 @@ export function openEarlyUnitManager(options: { readonly unitDirectory: string }
       await systemctl('daemon-reload');
     },
     enable: (units) => offline.enable(units),
+    reenable: (units) => offline.reenable(units),
     disable: (units) => offline.disable(units),
     start: (unit) => queue('start', unit),
     stop: (unit) => queue('stop', unit),
