@@ -1,8 +1,12 @@
 import type { StoredImage } from '../store/image-store.js';
+import { readAllDeployments } from './all-deployments.js';
 import type { Host } from './host.js';
 import { readDeployments } from './list-containers.js';
 
-/** An image of the store and the containers that were made from it. */
+/**
+ * An image of the store and what was made from it: containers by their names, where it is that of another deployment than
+ * the present one `NAME.N`.
+ */
 export interface ListedImage {
   readonly image: StoredImage;
   readonly usedBy: readonly string[];
@@ -20,11 +24,14 @@ export async function listImages(host: Host): Promise<readonly ListedImage[]> {
       });
     },
   });
-  const { deployments } = await readDeployments(host);
+  const { deployments } = await readAllDeployments(host);
+  const current = new Set(
+    (await readDeployments(host)).deployments.map(({ name, number }) => `${name}.${number}`),
+  );
   return images.map((image) => ({
     image,
     usedBy: deployments
       .filter(({ image: used }) => used.digest === image.digest)
-      .map(({ name }) => name),
+      .map(({ name, number }) => (current.has(`${name}.${number}`) ? name : `${name}.${number}`)),
   }));
 }

@@ -157,6 +157,11 @@ export const catalogue = {
     meaning: 'the place cannot hold a store',
   },
 
+  IMAGE_IN_USE: {
+    exitStatus: ExitStatus.cannotCreate,
+    meaning: 'an image that a deployment was made of stays',
+  },
+
   // Exports and templates
   EXPORTS_INVALID: {
     exitStatus: ExitStatus.dataError,

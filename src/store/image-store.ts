@@ -85,12 +85,13 @@ export interface ImageStore extends AsyncDisposable {
 
   /**
    * Removes images without names that `keep` does not list, layers that no image has, and objects that no layer has. Waits
-   * for whoever uses the store.
+   * for whoever uses the store; a function is asked when the waiting is over, so that it hears of what was installed
+   * meanwhile. With `unname`, the names of the images that it gives are removed first.
    *
    * @throws OperationalError BUSY while this same store takes in a layer; STORE_INVALID if something that stays is damaged:
    * nobody can say what it needs
    */
-  prune(options: { readonly keep: ReadonlySet<Digest> }): Promise<PruneResult>;
+  prune(options: PruneOptions): Promise<PruneResult>;
 
   /**
    * Makes a checkout of this tree what it was: what is missing, or not as the tree has it, is made anew beside and renamed
@@ -183,6 +184,13 @@ export interface CheckoutResult {
   readonly copiedBytes: number;
   /** The mount points that were made, absolute byte-string paths, parents included. */
   readonly createdMountPoints: readonly string[];
+}
+
+/** Options of {@link ImageStore.prune}. */
+export interface PruneOptions {
+  readonly keep: ReadonlySet<Digest> | (() => Promise<ReadonlySet<Digest>>);
+  /** Which of the images that have names, and are not kept, lose them. */
+  readonly unname?: (image: StoredImage) => boolean;
 }
 
 /** What pruning removed. */

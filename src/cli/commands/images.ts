@@ -2,6 +2,13 @@ import { Command, Option } from 'commander';
 
 import type { CliContext, CommonOptions } from '../context.js';
 import { collect, defineCommand } from '../define-command.js';
+import {
+  imagesDeleteCommand,
+  imagesInfoCommand,
+  imagesPruneCommand,
+  imagesTagCommand,
+  imagesVerifyCommand,
+} from './images-change.js';
 
 interface ImagesListOptions {
   readonly quiet?: boolean;
@@ -12,10 +19,15 @@ interface ImagesListOptions {
 /** `berth images list`. */
 export function imagesCommand(context: CliContext): Command {
   return new Command('images')
-    .summary('look at the images in the store')
-    .description('look at the images in the store')
-    .addHelpText('after', '\nExamples:\n  berth images list')
-    .addCommand(createListCommand(context));
+    .summary('look at and change the images in the store')
+    .description('look at and change the images in the store')
+    .addHelpText('after', '\nExamples:\n  berth images list\n  berth images prune')
+    .addCommand(createListCommand(context))
+    .addCommand(imagesInfoCommand(context))
+    .addCommand(imagesDeleteCommand(context))
+    .addCommand(imagesPruneCommand(context))
+    .addCommand(imagesTagCommand(context))
+    .addCommand(imagesVerifyCommand(context));
 }
 
 function createListCommand(context: CliContext): Command {

@@ -15,6 +15,7 @@ import type {
   LayerTransaction,
   MendResult,
   NewImage,
+  PruneOptions,
   PruneResult,
   StoredImage,
 } from '../image-store.js';
@@ -182,7 +183,7 @@ class EmbeddedStore implements ImageStore {
     });
   }
 
-  async prune(options: { readonly keep: ReadonlySet<Digest> }): Promise<PruneResult> {
+  async prune(options: PruneOptions): Promise<PruneResult> {
     if (!this.#place.exists()) return { images: 0, layers: 0, objects: 0, freedBytes: 0 };
     if (this.#transactions > 0) {
       throw new OperationalError('BUSY', 'cannot prune the store while a layer is being taken in');
@@ -191,12 +192,17 @@ class EmbeddedStore implements ImageStore {
     await this.#place.letGo();
     const lock = await acquireLock(this.#place.path('lock'), { mode: 'exclusive' });
     try {
+      const keep = typeof options.keep === 'function' ? await options.keep() : options.keep;
+      for (const image of await this.listImages()) {
+        if (keep.has(image.digest) || options.unname?.(image) !== true) continue;
+        for (const name of image.names) await this.removeName(name);
+      }
       return await onDiskAsync(this.#place.root, () =>
         prune({
           place: this.#place,
           images: this.#images,
           layers: this.#layers,
-          keep: options.keep,
+          keep,
         }),
       );
     } finally {

@@ -1,0 +1,75 @@
+import { quote } from '../base/escape-text.js';
+import { OperationalError } from '../errors/operational-error.js';
+import type { Digest } from '../oci/digest.js';
+import type { PruneResult, StoredImage } from '../store/image-store.js';
+import { findStoredImage } from './find-stored-image.js';
+import type { Host } from './host.js';
+import { imagesInUse } from './images-in-use.js';
+import { listImages } from './list-images.js';
+import { assertPrivileged } from './preflight.js';
+
+/** What deleting came to. */
+export interface DeletedImage {
+  readonly digest: Digest;
+  /** Names that went. */
+  readonly names: readonly string[];
+  /** What was removed with the last name; undefined where the image has other names still. */
+  readonly removed: PruneResult | undefined;
+}
+
+/**
+ * Deletes an image of the store. By a name, only that name goes while the image has others; by its last name, its digest or
+ * the start of that, the image goes with everything that no other image has.
+ *
+ * @throws {@link OperationalError} IMAGE_NOT_FOUND; IMAGE_IN_USE naming who uses it
+ */
+export async function deleteImage(host: Host, text: string): Promise<DeletedImage> {
+  assertPrivileged(host);
+  const store = await host.openStore();
+  const image = await findStoredImage(host, text);
+  if (image === undefined) {
+    throw new OperationalError('IMAGE_NOT_FOUND', `there is no image ${quote(text)} in the store`, {
+      hint: "'berth images list' shows what there is",
+    });
+  }
+  const { digest } = image;
+  const name = await nameMeant(host, image, text);
+  if (name !== undefined && image.names.length > 1) {
+    await store.removeName(name);
+    return { digest, names: [name], removed: undefined };
+  }
+  await assertUnused(host, image, text);
+  // Only this one: others without names stay until they are pruned.
+  const others = (await store.listImages()).filter((other) => other.digest !== digest);
+  const removed = await store.prune({
+    keep: async () => new Set([...(await imagesInUse(host)), ...others.map((one) => one.digest)]),
+    unname: (one) => one.digest === digest,
+  });
+  if ((await store.findImage(digest)) !== undefined) await assertUnused(host, image, text);
+  return { digest, names: image.names, removed };
+}
+
+/** The name by which it was called; undefined for a digest. */
+async function nameMeant(
+  host: Host,
+  image: StoredImage,
+  text: string,
+): Promise<string | undefined> {
+  if (image.names.includes(text)) return text;
+  const store = await host.openStore();
+  if ((await store.findImage(text))?.digest === image.digest) return undefined;
+  await using source = await host.openSource(text, { preferStored: true });
+  return image.names.find((name) => name === source.storeName);
+}
+
+async function assertUnused(host: Host, image: StoredImage, text: string): Promise<void> {
+  const listed = (await listImages(host)).find((one) => one.image.digest === image.digest);
+  const users = listed?.usedBy ?? [];
+  if (users.length === 0 && !(await imagesInUse(host)).has(image.digest)) return;
+  const who = users.length === 0 ? 'a change that is under way' : users.map(quote).join(', ');
+  throw new OperationalError(
+    'IMAGE_IN_USE',
+    `refusing to delete the image ${quote(text)}: ${who} was made of it`,
+    { hint: "uninstall what uses it; 'NAME.N' goes with later updates of NAME" },
+  );
+}

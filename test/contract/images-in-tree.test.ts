@@ -1,0 +1,105 @@
+import assert from 'node:assert/strict';
+import { readdirSync, writeFileSync, readFileSync } from 'node:fs';
+import { test } from 'node:test';
+
+import { BerthInTree } from '../support/berth-in-tree.js';
+import type { CommandResult } from '../support/run-command.js';
+
+interface ListedRow {
+  readonly name: string;
+  readonly digest: string;
+  readonly usedBy: readonly string[];
+}
+
+async function list(tree: BerthInTree): Promise<readonly ListedRow[]> {
+  return JSON.parse(await tree.runOk('--json', 'images', 'list')) as ListedRow[];
+}
+
+function assertRefused(result: CommandResult, status: number, says: RegExp): void {
+  assert.equal(result.status, status, result.stderr);
+  assert.match(result.stderr, says);
+}
+
+test('images are named, listed with who uses them, deleted and pruned', async () => {
+  using tree = new BerthInTree();
+  const shared = { path: 'shared', content: 'in both' };
+  const used = tree.makeImage('used', [shared, { path: 'own', content: 'used' }]);
+  const spare = tree.makeImage('spare', [shared, { path: 'own', content: 'spare' }]);
+  await tree.runOk('install', '--name', 'web', used);
+  await tree.runOk('pull', spare);
+  const rows = await list(tree);
+  const digestOf = (name: string): string =>
+    rows.find((row) => row.name.includes(name))?.digest ?? assert.fail(name);
+  assert.deepEqual(
+    rows.map(({ name, usedBy }) => [name.includes('used'), usedBy]).sort(),
+    [
+      [false, []],
+      [true, ['web']],
+    ].sort(),
+  );
+
+  assert.match(await tree.runOk('images', 'tag', digestOf('spare'), 'r.example/x:1'), /r\.example/);
+  assert.equal((await list(tree)).length, 2);
+  assert.match(await tree.runOk('images', 'info', 'r.example/x:1'), /Digest/);
+  assertRefused(await tree.run('images', 'tag', 'nothing-such', 'r.example/x:1'), 66, /no image/);
+  assertRefused(await tree.run('images', 'tag', digestOf('spare'), spare), 64, /cannot be given/);
+
+  for (const text of [used, digestOf('used'), digestOf('used').slice(7, 15)])
+    assertRefused(await tree.run('images', 'delete', text), 73, /'web' was made of it/);
+  assert.match(await tree.runOk('images', 'prune', '--all', '--plan'), /r\.example\/x:1/);
+  assert.match(await tree.runOk('images', 'prune'), /^removed 0 images, 0 layers and 0 objects/);
+  assert.match(await tree.runOk('images', 'delete', spare), /removed the name/);
+  assert.match(await tree.runOk('images', 'verify', 'r.example/x:1'), /all sound/);
+  assert.match(await tree.runOk('images', 'delete', 'r.example/x:1'), /^deleted sha256:/);
+  assert.equal((await list(tree)).length, 1);
+  assertRefused(await tree.run('images', 'delete', spare), 66, /no image/);
+
+  await tree.runOk('pull', spare);
+  assert.match(await tree.runOk('images', 'prune', '--all'), /^removed 1 images/);
+  assert.match(await tree.runOk('verify', 'web'), /as installed/);
+  assert.match(await tree.runOk('fsck'), /all sound/);
+});
+
+test('berth images verify names what is damaged, of one image or of all', async () => {
+  using tree = new BerthInTree();
+  const good = tree.makeImage('good', [{ path: 'a', content: 'good content' }]);
+  const bad = tree.makeImage('bad', [{ path: 'a', content: 'bad content' }]);
+  for (const image of [good, bad]) await tree.runOk('pull', image);
+  const objects = `${tree.path}/var/lib/berth/.store/objects`;
+  for (const folder of readdirSync(objects)) {
+    for (const name of readdirSync(`${objects}/${folder}`)) {
+      const path = `${objects}/${folder}/${name}`;
+      if (readFileSync(path, 'latin1') === 'bad content') writeFileSync(path, 'BAD content');
+    }
+  }
+  assert.match(await tree.runOk('images', 'verify', good), /all sound/);
+  for (const args of [[bad], []]) {
+    const found = await tree.run('images', 'verify', ...args);
+    assert.equal(found.status, 1, found.stdout);
+    assert.match(found.stdout, /^! object /);
+  }
+});
+
+test('F19 pruning beside installing takes nothing that an install needs', async () => {
+  using tree = new BerthInTree();
+  const images = [1, 2, 3].map((number) =>
+    tree.makeImage(`image${number}`, [
+      { path: 'shared', content: 'in all' },
+      { path: 'own', content: `own ${number}` },
+    ]),
+  );
+  for (let round = 0; round < 3; round += 1) {
+    const installing = images.map((image, index) =>
+      tree.run('install', '--name', `web${index}`, image),
+    );
+    const pruning = [1, 2, 3].map(() => tree.run('images', 'prune', '--all'));
+    for (const result of await Promise.all([...installing, ...pruning]))
+      assert.equal(result.status, 0, result.stderr);
+    assert.match(await tree.runOk('fsck'), /all sound/, 'pruning took what an install needs');
+    for (const index of [0, 1, 2])
+      assert.match(await tree.runOk('verify', `web${index}`), /as installed/);
+    await tree.runOk('uninstall', 'web0', 'web1', 'web2');
+    await tree.runOk('images', 'prune', '--all');
+    assert.deepEqual(await list(tree), []);
+  }
+});
