@@ -18,6 +18,7 @@ import { pinCommand } from './commands/pin.js';
 import { pullCommand } from './commands/pull.js';
 import { recoverCommand } from './commands/recover.js';
 import { rollbackCommand } from './commands/rollback.js';
+import { setsCommand } from './commands/sets.js';
 import { statusCommand } from './commands/status.js';
 import { tagsCommand } from './commands/tags.js';
 import { uninstallCommand } from './commands/uninstall.js';
@@ -49,6 +50,7 @@ export function createProgram(context: CliContext): Command {
     rollbackCommand(context),
     historyCommand(context),
     pinCommand(context),
+    setsCommand(context),
     unitVerbCommand('start', context),
     unitVerbCommand('stop', context),
     unitVerbCommand('restart', context),

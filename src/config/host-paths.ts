@@ -23,6 +23,8 @@ export interface HostPaths {
   readonly journalDir: string;
   /** What is kept of containers beside their deployments. */
   readonly settingsDir: string;
+  /** Containers that change versions together. */
+  readonly setsDir: string;
   /** Lock files, one a name; never removed, because a lock whose file was unlinked protects nobody. */
   readonly lockDir: string;
   /** Copies of the launchers that deployments refer to. */
@@ -63,6 +65,7 @@ export function resolveHostPaths(options: HostPathsOptions): HostPaths {
     storeDir: join(stateDir, '.store'),
     journalDir: join(stateDir, '.journal'),
     settingsDir: join(stateDir, '.settings'),
+    setsDir: join(stateDir, '.sets'),
     lockDir: join(stateDir, '.locks'),
     launcherDir: join(stateDir, '.launch'),
     runDir: absolute(env, 'BERTH_RUN_DIR') ?? base.runDir,

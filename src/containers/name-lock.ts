@@ -2,10 +2,13 @@ import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 
 import { quote } from '../base/escape-text.js';
+import { AsyncScope } from '../base/scope.js';
 import { OperationalError } from '../errors/operational-error.js';
-import { tryLock } from '../sys/lock-file.js';
+import { tryLock, type LockFile } from '../sys/lock-file.js';
 import type { CompleteOptions } from './complete-transition.js';
+import { setNameOf } from './container-sets.js';
 import type { Host } from './host.js';
+import { findJournal, listJournal } from './journal.js';
 import { recoverContainer } from './recover.js';
 
 /**
@@ -27,26 +30,62 @@ export async function withNameLock<T>(
   }
 }
 
-/** The lock of {@link withNameLock}, with what was left unfinished finished; dispose of it to let others in. */
+/**
+ * The lock of {@link withNameLock}, with what was left unfinished finished; dispose of it to let others in. `@SET` is the
+ * lock of a set, which does not hold those of its members.
+ */
 export async function lockAndRecover(
   host: Host,
   name: string,
   options: CompleteOptions = { atBoot: false },
 ): Promise<Disposable> {
-  await mkdir(host.paths.onDisk(host.paths.stateDir), { recursive: true, mode: 0o700 });
-  const folder = host.paths.onDisk(host.paths.lockDir);
-  await mkdir(folder, { recursive: true, mode: 0o700 });
-  const lock = tryLock(join(folder, `${name}.lock`), 'exclusive');
-  if (lock === undefined) {
-    throw new OperationalError('BUSY', `another berth is changing ${quote(name)} at present`, {
-      hint: 'wait for it to end, then run the command again',
-    });
-  }
+  const lock = await lockName(host, name);
   try {
+    await recoverSetsWith(host, name, options);
     await recoverContainer(host, name, options);
     return lock;
   } catch (error) {
     lock.release();
     throw error;
+  }
+}
+
+async function lockName(host: Host, name: string): Promise<LockFile> {
+  await mkdir(host.paths.onDisk(host.paths.stateDir), { recursive: true, mode: 0o700 });
+  const folder = host.paths.onDisk(host.paths.lockDir);
+  await mkdir(folder, { recursive: true, mode: 0o700 });
+  const lock = tryLock(join(folder, `${name}.lock`), 'exclusive');
+  if (lock !== undefined) return lock;
+  throw new OperationalError('BUSY', `another berth is changing ${quote(name)} at present`, {
+    hint: 'wait for it to end, then run the command again',
+  });
+}
+
+/**
+ * Finishes or undoes interrupted changes of sets that the name is, or is a member of: all members or none, so all of their
+ * locks are taken for it. Whoever changes a set holds them, so an entry that is met with the lock of a member held has
+ * lost its maker.
+ */
+async function recoverSetsWith(host: Host, name: string, options: CompleteOptions): Promise<void> {
+  for (const label of await listJournal(host.paths)) {
+    if (setNameOf(label) === undefined) continue;
+    const members = await membersOf(host, label, name);
+    if (label !== name && !members.includes(name)) continue;
+    await using scope = new AsyncScope();
+    for (const other of [label, ...members])
+      if (other !== name) scope.use(await lockName(host, other));
+    await recoverContainer(host, label, options);
+  }
+}
+
+/** A damaged entry keeps its own set from being changed, and nobody else. */
+async function membersOf(host: Host, label: string, name: string): Promise<readonly string[]> {
+  try {
+    const entry = await findJournal(host.paths, label);
+    return (entry?.transitions ?? []).map((transition) => transition.name);
+  } catch (error) {
+    if (label === name) throw error;
+    host.onEvent({ kind: 'warning', text: error instanceof Error ? error.message : String(error) });
+    return [];
   }
 }

@@ -198,7 +198,8 @@ async function listNeighbours(
   request: DependencyRequest,
 ): Promise<readonly Neighbour[]> {
   const { deployments } = await readDeployments(host);
-  return [...deployments, ...request.planned]
+  const coming = new Set(request.planned.map((container) => container.name));
+  return [...deployments.filter((container) => !coming.has(container.name)), ...request.planned]
     .filter((container) => container.name !== request.name)
     .sort((a, b) => (a.name < b.name ? -1 : 1));
 }

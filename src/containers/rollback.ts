@@ -22,7 +22,7 @@ export interface RollbackRequest {
 }
 
 /** Why an image that was gone back from is not tried again by itself. */
-const ROLLED_BACK = 'it was rolled back';
+export const ROLLED_BACK = 'it was rolled back';
 
 /**
  * Goes back to an earlier deployment, from what is on disk: neither a network nor the store is asked. The image that is
@@ -95,7 +95,8 @@ export async function findTarget(
   return loadDeployment(host.paths, `${name}.${number}`);
 }
 
-function nothingToDo(installed: Deployment): UpdateOutcome {
+/** The outcome for a container that stays as it is. */
+export function nothingToDo(installed: Deployment): UpdateOutcome {
   return {
     name: installed.name,
     action: 'nothing',

@@ -11,6 +11,7 @@ import { orderDeployments } from './deployment-order.js';
 import type { Host } from './host.js';
 import type { JournalEntry } from './journal.js';
 import { removeUnusedLaunchers } from './place-launcher.js';
+import { rememberGeneration } from './remember-generation.js';
 import { removeDeployments } from './remove-deployments.js';
 import { removePath } from './remove-path.js';
 import { removeStatePaths } from './state-paths.js';
@@ -29,6 +30,7 @@ export async function settle(host: Host, entry: JournalEntry): Promise<readonly 
     if (transition.to === undefined) await forget(host, transition.name);
     else await keepWhatCounts(host, { entry, transition });
   }
+  await rememberGeneration(host, entry);
   await removeUnusedLaunchers(host);
   return statePaths;
 }

@@ -15,6 +15,7 @@ import type { Host } from './host.js';
 import { withNameLock } from './name-lock.js';
 import { planTransition } from './plan-transition.js';
 import { assertPrivileged } from './preflight.js';
+import type { PlannedContainer } from './prepare-dependencies.js';
 import { prepareDeployment, type PreparedDeployment } from './prepare-deployment.js';
 import { readSecrets } from './secrets.js';
 
@@ -38,6 +39,8 @@ export interface UpdateRequest extends Omit<ImageChoice, 'reference'> {
   readonly keepExisting: boolean;
   /** How many deployments are kept, pinned ones not counted; at least 1. */
   readonly keepDeployments: number;
+  /** Containers that the same command changes, too. */
+  readonly planned?: readonly PlannedContainer[];
 }
 
 /** A deployment in a few words. */

@@ -225,6 +225,11 @@ export const catalogue = {
     exitStatus: ExitStatus.failure,
     meaning: 'other containers require the container',
   },
+  SET_NOT_FOUND: { exitStatus: ExitStatus.noInput, meaning: 'no such set of containers' },
+  SET_EXISTS: {
+    exitStatus: ExitStatus.cannotCreate,
+    meaning: 'a set of that name is there and has other containers',
+  },
   UPDATE_UNHEALTHY: {
     exitStatus: ExitStatus.wentBack,
     meaning: 'the other version did not start or stay well; the one before is back',

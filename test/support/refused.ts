@@ -38,7 +38,7 @@ export function assertRefusedInJson(result: CommandResult, refusal: Refusal): vo
 }
 
 /** What of berth's own stays: the store, and folders with nothing in them but locks. */
-const OWN = ['.store', '.locks', '.journal', '.settings', '.launch'].map(
+const OWN = ['.store', '.locks', '.journal', '.settings', '.sets', '.launch'].map(
   (name) => `var/lib/berth/${name}`,
 );
 

@@ -10,7 +10,7 @@ export function rollbackCommand(context: CliContext): Command {
     {
       name: 'rollback',
       summary: 'go back to an earlier deployment of a container',
-      args: [{ syntax: '<name>', description: 'name of an installed container' }],
+      args: [{ syntax: '<name>', description: 'name of an installed container, or @SET' }],
       options: [
         new Option('--to <number>', 'the deployment to go to; the one before unless given'),
         new Option('--no-wait', 'do not wait to see whether it stays well'),
@@ -24,14 +24,30 @@ export function rollbackCommand(context: CliContext): Command {
       const { rollback } = await import('../../containers/rollback.js');
       const { keptDeployments } = await import('../../config/keep-deployments.js');
       const { printResult } = await import('../output/print.js');
-      const { formatUpdate } = await import('../output/format-update.js');
+      const { rollbackSet } = await import('../../containers/rollback-set.js');
+      const { setNameOf } = await import('../../containers/container-sets.js');
+      const { formatSetUpdate, formatUpdate } = await import('../output/format-update.js');
+      const { OperationalError } = await import('../../errors/operational-error.js');
       const to = options.to === undefined ? undefined : parseDeploymentNumber(options.to);
       await withHost(context, options, async (host) => {
-        const outcome = await rollback(host, args[0] ?? '', {
-          to,
+        const [name = ''] = args;
+        const request = {
           watch: options.wait !== false,
           keepDeployments: keptDeployments(context.host.env),
-        });
+        };
+        const set = setNameOf(name);
+        if (set !== undefined) {
+          if (to !== undefined)
+            throw new OperationalError(
+              'USAGE',
+              "'--to' is for one container: a set goes back one step",
+            );
+          const outcome = await rollbackSet(host, set, request);
+          const text = formatSetUpdate(outcome, 'rolled back');
+          printResult(context, options, { json: outcome, text });
+          return;
+        }
+        const outcome = await rollback(host, name, { ...request, to });
         const text =
           outcome.action === 'nothing'
             ? `${outcome.name} is at deployment ${outcome.to.number} already, nothing changed\n`

@@ -1,5 +1,6 @@
 import { Option, type Command } from 'commander';
 
+import type { UpdateRequest } from '../../containers/update.js';
 import type { CliContext } from '../context.js';
 import { collect, defineCommand, type CommandCall } from '../define-command.js';
 
@@ -24,7 +25,7 @@ export function updateCommand(context: CliContext): Command {
     {
       name: 'update',
       summary: 'update containers to what their images are now, or to other values',
-      args: [{ syntax: '[name...]', description: 'names of installed containers' }],
+      args: [{ syntax: '[name...]', description: 'names of installed containers, or @SET' }],
       options: [
         new Option(
           '--set <key=value>',
@@ -39,7 +40,7 @@ export function updateCommand(context: CliContext): Command {
           'read values from a file of KEY=VALUE lines or a JSON object',
         ),
         new Option('--rebase <image>', 'follow another image from now on'),
-        new Option('--all', 'update all containers; goes on where one fails'),
+        new Option('--all', 'update all sets and containers; goes on where one fails'),
         new Option('--plan', 'show what would change and change nothing'),
         new Option('--no-wait', 'do not wait to see whether the new version stays well'),
         new Option('--retry', 'try an image again that was not well, or was rolled back'),
@@ -59,6 +60,7 @@ export function updateCommand(context: CliContext): Command {
         'berth update --plan etcd',
         'berth update --set PORT=8081 --unset DEBUG web',
         'berth update --rebase registry.example/etcd:3.6 etcd',
+        'berth update @shop',
         'berth update --all',
       ],
       notes:
@@ -72,22 +74,23 @@ export function updateCommand(context: CliContext): Command {
 async function runUpdate({ args, options, context }: CommandCall<UpdateOptions>): Promise<void> {
   const { withHost } = await import('../open-host.js');
   const { update } = await import('../../containers/update.js');
-  const { listContainerNames } = await import('../../containers/container-directory.js');
+  const { updateSet } = await import('../../containers/update-set.js');
+  const { listUpdateTargets, setNameOf } = await import('../../containers/container-sets.js');
   const { OperationalError } = await import('../../errors/operational-error.js');
   const { keptDeployments } = await import('../../config/keep-deployments.js');
   const { forEachName } = await import('../for-each-name.js');
   const { printResult } = await import('../output/print.js');
-  const { formatUpdate } = await import('../output/format-update.js');
+  const { formatUpdate, formatSetUpdate } = await import('../output/format-update.js');
   const { pullDisplay } = await import('../pull-display.js');
   const { readValueOptions } = await import('../value-options.js');
   if (args.length > 0 === (options.all === true))
     throw new OperationalError('USAGE', "give names of containers, or '--all'");
   const values = await readValueOptions(options);
   await withHost(context, options, async (host) => {
-    const names = options.all === true ? await listContainerNames(host.paths) : args;
+    const names = options.all === true ? await listUpdateTargets(host.paths) : args;
     const each = await forEachName({ context, options, host }, names, async (name) => {
       using display = pullDisplay(context, options);
-      const outcome = await update(host, name, {
+      const request: UpdateRequest = {
         rebase: options.rebase,
         ...values,
         unsetValues: options.unset ?? [],
@@ -100,10 +103,14 @@ async function runUpdate({ args, options, context }: CommandCall<UpdateOptions>)
         keepExisting: options.keepExisting === true,
         keepDeployments: keptDeployments(context.host.env),
         onProgress: display.onProgress,
-      });
+      };
+      const set = setNameOf(name);
+      const outcome =
+        set === undefined ? await update(host, name, request) : await updateSet(host, set, request);
       display[Symbol.dispose]();
       if (options.json !== true) {
-        const text = formatUpdate(outcome, 'updated');
+        const text =
+          'set' in outcome ? formatSetUpdate(outcome, 'updated') : formatUpdate(outcome, 'updated');
         printResult(context, options, { json: outcome, text });
       }
       return outcome;

@@ -1,4 +1,5 @@
 import { escapeText } from '../../base/escape-text.js';
+import type { SetOutcome } from '../../containers/update-set.js';
 import type { UpdateOutcome } from '../../containers/update.js';
 import { formatDifference } from './format-difference.js';
 
@@ -24,4 +25,28 @@ export function formatUpdate(outcome: UpdateOutcome, how: 'updated' | 'rolled ba
     ...(outcome.restarted ? [`  ${name}.service runs the new version`] : []),
   ];
   return `${lines.join('\n')}\n`;
+}
+
+/** What an update or a rollback of a set came to, for people. */
+export function formatSetUpdate(outcome: SetOutcome, how: 'updated' | 'rolled back'): string {
+  const { set, action, members } = outcome;
+  switch (action) {
+    case 'nothing':
+      return `${set} is as it would be, nothing changed\n`;
+    case 'rejected': {
+      const reasons = members.flatMap(({ name, rejected }) =>
+        rejected === undefined ? [] : `  ${name}: ${rejected}\n`,
+      );
+      return `${set} stays as it is: an image that it would be updated to is not tried again\n${reasons.join('')}  try it again with: berth update --retry ${set}\n`;
+    }
+    case 'planned':
+    case 'updated':
+      break;
+  }
+  const parts = members.map((member) =>
+    member.action === 'nothing'
+      ? `${member.name} stays at deployment ${member.from.number}\n`
+      : formatUpdate(member, how),
+  );
+  return action === 'planned' ? parts.join('\n') : `${set} ${how} as one\n${parts.join('')}`;
 }

@@ -1,0 +1,81 @@
+import { OperationalError } from '../errors/operational-error.js';
+import { withContext } from '../errors/with-context.js';
+import { assertDeploymentWhole } from './assert-whole.js';
+import { listDeploymentNumbers, loadDeployment } from './container-directory.js';
+import { setLabel } from './container-sets.js';
+import { executeTransition } from './execute-transition.js';
+import { gainedPermissions } from './gained-permissions.js';
+import type { Host } from './host.js';
+import { planTransition } from './plan-transition.js';
+import { assertPrivileged } from './preflight.js';
+import { nothingToDo, ROLLED_BACK, type RollbackRequest } from './rollback.js';
+import type { Transition } from './transition.js';
+import { inBrief, type UpdateOutcome } from './update.js';
+import { describeAll, type SetOutcome } from './update-set.js';
+import { withSet } from './with-set.js';
+
+/**
+ * Takes all containers of a set back to what they were before the last change of the set, as one.
+ *
+ * @throws OperationalError as for one container; SET_NOT_FOUND; DEPLOYMENT_NOT_FOUND if the set never changed, or a member
+ * has changed so often since by itself that its deployment is gone
+ */
+export async function rollbackSet(
+  host: Host,
+  name: string,
+  request: Omit<RollbackRequest, 'to'>,
+): Promise<SetOutcome> {
+  return withContext(`cannot roll back the set '${name}'`, async () => {
+    assertPrivileged(host);
+    return withSet(host, name, async ({ set, members }) => {
+      if (set.previous.size === 0) {
+        throw new OperationalError(
+          'DEPLOYMENT_NOT_FOUND',
+          'it has not been changed as a set, there is nothing to go back to',
+        );
+      }
+      const transitions: Transition[] = [];
+      const outcomes: UpdateOutcome[] = [];
+      for (const member of members) {
+        const number = set.previous.get(member.name) ?? member.number;
+        if (number === member.number) {
+          outcomes.push(nothingToDo(member));
+          continue;
+        }
+        if (!(await listDeploymentNumbers(host.paths, member.name)).includes(number)) {
+          throw new OperationalError(
+            'DEPLOYMENT_NOT_FOUND',
+            `deployment ${number} of '${member.name}' is not there any more`,
+            { hint: `see 'berth history ${member.name}'` },
+          );
+        }
+        const target = await loadDeployment(host.paths, `${member.name}.${number}`);
+        await assertDeploymentWhole(host, target);
+        transitions.push(
+          await planTransition(host, member, { to: target, builds: false, rejected: ROLLED_BACK }),
+        );
+        const gained = gainedPermissions(member, target);
+        outcomes.push({ ...nothingToDo(member), to: inBrief(target), gained });
+      }
+      const label = setLabel(name);
+      if (transitions.length === 0) return { set: label, action: 'nothing', members: outcomes };
+      const { kept, saved } = await executeTransition(
+        host,
+        {
+          operation: 'rollback',
+          name: label,
+          transitions,
+          purge: false,
+          keep: request.keepDeployments,
+          watch: request.watch,
+        },
+        [],
+      );
+      return {
+        set: label,
+        action: 'updated',
+        members: describeAll(outcomes, { transitions, kept, saved }),
+      };
+    });
+  });
+}

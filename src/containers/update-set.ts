@@ -1,0 +1,119 @@
+import { OperationalError } from '../errors/operational-error.js';
+import { withContext } from '../errors/with-context.js';
+import { setLabel } from './container-sets.js';
+import type { Deployment } from './deployment.js';
+import { executeTransition } from './execute-transition.js';
+import type { Host } from './host.js';
+import { planTransition } from './plan-transition.js';
+import { assertPrivileged } from './preflight.js';
+import type { PlannedContainer } from './prepare-dependencies.js';
+import type { PreparedDeployment } from './prepare-deployment.js';
+import type { Transition } from './transition.js';
+import { prepareUpdate, type UpdateOutcome, type UpdateRequest } from './update.js';
+import { withSet } from './with-set.js';
+
+/** What updating, or going back with, a set came to. */
+export interface SetOutcome {
+  /** `@NAME`. */
+  readonly set: string;
+  /** As of one container; `rejected` where the image of any member was tried and was not well: none is updated then. */
+  readonly action: UpdateOutcome['action'];
+  readonly members: readonly UpdateOutcome[];
+}
+
+/**
+ * Updates all containers of a set as one: what is new of any is prepared and built before the first is stopped; then all
+ * that change are stopped, switched and started, and watched together. If one is not well, all go back.
+ *
+ * @throws OperationalError as for one container; SET_NOT_FOUND
+ */
+export async function updateSet(
+  host: Host,
+  name: string,
+  request: UpdateRequest,
+): Promise<SetOutcome> {
+  return withContext(`cannot update the set '${name}'`, async () => {
+    assertPrivileged(host);
+    const { rebase, setValues, fileValues, unsetValues } = request;
+    if (rebase !== undefined || setValues.size + fileValues.size + unsetValues.length > 0) {
+      throw new OperationalError(
+        'USAGE',
+        'values and another image are given to one container at a time',
+      );
+    }
+    return withSet(host, name, async ({ members }) => {
+      const { outcomes, prepared } = await prepareAll(host, members, request);
+      const set = setLabel(name);
+      if (outcomes.some(({ action }) => action === 'rejected'))
+        return { set, action: 'rejected', members: outcomes };
+      if (prepared.length === 0) return { set, action: 'nothing', members: outcomes };
+      if (request.planOnly) return { set, action: 'planned', members: outcomes };
+      const transitions: Transition[] = [];
+      for (const { deployment } of prepared) {
+        const from = members.find((member) => member.name === deployment.name);
+        if (from === undefined) throw new Error('internal error: not a member');
+        transitions.push(await planTransition(host, from, { to: deployment, builds: true }));
+      }
+      const { kept, saved } = await executeTransition(
+        host,
+        {
+          operation: 'update',
+          name: set,
+          transitions,
+          purge: false,
+          keep: request.keepDeployments,
+          watch: request.watch,
+        },
+        prepared,
+      );
+      return {
+        set,
+        action: 'updated',
+        members: describeAll(outcomes, { transitions, kept, saved }),
+      };
+    });
+  });
+}
+
+/** What was done, member by member; files are told with the first one that changed. */
+export function describeAll(
+  outcomes: readonly UpdateOutcome[],
+  done: {
+    readonly transitions: readonly Transition[];
+    readonly kept: readonly string[];
+    readonly saved: readonly string[];
+  },
+): readonly UpdateOutcome[] {
+  const changed = new Map(done.transitions.map((transition) => [transition.name, transition]));
+  const first = done.transitions[0]?.name;
+  return outcomes.map((outcome) => {
+    const transition = changed.get(outcome.name);
+    if (transition === undefined) return outcome;
+    const { kept, saved } = outcome.name === first ? done : { kept: [], saved: [] };
+    return { ...outcome, action: 'updated', restarted: transition.starts, kept, saved };
+  });
+}
+
+async function prepareAll(
+  host: Host,
+  members: readonly Deployment[],
+  request: UpdateRequest,
+): Promise<{
+  readonly outcomes: readonly UpdateOutcome[];
+  readonly prepared: readonly PreparedDeployment[];
+}> {
+  const outcomes: UpdateOutcome[] = [];
+  const prepared: PreparedDeployment[] = [];
+  const planned: PlannedContainer[] = [];
+  for (const member of members) {
+    await withContext(`cannot update '${member.name}'`, async () => {
+      const update = await prepareUpdate(host, member, { ...request, planned });
+      const { prepared: next, ...outcome } = update;
+      outcomes.push(outcome);
+      if (next === undefined) return;
+      prepared.push(next);
+      planned.push({ neighbour: next.deployment, ordering: next.ordering });
+    });
+  }
+  return { outcomes, prepared };
+}
