@@ -2,6 +2,7 @@
 export interface CliProcess {
   readonly argv: readonly string[];
   readonly env: Readonly<Record<string, string | undefined>>;
+  readonly stdin?: NodeJS.ReadStream;
   readonly stdout: NodeJS.WriteStream;
   readonly stderr: NodeJS.WriteStream;
   on(event: NodeJS.Signals, listener: (signal: NodeJS.Signals) => void): unknown;

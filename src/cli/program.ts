@@ -15,6 +15,7 @@ import { inspectCommand } from './commands/inspect.js';
 import { installCommand } from './commands/install.js';
 import { containersCommand, listCommand } from './commands/list.js';
 import { pinCommand } from './commands/pin.js';
+import { loginCommand, logoutCommand } from './commands/login.js';
 import { pullCommand } from './commands/pull.js';
 import { recoverCommand } from './commands/recover.js';
 import { rollbackCommand } from './commands/rollback.js';
@@ -62,6 +63,8 @@ export function createProgram(context: CliContext): Command {
     pushCommand(context),
     inspectCommand(context),
     tagsCommand(context),
+    loginCommand(context),
+    logoutCommand(context),
     imagesCommand(context),
     containersCommand(context),
     applyCommand(context),

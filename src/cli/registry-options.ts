@@ -18,7 +18,7 @@ export function registryOptions(): Option[] {
     credsOption('--creds <user:password>', 'the account at the registry of the image'),
     new Option('--authfile <file>', 'the file of accounts, in place of the usual ones'),
     new Option('--cert-dir <dir>', 'a folder with the certificates for the registry'),
-    tlsVerifyOption('--tls-verify [bool]', 'whether the registry has to prove who it is'),
+    tlsVerifyOption('--tls-verify <bool>', 'whether the registry has to prove who it is'),
     maxRateOption(),
   ];
 }
@@ -33,9 +33,9 @@ export function credsOption(flags: string, description: string): Option {
   });
 }
 
-/** An option that takes `true` or `false`, or nothing for `true`. */
+/** An option that takes `true` or `false`. */
 export function tlsVerifyOption(flags: string, description: string): Option {
-  return new Option(flags, description).preset('true').argParser((text): boolean => {
+  return new Option(flags, description).argParser((text): boolean => {
     if (text === 'true' || text === '1') return true;
     if (text === 'false' || text === '0') return false;
     throw new InvalidArgumentError('It is neither true nor false.');

@@ -10,7 +10,7 @@ import { askCredentialHelper } from './credential-helper.js';
 import type { Credentials, FindCredentials } from './credentials.js';
 
 /** Largest auth.json in bytes; one with a hundred registries has some 50 KB. */
-const MAX_AUTH_FILE_BYTES = 1024 * 1024;
+export const MAX_AUTH_FILE_BYTES = 1024 * 1024;
 
 /** What docker calls its hub in config.json. */
 const DOCKER_HUB_URL = 'https://index.docker.io/v1/';
@@ -139,8 +139,8 @@ function parseEntry(entry: JsonObject | undefined, where: string): Credentials |
   return { kind: 'password', username: pair.slice(0, colon), password: pair.slice(colon + 1) };
 }
 
-/** docker writes URLs (`https://index.docker.io/v1/`): the host counts, for its hub with the path. */
-function normaliseKey(key: string): string {
+/** The name under which an entry counts. docker writes URLs (`https://index.docker.io/v1/`): the host counts, for its hub with the path. */
+export function normaliseKey(key: string): string {
   const url = /^https?:\/\/([^/]+)(\/.*)?$/.exec(key);
   const name = url === null ? key : `${url[1] ?? ''}${url[2] === '/v1/' ? '/v1' : ''}`;
   if (url !== null && name.endsWith('/v1') && name !== 'index.docker.io/v1') return url[1] ?? '';

@@ -100,8 +100,8 @@ export class Authenticator {
     if (credentials?.kind !== 'password') {
       throw new OperationalError(
         'REGISTRY_UNAUTHORIZED',
-        `${quote(endpoint.registry)} wants a user name and password, and there is none for ${quote(`${endpoint.registry}/${endpoint.repository}`)}`,
-        { hint: 'log in with podman login or skopeo login: berth reads the same auth.json' },
+        `${quote(endpoint.registry)} wants a user name and password, and there is none for ${quote([endpoint.registry, endpoint.repository].filter((part) => part !== '').join('/'))}`,
+        { hint: `berth login -u NAME ${endpoint.registry}` },
       );
     }
     this.#basic = basicHeader(credentials);
@@ -117,6 +117,7 @@ function scopesFor(
   { push, mountFrom }: RegistryAccess,
   challenge: Challenge,
 ): readonly string[] {
+  if (endpoint.repository === '') return []; // logging in: no repository is meant
   if (push) {
     return [
       `repository:${endpoint.repository}:pull,push`,

@@ -1,5 +1,6 @@
 import { createCredentialFinder, listAuthFiles } from './auth-files.js';
 import { createProxyFinder } from './find-proxy.js';
+import type { AuthFilePlace } from './write-auth-file.js';
 import { RegistryClient, type RegistryClientOptions } from './registry-client.js';
 
 /** What a program tells of where it runs. */
@@ -46,4 +47,13 @@ export function createRegistryClient({ env, uid, overrides }: RegistryEnvironmen
     findProxy: createProxyFinder(env),
     ...overrides,
   });
+}
+
+/**
+ * Where a login is kept: the first of the files that are read, as podman does it.
+ */
+export function authFilePlace(env: RegistryEnvironment['env']): AuthFilePlace {
+  const [path] = listAuthFiles({ env, uid: process.geteuid?.() ?? 0 });
+  if (path === undefined) throw new Error('internal error: no place for accounts');
+  return { path, helperEnv: helperEnvironment(env) };
 }

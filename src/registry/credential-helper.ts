@@ -46,6 +46,36 @@ export async function askCredentialHelper(
   return status === 1 ? undefined : parseAnswer(stdout, name);
 }
 
+/**
+ * Has `docker-credential-NAME` keep the credentials of a registry (`store`), or forget them (`erase`).
+ *
+ * @throws {@link OperationalError} CONFIG_INVALID for a name that is none, PROGRAM_MISSING, PROGRAM_FAILED
+ */
+export async function tellCredentialHelper(
+  name: string,
+  told:
+    | { readonly verb: 'store'; readonly registry: string; readonly credentials: Credentials }
+    | { readonly verb: 'erase'; readonly registry: string },
+  env: Readonly<Record<string, string>>,
+): Promise<void> {
+  if (!HELPER_NAME.test(name)) {
+    throw new OperationalError('CONFIG_INVALID', `${quote(name)} is not a credential helper`);
+  }
+  await runProgram([`docker-credential-${name}`, told.verb], {
+    input: told.verb === 'erase' ? told.registry : JSON.stringify(entryOf(told)),
+    maxOutputBytes: MAX_ANSWER_BYTES,
+    env,
+    signal: AbortSignal.timeout(TIMEOUT_MS),
+  });
+}
+
+function entryOf(told: { readonly registry: string; readonly credentials: Credentials }): object {
+  const { credentials, registry: ServerURL } = told;
+  return credentials.kind === 'password'
+    ? { ServerURL, Username: credentials.username, Secret: credentials.password }
+    : { ServerURL, Username: '<token>', Secret: credentials.token };
+}
+
 function parseAnswer(stdout: Uint8Array, name: string): Credentials {
   const nonsense = (): OperationalError =>
     // No cause: it could hold a password.

@@ -74,7 +74,7 @@ export async function toResponseError(
 /** Registries do not tell what is not there from what is not for everyone. */
 function hintFor(status: number): string | undefined {
   return status === 401 || status === 403
-    ? 'check the name; a private image needs a login: podman login or skopeo login write the auth.json that berth reads'
+    ? 'check the name; a private image needs a login: berth login -u NAME REGISTRY'
     : undefined;
 }
 

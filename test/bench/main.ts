@@ -12,6 +12,7 @@ import { ContainerBed, launcher } from '../support/launched-container.js';
 import { runtimeConfigDocument } from '../support/runtime-config.js';
 import { storedImageOf } from '../support/stored-image.js';
 import { TempDir } from '../support/temp-dir.js';
+import { benchCopy } from './copy.js';
 import { compare, formatFigures, type Figure } from './measure.js';
 
 /*
@@ -143,7 +144,12 @@ function sha256(bytes: Uint8Array): string {
 }
 
 execFileSync('sync');
-const figures = [...(await benchLaunch()), ...(await benchLayer()), ...(await benchCommands())];
+const figures = [
+  ...(await benchLaunch()),
+  ...(await benchLayer()),
+  ...(await benchCopy(PARENT)),
+  ...(await benchCommands()),
+];
 process.stdout.write(
   process.argv.includes('--json')
     ? `${JSON.stringify(figures, null, 2)}\n`

@@ -42,8 +42,8 @@ const OPTIONS = (): Option[] => [
     '--dest-cert-dir <dir>',
     'a folder with the certificates for the registry to write to',
   ),
-  tlsVerifyOption('--src-tls-verify [bool]', 'whether the registry to read from proves who it is'),
-  tlsVerifyOption('--dest-tls-verify [bool]', 'whether the registry to write to proves who it is'),
+  tlsVerifyOption('--src-tls-verify <bool>', 'whether the registry to read from proves who it is'),
+  tlsVerifyOption('--dest-tls-verify <bool>', 'whether the registry to write to proves who it is'),
   maxRateOption(),
   parallelOption(),
 ];

@@ -1,0 +1,175 @@
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
+import { setTimeout as delay } from 'node:timers/promises';
+import { suite, test } from 'node:test';
+
+import { projectRoot } from '../support/cache-folder.js';
+import { FakeRegistry } from '../support/fake-registry.js';
+import { startRegistry } from '../support/registry.js';
+import { runCommand, runOk, type CommandResult } from '../support/run-command.js';
+import { Workshop } from '../support/workshop.js';
+
+// The options and commands for accounts and certificates, as a person types them.
+
+const account = { user: 'somebody', password: 'pass:word with blanks' };
+const program = `${projectRoot}/dist/src/main.js`;
+
+function berth(args: readonly string[], input?: string): Promise<CommandResult> {
+  return runCommand([process.execPath, program, ...args], input === undefined ? {} : { input });
+}
+
+async function berthOk(...args: readonly string[]): Promise<string> {
+  const { status, stdout, stderr } = await berth(args);
+  assert.equal(status, 0, stderr);
+  return stdout;
+}
+
+for (const { name, start } of [
+  { name: 'a password with each request', start: () => startRegistry({ credentials: account }) },
+  {
+    name: 'a token',
+    start: () =>
+      FakeRegistry.start({ login: 'bearer', accounts: { [account.user]: account.password } }),
+  },
+]) {
+  suite(`a registry that wants ${name}`, () => {
+    test('is logged in to, used and left', async () => {
+      using shop = new Workshop();
+      await using registry = await start();
+      const authfile = shop.at('deep/auth.json');
+      mkdirSync(shop.at('deep'));
+      const kept = { auths: { 'other.example': { auth: 'eDp5' } }, mine: 1 };
+      writeFileSync(authfile, JSON.stringify(kept), { mode: 0o644 });
+      const login = ['login', '-u', account.user, '--password-stdin', '--authfile', authfile];
+      const wrong = await berth([...login, registry.host], 'wrong\n');
+      assert.equal(wrong.status, 77, wrong.stderr);
+      assert.doesNotMatch(wrong.stderr, /wrong\b(?! )/);
+      assert.deepEqual(JSON.parse(readFileSync(authfile, 'utf8')), kept, 'a wrong login was kept');
+      const right = await berth([...login, registry.host], `${account.password}\n`);
+      assert.equal(right.status, 0, right.stderr);
+      assert.equal(statSync(authfile).mode & 0o777, 0o600);
+      const file = JSON.parse(readFileSync(authfile, 'utf8')) as {
+        auths: Record<string, { auth: string }>;
+        mine: number;
+      };
+      assert.equal(file.mine, 1);
+      assert.ok(file.auths['other.example'] !== undefined);
+
+      const image = `${registry.host}/a/b:v1`;
+      await berthOk('push', '--authfile', authfile, shop.source, image);
+      assert.equal(await berthOk('tags', '--authfile', authfile, image), 'v1\n');
+      const inspect = ['skopeo', 'inspect', '--tls-verify=false', '--authfile', authfile];
+      const seen = await runOk([...inspect, '--format', '{{.Digest}}', `docker://${image}`]);
+      assert.equal(seen.trim(), shop.digest);
+
+      await berthOk('logout', '--authfile', authfile, registry.host);
+      assert.equal((await berth(['tags', '--authfile', authfile, image])).status, 77);
+      const left = JSON.parse(readFileSync(authfile, 'utf8')) as { auths: object };
+      assert.deepEqual(Object.keys(left.auths), ['other.example']);
+    });
+
+    test('takes an account from the command line, which nobody else sees', async () => {
+      using shop = new Workshop();
+      await using registry = await start();
+      const creds = `${account.user}:${account.password}`;
+      const image = `${registry.host}/a/b:v1`;
+      await berthOk('push', '--dest-creds', creds, shop.source, image);
+      assert.equal(await berthOk('tags', '--creds', creds, image), 'v1\n');
+      assert.equal((await berth(['tags', '--creds', `${creds}x`, image])).status, 77);
+      const broken = await berth(['tags', '--creds', 'nocolon-secret', image]);
+      assert.equal(broken.status, 64);
+    });
+  });
+}
+
+test('R23 an account of the command line goes to the registry of the image, not to another one', async () => {
+  using shop = new Workshop();
+  await using mirror = await FakeRegistry.start({ login: 'basic', accounts: { a: 'b' } });
+  await using registry = await startRegistry({ credentials: account });
+  const creds = `${account.user}:${account.password}`;
+  const image = `${registry.host}/a/b:v1`;
+  await berthOk('push', '--dest-creds', creds, shop.source, image);
+  const conf = shop.at('registries.conf');
+  writeFileSync(
+    conf,
+    `[[registry]]\nlocation = "${registry.host}"\n[[registry.mirror]]\nlocation = "${mirror.host}"\n`,
+  );
+  const { status, stdout, stderr } = await runCommand(
+    [process.execPath, program, 'inspect', '--creds', creds, image],
+    { env: { ...process.env, CONTAINERS_REGISTRIES_CONF: conf } },
+  );
+  assert.equal(status, 0, stderr);
+  assert.ok(stdout.includes(shop.digest));
+  assert.ok(mirror.seen.length > 0, 'this case proves nothing');
+  for (const { headers } of mirror.seen) {
+    assert.equal(headers.authorization, undefined, 'the account was shown to the mirror');
+  }
+});
+
+test('a password is not to be read in the list of processes', async () => {
+  using shop = new Workshop();
+  await using registry = await FakeRegistry.start();
+  registry.interfere(async () => {
+    await delay(1500);
+    return false;
+  });
+  const args = ['tags', '--creds', 'user:topsecret', `${registry.host}/a/b`];
+  const child = spawn(process.execPath, [program, ...args], {
+    stdio: 'ignore',
+    cwd: shop.folder.path,
+  });
+  while (registry.seen.length === 0) await delay(5);
+  const line = readFileSync(`/proc/${child.pid}/cmdline`, 'latin1');
+  child.kill('SIGKILL');
+  assert.doesNotMatch(line, /topsecret/);
+});
+
+suite('a registry behind TLS', () => {
+  test('is believed by its certificate in a folder, or unseen where the user says so', async () => {
+    using shop = new Workshop();
+    await using registry = await startRegistry({ tls: true });
+    const image = `${registry.host}/a/b:v1`;
+    mkdirSync(shop.at('certs'));
+    copyFileSync(registry.caFile, shop.at('certs/ca.crt'));
+    assert.equal((await berth(['push', shop.source, image])).status, 77);
+    await berthOk('push', '--dest-cert-dir', shop.at('certs'), shop.source, image);
+    assert.equal((await berth(['tags', image])).status, 77);
+    assert.equal(await berthOk('tags', '--cert-dir', shop.at('certs'), image), 'v1\n');
+    assert.equal(await berthOk('tags', '--tls-verify=false', image), 'v1\n');
+    assert.equal((await berth(['tags', '--tls-verify=true', image])).status, 77);
+  });
+
+  test('is the only one that is spoken to where TLS is asked for', async () => {
+    await using registry = await startRegistry();
+    const { status, stderr } = await berth(['tags', '--tls-verify=true', `${registry.host}/a`]);
+    assert.equal(status, 77, stderr);
+    assert.match(stderr, /hint/);
+  });
+});
+
+test('a download keeps to its rate', async () => {
+  using shop = new Workshop();
+  await using registry = await startRegistry();
+  const noise = shop.at('noise');
+  await runOk(['sh', '-c', 'head -c 400000 /dev/urandom > "$0"', noise]);
+  await runOk(['umoci', 'init', '--layout', shop.at('l')]);
+  await runOk(['umoci', 'new', '--image', `${shop.at('l')}:x`]);
+  await runOk(['umoci', 'insert', '--image', `${shop.at('l')}:x`, noise, '/noise']);
+  const image = `${registry.host}/rate:x`;
+  await berthOk('push', `oci:${shop.at('l')}:x`, image);
+  const start = performance.now();
+  await berthOk('copy', '--max-rate', '200K', image, `oci:${shop.at('slow')}:x`);
+  const seconds = (performance.now() - start) / 1000;
+  // 400,000 bytes at 204,800 a second, a quarter of a second of burst.
+  assert.ok(seconds > 1.6, `it took ${seconds} seconds`);
+  assert.ok(existsSync(shop.at('slow/index.json')));
+  assert.equal((await berth(['copy', '--max-rate', '0', image, 'oci:/x'])).status, 64);
+});
