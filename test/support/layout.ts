@@ -38,10 +38,11 @@ export class Layout implements Disposable {
     return { mediaType, digest: sha256(bytes), size: bytes.length };
   }
 
-  addImage(name?: string, architecture = 'amd64'): LayoutEntry {
+  addImage(name?: string, architecture = 'amd64', settings: object = {}): LayoutEntry {
     const config = this.add('application/vnd.oci.image.config.v1+json', {
       os: 'linux',
       architecture,
+      config: settings,
       rootfs: { type: 'layers', diff_ids: [sha256(tar)] },
     });
     const layers = [this.add('application/vnd.oci.image.layer.v1.tar+gzip', layoutLayer)];

@@ -79,7 +79,7 @@ async function inspect({ args, options, context }: CommandCall<InspectOptions>):
     const { escapeText } = await import('../../base/escape-text.js');
     printResult(context, options, {
       json: jsonOf(inspection, referrers),
-      text: format(inspection, { referrers, formatBytes, escape: escapeText }),
+      text: format(inspection, { referrers, formatBytes, escape: (text) => escapeText(text) }),
     });
   });
 }
