@@ -7,6 +7,7 @@ import { completionCommand } from './commands/completion.js';
 import { diffCommand } from './commands/diff.js';
 import { copyCommand, pushCommand } from './commands/copy.js';
 import { fsckCommand } from './commands/fsck.js';
+import { execCommand } from './commands/exec.js';
 import { imagesCommand } from './commands/images.js';
 import { historyCommand } from './commands/history.js';
 import { graphCommand } from './commands/graph.js';
@@ -72,6 +73,7 @@ export function createProgram(context: CliContext): Command {
     fsckCommand(context),
     verifyCommand(context),
     graphCommand(context),
+    execCommand(context),
     recoverCommand(context),
     completionCommand(context),
   ];

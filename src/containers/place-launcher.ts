@@ -50,11 +50,25 @@ export async function chooseLauncher(
   }
   if (await isExecutable(host.paths.onDisk(PACKAGED)))
     return { path: PACKAGED, copyFrom: undefined };
-  const built = fileURLToPath(new URL('../../launcher/launch', import.meta.url));
-  await assertExecutable(built, built);
+  await assertExecutable(BUILT, BUILT);
   assertCopyCanRun(host);
-  const digest = sha256Of(await readFile(built));
-  return { path: join(host.paths.launcherDir, digest, PROGRAM), copyFrom: built };
+  const digest = sha256Of(await readFile(BUILT));
+  return { path: join(host.paths.launcherDir, digest, PROGRAM), copyFrom: BUILT };
+}
+
+/** Where the build puts the launcher. */
+const BUILT = fileURLToPath(new URL('../../launcher/launch', import.meta.url));
+
+/**
+ * The launcher of this very berth: what carries out plans that are made and used on the spot. Deployments may refer to
+ * older ones, which do not know all of today's instructions.
+ *
+ * @throws {@link OperationalError} LAUNCHER_MISSING
+ */
+export async function findOwnLauncher(): Promise<string> {
+  if (await isExecutable(BUILT)) return BUILT;
+  await assertExecutable(PACKAGED, PACKAGED);
+  return PACKAGED;
 }
 
 /**

@@ -7,7 +7,7 @@ import type { ImageTree, MountPoint } from '../store/image-store.js';
 import { formatDropIn, DROP_IN_NAME } from '../systemd/drop-in.js';
 import { parseUnit } from '../systemd/unit-text.js';
 import type { Values } from '../templates/values.js';
-import { DEFAULT_HEALTH_CHECK } from './health-check.js';
+import { decideHealth } from './decide-health.js';
 import type { Deployment, DeployedFile, FileRole } from './deployment.js';
 import { decideValues } from './decide-values.js';
 import type { FetchedImage } from './fetch-image.js';
@@ -188,7 +188,12 @@ export async function prepareDeployment(
         user: rendered?.summary.user ?? 'nobody: it has no service',
       },
       dependencies,
-      health: DEFAULT_HEALTH_CHECK,
+      health: decideHealth({
+        declared: exports.manifest.health,
+        image: fetched.config,
+        hasExports: exports.present,
+        env: request.env,
+      }),
       labels: fetched.config.labels,
       secrets: [...secrets.keys()].sort(),
       warnings: [

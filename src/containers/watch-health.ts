@@ -1,9 +1,13 @@
+import { setTimeout as wait } from 'node:timers/promises';
+
 import { OperationalError } from '../errors/operational-error.js';
 import { readJournalTail } from '../systemd/journal-tail.js';
 import type { UnitManager, UnitState } from '../systemd/unit-manager.js';
+import { checkUntilWell } from './check-until-well.js';
 import type { Deployment } from './deployment.js';
 import type { Host } from './host.js';
 import { hasCompleted, judgeDependent, judgeUnit } from './judge-state.js';
+import { runCheck } from './run-check.js';
 
 /** Whether a container is well. The reason is one line, safe to show. */
 export type HealthVerdict =
@@ -21,10 +25,10 @@ const LOG_LINES = 5;
 
 /**
  * Watches a container whose start job has ended well (which for a service that notifies means that it is ready) until it
- * is known whether it is: it stays active for the soak time of its health check without a restart, and takes down
- * nothing that depends on it. A oneshot service that has done its work is well at once.
+ * is known whether it is: it stays active for the soak time of its health check without a restart, passes the check's
+ * command, and takes down nothing that depends on it. A oneshot service that has done its work is well at once.
  *
- * @throws {@link OperationalError} CANCELLED; SYSTEMD_UNAVAILABLE if the bus is lost
+ * @throws {@link OperationalError} CANCELLED; SYSTEMD_UNAVAILABLE if the bus is lost; what running the check needs
  */
 export async function watchHealth(
   host: Host,
@@ -39,25 +43,79 @@ export async function watchHealth(
   const watch = await manager.watchUnits(units, () => {
     changes.ring();
   });
+  const over = new AbortController();
+  const signal = AbortSignal.any([options.signal, over.signal]);
   try {
     const first = await statesOf(manager, units);
-    const until = performance.now() + deployment.health.soakMs;
-    for (;;) {
-      const heard = changes.next();
-      const now = await statesOf(manager, units);
-      const problem = findProblem(units, { first, now });
-      const own = now.get(unit);
-      if (problem !== undefined) {
-        const log = await lastWords(host, unit, first.get(unit)?.invocationId);
-        return { healthy: false, reason: `${problem}${log}` };
-      }
-      const left = own !== undefined && hasCompleted(own) ? 0 : until - performance.now();
-      if (left <= 0) return { healthy: true };
-      await pause(left, { heard, signal: options.signal, unit });
-    }
+    const states = watchStates(manager, { units, first, changes, signal });
+    const checks = runChecks(host, { deployment, first: first.get(unit), signal });
+    const early = await firstOf([states, checks]);
+    const problem =
+      findProblem(units, { first, now: await statesOf(manager, units) }) ??
+      (early === undefined ? undefined : `${unit}: ${early}`);
+    if (problem === undefined) return { healthy: true };
+    const log = await lastWords(host, unit, first.get(unit)?.invocationId);
+    return { healthy: false, reason: `${problem}${log}` };
+  } catch (error) {
+    if (!options.signal.aborted) throw error;
+    throw new OperationalError('CANCELLED', `interrupted while watching ${unit}`, { cause: error });
   } finally {
+    over.abort();
     await watch[Symbol.asyncDispose]();
   }
+}
+
+/** Resolves when the states say enough: something is wrong, or all work is done. The caller looks what it is. */
+async function watchStates(
+  manager: UnitManager,
+  from: {
+    readonly units: readonly string[];
+    readonly first: States;
+    readonly changes: ChangeBell;
+    readonly signal: AbortSignal;
+  },
+): Promise<undefined> {
+  const { units, first, changes, signal } = from;
+  const [unit = ''] = units;
+  while (!signal.aborted) {
+    const heard = changes.next();
+    const now = await statesOf(manager, units);
+    const own = now.get(unit);
+    if (findProblem(units, { first, now }) !== undefined) return undefined;
+    if (own !== undefined && hasCompleted(own)) return undefined;
+    await heard;
+  }
+  return undefined;
+}
+
+/** Runs the check's command, or only lets the soak time pass where there is none, or nothing that it could look at. */
+async function runChecks(
+  host: Host,
+  from: {
+    readonly deployment: Deployment;
+    readonly first: UnitState | undefined;
+    readonly signal: AbortSignal;
+  },
+): Promise<string | undefined> {
+  const { deployment, first, signal } = from;
+  const { health } = deployment;
+  const begin = performance.now();
+  const { command } = health;
+  if (command === undefined || first?.mainPid === undefined) {
+    await wait(health.soakMs, undefined, { signal });
+    return undefined;
+  }
+  return checkUntilWell(health, {
+    run: () => runCheck(host, deployment, { command, timeoutMs: health.timeoutMs, signal }),
+    elapsedMs: () => performance.now() - begin,
+    sleep: (ms) => wait(ms, undefined, { signal }),
+  });
+}
+
+/** What ends first; what the others come to is of no interest any more. */
+async function firstOf<T>(all: readonly Promise<T>[]): Promise<T> {
+  for (const one of all) one.catch(() => undefined);
+  return await Promise.race(all);
 }
 
 async function lastWords(
@@ -117,31 +175,5 @@ class ChangeBell {
     return new Promise((resolve) => {
       this.#ring = resolve;
     });
-  }
-}
-
-async function pause(
-  timeoutMs: number,
-  until: { readonly heard: Promise<void>; readonly signal: AbortSignal; readonly unit: string },
-): Promise<void> {
-  let timer: NodeJS.Timeout | undefined;
-  let onAbort: (() => void) | undefined;
-  const interrupted = (): OperationalError =>
-    new OperationalError('CANCELLED', `interrupted while watching ${until.unit}`);
-  try {
-    if (until.signal.aborted) throw interrupted();
-    await Promise.race([
-      until.heard,
-      new Promise<void>((resolve, reject) => {
-        timer = setTimeout(resolve, timeoutMs);
-        onAbort = () => {
-          reject(interrupted());
-        };
-        until.signal.addEventListener('abort', onAbort, { once: true });
-      }),
-    ]);
-  } finally {
-    clearTimeout(timer);
-    if (onAbort !== undefined) until.signal.removeEventListener('abort', onAbort);
   }
 }

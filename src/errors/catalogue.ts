@@ -205,6 +205,10 @@ export const catalogue = {
     meaning: 'a container of that name is there and differs',
   },
   CONTAINER_NOT_FOUND: { exitStatus: ExitStatus.noInput, meaning: 'no such container' },
+  CONTAINER_NOT_RUNNING: {
+    exitStatus: ExitStatus.unavailable,
+    meaning: 'the container runs no program at present',
+  },
   CONTAINER_STATE_INVALID: {
     exitStatus: ExitStatus.dataError,
     meaning: 'the record of a container is damaged',

@@ -1,3 +1,5 @@
+import { OperationalError } from '../errors/operational-error.js';
+
 /**
  * The launch plan: what the launcher reads. The C side is `launcher/ops.def` (the same table) and `launcher/plan.c`.
  *
@@ -13,7 +15,8 @@
  * (never part of UTF-8) is a slot for the instance name.
  *
  * Instructions stand in the order in which they are carried out: NAME first, what concerns the host before ROOT, mounts
- * between ROOT and PIVOT, the process after it, EXEC last. The launcher checks all of it before it does any of it. A
+ * between ROOT and PIVOT, the process after it, EXEC last. A plan that joins the namespaces of a container that runs
+ * already has ENTER instead of ROOT to PIVOT, and STREAMS before it. The launcher checks all of it before it does any of it. A
  * format number names the table below: what an instruction means never changes, a new meaning is a new format.
  */
 export const PLAN_FORMAT = 1;
@@ -53,6 +56,7 @@ export const INSTRUCTIONS = {
   ENVIRONMENT: { op: 31, fields: 't' },
   EXEC: { op: 32, fields: 'us' },
   STREAMS: { op: 33, fields: 'uu' },
+  ENTER: { op: 34, fields: 'p' },
 } as const satisfies Record<string, { op: number; fields: string }>;
 
 /** The name of an instruction. */
@@ -68,18 +72,37 @@ const HEADER_BYTES = 24;
 const CHECKSUM_AT = 16;
 const SLOT = 0xff;
 
+/** An instruction as it stands in a plan: its number, and its fields' bytes. */
+export interface RawInstruction {
+  readonly op: number;
+  readonly body: Buffer;
+}
+
 /** Encodes instructions; each occurrence of `instanceMarker` in a text with slots becomes one. */
 export function encodePlan(instructions: readonly Instruction[], instanceMarker?: string): Buffer {
-  const bodies = instructions.map(([name, ...values]) => {
-    const { op, fields } = INSTRUCTIONS[name];
-    if (values.length !== fields.length)
-      throw new Error(`internal error: ${name} has other fields`);
-    const encoded = values.map((value, index) =>
-      encodeField(fields.charAt(index), value, instanceMarker),
-    );
-    const body = Buffer.concat(encoded);
-    return Buffer.concat([encodeWord(op), encodeWord(body.length), body]);
-  });
+  return joinPlan(
+    instructions.map((instruction) => encodeInstruction(instruction, instanceMarker)),
+  );
+}
+
+/** One instruction, to be joined with others by {@link joinPlan}. */
+export function encodeInstruction(
+  [name, ...values]: Instruction,
+  instanceMarker?: string,
+): RawInstruction {
+  const { op, fields } = INSTRUCTIONS[name];
+  if (values.length !== fields.length) throw new Error(`internal error: ${name} has other fields`);
+  const encoded = values.map((value, index) =>
+    encodeField(fields.charAt(index), value, instanceMarker),
+  );
+  return { op, body: Buffer.concat(encoded) };
+}
+
+/** A whole plan of instructions. */
+export function joinPlan(instructions: readonly RawInstruction[]): Buffer {
+  const bodies = instructions.map(({ op, body }) =>
+    Buffer.concat([encodeWord(op), encodeWord(body.length), body]),
+  );
   const plan = Buffer.concat([Buffer.alloc(HEADER_BYTES), ...bodies]);
   plan.write('BERTHPLN', 'latin1');
   plan.writeUInt32LE(PLAN_FORMAT, 8);
@@ -87,6 +110,28 @@ export function encodePlan(instructions: readonly Instruction[], instanceMarker?
   plan.writeUInt32LE(instructions.length, 20);
   plan.writeUInt32LE(planChecksum(plan), CHECKSUM_AT);
   return plan;
+}
+
+/**
+ * Takes a plan apart.
+ *
+ * @throws {@link OperationalError} CONTAINER_STATE_INVALID if it is damaged
+ */
+export function splitPlan(plan: Buffer): readonly RawInstruction[] {
+  const isWhole =
+    plan.length >= HEADER_BYTES &&
+    plan.toString('latin1', 0, 8) === 'BERTHPLN' &&
+    plan.readUInt32LE(8) === PLAN_FORMAT &&
+    plan.readUInt32LE(12) === plan.length &&
+    plan.readUInt32LE(CHECKSUM_AT) === planChecksum(plan);
+  const instructions: RawInstruction[] = [];
+  for (let at = HEADER_BYTES; isWhole && at + 8 <= plan.length;) {
+    const end = at + 8 + plan.readUInt32LE(at + 4);
+    instructions.push({ op: plan.readUInt32LE(at), body: plan.subarray(at + 8, end) });
+    at = end;
+  }
+  if (isWhole && instructions.length === plan.readUInt32LE(20)) return instructions;
+  throw new OperationalError('CONTAINER_STATE_INVALID', 'the launch plan is damaged');
 }
 
 /** The checksum of a plan: FNV-1a, the checksum's own four bytes taken as 0. */

@@ -2,6 +2,7 @@ import { quote } from '../base/escape-text.js';
 import { parseStrictJson, type JsonObject, type JsonValue } from '../base/strict-json.js';
 import { OperationalError } from '../errors/operational-error.js';
 import { assertDependencyName, MAX_DEPENDENCIES } from './dependency-name.js';
+import { parseHealthDeclaration, type HealthDeclaration } from './health-declaration.js';
 import { ManifestReader } from './manifest-reader.js';
 import { parseVariables, type VariableDeclaration } from './variable-declaration.js';
 
@@ -30,6 +31,8 @@ export interface ExportsManifest {
   readonly conflicts: readonly string[];
   /** Where an image that fulfils a requirement comes from, by the name in `requires`, for those written `{"name", "image"}`. */
   readonly requiredImages: ReadonlyMap<string, string>;
+  /** How it is found out whether the container is well. */
+  readonly health: HealthDeclaration | undefined;
   /** Members that berth does not know, to be reported. */
   readonly unknownMembers: readonly string[];
 }
@@ -50,6 +53,7 @@ const KNOWN_MEMBERS: ReadonlySet<string> = new Set([
   'after',
   'before',
   'conflicts',
+  'health',
 ]);
 
 /** What holds for an image without `manifest.json`. */
@@ -100,6 +104,7 @@ function fromObject(object: JsonObject): ExportsManifest {
     after: dependencyNames(reader, 'after'),
     before: dependencyNames(reader, 'before'),
     conflicts: dependencyNames(reader, 'conflicts'),
+    health: parseHealthDeclaration(reader),
     unknownMembers: Object.keys(object).filter((key) => !KNOWN_MEMBERS.has(key)),
   };
 }

@@ -52,6 +52,7 @@ extern struct launch {
     int root, file_system, proc, user_namespace, pid_file, parent_pipe, listen_fds;
     int notify_in, notify_out, host_socket; /* the private socket, systemd's, and a mount of systemd's */
     int streams[2];                         /* what the program writes to standard output and error */
+    bool entering;                          /* the container runs already */
     sigset_t signals;                       /* the mask that we were started with */
     char **arguments, **environment;
 } launch;

@@ -209,7 +209,11 @@ void pivot(struct step *step)
 {
     must(fchdir(launch.root), STATUS_MOUNT, "entering", "the root");
     must(syscall(SYS_pivot_root, ".", "."), STATUS_MOUNT, "changing to", "the root");
-    must(syscall(SYS_umount2, ".", 2 /* MNT_DETACH */), STATUS_MOUNT, "leaving", "the host's root");
+    /* The old root lies on the new one, and on it, what a volatile root was made in: what stays is a way out (setns). */
+    for (struct step *other = launch.steps; other < launch.steps + launch.count; other++) {
+        if (other->op != OP_VOLATILE_ROOT && other->op != OP_PIVOT) continue;
+        must(syscall(SYS_umount2, ".", 2 /* MNT_DETACH */), STATUS_MOUNT, "leaving", "the host's root");
+    }
     must(chdir("/"), STATUS_MOUNT, "entering", "the root");
     change(launch.root, 0, (struct mount_attr){ .propagation = step->field[0].number }, "the root");
 }

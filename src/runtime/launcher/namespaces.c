@@ -63,7 +63,8 @@ bool enter_namespaces(void)
     if (launch.user_namespace >= 0) {
         must(setns(launch.user_namespace, CLONE_NEWUSER), STATUS_NAMESPACE, "entering", "the user namespace");
         must(setresgid(0, 0, 0) | setresuid(0, 0, 0), STATUS_NAMESPACE, "becoming root in", "the user namespace");
-        prctl(PR_SET_DUMPABLE, 1, 0, 0, 0); /* else our own files in /proc are the host root's */
+        /* Else our own files in /proc are the host root's. What runs in there already must not look into us, though. */
+        if (!launch.entering) prctl(PR_SET_DUMPABLE, 1, 0, 0, 0);
     }
     must(unshare((int)(launch.unshare & ~(uint32_t)CLONE_NEWNS)), STATUS_NAMESPACE, "making", "the namespaces");
     if (launch.time_offsets && *launch.time_offsets) {
@@ -87,6 +88,19 @@ void enter_mount_namespace(void)
     }
     must(unshare((int)(launch.unshare & CLONE_NEWNS)), STATUS_NAMESPACE, "making", "the mount namespace");
     if (proc) launch.proc = finish_file_system(new_file_system("proc"), MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC, "/proc");
+}
+
+void begin_entering(struct step *step)
+{
+    launch.entering = true;
+    step->fd = must(open(step->field[0].text, O_PATH | O_DIRECTORY | O_CLOEXEC), STATUS_NAMESPACE, "opening the root", step->field[0].text);
+}
+
+/* Who runs in there must find nothing of the host's in us, should he get to look (CVE-2016-9962, CVE-2024-21626). */
+void enter_container(struct step *step)
+{
+    must(fchdir(step->fd) | chroot("."), STATUS_DIRECTORY, "entering", step->field[0].text);
+    close_others(launch.parent_pipe);
 }
 
 void set_host_name(struct step *step)

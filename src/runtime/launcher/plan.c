@@ -90,15 +90,18 @@ static void check_step(const struct step *step)
 static void check_whole(void)
 {
     uint32_t seen[KNOWN_OPS] = { 0 };
+    bool enters = false;
     for (uint32_t i = 0; i < launch.count; i++) {
         const struct step *step = &launch.steps[i];
         check_step(step);
         seen[step->op]++;
-        if (seen[OP_PIVOT] == 0 && step->op >= OP_HOST_NAME) refuse("a step before the root is in place");
+        enters |= step->op == OP_JOIN && step->field[0].number == CLONE_NEWNS;
+        if (seen[OP_PIVOT] + seen[OP_ENTER] == 0 && step->op >= OP_HOST_NAME && step->op != OP_STREAMS) refuse("a step before the root is in place");
         if (step->op == OP_MOUNT && seen[OP_MOUNT] > seen[OP_FILE_SYSTEM]) refuse("a mount of nothing");
-        if (step->op > OP_ROOT && seen[OP_ROOT] == 0) refuse("a step before the root is known");
+        if (step->op > OP_ROOT && step->op < OP_HOST_NAME && seen[OP_ROOT] == 0) refuse("a step before the root is known");
     }
-    if (seen[OP_NAME] != 1 || launch.steps[0].op != OP_NAME || seen[OP_ROOT] != 1 || seen[OP_PIVOT] != 1 || seen[OP_EXEC] != 1 ||
+    if (seen[OP_NAME] != 1 || launch.steps[0].op != OP_NAME || seen[OP_ROOT] + seen[OP_ENTER] != 1 ||
+        seen[OP_PIVOT] + seen[OP_ENTER] != 1 || (seen[OP_ENTER] && !enters) || seen[OP_EXEC] != 1 ||
         seen[OP_ARGUMENT] == 0 || seen[OP_UNSHARE] > 1 || seen[OP_USER_NAMESPACE] > 1 || seen[OP_HOST_DIRECTORY] > 1 ||
         seen[OP_PID_FILE] > 1 || seen[OP_USER] > 1 || launch.steps[launch.count - 1].op != OP_EXEC)
         refuse("a step is missing or stands twice");

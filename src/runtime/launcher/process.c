@@ -98,7 +98,7 @@ void run_program(struct step *step)
     pid_t child = step->field[0].number ? must(fork(), STATUS_SYSTEM, "forking for", name) : 0;
     if (child > 0) {
         /* The container can take what its PID 1 holds: systemd's socket must not be there. */
-        launch.notify_in = launch.notify_out = launch.streams[0] = launch.streams[1] = -1;
+        launch.notify_in = launch.notify_out = launch.streams[0] = launch.streams[1] = launch.proc = -1;
         close_others(launch.parent_pipe);
         int status = supervise(child, false);
         _exit(write(launch.parent_pipe, &status, sizeof status) < 0 ? STATUS_SYSTEM : 0);

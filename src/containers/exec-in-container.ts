@@ -1,0 +1,233 @@
+import { spawn, type ChildProcess } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import { closeSync, openSync } from 'node:fs';
+import { mkdir, unlink } from 'node:fs/promises';
+import { join } from 'node:path';
+
+import { writeFileSynced } from '../base/atomic-file.js';
+import { readFileBounded } from '../base/bounded-read.js';
+import { isErrno } from '../errors/is-errno.js';
+import { OperationalError } from '../errors/operational-error.js';
+import { LAUNCH_PLAN_FILE } from '../runtime/built-in-runtime.js';
+import { compileExecPlan } from '../runtime/compile-exec-plan.js';
+import { HOST_DIRECTORY } from '../runtime/host-directory.js';
+import { openInRoot } from '../sys/open-in-root.js';
+import type { UnitManager } from '../systemd/unit-manager.js';
+import type { Deployment } from './deployment.js';
+import type { Host } from './host.js';
+import { listOwnNamespaces, openMainProcess, type MainProcess } from './main-process.js';
+import { findOwnLauncher } from './place-launcher.js';
+
+/** Options of {@link execInContainer}. */
+export interface ExecOptions {
+  readonly args: readonly string[];
+  /** Gets what the program writes; called until it has ended. */
+  readonly onOutput: (stream: 'stdout' | 'stderr', chunk: Buffer) => void;
+  /** Gets the running program, to pass signals and input on. */
+  readonly onStart?: (child: ChildProcess) => void;
+  /** Whether it gets an input at all; else its standard input is at its end. */
+  readonly input?: boolean;
+  /** Longest run; after it, and when the signal aborts, it is killed with everything that it started. */
+  readonly timeoutMs?: number;
+  readonly signal: AbortSignal;
+}
+
+/** How a program in a container ended. */
+export interface ExecOutcome {
+  /** Undefined if it died of a signal. */
+  readonly status: number | undefined;
+  readonly signal: NodeJS.Signals | undefined;
+  readonly timedOut: boolean;
+}
+
+/** The largest plan: arguments and environment are 2 MiB at most in Linux. */
+const MAX_PLAN_BYTES = 4 * 1024 * 1024;
+
+/** The descriptors that the launcher gets beside the standard ones. */
+const PROCESS_FD = 3;
+const PLAN_FD = 4;
+
+/**
+ * Runs a program inside a running container, as the container's own user and with no more rights than its program has.
+ * It is started by berth's launcher, on a plan that joins the container's namespaces: no program of the host ever runs
+ * in there (CVE-2019-5736), and none of its descriptors gets there (CVE-2024-21626). It is no part of the service's
+ * control group, but of a scope of its own that ends with the service, and with it whatever it has started.
+ *
+ * @throws {@link OperationalError} CONTAINER_NOT_RUNNING; RUNTIME_UNSUPPORTED for a foreign runtime; LAUNCHER_MISSING;
+ *   PROGRAM_MISSING without systemd-run
+ */
+export async function execInContainer(
+  host: Host,
+  deployment: Deployment,
+  options: ExecOptions,
+): Promise<ExecOutcome> {
+  const [unit] = deployment.units;
+  if (unit === undefined || deployment.runtime !== 'berth') {
+    throw new OperationalError(
+      'RUNTIME_UNSUPPORTED',
+      unit === undefined
+        ? `'${deployment.name}' has no service`
+        : `'${deployment.name}' is run by ${deployment.runtime}: only what berth itself runs can be entered`,
+    );
+  }
+  const manager = await host.openUnitManager();
+  const launcher = await findOwnLauncher();
+  using process = await openMainProcess(manager, unit);
+  const plan = await makePlan(host, { deployment, process, args: options.args });
+  const scope = `berth-exec-${deployment.name}-${randomBytes(4).toString('hex')}.scope`;
+  const child = spawn('systemd-run', scopeArguments({ scope, unit, launcher }), {
+    // Without the terminal of who asks: with it, a program could type for him (TIOCSTI).
+    detached: true,
+    stdio: ['pipe', 'pipe', 'pipe', process.fd, plan],
+    env: {
+      PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin',
+      LC_ALL: 'C.UTF-8',
+    },
+  });
+  closeSync(plan);
+  return await waitForEnd(manager, { scope, child, options });
+}
+
+/**
+ * Writes the plan into a file without a name and gives a descriptor for it: it is not left behind whatever happens.
+ */
+async function makePlan(
+  host: Host,
+  from: {
+    readonly deployment: Deployment;
+    readonly process: MainProcess;
+    readonly args: readonly string[];
+  },
+): Promise<number> {
+  const { deployment, process, args } = from;
+  const { stateDir, runDir } = host.paths;
+  const own = join(stateDir, `${deployment.name}.${deployment.number}`, LAUNCH_PLAN_FILE);
+  const launchPlan = await readFileBounded(own, { maxBytes: MAX_PLAN_BYTES });
+  const plan = compileExecPlan(launchPlan, {
+    args,
+    joins: listOwnNamespaces(process).map(({ type, file }) => ({
+      type,
+      path: `/proc/self/fd/${PROCESS_FD}/ns/${file}`,
+    })),
+    root: `/proc/self/fd/${PROCESS_FD}/root`,
+    env: hasCredentials(process) ? [`CREDENTIALS_DIRECTORY=${HOST_DIRECTORY}/credentials`] : [],
+  });
+  await mkdir(runDir, { recursive: true, mode: 0o755 });
+  const path = join(runDir, `.exec-${randomBytes(8).toString('hex')}`);
+  await writeFileSynced(path, plan, { mode: 0o600 });
+  try {
+    return openSync(path, 'r');
+  } finally {
+    await unlink(path);
+  }
+}
+
+/** Whether the container's program was given credentials; the root is the container's, and so is every link in it. */
+function hasCredentials(process: MainProcess): boolean {
+  const root = openSync(`/proc/self/fd/${process.fd}/root`, 'r');
+  try {
+    closeSync(openInRoot(root, `${HOST_DIRECTORY}/credentials`, { noSymlinks: true }));
+    return true;
+  } catch (error) {
+    if (isErrno(error, 'ENOENT', 'ENOTDIR', 'ELOOP', 'EACCES')) return false;
+    throw error;
+  } finally {
+    closeSync(root);
+  }
+}
+
+function scopeArguments(about: {
+  readonly scope: string;
+  readonly unit: string;
+  readonly launcher: string;
+}): readonly string[] {
+  return [
+    '--scope',
+    '--quiet',
+    '--collect',
+    '--no-ask-password',
+    `--unit=${about.scope}`,
+    `--property=BindsTo=${about.unit}`,
+    `--property=After=${about.unit}`,
+    // Stopping the scope is killing what is left in it.
+    '--property=KillSignal=SIGKILL',
+    '--property=SendSIGHUP=no',
+    '--',
+    about.launcher,
+    `/proc/self/fd/${PLAN_FD}`,
+  ];
+}
+
+async function waitForEnd(
+  manager: UnitManager,
+  run: {
+    readonly scope: string;
+    readonly child: ChildProcess;
+    readonly options: ExecOptions;
+  },
+): Promise<ExecOutcome> {
+  const { scope, child, options } = run;
+  child.stdout?.on('data', (chunk: Buffer) => {
+    options.onOutput('stdout', chunk);
+  });
+  child.stderr?.on('data', (chunk: Buffer) => {
+    options.onOutput('stderr', chunk);
+  });
+  child.stdin?.on('error', () => undefined); // a program that does not read its input is not a failure
+  if (options.input !== true) child.stdin?.end();
+  let timedOut = false;
+  const kill = (): void => {
+    child.kill('SIGKILL');
+    void stopScope(manager, scope);
+  };
+  const timer =
+    options.timeoutMs === undefined
+      ? undefined
+      : setTimeout(() => {
+          timedOut = true;
+          kill();
+        }, options.timeoutMs);
+  options.signal.addEventListener('abort', kill, { once: true });
+  try {
+    const ended = new Promise<Omit<ExecOutcome, 'timedOut'>>((resolve, reject) => {
+      child.once('error', reject);
+      child.once('exit', (status, signal) => {
+        resolve({ status: status ?? undefined, signal: signal ?? undefined });
+      });
+    });
+    options.onStart?.(child);
+    const outcome = await ended;
+    // What it left running goes with it; it may even hold our pipes open.
+    await stopScope(manager, scope);
+    await drained(child);
+    return { ...outcome, timedOut };
+  } catch (error) {
+    if (!isErrno(error, 'ENOENT')) throw error;
+    throw new OperationalError('PROGRAM_MISSING', "cannot run 'systemd-run': it is not installed");
+  } finally {
+    clearTimeout(timer);
+    options.signal.removeEventListener('abort', kill);
+  }
+}
+
+/** Kills what is left in a scope; one that is empty is gone already, and one without systemd cannot be asked for. */
+async function stopScope(manager: UnitManager, scope: string): Promise<void> {
+  try {
+    const [state] = await manager.getStates([scope]);
+    if (state !== undefined && state.activeState !== 'inactive') await manager.stop(scope, {});
+  } catch (error) {
+    if (!(error instanceof OperationalError)) throw error;
+  }
+}
+
+/** What was written before the end is read to its end. */
+function drained(child: ChildProcess): Promise<void> {
+  const streams = [child.stdout, child.stderr].filter((stream) => stream !== null);
+  return Promise.all(
+    streams.map((stream) =>
+      stream.readableEnded || stream.destroyed
+        ? Promise.resolve()
+        : new Promise((resolve) => stream.once('close', resolve)),
+    ),
+  ).then(() => undefined);
+}

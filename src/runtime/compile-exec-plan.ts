@@ -1,0 +1,96 @@
+import { OperationalError } from '../errors/operational-error.js';
+import { NAMESPACE_FLAGS, type LinuxNamespace } from './compile-namespaces.js';
+import {
+  encodeInstruction,
+  INSTRUCTIONS,
+  joinPlan,
+  splitPlan,
+  type Instruction,
+  type InstructionName,
+  type RawInstruction,
+} from './plan-format.js';
+
+/** What of a container's own plan makes its process what it is; all else made the container, which is there already. */
+const OF_THE_PROCESS: readonly InstructionName[] = [
+  'PROC_WRITE',
+  'KEYRING',
+  'RLIMIT',
+  'PERSONALITY',
+  'DIRECTORY',
+  'SECCOMP',
+  'USER',
+  'CAPABILITIES',
+  'ENVIRONMENT',
+];
+
+/** A program to run in a container that runs already. */
+export interface ExecPlanOptions {
+  readonly args: readonly string[];
+  /** The namespaces of the container that are not the host's, by paths to open: its mount namespace among them. */
+  readonly joins: readonly { readonly type: LinuxNamespace; readonly path: string }[];
+  /** The root of the container's program, by a path to open. */
+  readonly root: string;
+  /** Variables (`NAME=VALUE`) beside those of the container's own. */
+  readonly env: readonly string[];
+}
+
+/**
+ * The plan by which the launcher runs a program in a container that runs already: it joins the namespaces, and then is
+ * what the container's own plan makes its program: user, capabilities, no_new_privs, system call filter, limits,
+ * working directory, environment, label.
+ *
+ * @throws {@link OperationalError} CONTAINER_STATE_INVALID if the container's plan is damaged
+ */
+export function compileExecPlan(launchPlan: Buffer, options: ExecPlanOptions): Buffer {
+  const { args, joins, root, env } = options;
+  const own = splitPlan(launchPlan);
+  const joined = new Set(joins.map(({ type }) => type));
+  if (!joined.has('mount')) {
+    throw new OperationalError(
+      'RUNTIME_UNSUPPORTED',
+      "its program is not in a mount namespace of its own: refusing to run anything on the host's files",
+    );
+  }
+  const kept = new Set(OF_THE_PROCESS.map((name) => INSTRUCTIONS[name].op as number));
+  const encode = (instruction: Instruction): RawInstruction => encodeInstruction(instruction);
+  return joinPlan([
+    ...own.filter(({ op }) => op === INSTRUCTIONS.NAME.op),
+    ...joins.map(({ type, path }) => encode(['JOIN', NAMESPACE_FLAGS[type], path])),
+    ...compileStreams(own, joined),
+    encode(['ENTER', root]),
+    ...own.filter(({ op, body }) => kept.has(op) && !isOfTheContainer(op, body, joined)),
+    ...args.map((text) => encode(['ARGUMENT', text])),
+    ...env.map((text) => encode(['ENVIRONMENT', text])),
+    encode(['EXEC', 0, searchPath(own)]),
+  ]);
+}
+
+/** Parameters of the kernel are set already; the host root's files in /proc are not to be written from a user namespace. */
+function isOfTheContainer(op: number, body: Buffer, joined: ReadonlySet<LinuxNamespace>): boolean {
+  if (op !== INSTRUCTIONS.PROC_WRITE.op) return false;
+  const path = readText(body, 0);
+  return !path.startsWith('self/') || (path === 'self/oom_score_adj' && joined.has('user'));
+}
+
+/** Pipes that programs may open by path, as the container has them; emptied by the launcher's parent, if one stays. */
+function compileStreams(
+  own: readonly RawInstruction[],
+  joined: ReadonlySet<LinuxNamespace>,
+): readonly RawInstruction[] {
+  const user = own.find(({ op }) => op === INSTRUCTIONS.USER.op);
+  if (user === undefined || !joined.has('pid') || joined.has('user')) return [];
+  return [encodeInstruction(['STREAMS', user.body.readUInt32LE(0), user.body.readUInt32LE(4)])];
+}
+
+/** Where the container's program is looked for if its name has no slash. */
+function searchPath(own: readonly RawInstruction[]): string {
+  const exec = own.find(({ op }) => op === INSTRUCTIONS.EXEC.op);
+  if (exec !== undefined) return readText(exec.body, 4);
+  throw new OperationalError('CONTAINER_STATE_INVALID', 'the launch plan runs nothing');
+}
+
+/** The text field that begins at an offset of an instruction's fields. */
+function readText(body: Buffer, offset: number): string {
+  const length = body.readUInt32LE(offset);
+  return body.toString('utf8', offset + 4, offset + 4 + length - 1);
+}
