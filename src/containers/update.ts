@@ -18,6 +18,7 @@ import { assertPrivileged } from './preflight.js';
 import type { PlannedContainer } from './prepare-dependencies.js';
 import { prepareDeployment, type PreparedDeployment } from './prepare-deployment.js';
 import { readSecrets } from './secrets.js';
+import { warnOfEdits } from './warn-of-edits.js';
 
 /** What to update a container to; what is not given stays as it is. */
 export interface UpdateRequest extends Omit<ImageChoice, 'reference'> {
@@ -192,6 +193,7 @@ export async function prepareUpdate(
     enable: true,
     allowHostPaths: [...new Set([...installed.allowedHostPaths, ...request.allowHostPaths])],
   });
+  await warnOfEdits(host, installed);
   for (const text of prepared.deployment.warnings) host.onEvent({ kind: 'warning', text });
   return {
     ...unchanged,

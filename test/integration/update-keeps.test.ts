@@ -123,6 +123,10 @@ test('values that were set stay set, others are given and taken, another image i
   await update('vals', '--unset', 'COLOUR');
   assert.equal(await host.sh(config), 'COLOUR=blue\nSIZE=7\n');
   const plan = await berth('update', '--plan', '--set', 'SIZE=9', 'vals');
+  assert.doesNotMatch(plan.stderr, /was edited/);
+  await host.sh('echo >>/var/lib/berth/vals/config.json');
+  const edited = await berth('update', '--plan', '--set', 'SIZE=9', 'vals');
+  assert.match(edited.stderr, /config\.json of 'vals' was edited/);
   assert.match(plan.stdout, /SIZE/);
   assert.match(plan.stdout, /Nothing was changed/);
   assert.equal(await host.sh(config), 'COLOUR=blue\nSIZE=7\n');
