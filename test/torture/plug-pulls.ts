@@ -3,13 +3,11 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { findContainer } from '../../src/containers/container-directory.js';
 import { resolveHostPaths } from '../../src/config/host-paths.js';
 import { MachineGoneError } from '../support/agent-line.js';
-import { debianImageLayers } from '../support/debian-image.js';
 import { MACHINE_BERTH, putBerthInto } from '../support/machine-berth.js';
 import { onMachine } from '../support/on-machine.js';
-import { pushImage } from '../support/push-image.js';
+import { pushProbeService } from '../support/probe-image.js';
 import { type RealRegistry, startRegistry } from '../support/registry.js';
 import type { CommandResult } from '../support/run-command.js';
-import { buildLayer } from '../support/tar-builder.js';
 import type { WholeMachine } from '../support/whole-machine.js';
 import { checkInvariants } from './check-invariants.js';
 import { seededRandom } from './seeded-random.js';
@@ -82,18 +80,14 @@ export async function pullPlugs(options: PlugPullOptions): Promise<readonly Plug
 
 async function pushImages(registry: RealRegistry): Promise<ReadonlyMap<string, State>> {
   const digests = new Map<string, State>();
-  const [program = ''] = await debianImageLayers('probe');
-  for (const tag of ['one', 'two'] as const) {
-    const files = Array.from({ length: 20 }, (_, index) => ({
-      path: `data/${index}`,
-      content: `${tag} ${index}\n`.repeat(1000),
-    }));
-    const data = buildLayer([{ path: 'data/' }, ...files]);
-    const { digest } = await pushImage(registry.target(NAME), tag, {
-      layers: [{ content: { path: program } }, { content: data.blob }],
-      process: { Entrypoint: ['/probe', 'ready'] },
+  for (const version of ['one', 'two'] as const) {
+    const { digest } = await pushProbeService(registry.target(version), {
+      args: ['ready'],
+      // The unit's text changes with the version: an update has to replace it.
+      service: ['Type=notify', `Environment=VERSION=${version}`],
+      exports: { [`hostfs/etc/${NAME}.conf`]: `version=${version}\n` },
     });
-    digests.set(digest, tag);
+    digests.set(digest, version);
   }
   return digests;
 }
@@ -115,11 +109,18 @@ class Bench {
   constructor(machine: WholeMachine, parts: BenchParts) {
     this.#machine = machine;
     this.#parts = parts;
-    const image = `10.0.2.2:${parts.registry.port}/${NAME}`;
-    const install = (tag: string): string =>
-      `install --system --start --name ${NAME} ${image}:${tag}`;
+    const image = `10.0.2.2:${parts.registry.port}`;
     this.#steps = [
-      { command: install('one'), before: 'nothing', after: 'one', effort: 2.5 },
+      {
+        command: `install --system --start --name ${NAME} ${image}/one`,
+        ...{ before: 'nothing', after: 'one', effort: 2.5 },
+      },
+      {
+        // It went back from this one the last time round.
+        command: `update --retry --no-wait --rebase ${image}/two ${NAME}`,
+        ...{ before: 'one', after: 'two', effort: 3 },
+      },
+      { command: `rollback --no-wait ${NAME}`, before: 'two', after: 'one', effort: 1.5 },
       { command: `uninstall --purge ${NAME}`, before: 'one', after: 'nothing', effort: 1.2 },
     ];
   }
@@ -152,6 +153,8 @@ class Bench {
         `${found} is installed, not ${wasDone ? '' : `${step.before} or `}${step.after}`,
       );
     await this.#machine.start();
+    if (step.before !== 'nothing' && step.after !== 'nothing')
+      await this.#expectState('active', 'after the boot', violations);
     await this.#goOn(step, { found, recoverFirst: number % 2 === 0, violations });
     return { number, command: step.command, afterMs, wasDone, found, violations };
   }
@@ -195,18 +198,26 @@ class Bench {
       const recovered = await berth('recover');
       if (recovered.status !== 0) at.violations.push(`recover: ${recovered.stderr}`);
     }
-    const started = Date.now();
-    const again = await berth(step.command);
-    if (at.found === step.before) this.#durationsMs.set(step.command, Date.now() - started);
-    // Nothing is there any more that could be uninstalled: that is told, and is what was wanted.
-    const isDone = again.status === 0 || (step.after === 'nothing' && again.status === 66);
-    if (!isDone) at.violations.push(`the same again: ${again.status} ${again.stderr}`);
+    // Going back once more would lead to where it came from.
+    if (at.found !== step.after || !step.command.startsWith('rollback')) {
+      const started = Date.now();
+      const again = await berth(step.command);
+      if (at.found === step.before) this.#durationsMs.set(step.command, Date.now() - started);
+      // Nothing is there any more that could be uninstalled: that is told, and is what was wanted.
+      const isDone = again.status === 0 || (step.after === 'nothing' && again.status === 66);
+      if (!isDone) at.violations.push(`the same again: ${again.status} ${again.stderr}`);
+    } else await berth('recover');
     const wanted = step.after === 'nothing' ? 'inactive' : 'active';
-    const state = await this.#machine.sh(
-      `systemctl show --value --property=ActiveState ${NAME}.service`,
-    );
-    if (state.trim() !== wanted)
-      at.violations.push(`the service is ${state.trim()}, not ${wanted}`);
+    await this.#expectState(wanted, 'at the end', at.violations);
+    const content = await this.#machine.run(`cat /etc/${NAME}.conf`);
+    if (content.stdout !== (step.after === 'nothing' ? '' : `version=${step.after}\n`))
+      at.violations.push(`the host file is '${content.stdout}'`);
+  }
+
+  async #expectState(wanted: string, when: string, violations: string[]): Promise<void> {
+    const show = `systemctl show --value --property=ActiveState ${NAME}.service`;
+    const state = (await this.#machine.sh(show)).trim();
+    if (state !== wanted) violations.push(`${when}: the service is ${state}, not ${wanted}`);
   }
 
   /** Shuts down in order; what is wrong on the disk then. */
