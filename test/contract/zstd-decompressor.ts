@@ -6,6 +6,7 @@ import type { ErrorCode } from '../../src/errors/catalogue.js';
 import type { Decompressor } from '../../src/layer/decompressor.js';
 import { assertFails } from '../support/assert-fails.js';
 import { each } from '../support/each.js';
+import { buildTar } from '../support/tar-builder.js';
 import { rawFrame, skippableFrame, zstd } from '../support/zstd-frames.js';
 
 /** What is tested: one way of unpacking zstd. */
@@ -14,7 +15,13 @@ export interface ZstdSubject {
   readonly create: (output: (chunk: Buffer) => void) => Decompressor;
 }
 
-const text = Buffer.from('a layer is many files, and many files are much alike. '.repeat(40_000));
+// An archive, so that nothing else is wrong with what is refused.
+const text = buildTar([
+  {
+    path: 'text',
+    content: 'a layer is many files, and many files are much alike. '.repeat(40_000),
+  },
+]);
 const noise = randomBytes(3_000_000);
 const half = Buffer.from('half');
 const manyFrames = Array.from({ length: 300 }, (_, index) => Buffer.from(`file ${index}\n`));

@@ -50,9 +50,9 @@ const estargz = Buffer.concat([
   gzipSync(good.tar.subarray(0, 1024)),
   gzipSync(good.tar.subarray(1024)),
   Buffer.from(
-    '1f8b080400000000' +
-      '00ff1a005347160030303030303030303030303030303030535441524741' +
-      '5a010000ffff0000000000000000',
+    '1f8b08040000000000ff1a0053471600' + // a gzip header with an extra field
+      `${'30'.repeat(16)}53544152475a` + // sixteen digits and STARGZ
+      '010000ffff0000000000000000',
     'hex',
   ),
 ]);

@@ -6,8 +6,9 @@ import type { InstallPlan } from '../../containers/install-plan.js';
 import type { InstallOutcome } from '../../containers/install.js';
 import type { CliContext, CommonOptions } from '../context.js';
 import { collect, defineCommand, type CommandCall } from '../define-command.js';
+import { hideArguments, registryOptions, type RegistryOptionValues } from '../registry-options.js';
 
-interface InstallOptions {
+interface InstallOptions extends RegistryOptionValues {
   readonly name?: string;
   readonly set?: readonly string[];
   readonly values?: string;
@@ -80,6 +81,7 @@ export function installCommand(context: CliContext): Command {
           '--system-package <mode>',
           'taken for scripts of atomic; berth makes no packages of the host',
         ).choices(['auto', 'no']),
+        ...registryOptions(),
       ],
       examples: [
         'berth install --system --start etcd',
@@ -94,6 +96,7 @@ export function installCommand(context: CliContext): Command {
 }
 
 async function runInstall({ args, options, context }: CommandCall<InstallOptions>): Promise<void> {
+  hideArguments(options);
   const { withHost } = await import('../open-host.js');
   const { install } = await import('../../containers/install.js');
   const { printResult } = await import('../output/print.js');
