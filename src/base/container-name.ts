@@ -17,16 +17,17 @@ const UNIT_SUFFIX =
   /\.(?:service|socket|target|timer|path|mount|automount|swap|slice|scope|device|snapshot)$/;
 
 /**
- * Parses the name of a container. Letters, digits, `_`, `-` and `.`; first a letter, digit or `_`.
+ * Parses the name of a container. Letters, digits, `_`, `-` and `.`; first a letter, digit or `_`. `NAME@` is a container
+ * whose unit is a template: systemd starts instances of it.
  *
  * Refused with a reason each, because they would mean something else further down: `NAME.7` (the directory of NAME's
- * deployment 7), a `-` at the end (`NAME-.service.d` holds for every unit that begins with `NAME-`), `@` (an instance),
+ * deployment 7), a `-` at the end (`NAME-.service.d` holds for every unit that begins with `NAME-`), `NAME@x` (an instance),
  * `berth-…` (berth's own units).
  *
  * @throws {@link OperationalError} NAME_INVALID
  */
 export function parseContainerName(text: string): ContainerName {
-  const problem = findProblem(text);
+  const problem = findProblem(text.replace(/(?<=.)@$/, ''));
   if (problem !== undefined) {
     throw new OperationalError(
       'NAME_INVALID',
@@ -39,9 +40,15 @@ export function parseContainerName(text: string): ContainerName {
   return text as ContainerName;
 }
 
+/** Whether the unit of a container is a template (`NAME@.service`), of which systemd starts instances. */
+export function isTemplateName(name: string): boolean {
+  return name.endsWith('@');
+}
+
 function findProblem(text: string): string | undefined {
   if (text === '') return 'it is empty';
-  if (text.includes('@')) return "'@' stands for instances of a template unit";
+  if (text.includes('@'))
+    return "'@' stands before the name of an instance; the container is what stands before it, with the '@'";
   if (text.startsWith('-')) return "it begins with '-' and would be taken for an option";
   if (text.startsWith('.')) return "it begins with '.'";
   if (!/^[A-Za-z0-9_.-]*$/.test(text)) return "only letters, digits, '_', '-' and '.' are allowed";

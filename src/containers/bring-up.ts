@@ -1,3 +1,4 @@
+import { isTemplateName } from '../base/container-name.js';
 import { OperationalError } from '../errors/operational-error.js';
 import { loadDeployment } from './container-directory.js';
 import type { Host } from './host.js';
@@ -64,6 +65,8 @@ async function startService(
   wasStopped: boolean,
 ): Promise<void> {
   const units = await host.openUnitManager();
+  // Instances of a template come back as what went down with it.
+  if (isTemplateName(name)) return;
   for (const unit of to?.units.slice(0, 1) ?? []) {
     const [state] = await units.getStates([unit]);
     if (wasStopped && isRunning(state)) {

@@ -1,5 +1,5 @@
 import { quote } from '../base/escape-text.js';
-import type { ContainerName } from '../base/container-name.js';
+import { isTemplateName, type ContainerName } from '../base/container-name.js';
 import { OperationalError } from '../errors/operational-error.js';
 import { createBuiltInRuntime } from '../runtime/built-in-runtime.js';
 import { createForeignRuntime, foreignRuntimePath } from '../runtime/foreign-runtime.js';
@@ -47,6 +47,12 @@ export async function chooseRuntime(
     service.uses('PIDFILE') && service.uses('EXEC_STOPPOST')
       ? pidFilePath(host, request)
       : undefined;
+  if (pidFile !== undefined && isTemplateName(name)) {
+    throw new OperationalError(
+      'RUNTIME_UNSUPPORTED',
+      'instances would share one PIDFILE: a template unit cannot be of the forking kind',
+    );
+  }
   const launcher =
     request.runtime === undefined && request.needed
       ? await chooseLauncher(host, request.env)
@@ -58,6 +64,7 @@ export async function chooseRuntime(
   const exec = runtime.execLines({
     name,
     deployment: destdir,
+    instances: isTemplateName(name),
     ...(pidFile === undefined ? {} : { pidFile }),
   });
   return { runtime, exec, pidFile, launcher };

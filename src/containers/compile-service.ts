@@ -1,3 +1,4 @@
+import { isTemplateName } from '../base/container-name.js';
 import type { RuntimeConfig } from '../oci/runtime-config.js';
 import { NAMESPACE_FLAGS } from '../runtime/compile-namespaces.js';
 import type { LaunchPlanOptions, UnitDirective } from '../runtime/launch-plan.js';
@@ -60,6 +61,7 @@ export async function compileService(
     notify: usesNotify(unit),
     ...(await readAccounts(request.tree)),
     configStamp,
+    ...(isTemplateName(name) ? { instanceMarker: INSTANCE_MARKER } : {}),
     ...(stopSignal === undefined ? {} : { stopSignal }),
     ...(pidFile === undefined ? {} : { pidFile }),
     ...(config.annotations[VOLATILE_ROOT_ANNOTATION] === 'true' ? { volatileRoot: {} } : {}),
@@ -78,13 +80,16 @@ async function readAccounts(tree: ImageTree): Promise<{ passwd?: string; group?:
   return { ...(passwd === undefined ? {} : { passwd }), ...(group === undefined ? {} : { group }) };
 }
 
+/** What stands in the config.json of a template for the name of the instance: `$INSTANCE` in its template. */
+export const INSTANCE_MARKER = '{instance}';
+
 /** An interrupted change is finished or undone first; where that fails, what stands there is what starts. */
 const AFTER_RECOVERY: readonly UnitDirective[] = [['Unit', 'After', 'berth-recover.service']];
 
 /** Without a name of its own, what the program writes would stand in the journal under the launcher's. */
 function nameInLog(document: ReturnType<typeof parseUnit>, name: string): readonly UnitDirective[] {
   return getValue(document, 'Service', 'SyslogIdentifier') === undefined
-    ? [['Service', 'SyslogIdentifier', name]]
+    ? [['Service', 'SyslogIdentifier', isTemplateName(name) ? `${name}%i` : name]]
     : [];
 }
 

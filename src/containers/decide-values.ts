@@ -1,6 +1,6 @@
 import { fileURLToPath } from 'node:url';
 
-import type { ContainerName } from '../base/container-name.js';
+import { isTemplateName, type ContainerName } from '../base/container-name.js';
 import type { DirectoryNode, TreeNode } from '../layer/tree.js';
 import { decodeByteString } from '../layer/tree.js';
 import { digestHex } from '../oci/digest.js';
@@ -70,6 +70,8 @@ function inputOf(host: Host, request: DecideValuesRequest): Omit<ResolveValuesIn
     capabilities: CAPABILITIES,
     uuid,
     manifest: effective.manifest,
+    // Decided where it is rendered, because each file has its own form of it.
+    rendered: isTemplateName(name) ? ['INSTANCE'] : [],
     fileValues: request.fileValues,
     keptSecrets: request.keptSecrets,
     credentialsPath: CREDENTIALS_PATH,

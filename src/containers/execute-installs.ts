@@ -1,7 +1,9 @@
+import { isTemplateName } from '../base/container-name.js';
+import { getValue, parseUnit } from '../systemd/unit-text.js';
 import { executeTransition } from './execute-transition.js';
 import type { Host } from './host.js';
 import type { JournalEntry } from './journal.js';
-import type { PreparedDeployment } from './prepare-deployment.js';
+import type { PreparedContent, PreparedDeployment } from './prepare-deployment.js';
 import { takeBackAfter } from './take-back.js';
 import { sideOf } from './transition.js';
 
@@ -27,11 +29,20 @@ export async function executeInstalls(
   }
 }
 
+function hasDefaultInstance(file: PreparedContent | undefined): boolean {
+  const text = file === undefined ? '' : Buffer.from(file.content).toString('utf8');
+  return getValue(parseUnit(text), 'Install', 'DefaultInstance') !== undefined;
+}
+
 function installEntry(
-  { deployment }: PreparedDeployment,
+  { deployment, contents }: PreparedDeployment,
   { enable }: { readonly enable: boolean },
 ): JournalEntry {
-  const { name, units } = deployment;
+  const { name } = deployment;
+  // Of a template there is nothing to start at boot, unless it says which instance.
+  const units = deployment.units.filter(
+    (unit) => !isTemplateName(name) || hasDefaultInstance(contents.get(unit)),
+  );
   return {
     operation: 'install',
     name,

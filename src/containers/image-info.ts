@@ -93,7 +93,7 @@ export async function getImageInfo(host: Host, nameOrImage: string): Promise<Ima
 }
 
 async function findContainerIfNamed(host: Host, text: string): Promise<Deployment | undefined> {
-  return /^[A-Za-z0-9_][A-Za-z0-9_.-]*$/.test(text) ? findContainer(host.paths, text) : undefined;
+  return /^[A-Za-z0-9_][A-Za-z0-9_.-]*@?$/.test(text) ? findContainer(host.paths, text) : undefined;
 }
 
 async function findByReference(

@@ -1,3 +1,5 @@
+import { isTemplateName } from '../base/container-name.js';
+import { isRunning } from './unit-states.js';
 import { listContainerNames, readNameLink, loadDeployment } from './container-directory.js';
 import type { Deployment } from './deployment.js';
 import type { Host } from './host.js';
@@ -8,6 +10,8 @@ export interface ListedContainer {
   readonly deployment: Deployment;
   /** Undefined without a running systemd (`--root`), or where the container has no service. */
   readonly state: UnitState | undefined;
+  /** Of a template: its instances that are active. Undefined for others. */
+  readonly instances: readonly string[] | undefined;
 }
 
 /** What is installed. */
@@ -24,13 +28,25 @@ export async function listContainers(host: Host): Promise<ContainerListing> {
     host,
     deployments.flatMap((deployment) => deployment.units.slice(0, 1)),
   );
-  return {
-    containers: deployments.map((deployment) => ({
-      deployment,
-      state: states.get(deployment.units[0] ?? ''),
-    })),
-    damaged,
-  };
+  const containers: ListedContainer[] = [];
+  for (const deployment of deployments) {
+    const state = states.get(deployment.units[0] ?? '');
+    const instances = state === undefined ? undefined : await findActiveInstances(host, deployment);
+    containers.push({ deployment, state, instances });
+  }
+  return { containers, damaged };
+}
+
+/** The instances of a template that are active; undefined for other containers, and where nothing runs. */
+export async function findActiveInstances(
+  host: Host,
+  { name, units }: Deployment,
+): Promise<readonly string[] | undefined> {
+  const [template] = units;
+  if (!isTemplateName(name) || template === undefined || host.paths.root !== '') return undefined;
+  const manager = await host.openUnitManager();
+  const states = await manager.getStates(await manager.listInstances(template));
+  return states.filter(isRunning).map(({ unit }) => unit);
 }
 
 /** The records of all installed containers, sorted by name. */

@@ -3,13 +3,13 @@ import { join } from 'node:path/posix';
 
 import { quote } from '../base/escape-text.js';
 import { OperationalError } from '../errors/operational-error.js';
-import type { ContainerName } from '../base/container-name.js';
+import { isTemplateName, type ContainerName } from '../base/container-name.js';
 import { encodeByteString } from '../layer/tree.js';
 import { parseRuntimeConfig } from '../oci/parse-runtime-config.js';
 import type { UnitDirective } from '../runtime/launch-plan.js';
 import type { ServiceFile } from '../runtime/service-runtime.js';
 import type { ChosenRuntime } from './choose-runtime.js';
-import { compileService, type ServiceSummary } from './compile-service.js';
+import { compileService, INSTANCE_MARKER, type ServiceSummary } from './compile-service.js';
 import type { MountPoint } from '../store/image-store.js';
 import { checkTmpfiles } from '../systemd/check-tmpfiles.js';
 import { checkUnit } from '../systemd/check-unit.js';
@@ -72,8 +72,10 @@ export async function renderContainer(
   request: RenderRequest,
 ): Promise<RenderedContainer> {
   const { name, effective, values, chosen, destdir, fetched } = request;
-  const unit = renderUnit(effective.service, values);
-  const { text: config, droppedAnnotations } = effective.renderConfig(values);
+  const unit = renderUnit(effective.service, withInstance(values, { name, text: '%i' }));
+  const { text: config, droppedAnnotations } = effective.renderConfig(
+    withInstance(values, { name, text: INSTANCE_MARKER }),
+  );
   // Whole seconds: what is set through a floating-point number and what the plan records have to be the same nanoseconds.
   const configMtimeMs = Math.floor(host.nowMs() / 1000) * 1000;
   const document = parseUnit(unit);
@@ -129,6 +131,16 @@ export async function renderContainer(
   };
 }
 
+/** The variable INSTANCE of a template, in the form that the file wants. */
+function withInstance(
+  values: Values,
+  { name, text }: { readonly name: string; readonly text: string },
+): Values {
+  if (!isTemplateName(name)) return values;
+  const value = { text, typed: text, source: 'forced', secret: false, isUnitSyntax: true } as const;
+  return new Map([...values, ['INSTANCE', value]]);
+}
+
 /** @throws OperationalError RUNTIME_UNSUPPORTED if the container would not find its secrets, or not where it looks for them */
 function assertSecretsReach(from: {
   readonly chosen: ChosenRuntime;
@@ -174,7 +186,10 @@ function renderTmpfilesLines(
     },
   });
   const generated = generateTmpfiles({
-    bindSources: bindSources.filter((source) => !source.optional).map((source) => source.path),
+    // What an instance binds is made by its unit (StateDirectory=web/%i): here nobody knows its name.
+    bindSources: bindSources
+      .filter((source) => !source.optional && !source.path.includes(INSTANCE_MARKER))
+      .map((source) => source.path),
     exists: (path) =>
       request.broughtKinds.has(path) ||
       (!request.madeBefore.has(path) && existsSync(host.paths.onDisk(path))),

@@ -1,6 +1,7 @@
 import { findActiveDependents } from './find-dependents.js';
 import type { Deployment } from './deployment.js';
 import type { Host } from './host.js';
+import { isTemplateName } from '../base/container-name.js';
 import { isRunning } from './unit-states.js';
 
 /** How systemd had a container before a change: afterwards it has it so again. */
@@ -26,6 +27,11 @@ export async function findServiceBefore(
     .filter(({ unitFileState }) => !NOT_ENABLED.includes(unitFileState))
     .map(({ unit }) => unit);
   const [unit] = deployment.units;
+  if (units.kind === 'dbus' && unit !== undefined && isTemplateName(deployment.name)) {
+    const instances = await units.getStates(await units.listInstances(unit));
+    const running = instances.filter(isRunning).map((state) => state.unit);
+    return { enabled, runs: running.length > 0, dependents: running };
+  }
   if (units.kind !== 'dbus' || unit === undefined || !isRunning(states[0]))
     return { enabled, runs: false, dependents: [] };
   return { enabled, runs: true, dependents: await findActiveDependents(host, unit) };

@@ -24,7 +24,10 @@ export async function stopUnits(
   options: StopOptions,
 ): Promise<void> {
   const units = await host.openUnitManager();
-  for (const state of await units.getStates(names)) {
+  const all: string[] = [];
+  for (const name of names)
+    all.push(...(name.includes('@.') ? await units.listInstances(name) : [name]));
+  for (const state of await units.getStates(all)) {
     if (state.loadState === 'not-found' || state.activeState === 'inactive') continue;
     // A failed unit has nothing that runs; stopping it takes back a restart that is due.
     const result = await stopOne(host, state.unit, options);

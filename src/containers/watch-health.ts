@@ -1,5 +1,6 @@
 import { setTimeout as wait } from 'node:timers/promises';
 
+import { isTemplateName } from '../base/container-name.js';
 import { OperationalError } from '../errors/operational-error.js';
 import { readJournalTail } from '../systemd/journal-tail.js';
 import type { UnitManager, UnitState } from '../systemd/unit-manager.js';
@@ -35,10 +36,12 @@ export async function watchHealth(
   deployment: Deployment,
   options: WatchHealthOptions,
 ): Promise<HealthVerdict> {
-  const unit = deployment.units[0];
+  const [unit, ...others] = isTemplateName(deployment.name)
+    ? options.dependents
+    : [...deployment.units.slice(0, 1), ...options.dependents];
   if (unit === undefined) return { healthy: true }; // it only brings files for the host
   const manager = await host.openUnitManager();
-  const units = [unit, ...options.dependents];
+  const units = [unit, ...others];
   const changes = new ChangeBell();
   const watch = await manager.watchUnits(units, () => {
     changes.ring();

@@ -46,3 +46,9 @@ function unexpected(wanted: string, got: unknown): OperationalError {
     `systemd answered outside its interface: expected ${wanted}, got ${typeof got}`,
   );
 }
+
+/** An array of structures. @throws OperationalError SYSTEMD_PROTOCOL if it is none */
+export function asRows(value: unknown): readonly (readonly unknown[])[] {
+  if (!Array.isArray(value)) throw unexpected('a list', value);
+  return value.filter((row: unknown): row is readonly unknown[] => Array.isArray(row));
+}

@@ -5,7 +5,7 @@ import { runProgram } from '../base/subprocess.js';
 import { OperationalError } from '../errors/operational-error.js';
 import { DBusCallError, type Bus, type BusCallOptions } from './bus.js';
 import type { JobWaiter } from './job-waiter.js';
-import { asString, asStrings, readChanges, readProperties } from './bus-values.js';
+import { asRows, asString, asStrings, readChanges, readProperties } from './bus-values.js';
 import { readBusRelations } from './bus-relations.js';
 import { readUnitState } from './read-unit-state.js';
 import { watchProperties } from './watch-properties.js';
@@ -54,7 +54,7 @@ export class DBusUnitManager implements UnitManager {
 
   async findUnitFile(unit: string): Promise<UnitFileInfo | undefined> {
     // A template cannot be loaded, only its instances; its file can be asked for.
-    if (unit.includes('@.')) {
+    if (isTemplate(unit)) {
       const state = await this.#fileState(unit);
       return state === undefined ? undefined : { path: '', state };
     }
@@ -126,6 +126,10 @@ export class DBusUnitManager implements UnitManager {
   }
 
   async resetFailed(unit: string): Promise<void> {
+    if (isTemplate(unit)) {
+      for (const instance of await this.listInstances(unit)) await this.resetFailed(instance);
+      return;
+    }
     try {
       await this.#call('ResetFailedUnit', [unit]);
     } catch (error) {
@@ -136,7 +140,11 @@ export class DBusUnitManager implements UnitManager {
   async getStates(units: readonly string[]): Promise<readonly UnitState[]> {
     const states: UnitState[] = [];
     for (const unit of units) {
-      states.push(readUnitState(unit, await this.#unitProperties(unit)));
+      states.push(
+        isTemplate(unit)
+          ? await this.#templateState(unit)
+          : readUnitState(unit, await this.#unitProperties(unit)),
+      );
     }
     return states;
   }
@@ -164,6 +172,20 @@ export class DBusUnitManager implements UnitManager {
 
   async getRelations(unit: string): Promise<UnitRelations> {
     return readBusRelations(unit, await this.#unitProperties(unit, UNIT_INTERFACE));
+  }
+
+  async listInstances(template: string): Promise<readonly string[]> {
+    const pattern = template.replace('@.', '@*.');
+    const [rows] = await this.#bus.call({
+      ...MANAGER,
+      member: 'ListUnitsByPatterns',
+      signature: 'asas',
+      body: [[], [pattern]],
+    });
+    return asRows(rows)
+      .map(([name]) => asString(name))
+      .filter((name) => name !== template)
+      .sort();
   }
 
   async createTmpfiles(file: string): Promise<void> {
@@ -208,6 +230,21 @@ export class DBusUnitManager implements UnitManager {
     }
   }
 
+  /** A template is never loaded itself. */
+  async #templateState(unit: string): Promise<UnitState> {
+    const state = await this.#fileState(unit);
+    const loadState =
+      state === undefined ? 'not-found' : state.startsWith('masked') ? 'masked' : 'loaded';
+    const properties = new Map<string, unknown>([
+      ['LoadState', loadState],
+      ['ActiveState', 'inactive'],
+      ['SubState', 'dead'],
+      ['UnitFileState', state ?? ''],
+      ['Result', 'success'],
+    ]);
+    return readUnitState(unit, properties);
+  }
+
   async #fileState(unit: string): Promise<string | undefined> {
     try {
       return asString((await this.#call('GetUnitFileState', [unit]))[0]);
@@ -246,6 +283,10 @@ export class DBusUnitManager implements UnitManager {
 
 /** Through which relations a stop reaches other units, seen from the one that stops (systemd.unit(5)). */
 const STOPPED_WITH = ['RequiredBy', 'RequisiteOf', 'BoundBy', 'ConsistsOf', 'PropagatesStopTo'];
+
+function isTemplate(unit: string): boolean {
+  return unit.includes('@.');
+}
 
 /** The call for all properties of an object; `name` is an interface, or `''` for all of them. */
 export function getAll(path: string, name: string): Parameters<Bus['call']>[0] {

@@ -40,6 +40,7 @@ export function openEarlyUnitManager(options: { readonly unitDirectory: string }
     },
     findDependents: (unit) => offline.findDependents(unit),
     watchUnits: (units, onChange) => offline.watchUnits(units, onChange),
+    listInstances: (template) => offline.listInstances(template),
     getRelations: (unit) => offline.getRelations(unit),
     createTmpfiles: async (file) => {
       await runProgram(['systemd-tmpfiles', '--create', '--', file]);

@@ -130,6 +130,10 @@ class OfflineUnitManager implements UnitManager {
     return promised(() => readTreeRelations(this.#tree, unit));
   }
 
+  listInstances(): Promise<readonly string[]> {
+    return Promise.resolve([]);
+  }
+
   async createTmpfiles(file: string): Promise<void> {
     const input = await readFileBounded(`${this.#root}${file}`, { maxBytes: MAX_TMPFILES_BYTES });
     // By standard input: a path would be looked for on the host that builds, not in the tree.

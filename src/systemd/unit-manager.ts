@@ -53,7 +53,7 @@ export interface UnitManager extends AsyncDisposable {
   /** Forgets the failed state of a unit; nothing happens where there is none. */
   resetFailed(unit: string): Promise<void>;
 
-  /** What the manager says of units at present; a unit that is not loaded has `loadState` `not-found`. */
+  /** What the manager says of units at present; a template is never active itself; a unit that is not loaded has `loadState` `not-found`. */
   getStates(units: readonly string[]): Promise<readonly UnitState[]>;
 
   /**
@@ -73,6 +73,9 @@ export interface UnitManager extends AsyncDisposable {
    * but a running manager still tells who waits for it.
    */
   getRelations(unit: string): Promise<UnitRelations>;
+
+  /** The loaded instances of a template unit (`web@.service`), sorted; none where nothing runs. */
+  listInstances(template: string): Promise<readonly string[]>;
 
   /** Makes what a tmpfiles.d file asks for (`systemd-tmpfiles --create FILE`). */
   createTmpfiles(file: string): Promise<void>;

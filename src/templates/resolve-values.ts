@@ -71,6 +71,8 @@ export interface ResolveValuesInput {
   readonly keptSecrets?: ReadonlyMap<string, string>;
   /** Folder in which the container finds its secrets. */
   readonly credentialsPath: string;
+  /** Variables that are decided when a file is rendered: none is missing. */
+  readonly rendered?: readonly string[];
   /** Variables of all templates in use. */
   readonly used: readonly string[];
 }
@@ -207,7 +209,9 @@ function findMissing(
   const required = [...input.manifest.variables]
     .filter(([, declaration]) => declaration.required)
     .map(([name]) => name);
-  return [...new Set([...input.used, ...required])].filter((name) => !chosen.has(name));
+  return [...new Set([...input.used, ...required])].filter(
+    (name) => !chosen.has(name) && input.rendered?.includes(name) !== true,
+  );
 }
 
 /** The one choke point that every value passes, wherever it came from (image, file, command line, host): why which is wrong. */

@@ -92,7 +92,6 @@ test('what a unit is called breaks out of no format', async () => {
     JSON.stringify(graph.nodes),
   );
   for (const text of [formatGraph(graph), formatGraphDot(graph), formatGraphSvg(graph)]) {
-    // eslint-disable-next-line no-control-regex -- it is what must not be there
     assert.doesNotMatch(text, /\u001b/);
   }
   assert.doesNotMatch(formatGraphSvg(graph), /]]>|&lt;\.service/);

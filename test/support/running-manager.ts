@@ -76,6 +76,7 @@ export function runningManager(root: string, running: readonly string[]): Runnin
       Promise.resolve({
         [Symbol.asyncDispose]: () => Promise.resolve(),
       }),
+    listInstances: (template) => offline.listInstances(template),
     getRelations: (unit) => offline.getRelations(unit),
     createTmpfiles: () => Promise.resolve(),
     [Symbol.asyncDispose]: () => offline[Symbol.asyncDispose](),

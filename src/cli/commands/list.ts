@@ -83,12 +83,15 @@ interface ListRow {
   readonly createdAt: string;
 }
 
-function describe({ deployment, state }: ListedContainer): ListRow {
+function describe({ deployment, state, instances }: ListedContainer): ListRow {
   return {
     name: deployment.name,
     image: deployment.image.reference,
     digest: deployment.image.digest,
-    state: state?.activeState ?? (deployment.units.length === 0 ? 'files only' : 'unknown'),
+    state:
+      instances === undefined
+        ? (state?.activeState ?? (deployment.units.length === 0 ? 'files only' : 'unknown'))
+        : `${instances.length} instances`,
     enabled: state?.unitFileState ?? '',
     deployment: deployment.number,
     runtime: deployment.runtime,

@@ -33,7 +33,6 @@ each(
     { name: 'N04 N05 a deployment', text: 'x.0' },
     { name: 'N04 a deployment of a deployment', text: 'x.0.1' },
     { name: 'N07 an instance', text: 'x@y' },
-    { name: 'N07 a template', text: 'x@' },
     { name: 'N08 201 characters', text: 'x'.repeat(201) },
     { name: 'N09 beyond ASCII', text: 'café' },
     { name: 'N09 a blank', text: 'a b' },

@@ -143,6 +143,7 @@ test('completeTransition() has systemd read a unit that is not to be enabled', a
     findDependents: (unit) => offline.findDependents(unit),
     watchUnits: (units, onChange) => offline.watchUnits(units, onChange),
     getRelations: (unit) => offline.getRelations(unit),
+    listInstances: () => offline.listInstances('x@.service'),
     createTmpfiles: (file) => offline.createTmpfiles(file),
     [Symbol.asyncDispose]: () => offline[Symbol.asyncDispose](),
   });
