@@ -341,3 +341,30 @@ test('what the new version may do beyond the old one is told; a guarded path tha
   assert.match(await host.sh('cat /etc/profile.d/more.sh'), /again/);
   await berth('uninstall', 'more');
 });
+
+test('what goes down with a service comes up again after it, also after going back', async () => {
+  await pushNext('base', '1');
+  await install('base', '--start');
+  const unit =
+    '[Unit]\nRequires=base.service\nAfter=base.service\n[Service]\nExecStart=/bin/sleep 1000\n';
+  await host.runOk(['sh', '-c', 'cat >/etc/systemd/system/user.service'], { input: unit });
+  await host.sh('systemctl daemon-reload && systemctl start user');
+  await pushNext('base', '2');
+  await update('base');
+  assert.equal((await host.unit('user.service'))['ActiveState'], 'active');
+  await push('base', {
+    comment: '3',
+    files: {
+      'service.template': '[Service]\nType=notify\nExecStart=$EXEC_START\n',
+      'config.json.template': configTemplate({
+        process: { user: { uid: 0, gid: 0 }, args: ['/probe', 'exit', '3'], env: [], cwd: '/' },
+      }),
+    },
+  });
+  const failed = await host.berth('update', 'base');
+  assert.equal(failed.status, 79, failed.stderr);
+  assert.equal((await host.unit('base.service'))['ActiveState'], 'active');
+  assert.equal((await host.unit('user.service'))['ActiveState'], 'active');
+  await host.sh('systemctl stop user && rm /etc/systemd/system/user.service');
+  await berth('uninstall', 'base');
+});
