@@ -38,14 +38,15 @@ export async function recoverContainer(
     kind: 'warning',
     text: `an earlier ${entry.operation} of '${name}' was interrupted, finishing it`,
   });
-  if (entry.operation === 'undo' || entry.operation === 'uninstall')
-    await completeTransition(host, entry, options);
-  else if (await isCommitted(host, entry)) await finishOrTakeBack(host, entry, options);
-  else await takeBack(host, entry, options);
+  // Before the entry goes: nobody looks for them after that.
   for (const transition of entry.transitions) {
     await removeLeftovers(host, transition.name);
     removeUnfinishedLink(host, transition.name);
   }
+  if (entry.operation === 'undo' || entry.operation === 'uninstall')
+    await completeTransition(host, entry, options);
+  else if (await isCommitted(host, entry)) await finishOrTakeBack(host, entry, options);
+  else await takeBack(host, entry, options);
 }
 
 /** The first link that was renamed decided for all. */
