@@ -3,6 +3,8 @@ import { Command } from 'commander';
 import { programVersion } from '../config/version.js';
 import type { CliContext } from './context.js';
 import { applyCommand } from './commands/apply.js';
+import { autoUpdateCommand } from './commands/auto-update.js';
+import { policyCommand } from './commands/policy.js';
 import { completionCommand } from './commands/completion.js';
 import { diffCommand } from './commands/diff.js';
 import { copyCommand, pushCommand } from './commands/copy.js';
@@ -74,6 +76,8 @@ export function createProgram(context: CliContext): Command {
     verifyCommand(context),
     graphCommand(context),
     execCommand(context),
+    policyCommand(context),
+    autoUpdateCommand(context),
     recoverCommand(context),
     completionCommand(context),
   ];

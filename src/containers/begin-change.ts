@@ -34,7 +34,14 @@ export async function removeUnneededUnits(
   return withOwnUnitsLock(host, async () => {
     const names = [...(await listContainerNames(host.paths)), ...(await listJournal(host.paths))];
     if (names.some((name) => !leaving.includes(name))) return false;
-    return removeOwnUnit(host, 'berth-recover.service');
+    const removed: boolean[] = [];
+    for (const unit of [
+      'berth-update.timer',
+      'berth-update.service',
+      'berth-recover.service',
+    ] as const)
+      removed.push(await removeOwnUnit(host, unit));
+    return removed.includes(true);
   });
 }
 

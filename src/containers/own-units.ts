@@ -18,7 +18,7 @@ import { removeTemporaries } from './remove-temporaries.js';
  */
 
 /** Units that berth may have to write. */
-export type OwnUnit = 'berth-recover.service';
+export type OwnUnit = 'berth-recover.service' | 'berth-update.service' | 'berth-update.timer';
 
 /** Where packages put units. */
 const PACKAGED = [
@@ -58,6 +58,8 @@ export async function removeOwnUnit(host: Host, unit: OwnUnit): Promise<boolean>
   await removeTemporaries([file]);
   if ((await readUnit(file))?.startsWith(MARK) !== true) return false;
   const manager = await host.openUnitManager();
+  const [state] = unit.endsWith('.timer') ? await manager.getStates([unit]) : [];
+  if (state?.activeState === 'active') await manager.stop(unit, { signal: host.signal });
   await manager.disable([unit]);
   await unlink(file);
   await syncFolder(host.paths.unitDir);

@@ -1,0 +1,68 @@
+import { Option, type Command } from 'commander';
+
+import type { CliContext } from '../context.js';
+import { defineCommand } from '../define-command.js';
+
+/** `berth auto-update`. */
+export function autoUpdateCommand(context: CliContext): Command {
+  return defineCommand<{ dryRun?: boolean }>(
+    {
+      name: 'auto-update',
+      summary: 'update containers as their policies say',
+      options: [new Option('--dry-run', 'say what would be done, and do not do it')],
+      examples: ['berth auto-update --dry-run'],
+      notes: 'This is what berth-update.timer runs; see berth policy.',
+    },
+    async ({ options }) => {
+      const { withHost } = await import('../open-host.js');
+      const { autoUpdate } = await import('../../containers/auto-update.js');
+      const { listContainerNames } = await import('../../containers/container-directory.js');
+      const { keptDeployments } = await import('../../config/keep-deployments.js');
+      const { listRepositoryTags } = await import('../../transport/list-repository-tags.js');
+      const { AsyncScope } = await import('../../base/scope.js');
+      const { forEachName } = await import('../for-each-name.js');
+      const { printResult } = await import('../output/print.js');
+      const { openTransports } = await import('../transports.js');
+      const { assertPrivileged } = await import('../../containers/preflight.js');
+      await using scope = new AsyncScope();
+      const transports = openTransports(context, scope, {});
+      await withHost(context, options, async (host) => {
+        assertPrivileged(host);
+        const names = await listContainerNames(host.paths);
+        const each = await forEachName({ context, options, host }, names, (name) =>
+          autoUpdate(host, name, {
+            dryRun: options.dryRun === true,
+            listTags: async (reference) => {
+              const from = await transports.contextFor(reference);
+              return (await listRepositoryTags(reference, from, context.signal)).tags;
+            },
+            request: {
+              setValues: new Map(),
+              fileValues: new Map(),
+              inlineValues: new Set(),
+              unsetValues: [],
+              env: context.host.env,
+              platform: undefined,
+              planOnly: false,
+              watch: true,
+              retry: false,
+              allowHostPaths: [],
+              keepExisting: false,
+              keepDeployments: keptDeployments(context.host.env),
+              onProgress: () => undefined,
+            },
+          }),
+        );
+        printResult(context, options, {
+          json: each.results,
+          text: each.results
+            .filter(({ action }) => action !== 'off')
+            .map(({ name, action, reference }) => `${name}: ${action} (${reference})\n`)
+            .join(''),
+        });
+        each.end();
+      });
+    },
+    context,
+  );
+}

@@ -1,0 +1,89 @@
+import { OperationalError } from '../errors/operational-error.js';
+import type { Digest } from '../oci/digest.js';
+import { getContainer } from './container-directory.js';
+import { readSettings } from './container-settings.js';
+import { fetchImageIf } from './fetch-image.js';
+import type { Host } from './host.js';
+import { isTagPattern, selectTag } from './tag-pattern.js';
+import { update, type UpdateRequest } from './update.js';
+import { isInWindow, readPolicy, type UpdateMode } from './update-policy.js';
+
+/** What the timer's run came to for one container. */
+export interface AutoUpdateOutcome {
+  readonly name: string;
+  readonly mode: UpdateMode;
+  /**
+   * `available` where it only was to check, or its window is closed; `downloaded`, `updated`; `rejected` where what is new
+   * was tried before and was not well; `current` where there is nothing new; `off`.
+   */
+  readonly action: 'off' | 'current' | 'rejected' | 'available' | 'downloaded' | 'updated';
+  /** The reference that it follows now. */
+  readonly reference: string;
+  readonly digest: Digest;
+}
+
+/** What {@link autoUpdate} works with. */
+export interface AutoUpdateOptions {
+  /** Says what would be done, and does not do it. */
+  readonly dryRun: boolean;
+  /** The tags of the repository that a reference names. */
+  listTags(reference: string): Promise<readonly string[]>;
+  /** How an update is carried out that is to be applied. */
+  readonly request: Omit<UpdateRequest, 'rebase'>;
+}
+
+/**
+ * Does for one container what its policy says. An image that was tried and was not well is left alone.
+ *
+ * @throws OperationalError as {@link update} does; USAGE for a pattern where the image is not a registry's
+ */
+export async function autoUpdate(
+  host: Host,
+  name: string,
+  options: AutoUpdateOptions,
+): Promise<AutoUpdateOutcome> {
+  const { mode, tags, window } = await readPolicy(host, name);
+  const installed = await getContainer(host.paths, name);
+  const { reference: present, digest } = installed.image;
+  const unchanged = { name, mode, reference: present, digest };
+  if (mode === 'off') return { ...unchanged, action: 'off' };
+  const reference = tags === undefined ? present : await follow(present, tags, options);
+  const { rejected } = await readSettings(host.paths, name);
+  let found: Digest = digest;
+  const isBad = (): boolean => rejected.some((bad) => bad.digest === found);
+  const store = mode !== 'check' && !options.dryRun;
+  await fetchImageIf(
+    host,
+    { reference, platform: undefined, onProgress: options.request.onProgress },
+    {
+      preview: false,
+      fresh: true,
+      wants: (now) => {
+        found = now;
+        return store && now !== digest && !isBad();
+      },
+    },
+  );
+  const result = { name, mode, reference, digest: found };
+  if (found === digest) return { ...unchanged, action: 'current' };
+  if (isBad()) return { ...result, action: 'rejected' };
+  if (!store) return { ...result, action: 'available' };
+  if (mode === 'download' || !isInWindow(window, new Date(host.nowMs())))
+    return { ...result, action: 'downloaded' };
+  const rebase = reference === present ? undefined : reference;
+  const outcome = await update(host, name, { ...options.request, rebase });
+  return { ...result, action: outcome.action === 'updated' ? 'updated' : 'rejected' };
+}
+
+async function follow(
+  present: string,
+  tags: string,
+  { listTags }: Pick<AutoUpdateOptions, 'listTags'>,
+): Promise<string> {
+  // `host:5000/name:tag@digest`: a colon after the last slash begins the tag.
+  const [, repository = present] = /^(.*?[^/]*?)(?::[\w.-]+)?(?:@[^@/]+)?$/.exec(present) ?? [];
+  if (!isTagPattern(tags)) return `${repository}:${tags}`;
+  const tag = selectTag(tags, await listTags(repository));
+  if (tag !== undefined) return `${repository}:${tag}`;
+  throw new OperationalError('IMAGE_NOT_FOUND', `no tag of '${repository}' fits '${tags}'`);
+}

@@ -1,0 +1,92 @@
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+
+import { type BootedHost, bootHost } from '../support/booted-host.js';
+import { configTemplate, pushExports } from '../support/exports-image.js';
+import { type RealRegistry, startRegistry } from '../support/registry.js';
+
+// What the timer does: it follows versions, applies what is well, and leaves alone what was not.
+
+let registry: RealRegistry;
+let host: BootedHost;
+
+before(async () => {
+  registry = await startRegistry();
+  host = await bootHost({ suite: 'trixie' });
+  await host.network.exposePort(registry.port);
+  await push('3.5.0', ['/probe', 'deaf']);
+});
+
+after(async () => {
+  await host[Symbol.asyncDispose]();
+  await registry[Symbol.asyncDispose]();
+});
+
+async function push(tag: string, args: readonly string[]): Promise<void> {
+  const config = configTemplate({ process: { user: { uid: 0, gid: 0 }, args, cwd: '/' } });
+  const files = { 'config.json.template': config };
+  await pushExports(registry.target('app'), { files, comment: tag }, tag);
+}
+
+async function berth(...args: readonly string[]): Promise<string> {
+  const result = await host.run(['node', '/opt/berth/dist/src/main.js', ...args], {
+    env: { BERTH_HEALTH_SOAK: '1' },
+  });
+  assert.equal(result.status, 0, `berth ${args.join(' ')}\n${result.stderr}`);
+  return result.stdout;
+}
+
+test('without a policy nothing is updated; a policy is shown, changed and checked', async () => {
+  await berth('install', '--start', `${registry.host}/app:3.5.0`);
+  await push('3.5.1', ['/probe', 'deaf']);
+  assert.equal(await berth('auto-update'), '');
+  assert.match(
+    await berth('policy', 'app', '--mode', 'check', '--tags', '3.5.x'),
+    /mode check, tags 3\.5\.x/,
+  );
+  assert.match(await berth('policy', 'app'), /mode check, tags 3\.5\.x, window \(always\)/);
+  assert.equal((await host.berth('policy', 'app', '--mode', 'sometimes')).status, 64);
+  assert.equal((await host.berth('policy', 'noapp')).status, 66);
+  assert.match(await berth('auto-update'), /^app: available \(.*\/app:3\.5\.1\)\n$/);
+  assert.match(await berth('list', '--json'), /3\.5\.0/);
+});
+
+test('the timer downloads, applies, and does not try again what was not well', async () => {
+  await berth('policy', 'app', '--mode', 'download');
+  assert.match(await berth('auto-update', '--dry-run'), /^app: available/);
+  assert.match(await berth('auto-update'), /^app: downloaded/);
+  await berth('policy', 'app', '--mode', 'apply');
+  await berth('policy', '--enable-timer');
+  const timer = await host.unit('berth-update.timer');
+  assert.deepEqual([timer['ActiveState'], timer['UnitFileState']], ['active', 'enabled']);
+  const verify = await host.run([
+    'systemd-analyze',
+    'verify',
+    'berth-update.timer',
+    'berth-update.service',
+  ]);
+  assert.deepEqual([verify.status, verify.stderr], [0, '']);
+  await host.sh(
+    'systemctl set-environment BERTH_HEALTH_SOAK=1; systemctl start berth-update.service',
+  );
+  assert.match(await berth('list', '--json'), /app:3\.5\.1/);
+  await push('3.5.2', ['/probe', 'exit', '3']);
+  const bad = await host.run(['node', '/opt/berth/dist/src/main.js', 'auto-update'], {
+    env: { BERTH_HEALTH_SOAK: '1' },
+  });
+  assert.notEqual(bad.status, 0, bad.stdout);
+  assert.match(await berth('auto-update'), /^app: rejected \(.*:3\.5\.2\)/);
+  assert.match(await berth('list', '--json'), /app:3\.5\.1/);
+  assert.equal((await host.unit('app.service'))['ActiveState'], 'active');
+});
+
+test('the last uninstall takes the timer away', async () => {
+  await berth('uninstall', 'app');
+  for (const unit of ['berth-update.timer', 'berth-update.service', 'berth-recover.service']) {
+    const state = await host.unit(unit);
+    assert.deepEqual(
+      [unit, state['LoadState'], state['ActiveState']],
+      [unit, 'not-found', 'inactive'],
+    );
+  }
+});
