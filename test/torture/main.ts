@@ -8,6 +8,7 @@ import { pullPlugs } from './plug-pulls.js';
 import { FILE_SYSTEMS, type FileSystemName } from './power/file-systems.js';
 import { runPowerCuts } from './run-power-cuts.js';
 import { seededRandom } from './seeded-random.js';
+import { soak } from './soak.js';
 import { LARGE, SMALL, torturedVerbs, type TorturedVerb } from './verbs.js';
 
 // The long form of the torture: `npm run torture -- --help`.
@@ -17,13 +18,14 @@ const HELP = `npm run torture -- [--only PART]… [--verb VERB]… [--points N] 
 
 Runs berth on trees of \`--root\`, disturbs it in every way, and checks what is left.
 
-  --only PART    kills, faults, crowds, power, plugs; all of them unless given
+  --only PART    kills, faults, crowds, power, plugs, soak; all of them unless given
   --verb VERB    only verbs that begin so (install, uninstall, pull, recover, …)
   --points N     kill points a verb at most; all of them unless given
   --faults N     injected errors a verb at most; 300 unless given
   --crowd N      commands at once; 64 unless given, half as many of one name
   --states N     states of a disk whose power was cut, in all; 1200 unless given
   --pulls N      times that the plug of a whole machine is pulled; 50 unless given
+  --minutes N    how long the soak of random commands and kills takes; 120 unless given
   --seed N       for what is chosen at random
 `;
 
@@ -33,6 +35,7 @@ const { values: options } = parseArgs({
     verb: { type: 'string', multiple: true },
     points: { type: 'string', default: String(Number.MAX_SAFE_INTEGER) },
     faults: { type: 'string', default: '300' },
+    minutes: { type: 'string', default: '120' },
     crowd: { type: 'string', default: '64' },
     states: { type: 'string', default: '1200' },
     pulls: { type: 'string', default: '50' },
@@ -169,6 +172,19 @@ async function plugs(): Promise<number> {
   return wrong;
 }
 
+async function soakIt(): Promise<number> {
+  using folder = new TempDir();
+  const { commands, kills, looks, violations } = await soak({
+    folder: folder.path,
+    minutes: Number(options.minutes),
+    random: seededRandom(Number(options.seed)),
+  });
+  report(violations);
+  print('random commands and kills', 'minutes', 'commands', 'killed', 'looks', 'violations');
+  print('  one tree', options.minutes, commands, kills, looks, violations.length);
+  return violations.length;
+}
+
 if (options.help) process.stdout.write(HELP);
 else {
   say(`seed ${options.seed}`);
@@ -178,5 +194,6 @@ else {
   if (isWanted('crowds')) wrong += await crowds();
   if (isWanted('power')) wrong += await power();
   if (isWanted('plugs')) wrong += await plugs();
+  if (isWanted('soak')) wrong += await soakIt();
   if (wrong > 0) process.exitCode = 1;
 }
