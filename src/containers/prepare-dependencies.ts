@@ -41,7 +41,8 @@ export async function resolveFor(
     dependencies,
     planned: (request.planned ?? []).map(({ neighbour }) => neighbour),
   });
-  if (request.requirements !== 'keep') assertNothingMissing(resolved);
+  if (request.requirements !== 'keep')
+    assertNothingMissing(resolved, { installing: request.installed === undefined });
   return resolved;
 }
 

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { join } from 'node:path/posix';
 
-import type { ContainerName } from '../base/container-name.js';
+import { isTemplateName, type ContainerName } from '../base/container-name.js';
 import { programVersion } from '../config/version.js';
 import type { ImageTree, MountPoint } from '../store/image-store.js';
 import { formatDropIn, DROP_IN_NAME } from '../systemd/drop-in.js';
@@ -216,7 +216,9 @@ export async function prepareDeployment(
     startedBy:
       rendered === undefined
         ? []
-        : describeStarters(parseUnit(rendered.unit), { enable: request.enable }),
+        : describeStarters(parseUnit(rendered.unit), {
+            enable: request.enable && !isTemplateName(name),
+          }),
     ordering,
     dependencyNotes: resolved.notes,
     shownValues: Object.fromEntries(

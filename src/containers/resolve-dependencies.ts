@@ -109,7 +109,10 @@ export function dependencyDirectives(resolved: ResolvedDependencies): readonly U
 }
 
 /** @throws {@link OperationalError} DEPENDENCY_MISSING naming all requirements that nobody fulfils */
-export function assertNothingMissing(resolved: ResolvedDependencies): void {
+export function assertNothingMissing(
+  resolved: ResolvedDependencies,
+  options: { readonly installing: boolean },
+): void {
   const { missing } = resolved;
   if (missing.length === 0) return;
   const containers = missing.map(containerNameOf).filter((name) => name !== undefined);
@@ -120,7 +123,7 @@ export function assertNothingMissing(resolved: ResolvedDependencies): void {
     {
       hint:
         containers.length === missing.length
-          ? `add '--with-dependencies', or run ${commands} first`
+          ? `${options.installing ? `add '--with-dependencies', or ` : ''}run ${commands} first`
           : undefined,
     },
   );
