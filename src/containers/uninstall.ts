@@ -1,3 +1,4 @@
+import { isErrno } from '../errors/is-errno.js';
 import { OperationalError } from '../errors/operational-error.js';
 import { withContext } from '../errors/with-context.js';
 import { findContainer, getContainer } from './container-directory.js';
@@ -70,7 +71,7 @@ export async function uninstall(
         keep: 0,
         watch: false,
       };
-      await beginJournal(host.paths, entry);
+      await beginIfThereIsRoom(host, entry);
       return { name, ...(await completeTransition(host, entry)) };
     });
   });
@@ -110,4 +111,20 @@ async function assertNotRequired(
       hint: `uninstall ${dependents.join(', ')}, too, or add '--force'`,
     },
   );
+}
+
+/**
+ * What frees space must not need some first. Without an entry a kill leaves a container whose link, which goes last, is
+ * still there: uninstalling again finishes it.
+ */
+async function beginIfThereIsRoom(host: Host, entry: JournalEntry): Promise<void> {
+  try {
+    await beginJournal(host.paths, entry);
+  } catch (error) {
+    if (!isErrno(error, 'ENOSPC', 'EDQUOT')) throw error;
+    host.onEvent({
+      kind: 'warning',
+      text: 'there is no room for a journal entry, going on without: if this is interrupted, uninstall again',
+    });
+  }
 }

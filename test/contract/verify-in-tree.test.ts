@@ -86,7 +86,7 @@ function keep(path: string): () => void {
 
 const rows: readonly (Row & { readonly touches: string })[] = [
   {
-    name: 'an edited unit',
+    name: 'F33 an edited unit',
     touches: UNIT,
     damage: () => {
       appendFileSync(at(UNIT), 'Nice=5\n');
@@ -95,7 +95,7 @@ const rows: readonly (Row & { readonly touches: string })[] = [
     problem: /content was changed/,
   },
   {
-    name: 'a masked unit',
+    name: 'F32 a masked unit',
     touches: UNIT,
     damage: () => {
       rmSync(at(UNIT));
@@ -114,7 +114,7 @@ const rows: readonly (Row & { readonly touches: string })[] = [
     problem: /missing/,
   },
   {
-    name: "an administrator's drop-in",
+    name: "F33 an administrator's drop-in",
     touches: `${UNIT}.d`,
     damage: () => {
       writeFileSync(at(`${UNIT}.d/50-own.conf`), '[Service]\nNice=5\n');
@@ -142,7 +142,7 @@ const rows: readonly (Row & { readonly touches: string })[] = [
     problem: /mode is 0666/,
   },
   {
-    name: 'a host file that became a link',
+    name: 'H13 a host file that became a link',
     touches: '/etc/web/web.conf',
     damage: () => {
       rmSync(at('/etc/web/web.conf'));

@@ -1,0 +1,183 @@
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import {
+  existsSync,
+  lchownSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { test } from 'node:test';
+
+import { resolveHostPaths } from '../../src/config/host-paths.js';
+import { findMissingParents } from '../../src/containers/safe-parents.js';
+import { assertFails } from '../support/assert-fails.js';
+import { BerthInTree } from '../support/berth-in-tree.js';
+import { each } from '../support/each.js';
+import { TempDir } from '../support/temp-dir.js';
+
+// What stands on a host, or how berth is started there, when it is not as berth left it.
+
+const PROGRAM = fileURLToPath(new URL('../../src/main.js', import.meta.url));
+const FILES = [{ path: 'probe', content: 'program', mode: 0o755 }];
+const EXPORTS = { 'hostfs/etc/web/web.conf': 'port=80\n' };
+
+each(
+  'N12 nothing is removed through a NAME that berth did not make',
+  [
+    {
+      name: 'a link to a deployment that is not there',
+      make: (name: string) => {
+        symlinkSync('web.7', name);
+      },
+    },
+    {
+      name: 'a link that leads out of the state directory',
+      make: (name: string) => {
+        symlinkSync('../../../etc', name);
+      },
+    },
+    {
+      name: 'a folder',
+      make: (name: string) => {
+        mkdirSync(name);
+        writeFileSync(`${name}/victim`, 'of the host');
+      },
+    },
+  ],
+  async ({ make }) => {
+    using tree = new BerthInTree();
+    const image = tree.makeImage('web', FILES);
+    const state = `${tree.path}/var/lib/berth`;
+    mkdirSync(state, { recursive: true });
+    writeFileSync(`${tree.path}/etc/victim`, 'of the host');
+    make(`${state}/web`);
+    for (const args of [
+      ['install', '--name', 'web', image],
+      ['uninstall', 'web'],
+      ['apply', 'web'],
+      ['verify', 'web'],
+    ]) {
+      const refused = await tree.run(...args);
+      assert.notEqual(refused.status, 0, `${args[0] ?? ''}: ${refused.stdout}`);
+      assert.doesNotMatch(refused.stderr, /internal error|^ {4}at /m);
+    }
+    assert.equal(readFileSync(`${tree.path}/etc/victim`, 'utf8'), 'of the host');
+    const victim = `${state}/web/victim`;
+    if (existsSync(victim)) assert.equal(readFileSync(victim, 'utf8'), 'of the host');
+  },
+);
+
+test('N13 containers may be called what berth calls its own things', async () => {
+  using tree = new BerthInTree();
+  const image = tree.makeImage('web', FILES);
+  const names = ['store', 'journal', 'lock', 'tmp', 'locks', 'settings', 'launch'];
+  for (const name of names) await tree.runOk('install', '--name', name, image);
+  assert.match(await tree.runOk('fsck'), /all sound/);
+  await tree.runOk('uninstall', ...names);
+  assert.match(await tree.runOk('fsck'), /all sound/);
+  assert.equal((await tree.run('install', '--name', '.store', image)).status, 64);
+});
+
+test('H05 a link of a user on the way to a host file is not walked', async () => {
+  using dir = new TempDir();
+  const paths = resolveHostPaths({ mode: 'system', env: {} });
+  mkdirSync(`${dir.path}/elsewhere`);
+  symlinkSync('elsewhere', `${dir.path}/web`);
+  const find = (): Promise<readonly string[]> =>
+    findMissingParents(paths, `${dir.path}/web/web.conf`);
+  assert.deepEqual(await find(), [], "the control: a link of root's is walked");
+  lchownSync(`${dir.path}/web`, 1000, 1000);
+  await assertFails('HOST_PATH_REFUSED', find);
+});
+
+test('H18 a target that is full is found out, and everything taken back', async () => {
+  using tree = new BerthInTree();
+  const image = tree.makeImage('web', FILES, {
+    'hostfs/etc/web/web.conf': 'port=80\n'.repeat(10_000),
+  });
+  using etc = mountTmpfs(`${tree.path}/etc/web`, '16k');
+  const failed = await tree.run('install', '--name', 'web', image);
+  assert.equal(failed.status, 73, failed.stderr);
+  assert.deepEqual(readdirSync(etc.path), []);
+  assert.ok(!existsSync(`${tree.path}/etc/systemd/system/web.service`));
+  assert.ok(!existsSync(`${tree.path}/var/lib/berth/web`));
+});
+
+test('F49 uninstalling works on a disk that is full', async () => {
+  using tree = new BerthInTree();
+  using disk = mountTmpfs(`${tree.path}/var/lib/berth`, '8m');
+  const image = tree.makeImage('web', FILES);
+  await tree.runOk('install', '--name', 'web', image);
+  spawnSync('dd', ['if=/dev/zero', `of=${disk.path}/.fill`, 'bs=4k']);
+  assert.notEqual((await tree.run('install', '--name', 'more', image)).status, 0, 'it is full');
+  const gone = await tree.run('uninstall', 'web');
+  assert.equal(gone.status, 0, gone.stderr);
+  assert.ok(!existsSync(`${tree.path}/etc/systemd/system/web.service`));
+});
+
+/** A file system of its own, full soon. */
+function mountTmpfs(path: string, size: string): Disposable & { readonly path: string } {
+  mkdirSync(path, { recursive: true });
+  const options = `size=${size},mode=755`;
+  assert.equal(spawnSync('mount', ['-t', 'tmpfs', '-o', options, 'berth-test', path]).status, 0);
+  return {
+    path,
+    [Symbol.dispose]: () => {
+      spawnSync('umount', ['-l', path]);
+    },
+  };
+}
+
+each(
+  'F47 berth works however it is started',
+  [
+    { name: 'with an umask of nothing', shell: 'umask 000; exec "$@"' },
+    { name: 'with an umask of all', shell: 'umask 077; exec "$@"' },
+    { name: 'with nothing open', shell: 'exec "$@" <&- >&- 2>&-' },
+    {
+      name: 'in a folder that was removed',
+      shell: 'mkdir "$DIR/gone"; cd "$DIR/gone"; rmdir "$DIR/gone"; exec "$@"',
+    },
+    { name: 'with TMPDIR and HOME nowhere', shell: 'TMPDIR=/nowhere HOME=/nowhere exec "$@"' },
+  ],
+  async ({ shell }) => {
+    using tree = new BerthInTree();
+    using dir = new TempDir();
+    const image = tree.makeImage('web', FILES, EXPORTS);
+    const argv = [
+      process.execPath,
+      PROGRAM,
+      '--root',
+      tree.path,
+      'install',
+      '--name',
+      'web',
+      image,
+    ];
+    const { status, stderr } = spawnSync('sh', ['-c', shell, 'sh', ...argv], {
+      env: { ...process.env, DIR: dir.path },
+      encoding: 'utf8',
+    });
+    assert.equal(status, 0, stderr);
+    const modeOf = (path: string): string =>
+      (statSync(`${tree.path}${path}`).mode & 0o7777).toString(8);
+    assert.deepEqual(
+      [
+        modeOf('/etc/web/web.conf'),
+        modeOf('/etc/web'),
+        modeOf('/etc/systemd/system/web.service'),
+        modeOf('/var/lib/berth/web.0'),
+        modeOf('/var/lib/berth/web.0/rootfs'),
+      ],
+      ['644', '755', '644', '700', '755'],
+    );
+    assert.match(await tree.runOk('verify', 'web'), /as installed/);
+    rmSync(`${dir.path}/gone`, { recursive: true, force: true });
+  },
+);
