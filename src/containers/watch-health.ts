@@ -53,6 +53,8 @@ export async function watchHealth(
     const states = watchStates(manager, { units, first, changes, signal });
     const checks = runChecks(host, { deployment, first: first.get(unit), signal });
     const early = await firstOf([states, checks]);
+    // Nothing was watched if the interruption came before: that is no health.
+    options.signal.throwIfAborted();
     const problem =
       findProblem(units, { first, now: await statesOf(manager, units) }) ??
       (early === undefined ? undefined : `${unit}: ${early}`);
