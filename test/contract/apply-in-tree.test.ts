@@ -171,7 +171,7 @@ test('an apply that was cut off is finished, or forgotten, by the next command',
   await other.runOk('install', '--name', 'web', image);
   const journal = `${other.path}/var/lib/berth/.journal`;
   const config = `${other.path}${CONFIG}`;
-  const before = `${other.path}.before`;
+  const before = other.layout('before');
   copyFileSync(`${other.path}/var/lib/berth/web.0/launch.plan`, before);
   writeFileSync(config, readFileSync(config, 'utf8').replace('"deaf"', '"other"'));
   await other.runOk('apply', 'web');

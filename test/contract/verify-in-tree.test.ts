@@ -75,7 +75,7 @@ interface Row {
 
 /** Copies a file or link as it is, time and all, and gives what puts it back. */
 function keep(path: string): () => void {
-  const saved = `${tree.path}.saved`;
+  const saved = tree.layout('saved');
   rmSync(saved, { recursive: true, force: true });
   assert.equal(spawnSync('cp', ['-a', at(path), saved]).status, 0);
   return () => {
