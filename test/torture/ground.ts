@@ -33,6 +33,8 @@ export class Ground {
   readonly #broken: string;
   #old: TreeState = new Map();
   #now: TreeState = new Map();
+  /** Before the command that broke the start, where there was one. */
+  #unbroken: TreeState | undefined;
   /** After the opposite of the finished command. */
   #back: TreeState = new Map();
 
@@ -49,6 +51,7 @@ export class Ground {
     await prepareTree(this.root, this.verb, onTree);
     const { broken } = this.verb;
     if (broken !== undefined) {
+      this.#unbroken = readTreeState(this.root);
       const run = await supervise(this.#argv(broken.argv), {
         roots: [this.root],
         killAtPlace: broken,
@@ -81,9 +84,9 @@ export class Ground {
     );
   }
 
-  /** What a success may lead to. Recovery that cannot finish an install, for whatever reason, takes it back. */
+  /** What a success may lead to. Recovery that cannot finish a command, for whatever reason, takes it back. */
   #ends(): readonly TreeState[] {
-    return this.verb.broken === undefined ? [this.#now] : [this.#now, this.#back];
+    return this.#unbroken === undefined ? [this.#now] : [this.#now, this.#unbroken];
   }
 
   /**
@@ -138,7 +141,7 @@ export class Ground {
     const actual = readTreeState(this.root);
     const lines = [
       ...nearest(ends, (expected) =>
-        id === 'I8'
+        id === 'I8' && this.#unbroken === undefined
           ? compareStates(expected, actual)
           : compareStates(stateWithout(expected, [STORE]), stateWithout(actual, [STORE])),
       ),
