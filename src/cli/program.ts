@@ -2,6 +2,7 @@ import { Command } from 'commander';
 
 import { programVersion } from '../config/version.js';
 import type { CliContext } from './context.js';
+import { adoptCommand } from './commands/adopt.js';
 import { applyCommand } from './commands/apply.js';
 import { autoUpdateCommand } from './commands/auto-update.js';
 import { policyCommand } from './commands/policy.js';
@@ -50,6 +51,7 @@ export function createProgram(context: CliContext): Command {
   const commands = [
     installCommand(context),
     uninstallCommand(context),
+    adoptCommand(context),
     updateCommand(context),
     rollbackCommand(context),
     historyCommand(context),

@@ -95,6 +95,13 @@ async function prepareApply(host: Host, name: ContainerName): Promise<PreparedAp
       `${quote(name)} has no service: its image only brings files for the host`,
     );
   }
+  if (deployment.adoptedFrom !== undefined) {
+    throw new OperationalError(
+      'RUNTIME_UNSUPPORTED',
+      `${quote(name)} was adopted: its service runs by the config.json in ${quote(deployment.adoptedFrom)}`,
+      { hint: `'berth update ${name}' moves it onto berth's own runtime` },
+    );
+  }
   using before = await openDeploymentSide(host, deployment);
   await assertPlanNotNewer(host, deployment);
   const compiled = await compileEdited(host, deployment, before);

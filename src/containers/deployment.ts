@@ -56,6 +56,11 @@ export interface Deployment {
   /** Names of the variables whose values are secrets; the values stand nowhere in this record. Format 2. */
   readonly secrets: readonly string[];
   readonly warnings: readonly string[];
+  /**
+   * Where atomic keeps a container that was adopted from it: `/var/lib/containers/atomic/NAME.N`; undefined for what berth
+   * installed. The digest of its image is the one that atomic noted, the store may know nothing of it. Format 2.
+   */
+  readonly adoptedFrom?: string | undefined;
   /** RFC 3339, for people; decides nothing. */
   readonly createdAt: string;
   /** Of berth, when it was made. */
@@ -148,6 +153,7 @@ export function parseDeployment(text: string | Uint8Array, what: string): Deploy
     labels: reader.member('labels').stringMap(),
     secrets: reader.member('secrets').strings(),
     warnings: reader.member('warnings').strings(),
+    adoptedFrom: reader.member('adoptedFrom').optionalString(),
     createdAt: reader.member('createdAt').string(),
     version: reader.member('version').string(),
   };

@@ -1,12 +1,15 @@
 import { AsyncScope } from '../base/scope.js';
 import { beginChange } from './begin-change.js';
-import { buildDeployment } from './build-deployment.js';
+import { buildDeployment, type DeploymentToBuild } from './build-deployment.js';
 import { completeTransition, type CompletedTransition } from './complete-transition.js';
 import type { Host } from './host.js';
 import type { JournalEntry } from './journal.js';
 import { placeLauncher } from './place-launcher.js';
 import type { PreparedDeployment } from './prepare-deployment.js';
 import { takeBackAfter } from './take-back.js';
+
+/** A deployment to build, and the launcher that its unit runs. */
+export type DeploymentToPlace = DeploymentToBuild & Pick<PreparedDeployment, 'launcher'>;
 
 /**
  * Carries out what an entry says: all of its transitions, or none. The journal comes first; then new deployments are
@@ -16,7 +19,7 @@ import { takeBackAfter } from './take-back.js';
 export async function executeTransition(
   host: Host,
   entry: JournalEntry,
-  prepared: readonly PreparedDeployment[],
+  prepared: readonly DeploymentToPlace[],
 ): Promise<CompletedTransition> {
   await beginChange(host, entry);
   try {
@@ -29,7 +32,7 @@ export async function executeTransition(
 }
 
 /** A launcher is held until a deployment refers to it, and no longer: taking back removes it, too. */
-async function buildAll(host: Host, prepared: readonly PreparedDeployment[]): Promise<void> {
+async function buildAll(host: Host, prepared: readonly DeploymentToPlace[]): Promise<void> {
   await using scope = new AsyncScope();
   for (const deployment of prepared) {
     if (deployment.launcher !== undefined)

@@ -1,6 +1,8 @@
 import { OperationalError } from '../errors/operational-error.js';
 import { quote } from '../base/escape-text.js';
 import type { ImageConfig } from '../oci/image-config.js';
+import { openDirectoryTree } from '../store/directory-tree.js';
+import type { ImageTree } from '../store/image-store.js';
 import { findRenameVariables } from '../templates/render-text.js';
 import { FORCED_VARIABLES, OVERRIDABLE_VARIABLES } from '../templates/resolve-values.js';
 import type { VariableType } from '../templates/variable-declaration.js';
@@ -26,7 +28,8 @@ export interface ImageVariable {
 export interface ImageInfo {
   readonly names: readonly string[];
   readonly digest: string;
-  readonly config: ImageConfig;
+  /** Undefined for an adopted container whose image the store does not have. */
+  readonly config: ImageConfig | undefined;
   /** Whether it brings `/exports`, or runs by berth's own templates. */
   readonly exports: boolean;
   readonly variables: readonly ImageVariable[];
@@ -48,6 +51,8 @@ export async function getImageInfo(host: Host, nameOrImage: string): Promise<Ima
     container === undefined
       ? ((await store.findImage(nameOrImage)) ?? (await findByReference(host, nameOrImage)))
       : await store.findImage(container.image.digest);
+  if (image === undefined && container?.adoptedFrom !== undefined)
+    return describeAdopted(host, container);
   if (image === undefined) {
     throw new OperationalError(
       'IMAGE_NOT_FOUND',
@@ -57,9 +62,32 @@ export async function getImageInfo(host: Host, nameOrImage: string): Promise<Ima
       },
     );
   }
-  const { manifest, present, service, config, tmpfiles } = await loadExports(
-    await store.openTree(image),
-  );
+  const { names, digest, config } = image;
+  return {
+    ...(await describeExports(await store.openTree(image))),
+    names,
+    digest,
+    config,
+    container,
+  };
+}
+
+/** The store may not have the image of an adopted container: its root says what there is to say. */
+async function describeAdopted(host: Host, container: Deployment): Promise<ImageInfo> {
+  using tree = openDirectoryTree(host.paths.onDisk(container.rootfs));
+  return {
+    ...(await describeExports(tree)),
+    names: [container.image.reference],
+    digest: container.image.digest,
+    config: undefined,
+    container,
+  };
+}
+
+async function describeExports(
+  tree: ImageTree,
+): Promise<Pick<ImageInfo, 'exports' | 'variables' | 'provides' | 'requires'>> {
+  const { manifest, present, service, config, tmpfiles } = await loadExports(tree);
   const used = [
     ...(service?.variables ?? []),
     ...(config?.kind === 'template' ? config.template.variables : []),
@@ -81,14 +109,10 @@ export async function getImageInfo(host: Host, nameOrImage: string): Promise<Ima
       enum: manifest.variables.get(name)?.enum ?? [],
     }));
   return {
-    names: image.names,
-    digest: image.digest,
-    config: image.config,
     exports: present,
     variables,
     provides: manifest.provides,
     requires: manifest.requires,
-    container,
   };
 }
 

@@ -20,7 +20,14 @@ const MAX_JOURNAL_BYTES = 16 * MAX_DEPLOYMENT_BYTES;
 const JOURNAL_FORMAT = 2;
 
 /** The verbs that change the host; what is under way is written down before its first change. */
-export const JOURNAL_OPERATIONS = ['install', 'update', 'rollback', 'undo', 'uninstall'] as const;
+export const JOURNAL_OPERATIONS = [
+  'install',
+  'adopt',
+  'update',
+  'rollback',
+  'undo',
+  'uninstall',
+] as const;
 
 /** One of {@link JOURNAL_OPERATIONS}. */
 export type JournalOperation = (typeof JOURNAL_OPERATIONS)[number];
@@ -28,8 +35,8 @@ export type JournalOperation = (typeof JOURNAL_OPERATIONS)[number];
 /**
  * A change under way: `.journal/NAME.json`, there from before the first change on the host until after the last. Whoever
  * holds the lock of NAME and finds it knows that the holder before died, and finishes the change or takes it back. No
- * phase is kept in it: the NAME link says how far it came. Before the link points to what is new, an install, update or
- * rollback is taken back; after it, finished. One that was being taken back (`undo`) and an uninstall are always finished.
+ * phase is kept in it: the NAME link says how far it came. Before the link points to what is new, an install, update,
+ * adoption or rollback is taken back; after it, finished. One that was being taken back (`undo`) and an uninstall are always finished.
  */
 export interface JournalEntry {
   readonly operation: JournalOperation;

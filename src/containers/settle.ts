@@ -6,6 +6,7 @@ import {
   removeSettings,
   type ContainerSettings,
 } from './container-settings.js';
+import { removeForerunner } from './adopt/remove-forerunner.js';
 import { listDeploymentNumbers } from './container-directory.js';
 import { orderDeployments } from './deployment-order.js';
 import type { Host } from './host.js';
@@ -27,7 +28,7 @@ export async function settle(host: Host, entry: JournalEntry): Promise<readonly 
   const statePaths: string[] = [];
   for (const transition of entry.transitions) {
     statePaths.push(...(await removeState(host, { entry, transition })));
-    if (transition.to === undefined) await forget(host, transition.name);
+    if (transition.to === undefined) await forget(host, { entry, transition });
     else await keepWhatCounts(host, { entry, transition });
   }
   await rememberGeneration(host, entry);
@@ -51,9 +52,16 @@ async function removeState(
   );
 }
 
-async function forget(host: Host, name: string): Promise<void> {
+async function forget(
+  host: Host,
+  { entry, transition }: { readonly entry: JournalEntry; readonly transition: Transition },
+): Promise<void> {
+  const { name } = transition;
   removePath(host.paths.onDisk(join(host.paths.runDir, name)));
-  await removeDeployments(host, name, await listDeploymentNumbers(host.paths, name));
+  const numbers = await listDeploymentNumbers(host.paths, name);
+  // An adoption that is taken back leaves the forerunner's container as it runs.
+  if (entry.operation === 'uninstall') await removeForerunner(host, name, numbers);
+  await removeDeployments(host, name, numbers);
   await removeSettings(host.paths, name);
 }
 
@@ -78,11 +86,9 @@ async function keepWhatCounts(
   const order = [...before.filter((number) => number !== to.number), to.number];
   const kept = new Set([...order.slice(-Math.max(1, entry.keep)), ...settings.pinned]);
   // Room is made first: a disk that is too full to remember has to become less full.
-  await removeDeployments(
-    host,
-    name,
-    onDisk.filter((number) => !kept.has(number)),
-  );
+  const dropped = onDisk.filter((number) => !kept.has(number));
+  await removeForerunner(host, name, dropped);
+  await removeDeployments(host, name, dropped);
   await remember(host, {
     transition,
     settings,

@@ -146,7 +146,11 @@ export async function prepareUpdate(
   ]);
   const hasSameValues = sameEntries(before, carryOver(before, request));
   const isSame = (digest: Digest): boolean =>
-    hasSameValues && digest === installed.image.digest && reference === installed.image.reference;
+    hasSameValues &&
+    digest === installed.image.digest &&
+    reference === installed.image.reference &&
+    // What was adopted moves onto berth's own checkout and runtime with its first update.
+    installed.adoptedFrom === undefined;
   let found: Digest = installed.image.digest;
   const rejection = (): string | undefined =>
     request.retry || found === installed.image.digest
@@ -188,8 +192,7 @@ export async function prepareUpdate(
     fetched,
     setValues,
     fileValues: new Map(),
-    rootfs: installed.rootfs === 'checkout' ? undefined : installed.rootfs,
-    runtime: installed.runtime === 'berth' ? undefined : installed.runtime,
+    ...carriedPlaces(installed),
     enable: true,
     allowHostPaths: [...new Set([...installed.allowedHostPaths, ...request.allowHostPaths])],
   });
@@ -199,11 +202,26 @@ export async function prepareUpdate(
     ...unchanged,
     action: 'planned',
     to: inBrief(prepared.deployment),
-    gained: gainedPermissions(installed, prepared.deployment).map((text) => escapeText(text)),
+    // What an adopted one may do was never recorded.
+    gained:
+      installed.adoptedFrom === undefined
+        ? gainedPermissions(installed, prepared.deployment).map((text) => escapeText(text))
+        : [],
     difference: request.planOnly
       ? await compareWith(host, installed, { prepared, bytesToFetch: fetched.fetch.missingBytes })
       : undefined,
     prepared,
+  };
+}
+
+/** Root and runtime of their own are kept over updates; those of the forerunner are not. */
+function carriedPlaces({ adoptedFrom, rootfs, runtime }: Deployment): {
+  rootfs: string | undefined;
+  runtime: string | undefined;
+} {
+  return {
+    rootfs: adoptedFrom !== undefined || rootfs === 'checkout' ? undefined : rootfs,
+    runtime: adoptedFrom !== undefined || runtime === 'berth' ? undefined : runtime,
   };
 }
 

@@ -33,11 +33,15 @@ export function infoCommand(context: CliContext): Command {
 }
 
 function formatInfo(info: ImageInfo, escape: (text: string) => string): string {
-  const { platform, labels } = info.config;
+  const { platform, labels } = info.config ?? { platform: undefined, labels: {} };
   const lines = [
     `Image:     ${info.names.join(', ') || '(no name)'}`,
     `Digest:    ${info.digest}`,
-    `Platform:  ${escape([platform.os, platform.architecture, platform.variant ?? []].flat().join('/'))}`,
+    ...(platform === undefined
+      ? []
+      : [
+          `Platform:  ${escape([platform.os, platform.architecture, platform.variant ?? []].flat().join('/'))}`,
+        ]),
     `Exports:   ${info.exports ? 'yes: unit and configuration come from the image' : 'no: unit and configuration come from berth'}`,
   ];
   if (info.container !== undefined)

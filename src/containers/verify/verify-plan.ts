@@ -18,7 +18,8 @@ const MAX_PLAN_BYTES = 16 * 1024 * 1024;
 
 /** Checks what the unit runs: launcher and plan, the config.json that the plan was made from; or the other runtime. */
 export async function verifyPlan(host: Host, deployment: Deployment): Promise<VerifyFinding[]> {
-  if (deployment.units.length === 0) return [];
+  // What the unit of an adopted container runs stands in its text alone.
+  if (deployment.units.length === 0 || deployment.adoptedFrom !== undefined) return [];
   if (deployment.runtime !== 'berth') return verifyForeign(host, deployment);
   return [...(await verifyLauncher(host, deployment)), ...(await verifyBuiltIn(host, deployment))];
 }

@@ -19,6 +19,11 @@ const MAX_FINDINGS = 100;
 
 /** Compares the root of a deployment with what its image has there: content, mode, owner, time, attributes, names. */
 export async function verifyRoot(host: Host, deployment: Deployment): Promise<VerifyFinding[]> {
+  if (deployment.adoptedFrom !== undefined) {
+    const problem = "its root is a checkout of atomic's: not compared with an image";
+    const hint = `'berth update ${deployment.name}' moves it onto a checkout of berth's`;
+    return [finding({ area: 'rootfs', severity: 'note', path: deployment.rootfs, problem, hint })];
+  }
   if (deployment.rootfs !== 'checkout') return [];
   const rootfs = join(deploymentFolder(host, deployment), 'rootfs');
   const outcome = await compareRoot(host, deployment);
