@@ -78,7 +78,7 @@ export async function renderOwnUnit(paths: HostPaths, unit: OwnUnit): Promise<st
     switch (key) {
       case 'ExecStart':
         return [
-          ...movedPlaces(paths),
+          ...movedPlaces(paths).map(([name, path]) => `Environment=${unitPath(`${name}=${path}`)}`),
           `ExecStart=${program.map(execWord).join(' ')} ${value.replace(/^\S+ /, '')}`,
         ];
       case 'RequiresMountsFor':
@@ -92,8 +92,8 @@ export async function renderOwnUnit(paths: HostPaths, unit: OwnUnit): Promise<st
   return `${MARK}\n${lines.join('\n')}`;
 }
 
-/** The variables that moved places of this process, for the one that the unit will run. */
-function movedPlaces(paths: HostPaths): readonly string[] {
+/** The variables that moved places of this process, for one that a unit will run. */
+export function movedPlaces(paths: HostPaths): readonly (readonly [string, string])[] {
   const usual = resolveHostPaths({ mode: paths.mode, env: {} });
   const places = [
     ['BERTH_STATE_DIR', 'stateDir'],
@@ -103,7 +103,7 @@ function movedPlaces(paths: HostPaths): readonly string[] {
   ] as const;
   return places
     .filter(([, place]) => paths[place] !== usual[place])
-    .map(([name, place]) => `Environment=${unitPath(`${name}=${paths[place]}`)}`);
+    .map(([name, place]) => [name, paths[place]]);
 }
 
 /** A path as one word of a unit file: `%` means itself. */

@@ -1,14 +1,16 @@
 import { existsSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
 
 import { addContext } from '../errors/with-context.js';
 import { listStaged } from './apply-staging.js';
 import { removeUnneededUnits } from './begin-change.js';
-import { startIfWanted } from '../systemd/early-unit-manager.js';
+import { runAfterBoot, startIfWanted } from '../systemd/early-unit-manager.js';
 import { findContainer } from './container-directory.js';
 import type { CompleteOptions } from './complete-transition.js';
 import type { Host } from './host.js';
 import { listJournal } from './journal.js';
 import { lockAndRecover } from './name-lock.js';
+import { movedPlaces } from './own-units.js';
 
 /**
  * Finishes or undoes every interrupted change; gives the names concerned. Taking the lock of a name does the work. One
@@ -43,10 +45,11 @@ export async function recoverAll(
 
 /**
  * At boot: starts the containers whose interrupted installation was finished, if their time has come. The boot made its
- * list of what to start when their units were not there yet.
+ * list of what to start when their units were not there yet. What has to be watched is left to a command after the boot.
  */
 export async function startRecovered(host: Host, names: readonly string[]): Promise<void> {
   if (names.length === 0) return;
+  if ((await listJournal(host.paths)).length > 0) await watchAfterBoot(host);
   // Links that were made since systemd last read its files are not known to it.
   const units = await host.openUnitManager();
   await units.reload();
@@ -54,4 +57,11 @@ export async function startRecovered(host: Host, names: readonly string[]): Prom
     const deployment = await findContainer(host.paths, name);
     for (const unit of deployment?.units ?? []) await startIfWanted(unit);
   }
+}
+
+/** What is to be watched is started by the boot, and looked at when that is done: a bad version goes back then. */
+async function watchAfterBoot(host: Host): Promise<void> {
+  const program = fileURLToPath(new URL('../main.js', import.meta.url));
+  const command = [process.execPath, program, 'recover'];
+  await runAfterBoot('berth-watch', command, movedPlaces(host.paths));
 }

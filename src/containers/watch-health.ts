@@ -106,7 +106,15 @@ async function runChecks(
   const { health } = deployment;
   const begin = performance.now();
   const { command } = health;
-  if (command === undefined || first?.mainPid === undefined) {
+  // Another runtime's container is not entered: where it keeps its namespaces and rights is its own matter.
+  const foreign = deployment.runtime !== 'berth';
+  if (command !== undefined && foreign) {
+    host.onEvent({
+      kind: 'warning',
+      text: `the health check of '${deployment.name}' is not run: another runtime runs it`,
+    });
+  }
+  if (command === undefined || foreign || first?.mainPid === undefined) {
     await wait(health.soakMs, undefined, { signal });
     return undefined;
   }

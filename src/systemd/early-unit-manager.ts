@@ -68,6 +68,26 @@ export async function startIfWanted(unit: string): Promise<void> {
   }
 }
 
+/**
+ * Has a program run once the boot is done, as a service of that name that is forgotten when it ends. Queued only; one
+ * that is queued already is left.
+ */
+export async function runAfterBoot(
+  name: string,
+  command: readonly string[],
+  environment: readonly (readonly [string, string])[],
+): Promise<void> {
+  const unit = `${name}.service`;
+  if ((await showUnit(unit)).get('LoadState') !== 'not-found') return;
+  await runProgram([
+    'systemd-run',
+    ...['--quiet', '--collect', '--no-block', '--service-type=oneshot'],
+    ...[`--unit=${unit}`, '--property=After=multi-user.target'],
+    ...environment.map(([name, value]) => `--setenv=${name}=${value}`),
+    ...['--', ...command],
+  ]);
+}
+
 /** Properties by name: texts, and numbers where the text is one. */
 async function showUnit(unit: string): Promise<ReadonlyMap<string, unknown>> {
   const text = await systemctl('show', '--', unit);

@@ -119,7 +119,7 @@ for (const suite of suites) {
       const text = await host.berth('graph');
       assert.match(
         text.stdout,
-        /^app\n {2}starts after early\.service\n.*After= .*10-berth\.conf:\d+\n/m,
+        /^ {2}starts after early\.service\n.*After= .*10-berth\.conf:\d+\n/m,
       );
     });
 

@@ -16,7 +16,7 @@ const WATCH = `
   const [unit, soakMs] = process.argv.slice(1);
   await using manager = await connectUnitManager({ mode: 'system' });
   const host = { paths: { mode: 'system' }, openUnitManager: async () => manager, onEvent() {} };
-  const deployment = { units: [unit], health: { ...DEFAULT_HEALTH_CHECK, soakMs: Number(soakMs) } };
+  const deployment = { name: 'probe', runtime: 'berth', units: [unit], health: { ...DEFAULT_HEALTH_CHECK, soakMs: Number(soakMs) } };
   const dependents = await findActiveDependents(host, unit);
   await manager.stop(unit, {});
   const { result } = await manager.start(unit, {});

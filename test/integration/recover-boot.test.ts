@@ -194,3 +194,30 @@ for (const suite of suites) {
     assert.equal((await host.runOk(['readlink', UNIT])).trim(), '/dev/null');
   });
 }
+
+const HANG = '/opt/berth/test/fixtures/machine/hang.mjs';
+
+test('an update that was interrupted is watched after the boot, and goes back where it is not well', async () => {
+  const host = hostOf('trixie');
+  await host.sh('rm /etc/systemd/system/berth-recover.service'); // the mask of the test before
+  await pushExports(registry.target('steady'), versionOf(['/probe', 'deaf']));
+  await berth(host, 'install', '--start', `${registry.host}/steady:latest`);
+  await pushExports(registry.target('steady'), versionOf(['/probe', 'exit', '3']));
+  await host.sh(`
+    HANG=after NODE_OPTIONS=--import=${HANG} setsid node /opt/berth/dist/src/main.js update steady >/run/said 2>&1 </dev/null &
+    for i in $(seq 300); do [ -e /run/hanging ] && break; sleep 0.1; done
+    kill -KILL $!`);
+  assert.equal((await host.sh('readlink /var/lib/berth/steady')).trim(), 'steady.1');
+  await host.reboot();
+  await host.sh(
+    'for i in $(seq 150); do [ -n "$(ls -A /var/lib/berth/.journal)" ] || break; sleep 0.2; done',
+  );
+  assert.equal((await host.sh('readlink /var/lib/berth/steady')).trim(), 'steady.0');
+  await host.waitFor('steady.service', { ActiveState: 'active' });
+  assert.match((await host.berth('history', 'steady')).stdout, /^rejected sha256:/m);
+});
+
+function versionOf(args: readonly string[]): Parameters<typeof pushExports>[1] {
+  const config = configTemplate({ process: { user: { uid: 0, gid: 0 }, args, cwd: '/' } });
+  return { files: { 'config.json.template': config } };
+}
