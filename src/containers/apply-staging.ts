@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs';
 import { mkdir, readdir, rename, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
 
+import { makeFolders } from '../base/make-folders.js';
 import { syncFolder, writeFileAtomically, writeFileSynced } from '../base/atomic-file.js';
 import { readFileBounded } from '../base/bounded-read.js';
 import { quote } from '../base/escape-text.js';
@@ -55,7 +56,7 @@ export interface AppliedFile {
 export async function stageApply(paths: HostPaths, change: ApplyChange): Promise<void> {
   const journal = paths.onDisk(paths.journalDir);
   const building = join(journal, `${change.name}.apply.new`);
-  await mkdir(journal, { recursive: true, mode: 0o700 });
+  await makeFolders(journal, 0o700);
   removePath(building);
   await mkdir(building, { mode: 0o700 });
   for (const [name, content] of change.contents)
@@ -141,7 +142,7 @@ async function applyToHost(
       }
     }
     if (state !== 'same') {
-      await mkdir(join(target, '..'), { recursive: true, mode: 0o755 });
+      await makeFolders(join(target, '..'), 0o755);
       await copy(join(from.folder, file.source), target, file.mode);
     }
     if (file.role === 'tmpfiles') await units.createTmpfiles(file.path);

@@ -1,6 +1,7 @@
-import { mkdir } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 
+import { makeFolders } from '../base/make-folders.js';
 import { acquireLock } from '../sys/lock-file.js';
 import { listContainerNames } from './container-directory.js';
 import type { Host } from './host.js';
@@ -45,9 +46,20 @@ export async function removeUnneededUnits(
   });
 }
 
+/**
+ * Takes away what the first installation left of berth's units where it ended before it had even written down what it was
+ * about to do. Does nothing where a container is installed.
+ */
+export async function clearOwnUnits(host: Host): Promise<void> {
+  if (!existsSync(host.paths.onDisk(host.paths.lockDir))) return;
+  if (!(await removeUnneededUnits(host, []))) return;
+  const units = await host.openUnitManager();
+  await units.reload();
+}
+
 async function withOwnUnitsLock<T>(host: Host, body: () => Promise<T>): Promise<T> {
   const { lockDir } = host.paths;
-  await mkdir(lockDir, { recursive: true, mode: 0o700 });
+  await makeFolders(lockDir, 0o700);
   const lock = await acquireLock(join(lockDir, LOCK), { mode: 'exclusive', signal: host.signal });
   try {
     return await body();

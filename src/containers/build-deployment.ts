@@ -1,6 +1,7 @@
 import { mkdir, rename, utimes, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 
+import { makeFolders } from '../base/make-folders.js';
 import { syncFolder } from '../base/atomic-file.js';
 import { syncFileSystemOf } from '../sys/sync.js';
 import { formatDeployment } from './deployment.js';
@@ -39,7 +40,7 @@ export async function buildDeployment(host: Host, prepared: DeploymentToBuild): 
   }
   for (const [name, { content, mtimeMs }] of prepared.contents) {
     const path = join(building, name);
-    await mkdir(dirname(path), { recursive: true, mode: 0o700 });
+    await makeFolders(dirname(path), 0o700);
     await writeFile(path, content, { mode: 0o600, flag: 'wx' });
     if (mtimeMs !== undefined) await utimes(path, mtimeMs / 1000, mtimeMs / 1000);
   }

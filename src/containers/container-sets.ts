@@ -1,6 +1,7 @@
-import { mkdir, readdir, unlink } from 'node:fs/promises';
+import { readdir, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
 
+import { makeFolders } from '../base/make-folders.js';
 import { syncFolder, writeFileAtomically } from '../base/atomic-file.js';
 import { readFileBounded } from '../base/bounded-read.js';
 import { quote } from '../base/escape-text.js';
@@ -84,7 +85,7 @@ export async function findSet(paths: HostPaths, name: string): Promise<Container
 
 /** Writes the record of a set; durable when it returns. */
 export async function writeSet(paths: HostPaths, set: ContainerSet): Promise<void> {
-  await mkdir(paths.onDisk(paths.setsDir), { recursive: true, mode: 0o700 });
+  await makeFolders(paths.onDisk(paths.setsDir), 0o700);
   const document = {
     format: SET_FORMAT,
     members: set.members,

@@ -1,6 +1,7 @@
-import { mkdir, unlink } from 'node:fs/promises';
+import { unlink } from 'node:fs/promises';
 import { join } from 'node:path';
 
+import { makeFolders } from '../base/make-folders.js';
 import { syncFolder, writeFileAtomically } from '../base/atomic-file.js';
 import { readFileBounded } from '../base/bounded-read.js';
 import { quote } from '../base/escape-text.js';
@@ -100,7 +101,7 @@ export async function changeSettings(
     await removeSettings(paths, name);
     return kept;
   }
-  await mkdir(paths.onDisk(paths.settingsDir), { recursive: true, mode: 0o700 });
+  await makeFolders(paths.onDisk(paths.settingsDir), 0o700);
   await writeFileAtomically(
     paths.onDisk(settingsFile(paths, name)),
     `${JSON.stringify({ format: SETTINGS_FORMAT, ...kept }, null, 2)}\n`,

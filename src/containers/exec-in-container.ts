@@ -1,9 +1,10 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { closeSync, openSync } from 'node:fs';
-import { mkdir, unlink } from 'node:fs/promises';
+import { unlink } from 'node:fs/promises';
 import { join } from 'node:path';
 
+import { makeFolders } from '../base/make-folders.js';
 import { writeFileSynced } from '../base/atomic-file.js';
 import { readFileBounded } from '../base/bounded-read.js';
 import { isErrno } from '../errors/is-errno.js';
@@ -112,7 +113,7 @@ async function makePlan(
     root: `/proc/self/fd/${PROCESS_FD}/root`,
     env: hasCredentials(process) ? [`CREDENTIALS_DIRECTORY=${HOST_DIRECTORY}/credentials`] : [],
   });
-  await mkdir(runDir, { recursive: true, mode: 0o755 });
+  await makeFolders(runDir, 0o755);
   const path = join(runDir, `.exec-${randomBytes(8).toString('hex')}`);
   await writeFileSynced(path, plan, { mode: 0o600 });
   try {

@@ -1,7 +1,8 @@
 import { existsSync, statSync } from 'node:fs';
-import { mkdir, readdir, unlink } from 'node:fs/promises';
+import { readdir, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
 
+import { makeFolders } from '../base/make-folders.js';
 import { finalNameOf, syncFolder, writeFileAtomically } from '../base/atomic-file.js';
 import { readFileBounded } from '../base/bounded-read.js';
 import { quote } from '../base/escape-text.js';
@@ -60,7 +61,7 @@ export function journalFile(paths: HostPaths, name: string): string {
 /** Writes the entry; when it returns, a power cut keeps it. */
 export async function beginJournal(paths: HostPaths, entry: JournalEntry): Promise<void> {
   const folder = paths.onDisk(paths.journalDir);
-  await mkdir(folder, { recursive: true, mode: 0o700 });
+  await makeFolders(folder, 0o700);
   await writeFileAtomically(
     paths.onDisk(journalFile(paths, entry.name)),
     `${JSON.stringify({ format: JOURNAL_FORMAT, ...entry }, null, 2)}\n`,

@@ -1,6 +1,6 @@
-import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 
+import { makeFolders } from '../base/make-folders.js';
 import { quote } from '../base/escape-text.js';
 import { AsyncScope } from '../base/scope.js';
 import { OperationalError } from '../errors/operational-error.js';
@@ -51,9 +51,9 @@ export async function lockAndRecover(
 }
 
 async function lockName(host: Host, name: string): Promise<LockFile> {
-  await mkdir(host.paths.onDisk(host.paths.stateDir), { recursive: true, mode: 0o700 });
+  await makeFolders(host.paths.onDisk(host.paths.stateDir), 0o700);
   const folder = host.paths.onDisk(host.paths.lockDir);
-  await mkdir(folder, { recursive: true, mode: 0o700 });
+  await makeFolders(folder, 0o700);
   const lock = tryLock(join(folder, `${name}.lock`), 'exclusive');
   if (lock !== undefined) return lock;
   throw new OperationalError('BUSY', `another berth is changing ${quote(name)} at present`, {

@@ -1,8 +1,9 @@
 import { constants, existsSync } from 'node:fs';
-import { access, mkdir, readdir, readFile, stat } from 'node:fs/promises';
+import { access, readdir, readFile, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
+import { makeFolders } from '../base/make-folders.js';
 import { writeFileAtomically } from '../base/atomic-file.js';
 import { quote } from '../base/escape-text.js';
 import { isErrno } from '../errors/is-errno.js';
@@ -77,7 +78,7 @@ export async function findOwnLauncher(): Promise<string> {
  */
 export async function placeLauncher(host: Host, launcher: ChosenLauncher): Promise<Disposable> {
   const folder = host.paths.onDisk(host.paths.launcherDir);
-  await mkdir(folder, { recursive: true, mode: 0o700 });
+  await makeFolders(folder, 0o700);
   const lock = await acquireLock(join(folder, LOCK), { mode: 'shared', signal: host.signal });
   try {
     if (launcher.copyFrom !== undefined)
@@ -92,7 +93,7 @@ export async function placeLauncher(host: Host, launcher: ChosenLauncher): Promi
 async function copyLauncher(from: string, target: string): Promise<void> {
   const content = await readFile(from);
   if ((await compareFile(target, { kind: 'file', sha256: sha256Of(content) })) === 'same') return;
-  await mkdir(dirname(target), { recursive: true, mode: 0o700 });
+  await makeFolders(dirname(target), 0o700);
   await writeFileAtomically(target, content, { mode: 0o755 });
 }
 

@@ -1,9 +1,8 @@
-import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 
 import { addContext } from '../errors/with-context.js';
 import { listStaged } from './apply-staging.js';
-import { removeUnneededUnits } from './begin-change.js';
+import { clearOwnUnits } from './begin-change.js';
 import { runAfterBoot, startIfWanted } from '../systemd/early-unit-manager.js';
 import { findContainer } from './container-directory.js';
 import type { CompleteOptions } from './complete-transition.js';
@@ -35,11 +34,7 @@ export async function recoverAll(
     }
   }
   if (failures.length > 0) throw failures[0];
-  // The first installation may have ended before it had even written down what it was about to do.
-  if (existsSync(host.paths.onDisk(host.paths.lockDir)) && (await removeUnneededUnits(host, []))) {
-    const units = await host.openUnitManager();
-    await units.reload();
-  }
+  await clearOwnUnits(host);
   return names;
 }
 

@@ -1,6 +1,7 @@
 import { isErrno } from '../errors/is-errno.js';
 import { OperationalError } from '../errors/operational-error.js';
 import { withContext } from '../errors/with-context.js';
+import { clearOwnUnits } from './begin-change.js';
 import { findContainer, getContainer } from './container-directory.js';
 import { completeTransition, type CompletedTransition } from './complete-transition.js';
 import type { Host } from './host.js';
@@ -41,7 +42,10 @@ export async function uninstall(
   return withContext(`cannot uninstall '${name}'`, async () => {
     // A mistyped name is told before a lock file is made for it.
     const interrupted = (await listJournal(host.paths)).includes(name);
-    if (!interrupted) await getContainer(host.paths, name);
+    if (!interrupted) {
+      if ((await findContainer(host.paths, name)) === undefined) await clearOwnUnits(host);
+      await getContainer(host.paths, name);
+    }
     return withNameLock(host, name, async () => {
       const deployment = interrupted
         ? await findContainer(host.paths, name)

@@ -1,6 +1,6 @@
-import { mkdir } from 'node:fs/promises';
 import { dirname } from 'node:path';
 
+import { makeFolders } from '../base/make-folders.js';
 import { writeFileAtomically } from '../base/atomic-file.js';
 import { readFileBounded } from '../base/bounded-read.js';
 import { quote } from '../base/escape-text.js';
@@ -96,7 +96,7 @@ async function readAuthFile(path: string): Promise<JsonObject> {
 }
 
 async function writeAuthFile(path: string, file: JsonObject): Promise<void> {
-  await mkdir(dirname(path), { recursive: true, mode: 0o700 });
+  await makeFolders(dirname(path), 0o700);
   await writeFileAtomically(path, `${JSON.stringify(file, null, 2)}\n`, { mode: 0o600 });
 }
 

@@ -1,6 +1,7 @@
-import { mkdir, open, rename, stat, unlink, type FileHandle } from 'node:fs/promises';
+import { open, rename, stat, unlink, type FileHandle } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 
+import { makeFolders } from '../base/make-folders.js';
 import { temporaryNameBeside } from '../base/atomic-file.js';
 import { isErrno } from '../errors/is-errno.js';
 
@@ -33,7 +34,7 @@ export class BlobFolder {
     signal: AbortSignal,
   ): Promise<void> {
     const path = join(this.#path, name);
-    await mkdir(dirname(path), { recursive: true });
+    await makeFolders(dirname(path));
     const temporary = temporaryNameBeside(path);
     try {
       const file = await open(temporary, 'wx', 0o644);

@@ -1,6 +1,7 @@
-import { mkdir, readdir } from 'node:fs/promises';
+import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 
+import { makeFolders } from '../base/make-folders.js';
 import { syncFolder, writeFileAtomically } from '../base/atomic-file.js';
 import { quote } from '../base/escape-text.js';
 import { OperationalError } from '../errors/operational-error.js';
@@ -72,7 +73,7 @@ export class DirDestination implements ImageDestination {
   }
 
   async #makeFolder(): Promise<void> {
-    await mkdir(this.#path, { recursive: true });
+    await makeFolders(this.#path);
     if ((await readdir(this.#path)).length === 0) return;
     throw new OperationalError(
       'DESTINATION_EXISTS',

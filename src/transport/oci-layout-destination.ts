@@ -1,7 +1,8 @@
 import { constants } from 'node:fs';
-import { mkdir, open, readdir } from 'node:fs/promises';
+import { open, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 
+import { makeFolders } from '../base/make-folders.js';
 import { syncFolder, writeFileAtomically } from '../base/atomic-file.js';
 import { readFileBounded } from '../base/bounded-read.js';
 import { quote } from '../base/escape-text.js';
@@ -88,7 +89,7 @@ export class OciLayoutDestination implements ImageDestination {
 
   /** Writes into an empty folder or a layout, and nowhere else: a wrong path must not be filled with blobs. */
   async #makeLayout(): Promise<void> {
-    await mkdir(this.#path, { recursive: true });
+    await makeFolders(this.#path);
     const names = await readdir(this.#path);
     if (names.includes('oci-layout')) return;
     if (names.length > 0) {
