@@ -89,7 +89,8 @@ export class UnitTree implements Disposable {
         const folders: string[] = [];
         for (const entry of readdirSync(at, { withFileTypes: true })) {
           if (entry.isSymbolicLink()) {
-            links.set(`${prefix}${entry.name}`, readlinkSync(`${at}/${entry.name}`));
+            const target = readLinkIfThere(`${at}/${entry.name}`);
+            if (target !== undefined) links.set(`${prefix}${entry.name}`, target);
           } else if (entry.isDirectory()) folders.push(entry.name);
         }
         return folders;
@@ -127,7 +128,8 @@ export class UnitTree implements Disposable {
       if (!stat.isFile() || stat.size === 0) return { path, kind: 'masked', text: '', fileName };
       return { path, kind: 'file', text: this.#text(path), fileName };
     }
-    const target = readlinkSync(at);
+    const target = readLinkIfThere(at);
+    if (target === undefined) return undefined;
     if (target === '/dev/null') return { path, kind: 'masked', text: '', fileName };
     const targetName = target.slice(target.lastIndexOf('/') + 1);
     const kind = targetName === fileName ? 'linked' : 'alias';
@@ -142,5 +144,15 @@ export class UnitTree implements Disposable {
       if (isErrno(error, 'ENOENT')) return '';
       throw error;
     }
+  }
+}
+
+/** Another command may take away the links of its own container at the same time. */
+function readLinkIfThere(path: string): string | undefined {
+  try {
+    return readlinkSync(path);
+  } catch (error) {
+    if (isErrno(error, 'ENOENT')) return undefined;
+    throw error;
   }
 }
