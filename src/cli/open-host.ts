@@ -8,20 +8,16 @@ import type { Host, HostEvent } from '../containers/host.js';
 import { assertInsideTree } from '../containers/inside-tree.js';
 import { isErrno } from '../errors/is-errno.js';
 import { OperationalError } from '../errors/operational-error.js';
-import { openEmbeddedStore } from '../store/embedded/embedded-store.js';
 import type { ImageStore } from '../store/image-store.js';
-import { openImageSource } from '../transport/open-image-source.js';
-import { connectUnitManager } from '../systemd/connect-unit-manager.js';
-import { openEarlyUnitManager } from '../systemd/early-unit-manager.js';
-import { openOfflineUnitManager } from '../systemd/offline-unit-manager.js';
 import type { UnitManager } from '../systemd/unit-manager.js';
 import type { CliContext, CommonOptions } from './context.js';
 import type { RegistryOptionValues } from './registry-options.js';
-import { openTransports } from './transports.js';
+import type { Transports } from './transports.js';
 
 /**
  * Opens the host that the common options name and runs `body` on it; what was opened is closed afterwards. The one place
- * where the implementations behind the interfaces are chosen.
+ * where the implementations behind the interfaces are chosen. Each is loaded when it is asked for: the D-Bus client and the
+ * registry client take longer to load than `berth list` takes to do its work.
  */
 export async function withHost<T>(
   context: CliContext,
@@ -38,18 +34,28 @@ export async function withHost<T>(
   for (const place of [paths.stateDir, paths.runDir, paths.unitDir, paths.tmpfilesDir])
     await assertInsideTree(paths, place);
   await using scope = new AsyncScope();
-  let store: ImageStore | undefined;
+  let store: Promise<ImageStore> | undefined;
   let units: Promise<UnitManager> | undefined;
-  const transports = openTransports(context, scope, options);
+  let transports: Promise<Transports> | undefined;
   const isStored = async (name: string): Promise<boolean> =>
     (await (await host.openStore()).findImage(name)) !== undefined;
   const host: Host = {
     paths,
     signal: context.signal,
-    openStore: () =>
-      Promise.resolve((store ??= scope.use(openEmbeddedStore(paths.onDisk(paths.storeDir))))),
+    openStore: () => {
+      const open = async (): Promise<ImageStore> => {
+        const { openEmbeddedStore } = await import('../store/embedded/embedded-store.js');
+        return scope.use(openEmbeddedStore(paths.onDisk(paths.storeDir)));
+      };
+      return (store ??= open());
+    },
     openSource: async (reference, { preferStored } = { preferStored: false }) => {
-      const transport = await transports.contextFor(reference);
+      const open = async (): Promise<Transports> => {
+        const { openTransports } = await import('./transports.js');
+        return openTransports(context, scope, options);
+      };
+      const transport = await (await (transports ??= open())).contextFor(reference);
+      const { openImageSource } = await import('../transport/open-image-source.js');
       const { signal } = context;
       return openImageSource(reference, transport, {
         signal,
@@ -58,11 +64,16 @@ export async function withHost<T>(
     },
     openUnitManager: () => {
       const open = async (): Promise<UnitManager> => {
-        if (paths.root !== '')
+        if (paths.root !== '') {
+          const { openOfflineUnitManager } = await import('../systemd/offline-unit-manager.js');
           return openOfflineUnitManager({ root: paths.root, unitDirectory: paths.unitDir });
-        return options.early === true
-          ? openEarlyUnitManager({ unitDirectory: paths.unitDir })
-          : connectUnitManager({ mode, signal: context.signal });
+        }
+        if (options.early === true) {
+          const { openEarlyUnitManager } = await import('../systemd/early-unit-manager.js');
+          return openEarlyUnitManager({ unitDirectory: paths.unitDir });
+        }
+        const { connectUnitManager } = await import('../systemd/connect-unit-manager.js');
+        return connectUnitManager({ mode, signal: context.signal });
       };
       return (units ??= open().then((opened) => scope.use(opened)));
     },
