@@ -7,12 +7,12 @@ import { OperationalError } from '../errors/operational-error.js';
  * plan        = header instruction*
  * header      = "BERTHPLN" format:u32 length:u32 checksum:u32 count:u32
  * instruction = op:u32 size:u32 field*            size is that of its fields
- * field       = u: u32 | q: u64 | s, p, t, b: length:u32 bytes padding
+ * field       = u: u32 | q: u64 | s, p, t, b, g, f: length:u32 bytes padding
  * ```
  * Numbers are little-endian. `length` of the header is that of the whole plan, `checksum` is FNV-1a (32 bits) over the
  * whole plan with the checksum's own bytes taken as 0: every single changed byte changes it. Texts end in one NUL, which
  * counts; padding is NULs up to a multiple of four. `p` is an absolute path of at most 4095 bytes; in a `t` the byte 0xFF
- * (never part of UTF-8) is a slot for the instance name.
+ * (never part of UTF-8) is a slot for the instance name. `g` and `f` are bytes of a known kind: group ids, a filter.
  *
  * Instructions stand in the order in which they are carried out: NAME first, what concerns the host before ROOT, mounts
  * between ROOT and PIVOT, the process after it, EXEC last. A plan that joins the namespaces of a container that runs
@@ -49,8 +49,8 @@ export const INSTRUCTIONS = {
   RLIMIT: { op: 24, fields: 'uqq' },
   PERSONALITY: { op: 25, fields: 'u' },
   DIRECTORY: { op: 26, fields: 'p' },
-  SECCOMP: { op: 27, fields: 'ub' },
-  USER: { op: 28, fields: 'uubuq' },
+  SECCOMP: { op: 27, fields: 'uf' },
+  USER: { op: 28, fields: 'uuguq' },
   CAPABILITIES: { op: 29, fields: 'qqqqu' },
   ARGUMENT: { op: 30, fields: 't' },
   ENVIRONMENT: { op: 31, fields: 't' },
@@ -62,7 +62,7 @@ export const INSTRUCTIONS = {
 /** The name of an instruction. */
 export type InstructionName = keyof typeof INSTRUCTIONS;
 
-/** One instruction with the values of its fields: numbers for u and q, texts for s, p and t, bytes for b. */
+/** One instruction with the values of its fields: numbers for u and q, texts for s, p and t, bytes for the rest. */
 export type Instruction = readonly [
   name: InstructionName,
   ...fields: readonly (number | bigint | string | Uint8Array)[],
@@ -158,6 +158,8 @@ function encodeField(
       return field;
     }
     case 'b':
+    case 'g':
+    case 'f':
       return encodeBytes(Buffer.from(value as Uint8Array));
     case 't':
       return encodeBytes(encodeSlots(String(value), instanceMarker));

@@ -1,8 +1,7 @@
 /* What of systemd's environment reaches the program, made right for the process that it ends up in. */
 #include "launch.h"
 
-static void add(const char *key, const char *value)
-{
+static void add(const char *key, const char *value) {
     size_t length = strlen(key);
     if (!value) return;
     for (uint32_t i = 0; i < launch.environment_count; i++) {
@@ -12,8 +11,7 @@ static void add(const char *key, const char *value)
 }
 
 /* LISTEN_PID and WATCHDOG_PID name the process that may use them: inside a pid namespace that is another number. */
-void complete_environment(void)
-{
+void complete_environment(void) {
     char self[16];
     snprintf(self, sizeof self, "%d", (int)getpid());
     if (launch.listen_fds) add("LISTEN_PID", self), add("LISTEN_FDS", getenv("LISTEN_FDS")), add("LISTEN_FDNAMES", getenv("LISTEN_FDNAMES"));
@@ -24,8 +22,7 @@ void complete_environment(void)
 }
 
 /* The sockets are ours only if LISTEN_PID says so; they stand at 3 and up. */
-void count_listen_fds(void)
-{
+void count_listen_fds(void) {
     const char *pid = getenv("LISTEN_PID"), *count = getenv("LISTEN_FDS");
     int fds = pid && count && strtol(pid, NULL, 10) == getpid() ? (int)strtol(count, NULL, 10) : 0;
     launch.listen_fds = fds > 0 && fds < 4096 ? fds : 0;

@@ -4,7 +4,6 @@
  */
 #include <dirent.h>
 #include <sys/sendfile.h>
-#include <sys/socket.h>
 #include <sys/un.h>
 
 #include "launch.h"
@@ -12,8 +11,7 @@
 enum { NOTIFY_RELAY = 1, NOTIFY_DIRECT = 2, CREDENTIALS = 4, PASS = 8 };
 
 /* Binds or connects a datagram socket; '@' at the start stands for the abstract names' NUL. */
-static int notify_socket(int (*join)(int, const struct sockaddr *, socklen_t), const char *path)
-{
+static int notify_socket(int (*join)(int, const struct sockaddr *, socklen_t), const char *path) {
     struct sockaddr_un address = { .sun_family = AF_UNIX };
     size_t length = strlen(path);
     if (length >= sizeof address.sun_path) errno = ENAMETOOLONG, fail(STATUS_NOTIFY, "using the socket", path);
@@ -24,8 +22,7 @@ static int notify_socket(int (*join)(int, const struct sockaddr *, socklen_t), c
     return fd;
 }
 
-static void copy_credentials(int tree, const char *source, uid_t uid, gid_t gid)
-{
+static void copy_credentials(int tree, const char *source, uid_t uid, gid_t gid) {
     DIR *directory = opendir(source);
     must(directory && mkdirat(tree, "credentials", 0500) == 0 ? 0 : -1, STATUS_CREDENTIALS, "reading", source);
     int to = must(openat(tree, "credentials", O_RDONLY | O_DIRECTORY | O_CLOEXEC), STATUS_CREDENTIALS, "copying", source);
@@ -47,8 +44,7 @@ static void copy_credentials(int tree, const char *source, uid_t uid, gid_t gid)
     closedir(directory);
 }
 
-void make_host_directory(struct step *step)
-{
+void make_host_directory(struct step *step) {
     const char *path = step->field[0].text, *host = getenv("NOTIFY_SOCKET"), *credentials = getenv("CREDENTIALS_DIRECTORY");
     uint64_t flags = step->field[1].number;
     char place[64];
@@ -76,14 +72,9 @@ void make_host_directory(struct step *step)
     if (credentials) must(asprintf((char **)&launch.credentials_path, "%s/credentials", path), STATUS_SYSTEM, "allocating for", path);
 }
 
-void attach_host_directory(struct step *step)
-{
+void attach_host_directory(struct step *step) {
     if (step->fd < 0) return;
-    int target = open_target(step->field[0].text, true);
-    attach(step->fd, target, step->field[0].text);
-    close(target);
+    attach(step->fd, open_target(step->field[0].text, true), step->field[0].text);
     if (launch.host_socket < 0) return;
-    target = must(openat(step->fd, "notify", O_PATH | O_CLOEXEC), STATUS_NOTIFY, "opening", "notify");
-    attach(launch.host_socket, target, "notify");
-    close(target);
+    attach(launch.host_socket, must(openat(step->fd, "notify", O_PATH | O_CLOEXEC), STATUS_NOTIFY, "opening", "notify"), "notify");
 }

@@ -5,7 +5,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
-#include <linux/fs.h>
 #include <linux/mount.h>
 #include <linux/openat2.h>
 #include <sched.h>
@@ -17,8 +16,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #define MAX_FIELDS 8
@@ -35,14 +37,18 @@ struct field { uint64_t number; const char *text; uint32_t length; };
 struct step { uint32_t op; int fd; struct field field[MAX_FIELDS]; };
 typedef void action(struct step *step);
 
-#define OP(number, name, fields, host, container) OP_##name = number,
+#define OP(number, name, fields, rule, host, container) OP_##name = number,
 enum {
 #include "ops.def"
 };
 #undef OP
-#define OP(number, name, fields, host, container) action host, container;
+#define OP(number, name, fields, rule, host, container) action host, container;
 #include "ops.def"
 #undef OP
+
+enum side { ON_HOST, IN_CONTAINER };
+struct operation { const char *fields, *rule; action *side[2]; };
+extern const struct operation operations[];
 
 /* What the steps share. The process is single-threaded; one launch is one process. */
 extern struct launch {
@@ -53,6 +59,7 @@ extern struct launch {
     int notify_in, notify_out, host_socket; /* the private socket, systemd's, and a mount of systemd's */
     int streams[2];                         /* what the program writes to standard output and error */
     bool entering;                          /* the container runs already */
+    int layers;                             /* what lies between the root and the host's */
     sigset_t signals;                       /* the mask that we were started with */
     char **arguments, **environment;
 } launch;
@@ -78,19 +85,16 @@ _Noreturn void end_as(int status);
 void complete_environment(void);
 void count_listen_fds(void);
 
-static inline int must(long result, int status, const char *doing, const char *what)
-{
+static inline int must(long result, int status, const char *doing, const char *what) {
     if (result < 0) fail(status, doing, what);
     return (int)result;
 }
 
-static inline int clone_tree(int directory, const char *path, unsigned flags)
-{
+static inline int clone_tree(int directory, const char *path, unsigned flags) {
     return (int)syscall(SYS_open_tree, directory, path, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | flags);
 }
 
-static inline long set_attributes(int tree, unsigned flags, struct mount_attr attr)
-{
+static inline long set_attributes(int tree, unsigned flags, struct mount_attr attr) {
     return syscall(SYS_mount_setattr, tree, "", flags | AT_EMPTY_PATH, &attr, sizeof attr);
 }
 

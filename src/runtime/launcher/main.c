@@ -1,6 +1,5 @@
 /* launch PLAN [INSTANCE]: starts what the plan describes. launch --check PLAN [INSTANCE]: only says whether it could. */
 #include <linux/close_range.h>
-#include <sys/wait.h>
 
 #include "launch.h"
 
@@ -12,33 +11,18 @@ struct launch launch = {
     .streams = { -1, -1 },
 };
 
-static action *const on_host[] = {
-#define OP(number, name, fields, host, container) [number] = host,
-#include "ops.def"
-#undef OP
-};
-static action *const in_container[] = {
-#define OP(number, name, fields, host, container) [number] = container,
-#include "ops.def"
-#undef OP
-};
-
-static void run_steps(action *const table[])
-{
-    for (uint32_t i = 0; i < launch.count; i++) table[launch.steps[i].op](&launch.steps[i]);
+static void run_steps(enum side side) {
+    for (uint32_t i = 0; i < launch.count; i++) operations[launch.steps[i].op].side[side](&launch.steps[i]);
 }
 
 void take_name(struct step *step) { launch.name = step->field[0].text; }
 
-void open_pid_file(struct step *step)
-{
-    int flags = O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC;
-    launch.pid_file = must(open(step->field[0].text, flags, 0644), STATUS_PID_FILE, "opening the pid file", step->field[0].text);
+void open_pid_file(struct step *step) {
+    launch.pid_file = must(open(step->field[0].text, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0644), STATUS_PID_FILE, "opening the pid file", step->field[0].text);
 }
 
 /* As with a unit that changed on disk: what is compiled starts, and the journal names the way to take the change over. */
-void warn_of_edit(struct step *step)
-{
+void warn_of_edit(struct step *step) {
     struct stat status;
     if (stat(step->field[0].text, &status) < 0) return warn("config.json", "cannot be looked at; the container starts by its launch plan");
     uint64_t changed = (uint64_t)status.st_mtim.tv_sec * 1000000000u + (uint64_t)status.st_mtim.tv_nsec;
@@ -50,8 +34,7 @@ void warn_of_edit(struct step *step)
  * A container can open whatever runs in it through /proc/self/exe, and write to it when it no longer runs
  * (CVE-2019-5736). So the launcher runs itself again from a read-only mount that no one else can reach or remount.
  */
-static _Noreturn void run_sealed(char **arguments)
-{
+static _Noreturn void run_sealed(char **arguments) {
     int tree = must(clone_tree(AT_FDCWD, "/proc/self/exe", 0), STATUS_SYSTEM, "sealing", "the launcher");
     struct mount_attr attr = { .attr_set = MOUNT_ATTR_RDONLY, .attr_clr = MOUNT_ATTR_NOEXEC, .propagation = MS_PRIVATE };
     must(set_attributes(tree, 0, attr), STATUS_SYSTEM, "sealing", "the launcher");
@@ -60,16 +43,14 @@ static _Noreturn void run_sealed(char **arguments)
     fail(STATUS_SYSTEM, "running", "the launcher");
 }
 
-static void check_instance(const char *name)
-{
+static void check_instance(const char *name) {
     size_t length = strlen(name);
     for (const char *at = name; *at; at++) if (*at == '/' || (unsigned char)*at < ' ' || *at == 127) length = 0;
     if (length == 0 || length > 200 || strstr(name, "..")) errno = EINVAL, fail(STATUS_PLAN, "taking the instance name", name);
     launch.instance = name;
 }
 
-static _Noreturn void stay(pid_t child, int pipe, bool stub)
-{
+static _Noreturn void stay(pid_t child, int pipe, bool stub) {
     int status;
     char byte;
     /* Signals wait in our mask while the launcher's own code runs in the child: it ends with a program or a status. */
@@ -87,14 +68,13 @@ static _Noreturn void stay(pid_t child, int pipe, bool stub)
     end_as(status);
 }
 
-static _Noreturn void start(void)
-{
+static _Noreturn void start(void) {
     int pipe[2];
     sigset_t all;
     count_listen_fds();
     /* Sockets that systemd passed are the first ones; nothing else that was open reaches the program (CVE-2024-21626). */
     must(syscall(SYS_close_range, 3 + launch.listen_fds, ~0u, CLOSE_RANGE_CLOEXEC), STATUS_SYSTEM, "closing", "descriptors");
-    run_steps(on_host);
+    run_steps(ON_HOST);
     sigfillset(&all);
     sigprocmask(SIG_BLOCK, &all, &launch.signals);
     if (enter_namespaces() | (launch.pid_file >= 0)) {
@@ -105,12 +85,11 @@ static _Noreturn void start(void)
         launch.parent_pipe = pipe[1];
     }
     enter_mount_namespace();
-    run_steps(in_container);
+    run_steps(IN_CONTAINER);
     _exit(STATUS_PLAN);
 }
 
-int main(int count, char **arguments)
-{
+int main(int count, char **arguments) {
     bool check = count > 1 && strcmp(arguments[1], "--check") == 0;
     char **rest = arguments + 1 + check;
     if (count < 2 + check || count > 3 + check) errno = EINVAL, fail(STATUS_PLAN, "understanding", "the arguments; usage: launch [--check] PLAN [INSTANCE]");

@@ -11,41 +11,34 @@ enum { BIND_RECURSIVE = 1, BIND_OPTIONAL = 2, BIND_IDMAPPED = 4 };
 enum { ROOT_READ_ONLY = 1, ROOT_IDMAPPED = 2, ROOT_VOLATILE = 4 };
 enum { STRICT = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC };
 
-void attach(int tree, int target, const char *path)
-{
+/* Puts a tree on what `target` is open on, which is closed: one place for one mount. */
+void attach(int tree, int target, const char *path) {
     must(syscall(SYS_move_mount, tree, "", target, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH), STATUS_MOUNT, "mounting", path);
+    close(target);
 }
 
-static void attach_to_path(int tree, const char *path)
-{
+static void attach_to_path(int tree, const char *path) {
     struct stat status;
     must(fstat(tree, &status), STATUS_MOUNT, "looking at the source of", path);
-    int target = open_target(path, S_ISDIR(status.st_mode));
-    attach(tree, target, path);
-    close(target);
+    attach(tree, open_target(path, S_ISDIR(status.st_mode)), path);
     close(tree);
 }
 
-static void change(int tree, unsigned flags, struct mount_attr attr, const char *path)
-{
+static void change(int tree, unsigned flags, struct mount_attr attr, const char *path) {
     if (attr.attr_set | attr.attr_clr | attr.propagation) must(set_attributes(tree, flags, attr), STATUS_MOUNT, "setting the options of", path);
 }
 
-static void map_owners(int tree, const char *path)
-{
+static void map_owners(int tree, const char *path) {
     struct mount_attr attr = { .attr_set = MOUNT_ATTR_IDMAP, .userns_fd = (uint64_t)launch.user_namespace };
     must(set_attributes(tree, AT_RECURSIVE, attr), STATUS_MOUNT, "mapping the owners of", path);
 }
 
 /* A /var that is noexec would else stop every container below it. */
-void open_root(struct step *step)
-{
+void open_root(struct step *step) {
     const char *path = step->field[0].text;
     uint64_t read_only = step->field[1].number & ROOT_READ_ONLY ? MOUNT_ATTR_RDONLY : 0;
-    struct stat status;
-    step->fd = must(clone_tree(AT_FDCWD, path, AT_RECURSIVE | AT_SYMLINK_NOFOLLOW), STATUS_MOUNT, "opening the root", path);
-    must(fstat(step->fd, &status), STATUS_MOUNT, "opening the root", path);
-    if (!S_ISDIR(status.st_mode)) errno = ENOTDIR, fail(STATUS_MOUNT, "opening the root", path);
+    int directory = must(open(path, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC), STATUS_MOUNT, "opening the root", path);
+    step->fd = must(clone_tree(directory, "", AT_EMPTY_PATH | AT_RECURSIVE), STATUS_MOUNT, "opening the root", path);
     change(step->fd, AT_RECURSIVE, (struct mount_attr){ .propagation = MS_PRIVATE }, path);
     change(step->fd, 0, (struct mount_attr){
         .attr_set = MOUNT_ATTR_NODEV | read_only, .attr_clr = MOUNT_ATTR_NOEXEC | MOUNT_ATTR_NOSUID | (MOUNT_ATTR_RDONLY & ~read_only),
@@ -53,35 +46,29 @@ void open_root(struct step *step)
     if (step->field[1].number & ROOT_IDMAPPED) map_owners(step->fd, path);
 }
 
-static void attach_over(int tree, const char *what)
-{
-    int old = must(open("/", O_PATH | O_CLOEXEC), STATUS_MOUNT, "opening", "/");
-    attach(tree, old, what);
-    close(old);
+/* Puts a tree on a directory of the namespace's own: its root, or what it works in. */
+static void attach_over(int tree, const char *directory) {
+    attach(tree, must(open(directory, O_PATH | O_CLOEXEC), STATUS_MOUNT, "opening", directory), directory);
 }
 
 /* The root goes over the namespace's own; nothing is mounted while it could still propagate to the host. */
-void attach_root(struct step *step)
-{
+void attach_root(struct step *step) {
     must(syscall(SYS_mount, NULL, "/", NULL, MS_REC | MS_SLAVE, NULL), STATUS_MOUNT, "leaving", "the host's mounts");
     launch.root = step->fd;
-    if (!(step->field[1].number & ROOT_VOLATILE)) attach_over(launch.root, "the root");
+    if (!(step->field[1].number & ROOT_VOLATILE)) attach_over(launch.root, "/");
 }
 
-void option(int context, const char *key, const char *value)
-{
+void option(int context, const char *key, const char *value) {
     long result = *value ? syscall(SYS_fsconfig, context, FSCONFIG_SET_STRING, key, value, 0)
                          : syscall(SYS_fsconfig, context, FSCONFIG_SET_FLAG, key, NULL, 0);
     must(result, STATUS_MOUNT, "setting the mount option", key);
 }
 
-int new_file_system(const char *type)
-{
+int new_file_system(const char *type) {
     return must(syscall(SYS_fsopen, type, FSOPEN_CLOEXEC), STATUS_MOUNT, "making a file system of type", type);
 }
 
-int finish_file_system(int context, uint64_t attributes, const char *what)
-{
+int finish_file_system(int context, uint64_t attributes, const char *what) {
     must(syscall(SYS_fsconfig, context, FSCONFIG_CMD_CREATE, NULL, NULL, 0), STATUS_MOUNT, "making the file system for", what);
     int tree = must(syscall(SYS_fsmount, context, FSMOUNT_CLOEXEC, attributes), STATUS_MOUNT, "making the mount for", what);
     close(context);
@@ -89,28 +76,24 @@ int finish_file_system(int context, uint64_t attributes, const char *what)
 }
 
 /* A tmpfs at "/" takes lower, upper and work, because an overlay takes its parts only from where it is mounted itself. */
-void overlay_root(struct step *step)
-{
+void overlay_root(struct step *step) {
     static const char *const keys[] = { "lowerdir", "upperdir", "workdir" };
     int context = new_file_system("tmpfs");
     option(context, "mode", "0755");
     option(context, "size", step->field[0].text);
     int scratch = finish_file_system(context, MOUNT_ATTR_NODEV, "the volatile root");
-    attach_over(scratch, "the volatile root");
+    attach_over(scratch, "/");
+    launch.layers++;
     must(fchdir(scratch), STATUS_MOUNT, "entering", "the volatile root");
     for (int i = 0; i < 3; i++) must(mkdir(keys[i], 0755), STATUS_MOUNT, "making", keys[i]);
-    int lower = must(open("lowerdir", O_PATH | O_CLOEXEC), STATUS_MOUNT, "opening", "lowerdir");
-    attach(launch.root, lower, "the root");
-    close(lower);
+    attach_over(launch.root, "lowerdir");
     context = new_file_system("overlay");
     for (int i = 0; i < 3; i++) option(context, keys[i], keys[i]);
     launch.root = finish_file_system(context, MOUNT_ATTR_NODEV, "the volatile root");
     attach(launch.root, scratch, "the volatile root");
-    close(scratch);
 }
 
-void open_bind(struct step *step)
-{
+void open_bind(struct step *step) {
     const struct field *field = step->field;
     const char *source = field[0].text;
     unsigned deep = field[2].number & BIND_RECURSIVE ? AT_RECURSIVE : 0;
@@ -123,16 +106,12 @@ void open_bind(struct step *step)
     change(step->fd, AT_RECURSIVE, (struct mount_attr){ .attr_set = field[5].number, .attr_clr = field[6].number }, source);
 }
 
-void attach_bind(struct step *step)
-{
-    if (step->fd >= 0) attach_to_path(step->fd, step->field[1].text);
-}
+void attach_bind(struct step *step) { if (step->fd >= 0) attach_to_path(step->fd, step->field[1].text); }
 
 void open_file_system(struct step *step) { launch.file_system = new_file_system(step->field[0].text); }
 void set_option(struct step *step) { option(launch.file_system, step->field[0].text, step->field[1].text); }
 
-void attach_file_system(struct step *step)
-{
+void attach_file_system(struct step *step) {
     const char *path = step->field[0].text;
     int tree = finish_file_system(launch.file_system, step->field[1].number, path);
     change(tree, 0, (struct mount_attr){ .propagation = step->field[2].number }, path);
@@ -140,8 +119,7 @@ void attach_file_system(struct step *step)
 }
 
 /* A device node, a pipe or a link; one that is there already must be the same. */
-void make_node(struct step *step)
-{
+void make_node(struct step *step) {
     const struct field *field = step->field;
     const char *last, *path = field[0].text;
     struct stat status;
@@ -156,44 +134,38 @@ void make_node(struct step *step)
     close(parent);
 }
 
-void make_mount_read_only(struct step *step)
-{
+void make_mount_read_only(struct step *step) {
     int mount = must(open_in_root(step->field[0].text, 0), STATUS_MOUNT, "opening", step->field[0].text);
     change(mount, 0, (struct mount_attr){ .attr_set = MOUNT_ATTR_RDONLY }, step->field[0].text);
     close(mount);
 }
 
 /* What is to be hidden or protected may not be there at all. */
-static int open_if_there(const char *path)
-{
+static int open_if_there(const char *path) {
     int target = open_in_root(path, 0);
     if (target < 0 && errno != ENOENT && errno != ENOTDIR) fail(STATUS_MOUNT, "opening", path);
     return target;
 }
 
-void make_path_read_only(struct step *step)
-{
+void make_path_read_only(struct step *step) {
     const char *path = step->field[0].text;
     int target = open_if_there(path);
     if (target < 0) return;
     int tree = must(clone_tree(target, "", AT_EMPTY_PATH | AT_RECURSIVE), STATUS_MOUNT, "making read-only", path);
     change(tree, AT_RECURSIVE, (struct mount_attr){ .attr_set = MOUNT_ATTR_RDONLY }, path);
     attach(tree, target, path);
-    close(target);
     close(tree);
 }
 
 /* The host's /dev/null, never the container's, and only if it is that (CVE-2025-31133). */
-void open_null(struct step *step)
-{
+void open_null(struct step *step) {
     struct stat status;
     step->fd = must(clone_tree(AT_FDCWD, "/dev/null", 0), STATUS_MOUNT, "opening", "/dev/null");
     must(fstat(step->fd, &status), STATUS_MOUNT, "looking at", "/dev/null");
     if (!S_ISCHR(status.st_mode) || status.st_rdev != makedev(1, 3)) errno = ENODEV, fail(STATUS_MOUNT, "opening", "/dev/null");
 }
 
-void mask_path(struct step *step)
-{
+void mask_path(struct step *step) {
     const char *path = step->field[0].text;
     struct stat status;
     int target = open_if_there(path), tree = step->fd;
@@ -201,19 +173,14 @@ void mask_path(struct step *step)
     must(fstat(target, &status), STATUS_MOUNT, "looking at", path);
     if (S_ISDIR(status.st_mode)) tree = finish_file_system(new_file_system("tmpfs"), MOUNT_ATTR_RDONLY | STRICT, path);
     attach(tree, target, path);
-    close(target);
     close(tree);
 }
 
-void pivot(struct step *step)
-{
+void pivot(struct step *step) {
     must(fchdir(launch.root), STATUS_MOUNT, "entering", "the root");
     must(syscall(SYS_pivot_root, ".", "."), STATUS_MOUNT, "changing to", "the root");
     /* The old root lies on the new one, and on it, what a volatile root was made in: what stays is a way out (setns). */
-    for (struct step *other = launch.steps; other < launch.steps + launch.count; other++) {
-        if (other->op != OP_VOLATILE_ROOT && other->op != OP_PIVOT) continue;
-        must(syscall(SYS_umount2, ".", 2 /* MNT_DETACH */), STATUS_MOUNT, "leaving", "the host's root");
-    }
+    for (int i = 0; i <= launch.layers; i++) must(syscall(SYS_umount2, ".", 2 /* MNT_DETACH */), STATUS_MOUNT, "leaving", "the host's root");
     must(chdir("/"), STATUS_MOUNT, "entering", "the root");
     change(launch.root, 0, (struct mount_attr){ .propagation = step->field[0].number }, "the root");
 }

@@ -4,8 +4,7 @@
  */
 #include "launch.h"
 
-static int open_resolved(int directory, const char *path, uint64_t flags, uint64_t resolve)
-{
+static int open_resolved(int directory, const char *path, uint64_t flags, uint64_t resolve) {
     struct open_how how = { .flags = flags | O_CLOEXEC, .resolve = resolve | RESOLVE_NO_MAGICLINKS };
     return (int)syscall(SYS_openat2, directory, path, &how, sizeof how);
 }
@@ -13,8 +12,7 @@ static int open_resolved(int directory, const char *path, uint64_t flags, uint64
 int open_in_root(const char *path, uint64_t flags) { return open_resolved(launch.root, path, flags | O_PATH, RESOLVE_IN_ROOT); }
 
 /* Opens the directory that holds the last component, making what is missing (a read-only root refuses that itself). */
-int open_parent(const char *path, const char **last)
-{
+int open_parent(const char *path, const char **last) {
     char prefix[4096];
     const char *slash = path;
     int parent = open_in_root("/", 0);
@@ -29,8 +27,7 @@ int open_parent(const char *path, const char **last)
 }
 
 /* Opens what a mount goes on, made if it is not there. */
-int open_target(const char *path, bool directory)
-{
+int open_target(const char *path, bool directory) {
     const char *last;
     int target = open_in_root(path, 0);
     if (target >= 0) return target;
@@ -42,8 +39,7 @@ int open_target(const char *path, bool directory)
 }
 
 /* Writes a file of a kernel file system below `directory`; other mounts and links out of it are refused. */
-void write_file(int directory, const char *path, const char *text, int status)
-{
+void write_file(int directory, const char *path, const char *text, int status) {
     int fd = must(open_resolved(directory, path, O_WRONLY, RESOLVE_BENEATH | RESOLVE_NO_XDEV), status, "opening", path);
     must(write(fd, text, strlen(text)), status, "writing to", path);
     close(fd);

@@ -4,49 +4,56 @@
 #include <linux/filter.h>
 #include <linux/keyctl.h>
 #include <linux/seccomp.h>
-#include <sys/personality.h>
-#include <sys/resource.h>
 
 #include "launch.h"
 
 /* A label is asked for only where its module is: published images name SELinux types, and run on hosts without it. */
 void find_module(struct step *step) { step->fd = *step->field[2].text ? access(step->field[2].text, F_OK) : 0; }
 
-void write_proc(struct step *step)
-{
+void write_proc(struct step *step) {
     if (step->fd == 0) write_file(launch.proc, step->field[0].text, step->field[1].text, (int)step->field[3].number);
 }
 
-void join_keyring(struct step *step)
-{
+void join_keyring(struct step *step) {
     long keyring = syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, step->field[0].text);
     if (errno != ENOSYS) must(keyring, STATUS_SYSTEM, "making the keyring", step->field[0].text);
 }
 
-void set_rlimit(struct step *step)
-{
+void set_rlimit(struct step *step) {
     const struct rlimit limit = { step->field[1].number, step->field[2].number };
     must(setrlimit((int)step->field[0].number, &limit), STATUS_LIMITS, "setting", "a resource limit");
 }
 
-void set_personality(struct step *step) { must(personality(step->field[0].number), STATUS_SYSTEM, "setting", "the personality"); }
+/* Instructions that are one system call: their fields are its arguments, texts with their length. */
+void make_call(struct step *step) {
+    static const struct { long number; int status; const char *what; } calls[] = {
+        [OP_HOST_NAME] = { SYS_sethostname, STATUS_NAMESPACE, "the host name" },
+        [OP_DOMAIN_NAME] = { SYS_setdomainname, STATUS_NAMESPACE, "the domain name" },
+        [OP_PERSONALITY] = { SYS_personality, STATUS_SYSTEM, "the personality" },
+    };
+    long arguments[2 * MAX_FIELDS] = { 0 }, *next = arguments;
+    const struct field *field = step->field;
+    for (const char *shape = operations[step->op].fields; *shape; shape++, field++) {
+        *next++ = field->text ? (long)field->text : (long)field->number;
+        if (strchr("st", *shape)) *next++ = (long)strlen(field->text);
+    }
+    long result = syscall(calls[step->op].number, arguments[0], arguments[1], arguments[2], arguments[3], arguments[4]);
+    must(result, calls[step->op].status, "setting", calls[step->op].what);
+}
 
 /* A directory that is open on the host must not become the working directory (CVE-2024-21626). */
-void enter_directory(struct step *step)
-{
+void enter_directory(struct step *step) {
     char path[4096];
     must(chdir(step->field[0].text), STATUS_DIRECTORY, "entering the directory", step->field[0].text);
     if (!getcwd(path, sizeof path) || path[0] != '/') errno = EXDEV, fail(STATUS_DIRECTORY, "entering the directory", step->field[0].text);
 }
 
-void load_seccomp(struct step *step)
-{
+void load_seccomp(struct step *step) {
     struct sock_fprog program = { .len = (unsigned short)(step->field[1].length / 8), .filter = (struct sock_filter *)step->field[1].text };
     must(syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, step->field[0].number, &program), STATUS_SECCOMP, "loading", "the system call filter");
 }
 
-void become_user(struct step *step)
-{
+void become_user(struct step *step) {
     uid_t uid = (uid_t)step->field[0].number;
     gid_t gid = (gid_t)step->field[1].number;
     for (unsigned long i = 0; i < 64; i++) {
@@ -61,8 +68,7 @@ void become_user(struct step *step)
 }
 
 /* What the unit itself lacks cannot be given: the program gets the rest, and the journal says so. */
-void set_capabilities(struct step *step)
-{
+void set_capabilities(struct step *step) {
     struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
     struct __user_cap_data_struct data[2];
     must(syscall(SYS_capget, &header, data), STATUS_CAPABILITIES, "reading", "capabilities");
@@ -79,16 +85,14 @@ void set_capabilities(struct step *step)
 void take_argument(struct step *step) { launch.arguments[launch.argument_count++] = (char *)step->field[0].text; }
 void take_environment(struct step *step) { launch.environment[launch.environment_count++] = (char *)step->field[0].text; }
 
-static void try_directory(const char *directory, size_t length, const char *name)
-{
+static void try_directory(const char *directory, size_t length, const char *name) {
     char path[4096];
     if (snprintf(path, sizeof path, "%.*s/%s", (int)length, directory, name) >= (int)sizeof path) return;
     execve(path, launch.arguments, launch.environment);
     if (errno != ENOENT && errno != ENOTDIR && errno != EACCES) fail(STATUS_EXEC, "running", path);
 }
 
-void run_program(struct step *step)
-{
+void run_program(struct step *step) {
     const char *name = launch.arguments[0], *search = step->field[1].text;
     /* Where a parent stays, the container ends with it: a parent that was killed could no longer stop it. */
     if (launch.parent_pipe >= 0 && launch.pid_file < 0) prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);

@@ -2,12 +2,9 @@
  * Notifications of a container. Were systemd's own socket bound in, any process in there could send MAINPID= of whatever
  * process it likes and have systemd kill it. So the container gets a socket of ours, and these lines alone pass on.
  */
-#include <sys/socket.h>
-
 #include "launch.h"
 
-static bool may_pass(const char *line, size_t length)
-{
+static bool may_pass(const char *line, size_t length) {
     static const char *const keys[] = { "READY=", "STATUS=", "RELOADING=", "STOPPING=", "WATCHDOG=", "EXTEND_TIMEOUT_USEC=", "MONOTONIC_USEC=" };
     for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
         if (length > strlen(keys[i]) && memcmp(line, keys[i], strlen(keys[i])) == 0) return true;
@@ -16,8 +13,7 @@ static bool may_pass(const char *line, size_t length)
 }
 
 /* Moves the lines that may pass to the front and gives their length. */
-static size_t filter(char *text, size_t length)
-{
+static size_t filter(char *text, size_t length) {
     size_t kept = 0;
     for (size_t start = 0, end; start < length; start = end + 1) {
         char *newline = memchr(text + start, '\n', length - start);
@@ -31,8 +27,7 @@ static size_t filter(char *text, size_t length)
 }
 
 /* Takes everything that waits. Of descriptors only the one that a barrier stands for passes, on its own. */
-void relay_notifications(void)
-{
+void relay_notifications(void) {
     for (;;) {
         char text[4096];
         union { char bytes[CMSG_SPACE(sizeof(int))]; struct cmsghdr align; } control;

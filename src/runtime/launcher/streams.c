@@ -7,8 +7,7 @@
 static int ends[2] = { -1, -1 };
 
 /* Opening a pipe by path asks for its owner: the program's user has to be that. */
-void open_streams(struct step *step)
-{
+void open_streams(struct step *step) {
     for (int i = 0; i < 2; i++) {
         int pair[2];
         must(pipe2(pair, O_CLOEXEC), STATUS_SYSTEM, "making", "a pipe");
@@ -18,15 +17,13 @@ void open_streams(struct step *step)
     }
 }
 
-void use_streams(struct step *step)
-{
+void use_streams(struct step *step) {
     (void)step;
     for (int i = 0; i < 2; i++) must(dup2(ends[i], i + 1), STATUS_SYSTEM, "using", "a pipe");
 }
 
 /* Passes on what a stream has. At its end it is closed, and poll(2) passes over it from then on. */
-void relay_stream(struct pollfd *stream, int to)
-{
+void relay_stream(struct pollfd *stream, int to) {
     char text[4096];
     ssize_t length = stream->revents ? read(stream->fd, text, sizeof text) : -1;
     for (ssize_t done = 0, some; done < length; done += some) {

@@ -2,9 +2,7 @@
 #include <link.h>
 #include <sys/auxv.h>
 #include <sys/mman.h>
-#include <sys/resource.h>
 #include <sys/signalfd.h>
-#include <sys/wait.h>
 
 #include "launch.h"
 
@@ -14,8 +12,7 @@ extern char __executable_start;
  * Whether the signal would end a native program here, but the kernel would drop it: PID 1 of a namespace gets none that
  * it does not catch. Ignored signals are meant to be; blocked ones are waited for by signalfd or sigwait.
  */
-static bool would_be_dropped(pid_t child, int signal)
-{
+static bool would_be_dropped(pid_t child, int signal) {
     static const char *const names[] = { "\nSigBlk:\t", "\nSigIgn:\t", "\nSigCgt:\t" };
     char path[32], text[4096], *found;
     uint64_t handled = 1 << (SIGCONT - 1) | 1 << (SIGURG - 1) | 1 << (SIGWINCH - 1) | 1 << (SIGTSTP - 1) | 1 << (SIGTTIN - 1) | 1 << (SIGTTOU - 1);
@@ -32,8 +29,7 @@ static bool would_be_dropped(pid_t child, int signal)
 }
 
 /* What a process that stays held of sockets, pipes and trees would stay open with it. */
-void close_others(int pipe)
-{
+void close_others(int pipe) {
     const int keep[6] = { pipe, launch.notify_in, launch.notify_out, launch.streams[0], launch.streams[1], launch.proc };
     for (unsigned first = 3, next = 0; next != ~0u; first = next + 1) {
         next = ~0u;
@@ -42,8 +38,7 @@ void close_others(int pipe)
     }
 }
 
-int supervise(pid_t child, bool relay)
-{
+int supervise(pid_t child, bool relay) {
     struct pollfd waits[4] = {
         { .events = POLLIN }, { .fd = relay ? launch.notify_in : -1, .events = POLLIN },
         { .fd = launch.streams[0], .events = POLLIN }, { .fd = launch.streams[1], .events = POLLIN },
@@ -78,8 +73,7 @@ int supervise(pid_t child, bool relay)
     }
 }
 
-void end_as(int status)
-{
+void end_as(int status) {
     const struct rlimit none = { 0, 0 }; /* the container's core is the one of interest */
     sigset_t one;
     if (WIFEXITED(status)) _exit(WEXITSTATUS(status));
