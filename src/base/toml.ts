@@ -1,4 +1,4 @@
-import { parse } from 'smol-toml';
+import { parse, TomlError } from 'smol-toml';
 
 import { OperationalError } from '../errors/operational-error.js';
 
@@ -7,8 +7,10 @@ export function parseToml(text: string, what: string): Readonly<Record<string, u
   try {
     return parse(text);
   } catch (cause) {
-    const problem = cause instanceof Error ? (cause.message.split('\n')[0] ?? '') : '';
-    throw new OperationalError('CONFIG_INVALID', `${what} is not valid TOML: ${problem}`, {
+    const line = cause instanceof TomlError ? `line ${cause.line}: ` : '';
+    const said = cause instanceof Error ? (cause.message.split('\n')[0] ?? '') : '';
+    const problem = said.replace(/^Invalid TOML document: /, '');
+    throw new OperationalError('CONFIG_INVALID', `${what} is not valid TOML: ${line}${problem}`, {
       cause,
     });
   }

@@ -1,10 +1,10 @@
 import { realpath, stat } from 'node:fs/promises';
 import { resolve } from 'node:path';
 
-import { escapeText, quote } from '../base/escape-text.js';
+import { quote } from '../base/escape-text.js';
 import { AsyncScope } from '../base/scope.js';
 import { resolveHostPaths } from '../config/host-paths.js';
-import type { Host, HostEvent } from '../containers/host.js';
+import type { Host } from '../containers/host.js';
 import { assertInsideTree } from '../containers/inside-tree.js';
 import { isErrno } from '../errors/is-errno.js';
 import { OperationalError } from '../errors/operational-error.js';
@@ -12,6 +12,8 @@ import type { ImageStore } from '../store/image-store.js';
 import type { UnitManager } from '../systemd/unit-manager.js';
 import type { CliContext, CommonOptions } from './context.js';
 import type { RegistryOptionValues } from './registry-options.js';
+import { loadConf } from './load-conf.js';
+import { printEvent } from './output/print-event.js';
 import type { Transports } from './transports.js';
 
 /**
@@ -25,12 +27,15 @@ export async function withHost<T>(
     RegistryOptionValues & {
       /** The system is still booting: there is no D-Bus daemon yet. */
       readonly early?: boolean;
+      /** A typing error in berth.conf is a warning: what is half done has to be finished. */
+      readonly lenient?: boolean;
     },
   body: (host: Host) => Promise<T>,
 ): Promise<T> {
   const mode = 'system';
   const root = options.root === undefined ? undefined : await existingRoot(options.root);
   const paths = resolveHostPaths({ mode, root, env: context.host.env });
+  const conf = await loadConf(context, options, paths);
   for (const place of [paths.stateDir, paths.runDir, paths.unitDir, paths.tmpfilesDir])
     await assertInsideTree(paths, place);
   await using scope = new AsyncScope();
@@ -41,6 +46,7 @@ export async function withHost<T>(
     (await (await host.openStore()).findImage(name)) !== undefined;
   const host: Host = {
     paths,
+    conf,
     signal: context.signal,
     openStore: () => {
       const open = async (): Promise<ImageStore> => {
@@ -52,7 +58,7 @@ export async function withHost<T>(
     openSource: async (reference, { preferStored } = { preferStored: false }) => {
       const open = async (): Promise<Transports> => {
         const { openTransports } = await import('./transports.js');
-        return openTransports(context, scope, options);
+        return openTransports(context, scope, { ...options, conf });
       };
       const transport = await (await (transports ??= open())).contextFor(reference);
       const { openImageSource } = await import('../transport/open-image-source.js');
@@ -83,22 +89,6 @@ export async function withHost<T>(
     nowMs: () => Date.now(),
   };
   return await body(host);
-}
-
-/** Longest warning in characters, as for errors. */
-const MAX_EVENT_CHARACTERS = 2000;
-
-/** Under `--json` every line of standard error is one JSON object, warnings too. */
-function printEvent(context: CliContext, options: CommonOptions, event: HostEvent): void {
-  const { stderr } = context.host;
-  // Warnings quote what images bring.
-  const text = escapeText(event.text, MAX_EVENT_CHARACTERS);
-  if (options.json === true) {
-    if (event.kind === 'warning')
-      stderr.write(`${JSON.stringify({ warning: { message: text } })}\n`);
-    return;
-  }
-  stderr.write(event.kind === 'warning' ? `berth: ${text}\n` : `${text}\n`);
 }
 
 async function existingRoot(text: string): Promise<string> {

@@ -1,5 +1,6 @@
 import { InvalidArgumentError, Option } from 'commander';
 
+import { parseByteRate } from '../config/conf-kinds.js';
 import type { Credentials } from '../registry/credentials.js';
 
 /** How registries are spoken to, as far as the command line says. */
@@ -48,10 +49,9 @@ export function maxRateOption(): Option {
     '--max-rate <rate>',
     'download at most so many bytes a second; K, M and G are taken',
   ).argParser((text): number => {
-    const [, digits, unit = ''] = /^([1-9]\d{0,11})([KMG]?)$/i.exec(text) ?? [];
-    if (digits === undefined) throw new InvalidArgumentError('It is not a number of bytes.');
-    const factor = { '': 1, K: 1024, M: 1024 ** 2, G: 1024 ** 3 }[unit.toUpperCase()] ?? 1;
-    return Number(digits) * factor;
+    const rate = parseByteRate(text);
+    if (rate === undefined) throw new InvalidArgumentError('It is not a number of bytes.');
+    return rate;
   });
 }
 

@@ -1,5 +1,6 @@
 import { quote } from '../base/escape-text.js';
 import type { AsyncScope } from '../base/scope.js';
+import type { BerthConf } from '../config/berth-conf.js';
 import { isErrno } from '../errors/is-errno.js';
 import { OperationalError } from '../errors/operational-error.js';
 import { createRegistryClient } from '../registry/create-registry-client.js';
@@ -26,7 +27,7 @@ export interface Transports {
 export function openTransports(
   context: CliContext,
   scope: AsyncScope,
-  options: RegistryOptionValues,
+  options: RegistryOptionValues & { readonly conf: BerthConf },
 ): Transports {
   let opened: Promise<TransportContext> | undefined;
   let credentialsFor: string | undefined;
@@ -44,10 +45,17 @@ export function openTransports(
 async function open(
   context: CliContext,
   scope: AsyncScope,
-  { options, find }: { readonly options: RegistryOptionValues; readonly find: FindCredentials },
+  {
+    options,
+    find,
+  }: {
+    readonly options: RegistryOptionValues & { readonly conf: BerthConf };
+    readonly find: FindCredentials;
+  },
 ): Promise<TransportContext> {
   const { env } = context.host;
-  const { authfile, certDir, creds, maxRate, tlsVerify } = options;
+  const { authfile, certDir, conf, creds, tlsVerify } = options;
+  const maxRate = options.maxRate ?? conf.network['max-rate'];
   const registryClient = scope.use(
     createRegistryClient({
       env: authfile === undefined ? env : { ...env, REGISTRY_AUTH_FILE: authfile },

@@ -33,6 +33,8 @@ export interface HostPaths {
   readonly runDir: string;
   readonly unitDir: string;
   readonly tmpfilesDir: string;
+  /** berth.conf. */
+  readonly confFile: string;
   /** Values of STATE_DIRECTORY, CONF_DIRECTORY and RUN_DIRECTORY in templates. */
   readonly templateDirectories: {
     readonly state: string;
@@ -71,6 +73,7 @@ export function resolveHostPaths(options: HostPathsOptions): HostPaths {
     runDir: absolute(env, 'BERTH_RUN_DIR') ?? base.runDir,
     unitDir: absolute(env, 'BERTH_UNIT_DIR') ?? base.unitDir,
     tmpfilesDir: absolute(env, 'BERTH_TMPFILES_DIR') ?? base.tmpfilesDir,
+    confFile: absolute(env, 'BERTH_CONFIG') ?? base.confFile,
     templateDirectories: base.templateDirectories,
     onDisk: (path) => (root === '' ? path : join(root, path)),
   };
@@ -78,7 +81,7 @@ export function resolveHostPaths(options: HostPathsOptions): HostPaths {
 
 type Locations = Pick<
   HostPaths,
-  'stateDir' | 'runDir' | 'unitDir' | 'tmpfilesDir' | 'templateDirectories'
+  'stateDir' | 'runDir' | 'unitDir' | 'tmpfilesDir' | 'confFile' | 'templateDirectories'
 >;
 
 function systemLocations(): Locations {
@@ -87,6 +90,7 @@ function systemLocations(): Locations {
     runDir: '/run/berth',
     unitDir: '/etc/systemd/system',
     tmpfilesDir: '/etc/tmpfiles.d',
+    confFile: '/etc/berth/berth.conf',
     templateDirectories: { state: '/var/lib', configuration: '/etc', run: '/run' },
   };
 }
@@ -108,6 +112,7 @@ function userLocations(env: HostPathsOptions['env']): Locations {
     runDir: join(runtimeDir, 'berth'),
     unitDir: join(configHome, 'systemd/user'),
     tmpfilesDir: join(configHome, 'user-tmpfiles.d'),
+    confFile: join(configHome, 'berth/berth.conf'),
     templateDirectories: { state: dataHome, configuration: configHome, run: runtimeDir },
   };
 }

@@ -1,5 +1,3 @@
-import { quote } from '../base/escape-text.js';
-import { OperationalError } from '../errors/operational-error.js';
 import type { ImageConfig, ImageHealthcheck } from '../oci/image-config.js';
 import {
   HEALTH_LIMITS,
@@ -14,9 +12,6 @@ import { DEFAULT_HEALTH_CHECK, type HealthCheck } from './health-check.js';
 /** Holds what `health` of manifest.json holds, for images without one. */
 const LABEL = 'io.berth.health';
 
-/** The soak time, in seconds, for one installation or update; the administrator's word counts more than the image's. */
-const SOAK_VARIABLE = 'BERTH_HEALTH_SOAK';
-
 /** Docker's defaults, for what a `Healthcheck` does not say (0). */
 const STOCK = { intervalMs: 30_000, timeoutMs: 30_000, startPeriodMs: 0, retries: 3 } as const;
 
@@ -24,16 +19,17 @@ const STOCK = { intervalMs: 30_000, timeoutMs: 30_000, startPeriodMs: 0, retries
  * How it will be found out whether a container is well: as its manifest.json says, else its label, else, for an image
  * without `/exports`, its own `Healthcheck`; else nothing is asked but that it stays active.
  *
- * @throws {@link OperationalError} EXPORTS_INVALID; CONFIG_INVALID for a soak time that is none
+ * @throws {@link OperationalError} EXPORTS_INVALID
  */
 export function decideHealth(from: {
   readonly declared: HealthDeclaration | undefined;
   readonly image: ImageConfig;
   /** Whether the image has `/exports`: what it inherited of another image's then says nothing of its service. */
   readonly hasExports: boolean;
-  readonly env: Readonly<Record<string, string | undefined>>;
+  /** How long it has to stay well; the administrator's word counts more than the image's. */
+  readonly soakMs: number | undefined;
 }): HealthCheck {
-  const { declared, image, hasExports, env } = from;
+  const { declared, image, hasExports, soakMs } = from;
   const said = declared ?? readLabel(image.labels);
   const check =
     said !== undefined
@@ -41,7 +37,6 @@ export function decideHealth(from: {
       : hasExports
         ? DEFAULT_HEALTH_CHECK
         : fromStockImage(image.process.healthcheck);
-  const soakMs = readSoak(env);
   return soakMs === undefined ? check : { ...check, soakMs };
 }
 
@@ -84,16 +79,4 @@ function fromStockImage(check: ImageHealthcheck | undefined): HealthCheck {
     retries: Math.min(Math.max(check.retries, 0), HEALTH_LIMITS.retries[1]) || STOCK.retries,
     soakMs: DEFAULT_HEALTH_CHECK.soakMs,
   };
-}
-
-function readSoak(env: Readonly<Record<string, string | undefined>>): number | undefined {
-  const text = env[SOAK_VARIABLE];
-  if (text === undefined || text === '') return undefined;
-  const [least, most] = HEALTH_LIMITS.soak;
-  const seconds = /^\d{1,5}(\.\d{1,3})?$/.test(text) ? Number(text) : NaN;
-  if (seconds >= least && seconds <= most) return Math.round(seconds * 1000);
-  throw new OperationalError(
-    'CONFIG_INVALID',
-    `${SOAK_VARIABLE}: ${quote(text)} is not a number of seconds from ${least} to ${most}`,
-  );
 }

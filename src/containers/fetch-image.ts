@@ -110,7 +110,7 @@ export async function fetchImageIf(
     source,
     signal: host.signal,
     onProgress: choice.onProgress,
-    parallel: choice.parallel,
+    parallel: choice.parallel ?? host.conf.network.parallel,
     onWarning: (text) => {
       host.onEvent({ kind: 'warning', text });
     },
@@ -138,7 +138,7 @@ export async function pullImage(host: Host, choice: ImageChoice): Promise<Pulled
     source,
     signal: host.signal,
     onProgress: choice.onProgress,
-    parallel: choice.parallel,
+    parallel: choice.parallel ?? host.conf.network.parallel,
     onWarning: (text) => {
       host.onEvent({ kind: 'warning', text });
     },

@@ -1,3 +1,4 @@
+import type { BerthConf } from '../config/berth-conf.js';
 import type { HostPaths } from '../config/host-paths.js';
 import type { ImageStore } from '../store/image-store.js';
 import type { ImageSource } from '../transport/image-source.js';
@@ -9,6 +10,8 @@ import type { UnitManager } from '../systemd/unit-manager.js';
  */
 export interface Host {
   readonly paths: HostPaths;
+  /** What berth.conf and the environment say, with the defaults; options of a command count more. */
+  readonly conf: BerthConf;
   openStore(): Promise<ImageStore>;
   /**
    * Opens what an image reference means; the caller disposes of it. With `preferStored`, a short name that may mean

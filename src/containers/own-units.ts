@@ -100,6 +100,7 @@ export function movedPlaces(paths: HostPaths): readonly (readonly [string, strin
     ['BERTH_RUN_DIR', 'runDir'],
     ['BERTH_UNIT_DIR', 'unitDir'],
     ['BERTH_TMPFILES_DIR', 'tmpfilesDir'],
+    ['BERTH_CONFIG', 'confFile'],
   ] as const;
   return places
     .filter(([, place]) => paths[place] !== usual[place])

@@ -192,7 +192,7 @@ export async function prepareDeployment(
         declared: exports.manifest.health,
         image: fetched.config,
         hasExports: exports.present,
-        env: request.env,
+        soakMs: host.conf.health.soak,
       }),
       labels: fetched.config.labels,
       secrets: [...secrets.keys()].sort(),

@@ -1,3 +1,4 @@
+import { DEFAULT_CONF } from '../../src/config/berth-conf.js';
 import type { Host, HostEvent } from '../../src/containers/host.js';
 import { openOfflineUnitManager } from '../../src/systemd/offline-unit-manager.js';
 import type { UnitManager } from '../../src/systemd/unit-manager.js';
@@ -16,6 +17,7 @@ export function folderHost(root: string, units?: UnitManager): FolderHost {
   const nothingHere = (): Promise<never> => Promise.reject(new Error('a folder has no images'));
   return {
     paths: pathsInFolder(root),
+    conf: DEFAULT_CONF,
     events,
     openStore: nothingHere,
     openSource: nothingHere,

@@ -1,4 +1,5 @@
 import { resolveHostPaths } from '../../src/config/host-paths.js';
+import { DEFAULT_CONF } from '../../src/config/berth-conf.js';
 import type { Host } from '../../src/containers/host.js';
 import { install, type InstallOutcome } from '../../src/containers/install.js';
 import { update, type UpdateOutcome } from '../../src/containers/update.js';
@@ -34,6 +35,7 @@ export async function onTree<T>(root: string, body: (host: Host) => Promise<T>):
         },
         { signal, isStored: async (name) => (await store.findImage(name)) !== undefined },
       ),
+    conf: DEFAULT_CONF,
     openUnitManager: () => Promise.resolve(units),
     onEvent: () => undefined,
     nowMs: () => Date.now(),

@@ -17,7 +17,6 @@ export function autoUpdateCommand(context: CliContext): Command {
       const { withHost } = await import('../open-host.js');
       const { autoUpdate } = await import('../../containers/auto-update.js');
       const { listContainerNames } = await import('../../containers/container-directory.js');
-      const { keptDeployments } = await import('../../config/keep-deployments.js');
       const { listRepositoryTags } = await import('../../transport/list-repository-tags.js');
       const { AsyncScope } = await import('../../base/scope.js');
       const { forEachName } = await import('../for-each-name.js');
@@ -25,8 +24,8 @@ export function autoUpdateCommand(context: CliContext): Command {
       const { openTransports } = await import('../transports.js');
       const { assertPrivileged } = await import('../../containers/preflight.js');
       await using scope = new AsyncScope();
-      const transports = openTransports(context, scope, {});
       await withHost(context, options, async (host) => {
+        const transports = openTransports(context, scope, { conf: host.conf });
         assertPrivileged(host);
         const names = await listContainerNames(host.paths);
         const each = await forEachName({ context, options, host }, names, (name) =>
@@ -48,7 +47,7 @@ export function autoUpdateCommand(context: CliContext): Command {
               retry: false,
               allowHostPaths: [],
               keepExisting: false,
-              keepDeployments: keptDeployments(context.host.env),
+              keepDeployments: host.conf.deployments.keep,
               onProgress: () => undefined,
             },
           }),

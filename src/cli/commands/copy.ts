@@ -107,15 +107,19 @@ async function copy(
   const { openImageDestination } = await import('../../transport/open-image-destination.js');
   const { printResult } = await import('../output/print.js');
   const { formatBytes } = await import('../output/units.js');
+  const { loadConf } = await import('../load-conf.js');
   const { openTransports } = await import('../transports.js');
   const from = args[0] ?? '';
   const { signal } = context;
   const platform =
     options.platform === undefined ? readHostPlatform() : parsePlatform(options.platform);
   await using scope = new AsyncScope();
+  const conf = await loadConf(context, options);
   const sides = sidesOf(options);
-  const reading = await openTransports(context, scope, sides.source).contextFor(from);
-  const writing = await openTransports(context, scope, sides.destination).contextFor(to);
+  const reading = await openTransports(context, scope, { ...sides.source, conf }).contextFor(from);
+  const writing = await openTransports(context, scope, { ...sides.destination, conf }).contextFor(
+    to,
+  );
   const result = await withContext(`cannot copy ${quote(from)} to ${quote(to)}`, async () => {
     await using source = await openImageSource(from, reading, { signal });
     await using destination = openImageDestination(to, writing, {
@@ -128,7 +132,7 @@ async function copy(
       destination,
       platform: options.all === true ? undefined : platform,
       preserveDigests: options.preserveDigests === true,
-      parallel: options.parallel,
+      parallel: options.parallel ?? conf.network.parallel,
       signal,
       onProgress: display.onProgress,
     });

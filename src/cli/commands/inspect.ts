@@ -52,6 +52,7 @@ async function inspect({ args, options, context }: CommandCall<InspectOptions>):
   const { parsePlatform } = await import('../../oci/parse-platform.js');
   const { openImageSource } = await import('../../transport/open-image-source.js');
   const { printResult } = await import('../output/print.js');
+  const { loadConf } = await import('../load-conf.js');
   const { openTransports } = await import('../transports.js');
   const text = args[0] ?? '';
   const { signal } = context;
@@ -59,7 +60,8 @@ async function inspect({ args, options, context }: CommandCall<InspectOptions>):
     options.platform === undefined ? readHostPlatform() : parsePlatform(options.platform);
   await withContext(`cannot inspect ${quote(text)}`, async () => {
     await using scope = new AsyncScope();
-    const transports = await openTransports(context, scope, options).contextFor(text);
+    const conf = await loadConf(context, options);
+    const transports = await openTransports(context, scope, { ...options, conf }).contextFor(text);
     await using source = await openImageSource(text, transports, { signal });
     if (options.raw === true && options.config !== true) {
       const { bytes } = await source.readManifest(undefined, { signal });

@@ -39,6 +39,7 @@ export function loginCommand(context: CliContext): Command {
       const { checkLogin } = await import('../../transport/check-login.js');
       const { readPassword } = await import('../read-password.js');
       const { printResult } = await import('../output/print.js');
+      const { loadConf } = await import('../load-conf.js');
       const { openTransports } = await import('../transports.js');
       const registry = parseRegistryHost(args[0] ?? '');
       const { username = '' } = options;
@@ -48,7 +49,11 @@ export function loginCommand(context: CliContext): Command {
       });
       const creds = { kind: 'password', username, password } as const;
       await using scope = new AsyncScope();
-      const transports = openTransports(context, scope, { ...options, creds });
+      const transports = openTransports(context, scope, {
+        ...options,
+        creds,
+        conf: await loadConf(context, options),
+      });
       const transport = await transports.contextFor(`docker://${registry}/login`);
       await checkLogin(registry, transport, context.signal);
       const place = authFilePlace(withAuthfile(context, options.authfile));

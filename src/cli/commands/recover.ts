@@ -20,7 +20,7 @@ export function recoverCommand(context: CliContext): Command {
       const { recoverAll, startRecovered } = await import('../../containers/recover-all.js');
       const { printResult } = await import('../output/print.js');
       const early = options.boot === true;
-      await withHost(context, { ...options, early }, async (host) => {
+      await withHost(context, { ...options, early, lenient: true }, async (host) => {
         const recovered = await recoverAll(host, { atBoot: early });
         if (early) await startRecovered(host, recovered);
         printResult(context, options, {

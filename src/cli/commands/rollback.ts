@@ -22,7 +22,6 @@ export function rollbackCommand(context: CliContext): Command {
     async ({ args, options }) => {
       const { withHost } = await import('../open-host.js');
       const { rollback } = await import('../../containers/rollback.js');
-      const { keptDeployments } = await import('../../config/keep-deployments.js');
       const { printResult } = await import('../output/print.js');
       const { rollbackSet } = await import('../../containers/rollback-set.js');
       const { setNameOf } = await import('../../containers/container-sets.js');
@@ -33,7 +32,7 @@ export function rollbackCommand(context: CliContext): Command {
         const [name = ''] = args;
         const request = {
           watch: options.wait !== false,
-          keepDeployments: keptDeployments(context.host.env),
+          keepDeployments: host.conf.deployments.keep,
         };
         const set = setNameOf(name);
         if (set !== undefined) {

@@ -19,10 +19,14 @@ export function tagsCommand(context: CliContext): Command {
       const { AsyncScope } = await import('../../base/scope.js');
       const { listRepositoryTags } = await import('../../transport/list-repository-tags.js');
       const { printResult } = await import('../output/print.js');
+      const { loadConf } = await import('../load-conf.js');
       const { openTransports } = await import('../transports.js');
       const text = args[0] ?? '';
       await using scope = new AsyncScope();
-      const transports = await openTransports(context, scope, options).contextFor(text);
+      const conf = await loadConf(context, options);
+      const transports = await openTransports(context, scope, { ...options, conf }).contextFor(
+        text,
+      );
       const { repository, tags } = await listRepositoryTags(text, transports, context.signal);
       printResult(context, options, {
         json: { repository, tags },

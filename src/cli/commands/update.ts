@@ -77,7 +77,6 @@ async function runUpdate({ args, options, context }: CommandCall<UpdateOptions>)
   const { updateSet } = await import('../../containers/update-set.js');
   const { listUpdateTargets, setNameOf } = await import('../../containers/container-sets.js');
   const { OperationalError } = await import('../../errors/operational-error.js');
-  const { keptDeployments } = await import('../../config/keep-deployments.js');
   const { forEachName } = await import('../for-each-name.js');
   const { printResult } = await import('../output/print.js');
   const { formatUpdate, formatSetUpdate } = await import('../output/format-update.js');
@@ -101,7 +100,7 @@ async function runUpdate({ args, options, context }: CommandCall<UpdateOptions>)
         retry: options.retry === true || options.force === true,
         allowHostPaths: options.allowHostPath ?? [],
         keepExisting: options.keepExisting === true,
-        keepDeployments: keptDeployments(context.host.env),
+        keepDeployments: host.conf.deployments.keep,
         onProgress: display.onProgress,
       };
       const set = setNameOf(name);

@@ -1,0 +1,39 @@
+import { byteRate, duration, wholeNumber, type ConfKind } from './conf-kinds.js';
+
+/** One key of berth.conf. */
+export interface ConfKey<T> {
+  readonly kind: ConfKind<T>;
+  /** What holds where nothing is said. */
+  readonly otherwise: T;
+  /** The environment variable that counts more than the file. */
+  readonly variable: string | undefined;
+}
+
+/**
+ * Every key of berth.conf by its section: the one place where a key is added, besides berth.conf(5) and the sample in
+ * packaging/ (test/unit/docs/berth-conf.test.ts holds them together). Where a command has an option for the same thing,
+ * the command reads `options.x ?? conf.section.x`.
+ */
+export const CONF_KEYS = {
+  deployments: {
+    // The present one and the one before by default: what going back by one step needs. Each may be as large as its
+    // image, and what shares blocks today need not tomorrow.
+    keep: key(wholeNumber(1, 100), 2, 'BERTH_KEEP_DEPLOYMENTS'),
+  },
+  health: {
+    // An update waits for it.
+    soak: key(duration(0, 86_400), undefined, 'BERTH_HEALTH_SOAK'),
+  },
+  network: {
+    parallel: key(wholeNumber(1, 32), undefined),
+    'max-rate': key(byteRate(), undefined),
+  },
+} as const;
+
+function key<T, Otherwise>(
+  kind: ConfKind<T>,
+  otherwise: Otherwise,
+  variable?: string,
+): ConfKey<T | Otherwise> {
+  return { kind, otherwise, variable };
+}
