@@ -3,13 +3,13 @@ import { isRunning } from './unit-states.js';
 import { listContainerNames, readNameLink, loadDeployment } from './container-directory.js';
 import type { Deployment } from './deployment.js';
 import type { Host } from './host.js';
-import type { UnitState } from '../systemd/unit-manager.js';
+import type { UnitState, UnitSummary } from '../systemd/unit-manager.js';
 
 /** One installed container and what systemd says of it. */
 export interface ListedContainer {
   readonly deployment: Deployment;
   /** Undefined without a running systemd (`--root`), or where the container has no service. */
-  readonly state: UnitState | undefined;
+  readonly state: UnitSummary | undefined;
   /** Of a template: its instances that are active. Undefined for others. */
   readonly instances: readonly string[] | undefined;
 }
@@ -24,7 +24,7 @@ export interface ContainerListing {
 /** Lists the installed containers, sorted by name, with their state. Takes no lock. */
 export async function listContainers(host: Host): Promise<ContainerListing> {
   const { deployments, damaged } = await readDeployments(host);
-  const states = await statesOf(
+  const states = await summariesOf(
     host,
     deployments.flatMap((deployment) => deployment.units.slice(0, 1)),
   );
@@ -45,7 +45,7 @@ export async function findActiveInstances(
   const [template] = units;
   if (!isTemplateName(name) || template === undefined || host.paths.root !== '') return undefined;
   const manager = await host.openUnitManager();
-  const states = await manager.getStates(await manager.listInstances(template));
+  const states = await manager.getSummaries(await manager.listInstances(template));
   return states.filter(isRunning).map(({ unit }) => unit);
 }
 
@@ -65,6 +65,16 @@ export async function readDeployments(
     }
   }
   return { deployments, damaged };
+}
+
+async function summariesOf(
+  host: Host,
+  units: readonly string[],
+): Promise<ReadonlyMap<string, UnitSummary>> {
+  if (units.length === 0 || host.paths.root !== '') return new Map();
+  const manager = await host.openUnitManager();
+  if (manager.kind !== 'dbus') return new Map();
+  return new Map((await manager.getSummaries(units)).map((state) => [state.unit, state]));
 }
 
 /** What systemd says of units, by name; nothing where no systemd runs. */

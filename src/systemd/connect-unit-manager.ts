@@ -1,6 +1,6 @@
-import { Bus } from './bus.js';
-import { asString, readProperties } from './bus-values.js';
-import { DBusUnitManager, getAll, MANAGER } from './dbus-unit-manager.js';
+import { Bus, unwrapVariant } from './bus.js';
+import { asString } from './bus-values.js';
+import { DBusUnitManager, MANAGER } from './dbus-unit-manager.js';
 import { findBusSocket, type FindBusOptions } from './find-bus.js';
 import { JobWaiter } from './job-waiter.js';
 import type { UnitManager } from './unit-manager.js';
@@ -26,10 +26,18 @@ export async function connectUnitManager(options: ConnectOptions): Promise<UnitM
   const bus = await Bus.connect(socket);
   try {
     const jobs = await JobWaiter.start(bus, options.signal);
-    const manager = readProperties(
-      await bus.call(getAll(MANAGER.path, MANAGER.interface), { signal: options.signal }),
+    const [reply] = await bus.call(
+      {
+        destination: MANAGER.destination,
+        path: MANAGER.path,
+        interface: 'org.freedesktop.DBus.Properties',
+        member: 'Get',
+        signature: 'ss',
+        body: [MANAGER.interface, 'Version'],
+      },
+      { signal: options.signal },
     );
-    const version = /\d+/.exec(asString(manager.get('Version')))?.[0];
+    const version = /\d+/.exec(asString(unwrapVariant(reply)))?.[0];
     return new DBusUnitManager(bus, jobs, {
       mode: options.mode,
       systemdVersion: version === undefined ? undefined : Number(version),

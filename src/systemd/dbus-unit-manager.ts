@@ -1,4 +1,5 @@
 import { constants } from 'node:os';
+import { basename } from 'node:path/posix';
 
 import { quote } from '../base/escape-text.js';
 import { runProgram } from '../base/subprocess.js';
@@ -17,6 +18,7 @@ import type {
   UnitFileInfo,
   UnitManager,
   UnitState,
+  UnitSummary,
 } from './unit-manager.js';
 
 /** Where the manager is on its bus. */
@@ -32,6 +34,8 @@ const UNIT_INTERFACE = 'org.freedesktop.systemd1.Unit';
 const RELOAD_TIMEOUT_MS = 180_000;
 /** Enabling reads every unit directory. */
 const UNIT_FILES_TIMEOUT_MS = 60_000;
+/** Names to look for in one `ListUnitFilesByPatterns`. */
+const MAX_FILE_PATTERNS = 100;
 
 /** The service manager of a running system, through its bus: see {@link connectUnitManager}. */
 export class DBusUnitManager implements UnitManager {
@@ -149,6 +153,29 @@ export class DBusUnitManager implements UnitManager {
     return states;
   }
 
+  async getSummaries(units: readonly string[]): Promise<readonly UnitSummary[]> {
+    const fileStates = await this.#fileStates(units);
+    const [rows] = await this.#bus.call({
+      ...MANAGER,
+      member: 'ListUnitsByNames',
+      signature: 'as',
+      // A template cannot be loaded, only its instances.
+      body: [units.filter((unit) => !isTemplate(unit))],
+    });
+    const loaded = new Map(asRows(rows).map((row) => [asString(row[0]), row.map(String)]));
+    return units.map((unit): UnitSummary => {
+      const unitFileState = fileStates.get(unit) ?? '';
+      const [, , loadState, activeState = 'inactive', subState = 'dead'] = loaded.get(unit) ?? [];
+      return {
+        unit,
+        loadState: loadState ?? loadStateOf(fileStates.get(unit)),
+        activeState,
+        subState,
+        unitFileState,
+      };
+    });
+  }
+
   async findDependents(unit: string): Promise<readonly string[]> {
     const properties = await this.#unitProperties(unit);
     return [...new Set(STOPPED_WITH.flatMap((name) => asStrings(properties.get(name))))];
@@ -233,10 +260,8 @@ export class DBusUnitManager implements UnitManager {
   /** A template is never loaded itself. */
   async #templateState(unit: string): Promise<UnitState> {
     const state = await this.#fileState(unit);
-    const loadState =
-      state === undefined ? 'not-found' : state.startsWith('masked') ? 'masked' : 'loaded';
     const properties = new Map<string, unknown>([
-      ['LoadState', loadState],
+      ['LoadState', loadStateOf(state)],
       ['ActiveState', 'inactive'],
       ['SubState', 'dead'],
       ['UnitFileState', state ?? ''],
@@ -252,6 +277,23 @@ export class DBusUnitManager implements UnitManager {
       if (isUnknownUnit(error)) return undefined;
       throw error;
     }
+  }
+
+  /** The states of the units' files by name, in one call; units without a file are not in it. */
+  async #fileStates(units: readonly string[]): Promise<ReadonlyMap<string, string>> {
+    const [rows] = await this.#bus.call(
+      {
+        ...MANAGER,
+        member: 'ListUnitFilesByPatterns',
+        signature: 'asas',
+        // The manager tries every pattern on every file: beyond some it is quicker to hear of them all.
+        body: [[], units.length > MAX_FILE_PATTERNS ? [] : units],
+      },
+      { timeoutMs: UNIT_FILES_TIMEOUT_MS },
+    );
+    return new Map(
+      asRows(rows).map(([path, state]) => [basename(asString(path)), asString(state)]),
+    );
   }
 
   async #callUnitFiles(
@@ -283,6 +325,12 @@ export class DBusUnitManager implements UnitManager {
 
 /** Through which relations a stop reaches other units, seen from the one that stops (systemd.unit(5)). */
 const STOPPED_WITH = ['RequiredBy', 'RequisiteOf', 'BoundBy', 'ConsistsOf', 'PropagatesStopTo'];
+
+/** `LoadState` of what has no unit object, from the state of its file. */
+function loadStateOf(fileState: string | undefined): string {
+  if (fileState === undefined) return 'not-found';
+  return fileState.startsWith('masked') ? 'masked' : 'loaded';
+}
 
 function isTemplate(unit: string): boolean {
   return unit.includes('@.');

@@ -33,11 +33,8 @@ export function openEarlyUnitManager(options: { readonly unitDirectory: string }
       await systemctl('kill', '--signal=KILL', '--', unit);
     },
     resetFailed: (unit) => offline.resetFailed(unit),
-    getStates: async (units) => {
-      const states: UnitState[] = [];
-      for (const unit of units) states.push(readUnitState(unit, await showUnit(unit)));
-      return states;
-    },
+    getStates: showStates,
+    getSummaries: showStates,
     findDependents: (unit) => offline.findDependents(unit),
     watchUnits: (units, onChange) => offline.watchUnits(units, onChange),
     listInstances: (template) => offline.listInstances(template),
@@ -104,4 +101,10 @@ async function showUnit(unit: string): Promise<ReadonlyMap<string, unknown>> {
 async function systemctl(...args: readonly string[]): Promise<string> {
   const { stdout } = await runProgram(['systemctl', '--no-pager', '--no-ask-password', ...args]);
   return stdout.toString('utf8');
+}
+
+async function showStates(units: readonly string[]): Promise<readonly UnitState[]> {
+  const states: UnitState[] = [];
+  for (const unit of units) states.push(readUnitState(unit, await showUnit(unit)));
+  return states;
 }

@@ -118,6 +118,10 @@ class OfflineUnitManager implements UnitManager {
     );
   }
 
+  getSummaries(units: readonly string[]): Promise<readonly UnitState[]> {
+    return this.getStates(units);
+  }
+
   findDependents(unit: string): Promise<readonly string[]> {
     return Promise.reject(notRunning('look for what depends on', unit));
   }

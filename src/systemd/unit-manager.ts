@@ -56,6 +56,9 @@ export interface UnitManager extends AsyncDisposable {
   /** What the manager says of units at present; a template is never active itself; a unit that is not loaded has `loadState` `not-found`. */
   getStates(units: readonly string[]): Promise<readonly UnitState[]>;
 
+  /** The same in short, of any number of units in few calls: what a list of a thousand containers asks. */
+  getSummaries(units: readonly string[]): Promise<readonly UnitSummary[]>;
+
   /**
    * The units that a stop of `unit` stops, too, each once and without those that these drag along in their turn: they
    * require it, are bound to it or part of it, or it passes its stop on to them. Loaded units only; in no order.
@@ -126,16 +129,20 @@ export interface JobOutcome {
   readonly result: (typeof JOB_RESULTS)[number];
 }
 
-/** What the manager says of a unit. */
-export interface UnitState {
+/** What the manager says of a unit, in short. */
+export interface UnitSummary {
   readonly unit: string;
   readonly loadState: string;
   readonly activeState: string;
   readonly subState: string;
-  /** `Type=` of a service: `simple`, `oneshot`, …; `''` where it is no service that is loaded. */
-  readonly serviceType: string;
   /** `enabled`, `disabled`, …; `''` where there is no file. */
   readonly unitFileState: string;
+}
+
+/** What the manager says of a unit. */
+export interface UnitState extends UnitSummary {
+  /** `Type=` of a service: `simple`, `oneshot`, …; `''` where it is no service that is loaded. */
+  readonly serviceType: string;
   readonly fragmentPath: string;
   readonly needDaemonReload: boolean;
   /** Undefined unless the unit is a service with a process. */

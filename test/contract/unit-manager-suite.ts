@@ -10,7 +10,7 @@ import {
 } from 'node:fs';
 import { test } from 'node:test';
 
-import type { UnitManager } from '../../src/systemd/unit-manager.js';
+import type { UnitManager, UnitSummary } from '../../src/systemd/unit-manager.js';
 import { assertFails } from '../support/assert-fails.js';
 
 /** A unit manager and the disk that it works on. */
@@ -187,6 +187,27 @@ export function testUnitManager(title: string, open: () => Promise<UnitWorld>): 
     assert.deepEqual(await manager.disable(['contract-none.service']), []);
   });
 
+  run('getSummaries() says of many what getStates() says of each', async (world) => {
+    write(world, { name: 'contract-s.service', text: SERVICE });
+    write(world, { name: 'contract-s@.service', text: SERVICE });
+    symlinkSync('/dev/null', onDisk(world, 'contract-t.service'));
+    await world.manager.reload();
+    const units = [
+      'contract-s.service',
+      'contract-s@.service',
+      'contract-t.service',
+      'contract-none.service',
+      ...Array.from({ length: 200 }, (_, index) => `contract-none-${index}.service`),
+    ];
+    for (const asked of [units, units.slice(0, 4)]) {
+      const states = await world.manager.getStates(asked);
+      assert.deepEqual(
+        (await world.manager.getSummaries(asked)).map(summarize),
+        states.map(summarize),
+      );
+    }
+  });
+
   run('getStates() tells loaded, masked and missing units apart', async (world) => {
     write(world, { name: 'contract-g.service', text: SERVICE });
     symlinkSync('/dev/null', onDisk(world, 'contract-h.service'));
@@ -246,6 +267,11 @@ export function testUnitManager(title: string, open: () => Promise<UnitWorld>): 
     assert.ok(manager.systemdVersion !== undefined && manager.systemdVersion >= 252);
     return Promise.resolve();
   });
+}
+
+function summarize(state: UnitSummary): UnitSummary {
+  const { unit, loadState, activeState, subState, unitFileState } = state;
+  return { unit, loadState, activeState, subState, unitFileState };
 }
 
 function write(

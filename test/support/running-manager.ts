@@ -71,6 +71,7 @@ export function runningManager(root: string, running: readonly string[]): Runnin
         return { ...state, loadState: 'loaded', activeState, subState, serviceType: 'simple' };
       });
     },
+    getSummaries: (units) => manager.getStates(units),
     findDependents: (unit) => offline.findDependents(unit),
     watchUnits: () =>
       Promise.resolve({

@@ -140,6 +140,7 @@ test('completeTransition() has systemd read a unit that is not to be enabled', a
     kill: (unit) => offline.kill(unit),
     resetFailed: (unit) => offline.resetFailed(unit),
     getStates: (units) => offline.getStates(units),
+    getSummaries: (units) => offline.getSummaries(units),
     findDependents: (unit) => offline.findDependents(unit),
     watchUnits: (units, onChange) => offline.watchUnits(units, onChange),
     getRelations: (unit) => offline.getRelations(unit),
