@@ -6,7 +6,7 @@ import { runProgram } from '../base/subprocess.js';
 import { isErrno } from '../errors/is-errno.js';
 import { OperationalError } from '../errors/operational-error.js';
 import { findTreeVersion } from './host-systemd-version.js';
-import { hasInstallRules, isLinkOf, readInstallRules } from './install-rules.js';
+import { isLinkOf, readInstallRules } from './install-rules.js';
 import { parseUnitName, type UnitName } from './unit-name.js';
 import { parseUnit } from './unit-text.js';
 import type {
@@ -18,7 +18,8 @@ import type {
 } from './unit-manager.js';
 import { readTreeRelations } from './tree-relations.js';
 import type { UnitRelations } from './unit-relations.js';
-import { UnitTree, type TreeUnit } from './unit-tree.js';
+import { UnitFileStates } from './unit-file-states.js';
+import { UnitTree } from './unit-tree.js';
 
 /** Options of {@link openOfflineUnitManager}. */
 export interface OfflineOptions {
@@ -57,7 +58,7 @@ class OfflineUnitManager implements UnitManager {
       const found = this.#tree.find(name);
       return found === undefined
         ? undefined
-        : { path: found.path, state: this.#stateOf(name, found) };
+        : { path: found.path, state: new UnitFileStates(this.#tree).of(name, found) };
     });
   }
 
@@ -101,8 +102,9 @@ class OfflineUnitManager implements UnitManager {
   }
 
   getStates(units: readonly string[]): Promise<readonly UnitState[]> {
-    return promised(() =>
-      units.map((unit) => {
+    return promised(() => {
+      const states = new UnitFileStates(this.#tree);
+      return units.map((unit) => {
         const name = parseUnitName(unit);
         const found = this.#tree.find(name);
         const loadState =
@@ -111,11 +113,11 @@ class OfflineUnitManager implements UnitManager {
           ...STOPPED,
           unit,
           loadState,
-          unitFileState: found === undefined ? '' : this.#stateOf(name, found),
+          unitFileState: found === undefined ? '' : states.of(name, found),
           fragmentPath: found?.path ?? '',
         };
-      }),
-    );
+      });
+    });
   }
 
   getSummaries(units: readonly string[]): Promise<readonly UnitState[]> {
@@ -284,20 +286,6 @@ class OfflineUnitManager implements UnitManager {
         if (!isErrno(error, 'ENOTEMPTY', 'EEXIST')) throw error;
       }
     });
-  }
-
-  #stateOf(unit: UnitName, found: TreeUnit): string {
-    if (found.kind === 'masked') return 'masked';
-    if (found.kind === 'alias') return 'alias';
-    const names = new Set<string>([unit, found.fileName]);
-    const isEnabled = [...this.#tree.listLinks()].some(([name, target]) => {
-      const linkName = name.slice(name.lastIndexOf('/') + 1);
-      if (!name.includes('/')) return linkName !== unit && target.endsWith(`/${found.fileName}`);
-      return isLinkOf(names, linkName);
-    });
-    if (isEnabled) return 'enabled';
-    if (found.kind === 'linked') return 'linked';
-    return hasInstallRules(parseUnit(found.text)) ? 'disabled' : 'static';
   }
 }
 
