@@ -1,5 +1,5 @@
-// Runs compiled tests with node's test runner: `fast` for those that need no booted host, `hosts` for those that do, one
-// file after the other. With BERTH_TEST_REPORTS=FOLDER a report in TAP is left there, for whoever adds up the totals.
+// Runs compiled tests with node's test runner: `fast` for those that need no booted host, `hosts` for those that do, two
+// files at a time. With BERTH_TEST_REPORTS=FOLDER a report in TAP is left there, for whoever adds up the totals.
 import { spawnSync } from 'node:child_process';
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
@@ -32,8 +32,8 @@ const { status, error } = spawnSync(
   process.execPath,
   [
     ...['--test', '--enable-source-maps', ...reporters],
-    // Hosts share the machine's memory and loopback ports.
-    ...(kind === 'hosts' ? ['--test-concurrency=1'] : []),
+    // A booted host waits more than it works, and more than two of them need more memory than a small machine has.
+    ...(kind === 'hosts' ? ['--test-concurrency=2'] : []),
     ...files,
   ],
   { stdio: ['ignore', 'inherit', 'inherit'] },
