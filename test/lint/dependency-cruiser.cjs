@@ -93,7 +93,7 @@ module.exports = {
     {
       name: 'adapter-only-from-store',
       severity: 'error',
-      from: { path: '^src/', pathNot: '^src/store/' },
+      from: { path: '^src/', pathNot: '^src/store/ostree/' },
       to: { path: '^ostree-adapter/' },
     },
     {

@@ -19,6 +19,8 @@ export const testPackages = [
   'mmdebstrap',
   'mount',
   'podman', // writes archives that berth reads, and reads those that berth writes
+  'libostree-1-1', // the library of the OSTree adapter
+  'ostree', // the other side of what it writes and reads
   'openssl', // certificates of a registry behind TLS
   'strace', // kills berth at a chosen call
   'systemd', // systemd-analyze verify, as a second opinion on rendered units

@@ -13,7 +13,14 @@ export const MACHINE_BERTH = 'node /opt/berth/dist/src/main.js';
 export async function putBerthInto(tree: string, registry: RealRegistry): Promise<void> {
   await copyFile(await hostNode(), join(tree, 'usr/bin/node'));
   await mkdir(join(tree, 'opt/berth/dist'), { recursive: true });
-  for (const part of ['package.json', 'unit-templates', 'packaging', 'dist/src', 'dist/launcher']) {
+  for (const part of [
+    'package.json',
+    'unit-templates',
+    'packaging',
+    'dist/src',
+    'dist/ostree-adapter',
+    'dist/launcher',
+  ]) {
     await runOk(['cp', '-r', join(projectRoot, part), join(tree, 'opt/berth', part)]);
   }
   const paths = await runOk(['npm', 'ls', '--omit=dev', '--all', '--parseable'], {
