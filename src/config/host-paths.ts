@@ -19,6 +19,8 @@ export interface HostPaths {
   readonly stateDir: string;
   /** The embedded store. */
   readonly storeDir: string;
+  /** Beginnings of blobs whose download broke off. */
+  readonly partialDir: string;
   /** Journal of changes under way. */
   readonly journalDir: string;
   /** What is kept of containers beside their deployments. */
@@ -65,6 +67,7 @@ export function resolveHostPaths(options: HostPathsOptions): HostPaths {
     root,
     stateDir,
     storeDir: join(stateDir, '.store'),
+    partialDir: join(stateDir, '.store/partial'),
     journalDir: join(stateDir, '.journal'),
     settingsDir: join(stateDir, '.settings'),
     setsDir: join(stateDir, '.sets'),

@@ -1,5 +1,6 @@
 import { quote } from '../base/escape-text.js';
-import { executePull, type PullProgress } from '../images/execute-pull.js';
+import { executePull, type ExecutePullOptions, type PullProgress } from '../images/execute-pull.js';
+import { PartialDownloads } from '../images/partial-downloads.js';
 import { readHostPlatform } from '../images/host-platform.js';
 import { preparePull, type PullPlan } from '../images/prepare-pull.js';
 import { previewTree } from '../images/preview-tree.js';
@@ -8,7 +9,8 @@ import type { ImageConfig } from '../oci/image-config.js';
 import { parsePlatform } from '../oci/parse-platform.js';
 import type { Platform } from '../oci/platform.js';
 import { isCompatible } from '../oci/select-platform.js';
-import type { ImageTree, StoredImage } from '../store/image-store.js';
+import type { ImageStore, ImageTree, StoredImage } from '../store/image-store.js';
+import type { ImageSource } from '../transport/image-source.js';
 import type { Host } from './host.js';
 import type { FetchPlan } from './install-plan.js';
 
@@ -105,16 +107,7 @@ export async function fetchImageIf(
   }
   if (fetch.missingLayers > 0)
     host.onEvent({ kind: 'step', text: `Pulling ${quote(source.name)}` });
-  const pulled = await executePull(plan, {
-    store,
-    source,
-    signal: host.signal,
-    onProgress: choice.onProgress,
-    parallel: choice.parallel ?? host.conf.network.parallel,
-    onWarning: (text) => {
-      host.onEvent({ kind: 'warning', text });
-    },
-  });
+  const pulled = await executePull(plan, pullOptions(host, { choice, store, source }));
   return { ...(await fromStore(host, pulled)), storeName: plan.storeName, fetch };
 }
 
@@ -133,17 +126,34 @@ export async function pullImage(host: Host, choice: ImageChoice): Promise<Pulled
   await using source = await host.openSource(choice.reference);
   const store = await host.openStore();
   const plan = await preparePull(source, { store, platform, signal: host.signal });
-  const image = await executePull(plan, {
+  const image = await executePull(plan, pullOptions(host, { choice, store, source }));
+  return { image, fetch: describeFetch(plan), alreadyPresent: plan.alreadyPresent };
+}
+
+function pullOptions(
+  host: Host,
+  from: {
+    readonly choice: ImageChoice;
+    readonly store: ImageStore;
+    readonly source: ImageSource;
+  },
+): ExecutePullOptions {
+  const { choice, store, source } = from;
+  return {
     store,
     source,
     signal: host.signal,
-    onProgress: choice.onProgress,
+    partials: new PartialDownloads(host.paths.onDisk(host.paths.partialDir)),
     parallel: choice.parallel ?? host.conf.network.parallel,
+    onProgress: choice.onProgress,
     onWarning: (text) => {
       host.onEvent({ kind: 'warning', text });
     },
-  });
-  return { image, fetch: describeFetch(plan), alreadyPresent: plan.alreadyPresent };
+    onResume: (layer, bytes) => {
+      const text = `Going on with ${layer.digest.slice(0, 19)} at ${bytes} of ${layer.size} bytes`;
+      host.onEvent({ kind: 'step', text });
+    },
+  };
 }
 
 async function fromStore(host: Host, image: StoredImage): Promise<Omit<FetchedImage, 'storeName'>> {

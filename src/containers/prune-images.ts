@@ -1,3 +1,4 @@
+import { PartialDownloads } from '../images/partial-downloads.js';
 import type { PruneResult, StoredImage } from '../store/image-store.js';
 import type { Host } from './host.js';
 import { imagesInUse } from './images-in-use.js';
@@ -21,7 +22,7 @@ export async function planPrune(
 }
 
 /**
- * Removes images without names, or all that no deployment was made of, and what only they have. What any deployment on disk
+ * Removes images without names, or all that no deployment was made of, what only they have, and the beginnings of downloads that broke off. What any deployment on disk
  * was made of stays, present or not, pinned or not, and what a command brings in at the same time: pruning waits for it.
  *
  * @throws OperationalError NEEDS_ROOT; CONTAINER_STATE_INVALID if a record is damaged: nobody can say what it needs
@@ -29,5 +30,7 @@ export async function planPrune(
 export async function pruneImages(host: Host, options: PruneImagesOptions): Promise<PruneResult> {
   assertPrivileged(host);
   const store = await host.openStore();
-  return store.prune({ keep: () => imagesInUse(host), unname: () => options.all });
+  const pruned = await store.prune({ keep: () => imagesInUse(host), unname: () => options.all });
+  const partials = new PartialDownloads(host.paths.onDisk(host.paths.partialDir));
+  return { ...pruned, freedBytes: pruned.freedBytes + partials.removeAll() };
 }

@@ -1,5 +1,7 @@
 import { quote } from '../base/escape-text.js';
 import { AsyncScope } from '../base/scope.js';
+import type { ErrorCode } from '../errors/catalogue.js';
+import { OperationalError } from '../errors/operational-error.js';
 import { addContext } from '../errors/with-context.js';
 import { applyLayer } from '../layer/apply-layer.js';
 import type { LayerLimits } from '../layer/limits.js';
@@ -7,7 +9,9 @@ import { ContentMismatchError } from '../oci/content-mismatch-error.js';
 import type { Descriptor } from '../oci/descriptor.js';
 import type { Digest } from '../oci/digest.js';
 import type { ImageStore, StoredImage } from '../store/image-store.js';
-import type { BlobStream, ImageSource } from '../transport/image-source.js';
+import type { ImageSource } from '../transport/image-source.js';
+import { Download } from './download.js';
+import type { PartialDownloads } from './partial-downloads.js';
 import type { PlannedLayer, PullPlan } from './prepare-pull.js';
 import { runSideBySide } from './run-side-by-side.js';
 
@@ -33,6 +37,12 @@ export interface ExecutePullOptions {
   /** Called for what is odd in a layer and changes nothing. */
   readonly onWarning?: ((message: string) => void) | undefined;
   readonly limits?: LayerLimits | undefined;
+  /** Where what came of a blob is kept until all of it is there; nothing is kept unless given. */
+  readonly partials?: PartialDownloads | undefined;
+  /** Called where a layer goes on from what an earlier pull left of it. */
+  readonly onResume?: ((layer: Descriptor, bytes: number) => void) | undefined;
+  /** Called with how much of a layer is kept of a download that broke off. */
+  readonly onKept?: ((bytes: number) => void) | undefined;
   /** Damaged objects of the store that the layers are to replace. */
   readonly replace?: ReadonlySet<string> | undefined;
   /** How many layers are fetched side by side; {@link DEFAULT_PARALLEL_LAYERS} unless given. */
@@ -59,17 +69,23 @@ export async function executePull(
   }
   const parallel = options.parallel ?? DEFAULT_PARALLEL_LAYERS;
   const { signal: stop } = options;
-  await runSideBySide([...missing.values()], { signal: stop, parallel }, async (layer, signal) => {
-    try {
-      await pullLayer(layer, { ...options, signal });
-    } catch (error) {
-      const position = plan.layers.indexOf(layer) + 1;
-      throw addContext(
-        `cannot pull ${quote(plan.storeName)}: layer ${position} of ${plan.layers.length} failed`,
-        error,
-      );
-    }
-  });
+  let keptBytes = 0;
+  const onKept = (bytes: number): void => {
+    keptBytes += bytes;
+  };
+  try {
+    await runSideBySide([...missing.values()], { signal: stop, parallel }, (layer, signal) =>
+      pullLayer(layer, { ...options, signal, onKept }).catch((error: unknown) => {
+        const position = plan.layers.indexOf(layer) + 1;
+        throw addContext(
+          `cannot pull ${quote(plan.storeName)}: layer ${position} of ${plan.layers.length} failed`,
+          error,
+        );
+      }),
+    );
+  } catch (error) {
+    throw keptBytes > 0 ? withHint(error) : error;
+  }
   return store.addImage({
     digest: plan.digest,
     manifestBytes: plan.manifestBytes,
@@ -77,6 +93,14 @@ export async function executePull(
     manifest: plan.manifest,
     config: plan.config,
     names: [plan.storeName],
+  });
+}
+
+function withHint(error: unknown): unknown {
+  if (!(error instanceof OperationalError) || error.hint !== undefined) return error;
+  return new OperationalError(error.code, error.message, {
+    hint: 'what came is kept: the same command goes on from there',
+    cause: error.cause,
   });
 }
 
@@ -95,28 +119,47 @@ async function pullLayer(layer: PlannedLayer, options: ExecutePullOptions): Prom
 
 /** Fetches a layer into the store, whether it is there or not. */
 export async function fetchLayer(layer: PlannedLayer, options: ExecutePullOptions): Promise<void> {
-  const { source, onWarning } = options;
+  const { source, signal, onWarning } = options;
+  const { descriptor } = layer;
+  const keeps = source.resumes === true && descriptor.data === undefined;
+  await using partial = keeps ? await options.partials?.open(descriptor) : undefined;
   for (;;) {
+    const download = new Download(source, { descriptor, partial });
     try {
-      await takeLayer(layer, options);
+      await takeLayer(layer, download, options);
+      await partial?.clear();
       return;
     } catch (error) {
-      const isWrong = error instanceof ContentMismatchError;
-      if (!isWrong || source.rejectBlob?.(layer.descriptor) !== true) throw error;
-      onWarning?.(`a mirror gave wrong content, asking elsewhere: ${error.message}`);
+      if (isInterruption(error, signal)) {
+        options.onKept?.(partial?.bytes ?? 0);
+        throw error;
+      }
+      await partial?.clear();
+      if (!(error instanceof ContentMismatchError)) throw error;
+      if (download.resumedBytes > 0) {
+        onWarning?.(`what was left of an earlier download is of no use, fetching it whole`);
+      } else if (source.rejectBlob?.(descriptor) === true) {
+        onWarning?.(`a mirror gave wrong content, asking elsewhere: ${error.message}`);
+      } else {
+        throw error;
+      }
     }
   }
 }
 
-async function takeLayer(layer: PlannedLayer, options: ExecutePullOptions): Promise<void> {
-  const { store, source, signal, onProgress, onWarning, limits } = options;
+async function takeLayer(
+  layer: PlannedLayer,
+  download: Download,
+  options: ExecutePullOptions,
+): Promise<void> {
+  const { store, signal, onProgress, onWarning, onResume, limits } = options;
   const { descriptor, diffId } = layer;
   const { replace } = options;
   await using transaction = await store.beginLayer(
     diffId,
     replace === undefined ? {} : { replace },
   );
-  await using blob = await openContent(source, descriptor, signal);
+  await using blob = download.open(signal, (bytes) => onResume?.(descriptor, bytes));
   await applyLayer({
     source: blob,
     descriptor,
@@ -132,22 +175,25 @@ async function takeLayer(layer: PlannedLayer, options: ExecutePullOptions): Prom
   onProgress?.(progressOf(layer, 'done', descriptor.size));
 }
 
-async function openContent(
-  source: ImageSource,
-  descriptor: Descriptor,
-  signal: AbortSignal,
-): Promise<BlobStream> {
-  const { data } = descriptor;
-  if (data === undefined) return await source.openBlob(descriptor, { signal });
-  return {
-    // eslint-disable-next-line @typescript-eslint/require-await -- the shape of a flow, of what is there already
-    async *[Symbol.asyncIterator](): AsyncGenerator<Uint8Array, void, undefined> {
-      yield data;
-    },
-    async [Symbol.asyncDispose](): Promise<void> {
-      // memory has nothing to close
-    },
-  };
+/** Failures after which the same bytes may go on: they say nothing of those that came. */
+const INTERRUPTIONS: readonly ErrorCode[] = [
+  'CANCELLED',
+  'REGISTRY_NOT_FOUND',
+  'REGISTRY_PROTOCOL',
+  'REGISTRY_REDIRECT',
+  'REGISTRY_TEMPORARY',
+  'REGISTRY_TLS',
+  'REGISTRY_UNAUTHORIZED',
+  'REGISTRY_UNREACHABLE',
+];
+
+/** A layer that stops because another one failed is interrupted too, unless the disk is full: then nothing is kept on it. */
+function isInterruption(error: unknown, signal: AbortSignal): boolean {
+  const cause: unknown = signal.aborted ? signal.reason : error;
+  if (cause instanceof OperationalError && cause.code === 'DISK_FULL') return false;
+  return (
+    signal.aborted || (error instanceof OperationalError && INTERRUPTIONS.includes(error.code))
+  );
 }
 
 function progressOf(

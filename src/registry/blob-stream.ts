@@ -35,12 +35,21 @@ export async function* streamBlob(
   const { signal } = options;
   let offset = options.offset ?? 0;
   let failures = 0;
+  // Asked for parts, until the registry shows that it cannot give them.
+  let whole = false;
   for (;;) {
     const startedAt = offset;
+    const from = whole ? 0 : offset;
     try {
-      const response = await session.getOnce(requestFor(descriptor, { offset, doing, signal }));
-      await refuseWebPage(response, { size: descriptor.size - offset, doing });
-      for await (const chunk of bodyFrom(response, offset)) {
+      const response = await session.getOnce(requestFor(descriptor, { from, doing, signal }));
+      if (!isAnswerTo(response, from)) {
+        await response.body.discard();
+        if (from === 0) throw badPart(response, doing);
+        whole = true;
+        continue;
+      }
+      await refuseWebPage(response, { size: descriptor.size - from, doing });
+      for await (const chunk of passOver(response, offset)) {
         offset += chunk.length;
         await session.limiter?.pass(chunk.length, signal);
         yield chunk;
@@ -64,27 +73,40 @@ export async function* streamBlob(
   }
 }
 
+/**
+ * No If-Range: the path holds the digest, so there is no other version to be told from, and the ETags of the machines behind one
+ * name differ, which would have every one of them send everything again.
+ */
 function requestFor(
   descriptor: Pick<Descriptor, 'digest' | 'size'>,
-  at: { readonly offset: number; readonly doing: string; readonly signal: AbortSignal },
+  at: { readonly from: number; readonly doing: string; readonly signal: AbortSignal },
 ): SessionRequest {
   return {
     path: `/blobs/${descriptor.digest}`,
     accept: '*/*',
     doing: at.doing,
     signal: at.signal,
-    ...(at.offset === 0 ? {} : { range: `bytes=${at.offset}-${descriptor.size - 1}` }),
+    ...(at.from === 0
+      ? {}
+      : { range: `bytes=${at.from}-${descriptor.size - 1}`, ok: [200, 206, 416] }),
   };
 }
 
-/** The part of an answer that comes after what is there already. */
-async function* bodyFrom(
+/** Whether this is all of the blob, or the part that begins where it was asked for; 416 and any other part are not. */
+function isAnswerTo(response: HttpResponse, from: number): boolean {
+  if (response.status === 416) return false;
+  if (response.status !== 206) return true;
+  const range = response.headers['content-range'] ?? '';
+  const start = /^bytes (\d{1,15})-\d{1,15}\/(?:\d{1,15}|\*)$/.exec(range)?.[1];
+  return from > 0 && start !== undefined && Number(start) === from;
+}
+
+/** What comes after `offset`: a server that ignores Range sends everything again, and what is there is never appended to itself. */
+async function* passOver(
   response: HttpResponse,
   offset: number,
 ): AsyncGenerator<Uint8Array, void, undefined> {
-  // A server that ignores Range sends everything again: what is there already is passed over, never appended.
   let toSkip = response.status === 206 ? 0 : offset;
-  if (response.status === 206) await requireRangeFrom(response, offset);
   for await (const chunk of watchProgress(response.body)) {
     const skipped = Math.min(toSkip, chunk.length);
     toSkip -= skipped;
@@ -107,13 +129,10 @@ async function refuseWebPage(
   );
 }
 
-async function requireRangeFrom(response: HttpResponse, offset: number): Promise<void> {
-  const range = response.headers['content-range'] ?? '';
-  const start = /^bytes (\d{1,15})-\d{1,15}\/(?:\d{1,15}|\*)$/.exec(range)?.[1];
-  if (start !== undefined && Number(start) === offset) return;
-  await response.body.discard();
-  throw new OperationalError(
+function badPart(response: HttpResponse, doing: string): OperationalError {
+  const range = response.headers['content-range'];
+  return new OperationalError(
     'REGISTRY_PROTOCOL',
-    `the registry was asked for what follows byte ${offset} and answered with ${quote(range)}`,
+    `${doing}: the registry was asked for all of it and answered with ${range === undefined ? 'a part' : quote(range)}`,
   );
 }

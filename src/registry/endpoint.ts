@@ -9,4 +9,6 @@ export interface RegistryEndpoint {
   readonly schemes: readonly ('https' | 'http')[];
   /** False only where registries.conf says insecure. */
   readonly verifyTls: boolean;
+  /** Whether what is not had here is asked for elsewhere next. */
+  readonly isMirror?: boolean;
 }

@@ -17,6 +17,9 @@ import { toUserError } from './to-user-error.js';
 /** Most exchanges for one request: one, and one more where the first token was just running out. */
 const MAX_AUTHENTICATIONS = 2;
 
+/** Tries at a mirror: there is another place to ask, and a mirror that is down should not cost half a minute for each layer. */
+const MIRROR_ATTEMPTS = 2;
+
 const OK = [200, 206];
 
 /** Failures of the first scheme after which the second is tried: nobody speaks it there. A bad certificate is none of them. */
@@ -67,7 +70,11 @@ export class RegistrySession {
 
   constructor(endpoint: RegistryEndpoint, options: SessionOptions) {
     this.endpoint = endpoint;
-    this.retries = options.retries;
+    const { attempts } = options.retries;
+    this.retries = {
+      ...options.retries,
+      attempts: endpoint.isMirror === true ? Math.min(attempts, MIRROR_ATTEMPTS) : attempts,
+    };
     this.limiter = options.limiter;
     this.#options = options;
     this.#authenticator = new Authenticator({

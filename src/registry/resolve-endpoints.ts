@@ -115,7 +115,8 @@ function findEndpoints(
     const wildcard = rule.prefix.startsWith('*.') && place === rule;
     const name =
       wildcard && place.location === '' ? formatRepository(reference) : place.location + rest;
-    return toEndpoint(name, place, forced);
+    const endpoint = toEndpoint(name, place, forced);
+    return place === rule ? endpoint : { ...endpoint, isMirror: true };
   });
 }
 

@@ -21,7 +21,10 @@ export interface ImageSource extends AsyncDisposable {
   readManifest(digest: Digest | undefined, options: SourceOptions): Promise<ManifestDocument>;
 
   /** Opens a blob. The caller consumes or disposes of it, and verifies size and digest. Resumes where it can. */
-  openBlob(descriptor: Descriptor, options: SourceOptions): Promise<BlobStream>;
+  openBlob(descriptor: Descriptor, options: BlobOptions): Promise<BlobStream>;
+
+  /** Whether {@link BlobOptions.offset} is followed, and worth it: the bytes come from afar. */
+  readonly resumes?: boolean;
 
   /** What refers to a manifest, where the source keeps such a list. */
   listReferrers?(digest: Digest, options: SourceOptions): Promise<readonly Descriptor[]>;
@@ -36,6 +39,12 @@ export interface ImageSource extends AsyncDisposable {
 /** Options of every call that waits. */
 export interface SourceOptions {
   readonly signal: AbortSignal;
+}
+
+/** Options of {@link ImageSource.openBlob}. */
+export interface BlobOptions extends SourceOptions {
+  /** Bytes that the caller has already; those that follow are wanted. Only of a source that {@link ImageSource.resumes}. */
+  readonly offset?: number;
 }
 
 /** A manifest or index as it came. */

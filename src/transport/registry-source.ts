@@ -9,16 +9,24 @@ import { listReferrers } from '../registry/list-referrers.js';
 import type { RegistryClient } from '../registry/registry-client.js';
 import type { ResolvedReference } from '../registry/resolve-endpoints.js';
 import { openBlobStream } from './blob-stream.js';
-import type { BlobStream, ImageSource, ManifestDocument, SourceOptions } from './image-source.js';
+import type {
+  BlobOptions,
+  BlobStream,
+  ImageSource,
+  ManifestDocument,
+  SourceOptions,
+} from './image-source.js';
 
 /** An image of a registry, and of its mirrors. */
 export class RegistrySource implements ImageSource {
   readonly name: string;
   readonly storeName: string;
   readonly repository: { readonly registry: string; readonly repository: string };
+  readonly resumes = true;
   readonly #reference: QualifiedReference;
   readonly #client: RegistryClient;
-  /** The place that answered last comes first. */
+  readonly #registry: RegistryEndpoint | undefined;
+  /** The place that answered last comes first, what broke down last. */
   #endpoints: readonly RegistryEndpoint[];
   /** Which places gave bytes of a blob. */
   readonly #givers = new Map<Digest, Set<RegistryEndpoint>>();
@@ -26,6 +34,7 @@ export class RegistrySource implements ImageSource {
   constructor(resolved: ResolvedReference, client: RegistryClient) {
     this.#reference = resolved.reference;
     this.#endpoints = resolved.endpoints;
+    this.#registry = resolved.endpoints.at(-1);
     this.#client = client;
     this.storeName = storeNameOf(resolved.reference);
     this.name = `docker://${this.storeName}`;
@@ -51,9 +60,9 @@ export class RegistrySource implements ImageSource {
     return { bytes, mediaType: contentType, digest: found };
   }
 
-  openBlob(descriptor: Descriptor, options: SourceOptions): Promise<BlobStream> {
+  openBlob(descriptor: Descriptor, { signal, offset }: BlobOptions): Promise<BlobStream> {
     return Promise.resolve(
-      openBlobStream(options.signal, (signal) => this.#streamBlob(descriptor, signal)),
+      openBlobStream(signal, (stop) => this.#streamBlob(descriptor, { signal: stop, offset })),
     );
   }
 
@@ -79,10 +88,9 @@ export class RegistrySource implements ImageSource {
   /** Goes on at the next place where one breaks off: the consumer's hash runs over all of it. */
   async *#streamBlob(
     descriptor: Descriptor,
-    signal: AbortSignal,
+    { signal, offset = 0 }: { readonly signal: AbortSignal; offset?: number | undefined },
   ): AsyncGenerator<Uint8Array, void, undefined> {
-    let offset = 0;
-    const failures: unknown[] = [];
+    const failures = new Map<RegistryEndpoint, OperationalError>();
     const givers = new Set<RegistryEndpoint>();
     this.#givers.set(descriptor.digest, givers);
     for (const endpoint of this.#endpoints) {
@@ -95,15 +103,17 @@ export class RegistrySource implements ImageSource {
         }
         return;
       } catch (error) {
-        if (!mayAskElsewhere(error, signal)) throw error;
-        failures.push(error);
+        if (!(error instanceof OperationalError) || signal.aborted) throw error;
+        failures.set(endpoint, error);
+        // Down for this layer is down for the next ones, too; having no such blob says nothing of others.
+        if (error.code !== 'REGISTRY_NOT_FOUND') this.#endpoints = last(this.#endpoints, endpoint);
       }
     }
-    throw lastOf(failures);
+    throw this.#verdict(failures);
   }
 
   async #tryEach<T>(ask: (endpoint: RegistryEndpoint) => Promise<T>): Promise<T> {
-    const failures: unknown[] = [];
+    const failures = new Map<RegistryEndpoint, OperationalError>();
     for (const endpoint of this.#endpoints) {
       try {
         const answer = await ask(endpoint);
@@ -111,11 +121,26 @@ export class RegistrySource implements ImageSource {
         return answer;
       } catch (error) {
         if (!(error instanceof OperationalError)) throw error;
-        failures.push(error);
+        failures.set(endpoint, error);
       }
     }
-    throw lastOf(failures);
+    throw this.#verdict(failures);
   }
+
+  /** What the registry itself says is what counts; what mirrors said goes with it. */
+  #verdict(failures: ReadonlyMap<RegistryEndpoint, OperationalError>): unknown {
+    const own = this.#registry === undefined ? undefined : failures.get(this.#registry);
+    const verdict = own ?? [...failures.values()].at(-1);
+    verdict?.suppressed.push(...[...failures.values()].filter((error) => error !== verdict));
+    return verdict;
+  }
+}
+
+function last(
+  endpoints: readonly RegistryEndpoint[],
+  down: RegistryEndpoint,
+): readonly RegistryEndpoint[] {
+  return [...endpoints.filter((endpoint) => endpoint !== down), down];
 }
 
 /** A reference with a digest is filed without its tag: nobody has checked that the tag means this digest. */
@@ -124,15 +149,4 @@ function storeNameOf(reference: QualifiedReference): string {
   return reference.digest === undefined
     ? `${name}:${effectiveTag(reference) ?? 'latest'}`
     : `${name}@${reference.digest}`;
-}
-
-function mayAskElsewhere(error: unknown, signal: AbortSignal): boolean {
-  return error instanceof OperationalError && !signal.aborted;
-}
-
-/** The registry itself is asked last, and its answer is what counts; what mirrors said goes with it. */
-function lastOf(failures: unknown[]): unknown {
-  const last = failures.pop();
-  if (last instanceof OperationalError) last.suppressed.push(...failures);
-  return last;
 }

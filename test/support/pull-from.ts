@@ -3,6 +3,7 @@ import { join } from 'node:path';
 
 import { copyImage, type CopyOptions, type CopyResult } from '../../src/images/copy-image.js';
 import { executePull, type PullProgress } from '../../src/images/execute-pull.js';
+import { PartialDownloads } from '../../src/images/partial-downloads.js';
 import { preparePull, type PullPlan } from '../../src/images/prepare-pull.js';
 import type { HttpTimeouts } from '../../src/registry/http.js';
 import { EMPTY_REGISTRIES_CONF, type RegistriesConf } from '../../src/registry/registries-conf.js';
@@ -35,17 +36,24 @@ export interface PullerOptions extends Partial<RegistryClientOptions> {
   readonly registriesConf?: RegistriesConf;
   /** Where a docker engine listens. */
   readonly engineSocket?: string;
+  /** The folder of another one, which stays: what a later process does. */
+  readonly after?: Puller;
 }
 
 /** A client and an empty store, for one test. */
 export class Puller implements AsyncDisposable {
   readonly store: ImageStore;
-  readonly folder = new TempDir();
+  readonly folder: TempDir;
+  readonly warnings: string[] = [];
+  readonly resumedAt: number[] = [];
+  readonly #ownsFolder: boolean;
   readonly #client: RegistryClient;
   readonly #conf: RegistriesConf;
   readonly #engineSocket: string;
 
   constructor(options: PullerOptions = {}) {
+    this.folder = options.after?.folder ?? new TempDir();
+    this.#ownsFolder = options.after === undefined;
     this.store = openEmbeddedStore(join(this.folder.path, 'store'));
     this.#conf = options.registriesConf ?? EMPTY_REGISTRIES_CONF;
     this.#engineSocket = options.engineSocket ?? '/nonexistent/docker.sock';
@@ -101,7 +109,20 @@ export class Puller implements AsyncDisposable {
     const signal = options.signal ?? new AbortController().signal;
     const source = await this.open(name);
     const plan = await preparePull(source, { store: this.store, platform: amd64, signal });
-    return executePull(plan, { ...options, store: this.store, source, signal });
+    return executePull(plan, {
+      ...options,
+      store: this.store,
+      source,
+      signal,
+      partials: this.partials,
+      onWarning: (message) => this.warnings.push(message),
+      onResume: (_, bytes) => this.resumedAt.push(bytes),
+    });
+  }
+
+  /** What is left of downloads that broke off. */
+  get partials(): PartialDownloads {
+    return new PartialDownloads(join(this.folder.path, 'partial'));
   }
 
   /** Every file that stands in the store, by its path in there: what must not change when a pull is refused. */
@@ -125,7 +146,7 @@ export class Puller implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#client[Symbol.asyncDispose]();
     await this.store[Symbol.asyncDispose]();
-    this.folder[Symbol.dispose]();
+    if (this.#ownsFolder) this.folder[Symbol.dispose]();
   }
 }
 
