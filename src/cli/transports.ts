@@ -6,6 +6,7 @@ import { OperationalError } from '../errors/operational-error.js';
 import { createRegistryClient } from '../registry/create-registry-client.js';
 import type { FindCredentials } from '../registry/credentials.js';
 import { loadRegistriesConf } from '../registry/registries-conf.js';
+import { readTrustedRealms } from '../registry/trusted-realms.js';
 import { engineSocket } from '../transport/docker-engine.js';
 import { findMeanings, type TransportContext } from '../transport/open-image-source.js';
 import { parseImageName } from '../transport/parse-image-name.js';
@@ -56,11 +57,16 @@ async function open(
   const { env } = context.host;
   const { authfile, certDir, conf, creds, tlsVerify } = options;
   const maxRate = options.maxRate ?? conf.network['max-rate'];
+  const registriesConf = await loadRegistriesConf(registriesConfPath(context), {
+    aliasFile: aliasFile(env),
+  });
   const registryClient = scope.use(
     createRegistryClient({
       env: authfile === undefined ? env : { ...env, REGISTRY_AUTH_FILE: authfile },
       uid: process.geteuid?.() ?? 0,
+      credentialHelpers: registriesConf.credentialHelpers,
       overrides: {
+        trustedRealmHosts: readTrustedRealms(conf.network['trusted-realm-hosts']),
         ...(certDir === undefined ? {} : { certDir }),
         ...(creds === undefined ? {} : { findCredentials: find }),
         ...(maxRate === undefined ? {} : { maxBytesPerSecond: maxRate }),
@@ -69,7 +75,7 @@ async function open(
   );
   return {
     registryClient,
-    registriesConf: await loadRegistriesConf(registriesConfPath(context)),
+    registriesConf,
     workingDirectory: workingDirectory(),
     tlsVerify,
     spoolDirectory: spoolDirectory(context),
@@ -109,4 +115,13 @@ function spoolDirectory(context: CliContext): string {
 function registriesConfPath(context: CliContext): string {
   const moved = context.host.env['CONTAINERS_REGISTRIES_CONF'];
   return moved === undefined || moved === '' ? '/etc/containers/registries.conf' : moved;
+}
+
+/** Where podman records what short names mean: those who asked it once get the same from berth. */
+function aliasFile(env: CliContext['host']['env']): string | undefined {
+  const name = 'containers/short-name-aliases.conf';
+  if (process.geteuid?.() === 0) return `/var/cache/${name}`;
+  const home = env['HOME'];
+  const cache = env['XDG_CACHE_HOME'] ?? (home === undefined ? undefined : `${home}/.cache`);
+  return cache === undefined ? undefined : `${cache}/${name}`;
 }

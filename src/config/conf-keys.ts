@@ -1,4 +1,4 @@
-import { byteRate, duration, wholeNumber, type ConfKind } from './conf-kinds.js';
+import { byteRate, duration, listOf, wholeNumber, type ConfKind } from './conf-kinds.js';
 
 /** One key of berth.conf. */
 export interface ConfKey<T> {
@@ -27,6 +27,14 @@ export const CONF_KEYS = {
   network: {
     parallel: key(wholeNumber(1, 32), undefined),
     'max-rate': key(byteRate(), undefined),
+    // A registry that could name any host as its token server would collect passwords: whoever trusts one says so.
+    'trusted-realm-hosts': key(
+      listOf(
+        /^[A-Za-z0-9[][A-Za-z0-9.:\][-]{0,254}=[A-Za-z0-9][A-Za-z0-9.-]{0,252}$/,
+        'a list of REGISTRY=HOST',
+      ),
+      [] as readonly string[],
+    ),
   },
 } as const;
 

@@ -41,6 +41,17 @@ export function listAuthFiles({ env, uid }: AuthFileOptions): readonly string[] 
   ];
 }
 
+/** What `credential-helpers` of registries.conf calls the files. */
+const FILES = 'containers-auth.json';
+
+/** Where {@link createCredentialFinder} looks besides the files. */
+export interface CredentialFinderOptions {
+  /** The environment of helpers. */
+  readonly helperEnv?: Readonly<Record<string, string>>;
+  /** `credential-helpers` of registries.conf: helpers for all registries, and `containers-auth.json` where the files come in between. */
+  readonly helpers?: readonly string[] | undefined;
+}
+
 /**
  * Finds credentials in files of the ecosystem's format. The first file with an entry for the repository, one of its namespaces
  * or its registry decides; an entry counts for exactly the name that it has, never for a similar one (CVE-2021-41092).
@@ -48,7 +59,29 @@ export function listAuthFiles({ env, uid }: AuthFileOptions): readonly string[] 
  */
 export function createCredentialFinder(
   paths: readonly string[],
-  helperEnv: Readonly<Record<string, string>> = {},
+  { helperEnv = {}, helpers = [FILES] }: CredentialFinderOptions = {},
+): FindCredentials {
+  const inFiles = findInFiles(paths, helperEnv);
+  return async (target) => {
+    for (const helper of helpers) {
+      const found =
+        helper === FILES
+          ? await inFiles(target)
+          : await askCredentialHelper(helper, serverOf(target.registry), { env: helperEnv });
+      if (found !== undefined) return found;
+    }
+    return undefined;
+  };
+}
+
+/** Docker files its hub under a URL, with its helpers too. */
+function serverOf(registry: string): string {
+  return registry === DOCKER_HUB ? DOCKER_HUB_URL : registry;
+}
+
+function findInFiles(
+  paths: readonly string[],
+  helperEnv: Readonly<Record<string, string>>,
 ): FindCredentials {
   let loading: Promise<readonly AuthFile[]> | undefined;
   return async ({ registry, repository }) => {
@@ -58,9 +91,7 @@ export function createCredentialFinder(
       const found = findInFile(file, keys);
       if (found === undefined) continue;
       if (found.kind !== 'helper') return found;
-      // Docker files its hub under a URL, with its helpers too.
-      const server = registry === DOCKER_HUB ? DOCKER_HUB_URL : registry;
-      const answer = await askCredentialHelper(found.name, server, { env: helperEnv });
+      const answer = await askCredentialHelper(found.name, serverOf(registry), { env: helperEnv });
       if (answer !== undefined) return answer;
     }
     return undefined;

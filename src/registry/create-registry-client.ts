@@ -8,6 +8,8 @@ export interface RegistryEnvironment {
   /** The process's environment. */
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly uid: number;
+  /** `credential-helpers` of registries.conf. */
+  readonly credentialHelpers?: readonly string[] | undefined;
   /** Overrides for single parts. */
   readonly overrides?: Partial<RegistryClientOptions>;
 }
@@ -38,12 +40,20 @@ function helperEnvironment(env: RegistryEnvironment['env']): Record<string, stri
  *
  * @throws OperationalError CONFIG_INVALID if the environment names a proxy that cannot be one
  */
-export function createRegistryClient({ env, uid, overrides }: RegistryEnvironment): RegistryClient {
+export function createRegistryClient({
+  env,
+  uid,
+  credentialHelpers,
+  overrides,
+}: RegistryEnvironment): RegistryClient {
   const bundle = env['SSL_CERT_FILE'];
   return new RegistryClient({
     certDirs: listCertDirs(env, uid),
     ...(bundle === undefined || bundle === '' ? {} : { bundle }),
-    findCredentials: createCredentialFinder(listAuthFiles({ env, uid }), helperEnvironment(env)),
+    findCredentials: createCredentialFinder(listAuthFiles({ env, uid }), {
+      helperEnv: helperEnvironment(env),
+      helpers: credentialHelpers,
+    }),
     findProxy: createProxyFinder(env),
     ...overrides,
   });

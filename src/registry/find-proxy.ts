@@ -53,9 +53,11 @@ function isException(entry: string, url: URL): boolean {
   const port = url.port === '' ? (url.protocol === 'https:' ? '443' : '80') : url.port;
   const network = /^([0-9a-f.:]+)\/(\d{1,3})$/.exec(entry);
   if (network !== null) return isInNetwork(host, network[1] ?? '', Number(network[2]));
-  if (isIP(entry) !== 0) return host === entry;
+  // Two spellings of one address are the same.
+  if (isIP(entry) !== 0) return isInNetwork(host, entry, isIP(entry) === 4 ? 32 : 128);
   const [, name = '', entryPort] = /^\[?(.*?)\]?(?::(\d+))?$/.exec(entry) ?? [];
   if (entryPort !== undefined && entryPort !== port) return false;
+  if (isIP(name) !== 0) return isInNetwork(host, name, isIP(name) === 4 ? 32 : 128);
   const domain = name.replace(/^\*?\./, '');
   return (name === domain && host === domain) || host.endsWith(`.${domain}`);
 }

@@ -9,6 +9,14 @@ import { OperationalError } from '../errors/operational-error.js';
 /** Largest configuration file in bytes; the distributions' shortnames.conf has some 10 KB. */
 const MAX_CONFIG_BYTES = 1024 * 1024;
 
+const SHORT_NAME_MODES = ['enforcing', 'permissive', 'disabled'] as const;
+
+/**
+ * What a short name without an alias means where several registries are searched (containers-registries.conf(5)): nothing, or the
+ * first that has it. Nobody is asked, at a terminal either: what is installed must not hang on who types it.
+ */
+export type ShortNameMode = (typeof SHORT_NAME_MODES)[number];
+
 /** Which pulls a mirror serves (containers-registries.conf(5)). */
 export type PullFromMirror = 'all' | 'digest-only' | 'tag-only';
 
@@ -38,6 +46,10 @@ export interface RegistriesConf {
   readonly unqualifiedSearch: readonly string[] | undefined;
   readonly aliases: ReadonlyMap<string, string>;
   readonly rules: readonly RegistryRule[];
+  /** `permissive` unless something is said. */
+  readonly shortNameMode?: ShortNameMode | undefined;
+  /** Who is asked for credentials, in this order: programs, and `containers-auth.json` for the files; the files alone unless something is said. */
+  readonly credentialHelpers?: readonly string[] | undefined;
 }
 
 /** No configuration: short names are the hub's. */
@@ -49,23 +61,34 @@ export const EMPTY_REGISTRIES_CONF: RegistriesConf = {
 
 /**
  * Loads registries.conf and then its drop-ins by name (`registries.conf.d/*.conf`). A later file replaces the rule of the same prefix and the
- * search list as a whole, and adds to the aliases. Files that are not there say nothing.
+ * search list as a whole, and adds to the aliases. Files that are not there say nothing. With `aliasFile`, the aliases that podman
+ * recorded there (short-name-aliases.conf) come before all others, as they do for podman; nothing else in it counts.
  *
  * @throws {@link OperationalError} CONFIG_INVALID naming the file
  */
-export async function loadRegistriesConf(path: string): Promise<RegistriesConf> {
+export async function loadRegistriesConf(
+  path: string,
+  { aliasFile }: { readonly aliasFile?: string | undefined } = {},
+): Promise<RegistriesConf> {
   let conf = EMPTY_REGISTRIES_CONF;
   for (const file of [path, ...(await listDropIns(`${path}.d`))]) {
-    let text: string;
-    try {
-      text = (await readFileBounded(file, { maxBytes: MAX_CONFIG_BYTES })).toString('utf8');
-    } catch (error) {
-      if (isErrno(error, 'ENOENT', 'ENOTDIR')) continue;
-      throw error;
-    }
-    conf = merge(conf, parseRegistriesConf(text, file));
+    const found = await loadFile(file);
+    if (found !== undefined) conf = merge(conf, found);
   }
-  return conf;
+  const recorded = aliasFile === undefined ? undefined : await loadFile(aliasFile);
+  return recorded === undefined
+    ? conf
+    : { ...conf, aliases: new Map([...conf.aliases, ...recorded.aliases]) };
+}
+
+async function loadFile(file: string): Promise<RegistriesConf | undefined> {
+  try {
+    const bytes = await readFileBounded(file, { maxBytes: MAX_CONFIG_BYTES });
+    return parseRegistriesConf(bytes.toString('utf8'), file);
+  } catch (error) {
+    if (isErrno(error, 'ENOENT', 'ENOTDIR')) return undefined;
+    throw error;
+  }
 }
 
 /**
@@ -81,7 +104,17 @@ export function parseRegistriesConf(text: string, file: string): RegistriesConf 
     unqualifiedSearch: table.optionalStrings('unqualified-search-registries'),
     aliases: new Map(table.optionalTable('aliases')?.stringEntries() ?? []),
     rules: table.tables('registry').map(parseRule),
+    shortNameMode: parseShortNameMode(table),
+    credentialHelpers: table.optionalStrings('credential-helpers'),
   };
+}
+
+function parseShortNameMode(table: TomlFields): ShortNameMode | undefined {
+  const text = table.optionalString('short-name-mode');
+  const mode = SHORT_NAME_MODES.find((known) => known === text);
+  if (text !== undefined && text !== '' && mode === undefined)
+    table.fail(`has short-name-mode '${text}': expected ${SHORT_NAME_MODES.join(', ')}`);
+  return mode;
 }
 
 async function listDropIns(folder: string): Promise<readonly string[]> {
@@ -103,6 +136,8 @@ function merge(below: RegistriesConf, above: RegistriesConf): RegistriesConf {
     unqualifiedSearch: above.unqualifiedSearch ?? below.unqualifiedSearch,
     aliases: new Map([...below.aliases, ...above.aliases]),
     rules: [...below.rules.filter(({ prefix }) => !replaced.has(prefix)), ...above.rules],
+    shortNameMode: above.shortNameMode ?? below.shortNameMode,
+    credentialHelpers: above.credentialHelpers ?? below.credentialHelpers,
   };
 }
 

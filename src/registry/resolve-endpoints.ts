@@ -74,6 +74,14 @@ function qualify(reference: ImageReference, conf: RegistriesConf): readonly Qual
       { hint: `name the registry too: REGISTRY/${reference.repository}` },
     );
   }
+  if (registries.length > 1 && conf.shortNameMode === 'enforcing') {
+    const [first, second] = registries.map((registry) => `${registry}/${reference.repository}`);
+    throw new OperationalError(
+      'REFERENCE_INVALID',
+      `${quote(reference.repository)} is a short name that may mean several registries, and short-name-mode in registries.conf is 'enforcing'`,
+      { hint: `name the registry too (${first ?? ''}, ${second ?? ''}, …), or give it an alias` },
+    );
+  }
   return registries.map((registry) => qualifyReference(reference, registry));
 }
 

@@ -55,7 +55,7 @@ export async function fetchToken(
       'REGISTRY_UNAUTHORIZED',
       `${quote(registryOrigin.host)} sends its users to ${quote(realm.host)} to log in, refusing to show your credentials there`,
       {
-        hint: 'credentials go to the host of the registry only, and to hosts above or below its name',
+        hint: `credentials go to the registry's own host and to hosts above or below its name; if you know this one to be its token server, add "${registryOrigin.host}=${realm.hostname}" to trusted-realm-hosts in /etc/berth/berth.conf`,
       },
     );
   }

@@ -176,7 +176,7 @@ test('a credential helper is asked for the registry that it is named for, and fo
     credHelpers: { 'named.example': 'test' },
     credsStore: 'test',
   });
-  const find = createCredentialFinder([path], env);
+  const find = createCredentialFinder([path], { helperEnv: env });
   const userOf = async (registry: string) => {
     const found = await find({ registry, repository: 'a' });
     return found?.kind === 'password' ? found.username : undefined;
@@ -194,12 +194,12 @@ test('a credential helper may give a refresh token, and may have nothing', async
   const token = writeHelper(folder.path, 'printf \'{"Username":"<token>","Secret":"refresh"}\'');
   const path = writeConfig(folder.path, config);
   const target = { registry: 'a.example', repository: 'x' };
-  assert.deepEqual(await createCredentialFinder([path], token)(target), {
+  assert.deepEqual(await createCredentialFinder([path], { helperEnv: token })(target), {
     kind: 'refresh-token',
     token: 'refresh',
   });
   const none = writeHelper(folder.path, 'echo "credentials not found in native keychain"; exit 1');
-  assert.equal(await createCredentialFinder([path], none)(target), undefined);
+  assert.equal(await createCredentialFinder([path], { helperEnv: none })(target), undefined);
 });
 
 each(
@@ -224,11 +224,35 @@ each(
     using folder = new TempDir();
     const path = writeConfig(folder.path, { credHelpers: { 'a.example': 'test' } });
     const env = script === undefined ? { PATH: '/nowhere' } : writeHelper(folder.path, script);
-    const find = createCredentialFinder([path], env);
+    const find = createCredentialFinder([path], { helperEnv: env });
     const error = await assertFails(code, () => find({ registry: 'a.example', repository: 'x' }));
     assert.doesNotMatch(`${error.message} ${String(error.cause)}`, /secret/);
   },
 );
+
+test('credential-helpers of registries.conf are asked in their order, the files where they are named', async () => {
+  using folder = new TempDir();
+  const helperEnv = writeHelper(
+    folder.path,
+    'read -r server; test "$server" = known.example || exit 1; printf \'{"Username":"helper","Secret":"s"}\'',
+  );
+  const path = writeConfig(folder.path, {
+    auths: {
+      'known.example': { auth: auth('file:x') },
+      'other.example': { auth: auth('file:x') },
+    },
+  });
+  const userOf = async (registry: string, helpers: readonly string[]) => {
+    const find = createCredentialFinder([path], { helperEnv, helpers });
+    const found = await find({ registry, repository: 'a' });
+    return found?.kind === 'password' ? found.username : undefined;
+  };
+  const files = 'containers-auth.json';
+  assert.equal(await userOf('known.example', ['test', files]), 'helper');
+  assert.equal(await userOf('known.example', [files, 'test']), 'file');
+  assert.equal(await userOf('other.example', ['test', files]), 'file');
+  assert.equal(await userOf('other.example', ['test']), undefined);
+});
 
 test('a credential helper is a name, never a path', async () => {
   using folder = new TempDir();

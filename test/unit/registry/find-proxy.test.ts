@@ -77,6 +77,36 @@ each(
       no: '2001:db8::/32',
       want: undefined,
     },
+    {
+      name: 'none for an address in another spelling',
+      url: 'https://[2001:db8::1]/',
+      no: '2001:DB8:0:0::1',
+      want: undefined,
+    },
+    {
+      name: 'none for an address in brackets with its port',
+      url: 'https://[2001:db8::1]:5000/',
+      no: '[2001:db8::1]:5000',
+      want: undefined,
+    },
+    {
+      name: 'one for that address and another port',
+      url: 'https://[2001:db8::1]:5001/',
+      no: '[2001:db8::1]:5000',
+      want: 'secure:3128',
+    },
+    {
+      name: 'none for an IPv4 address with its port',
+      url: 'https://10.1.2.3:5000/',
+      no: '10.1.2.3:5000',
+      want: undefined,
+    },
+    {
+      name: 'one for a network that is none',
+      url: 'https://10.1.2.3/',
+      no: '10.0.0.0/99',
+      want: 'secure:3128',
+    },
   ] as { name: string; url: string; no?: string; want: string | undefined }[],
   ({ url, no, want }) => {
     const find = createProxyFinder({ ...proxies, NO_PROXY: no });

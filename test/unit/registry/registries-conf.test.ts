@@ -121,6 +121,63 @@ test('resolveReference() looks for short names where it is told, and on the hub 
   );
 });
 
+each(
+  'resolveReference() takes short-name-mode at its word',
+  [
+    { name: 'enforcing', lines: 'short-name-mode = "enforcing"', want: undefined },
+    { name: 'permissive', lines: 'short-name-mode = "permissive"', want: 2 },
+    { name: 'disabled', lines: 'short-name-mode = "disabled"', want: 2 },
+    { name: 'none', lines: '', want: 2 },
+  ],
+  async ({ lines, want }) => {
+    const search = 'unqualified-search-registries = ["a.example", "b.example"]';
+    const several = parseRegistriesConf(
+      `${lines}\n${search}\n[aliases]\netcd = "quay.io/coreos/etcd"`,
+      'registries.conf',
+    );
+    if (want === undefined) {
+      const error = await assertFails('REFERENCE_INVALID', () => resolve('flannel', several));
+      assert.match(error.hint ?? '', /a\.example\/flannel, b\.example\/flannel/);
+    } else {
+      assert.equal(resolve('flannel', several).length, want);
+    }
+    assert.equal(resolve('etcd', several)[0]?.reference, 'quay.io/coreos/etcd');
+    assert.equal(resolve('c.example/flannel', several).length, 1);
+    // one registry to search leaves nothing open
+    const one = parseRegistriesConf(
+      `${lines}\nunqualified-search-registries = ["a.example"]`,
+      'registries.conf',
+    );
+    assert.equal(resolve('flannel', one)[0]?.reference, 'a.example/flannel');
+  },
+);
+
+test('loadRegistriesConf() lets the aliases that podman recorded come first', async () => {
+  using folder = new TempDir();
+  const path = join(folder.path, 'registries.conf');
+  const aliasFile = join(folder.path, 'short-name-aliases.conf');
+  mkdirSync(`${path}.d`);
+  writeFileSync(path, '[aliases]\netcd = "a.example/etcd"\nflannel = "a.example/flannel"\n');
+  writeFileSync(`${path}.d/000-shortnames.conf`, '[aliases]\netcd = "b.example/etcd"\n');
+  assert.equal(
+    (await loadRegistriesConf(path, { aliasFile })).aliases.get('etcd'),
+    'b.example/etcd',
+  );
+  writeFileSync(
+    aliasFile,
+    'unqualified-search-registries = ["evil.example"]\n[aliases]\netcd = "c.example/etcd"\n',
+  );
+  const conf = await loadRegistriesConf(path, { aliasFile });
+  assert.equal(conf.aliases.get('etcd'), 'c.example/etcd');
+  assert.equal(conf.aliases.get('flannel'), 'a.example/flannel');
+  assert.equal(conf.unqualifiedSearch, undefined);
+  writeFileSync(path, 'short-name-mode = "disabled"\ncredential-helpers = ["one"]\n');
+  writeFileSync(`${path}.d/99.conf`, 'credential-helpers = ["containers-auth.json", "two"]\n');
+  const merged = await loadRegistriesConf(path);
+  assert.equal(merged.shortNameMode, 'disabled');
+  assert.deepEqual(merged.credentialHelpers, ['containers-auth.json', 'two']);
+});
+
 test('resolveReference() refuses what is blocked, and short names that mean nothing', async () => {
   await assertFails('REGISTRY_BLOCKED', () => resolve('blocked.example/etcd'));
   await assertFails('REGISTRY_BLOCKED', () => resolve('x.bare.example/etcd'));
@@ -163,6 +220,8 @@ each(
       name: 'an unknown kind of mirror',
       text: '[[registry]]\nlocation = "a.example"\n[[registry.mirror]]\nlocation = "b.example"\npull-from-mirror = "never"',
     },
+    { name: 'an unknown short-name-mode', text: 'short-name-mode = "strict"' },
+    { name: 'helpers that are no list', text: 'credential-helpers = "secretservice"' },
     { name: 'registry as a table', text: '[registry]\nlocation = "quay.io"' },
   ],
   async ({ text }) => {
