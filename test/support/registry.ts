@@ -17,6 +17,17 @@ export interface RegistryOptions {
   readonly tls?: boolean;
   /** Whether it wants a name and a password (Basic). */
   readonly credentials?: { readonly user: string; readonly password: string };
+  /** Whether a client has to show a certificate of the registry's own authority; with `tls` only. */
+  readonly clientCertificate?: boolean;
+  /** A token server, by its realm, and the authority of who signs its tokens as PEM. */
+  readonly tokens?: {
+    readonly realm: string;
+    readonly service: string;
+    readonly issuer: string;
+    readonly ca: string;
+  };
+  /** 127.0.0.1 unless given. */
+  readonly address?: '127.0.0.1' | '::1';
 }
 
 /** Longest time for a registry to answer its first request; it takes a tenth of a second. */
@@ -26,7 +37,7 @@ const START_TIMEOUT_MS = 30_000;
 export async function startRegistry(options: RegistryOptions = {}): Promise<RealRegistry> {
   const folder = await mkdtemp(join(tmpdir(), 'berth-registry-'));
   try {
-    const port = await freePort();
+    const port = await freePort(options.address);
     if (options.tls === true) await makeCertificate(folder);
     if (options.credentials !== undefined) {
       const { user, password } = options.credentials;
@@ -35,6 +46,8 @@ export async function startRegistry(options: RegistryOptions = {}): Promise<Real
         await runOk(['htpasswd', '-B', '-i', '-n', user], { input: password }),
       );
     }
+    if (options.tokens !== undefined)
+      await writeFile(join(folder, 'tokens.pem'), options.tokens.ca);
     await writeFile(join(folder, 'config.yml'), configuration(folder, { port, ...options }));
     const server = spawn('docker-registry', ['serve', join(folder, 'config.yml')], {
       stdio: ['ignore', 'ignore', 'pipe'],
@@ -74,6 +87,8 @@ export class RealRegistry implements AsyncDisposable {
   readonly ca: string | undefined;
   /** The same as a file. */
   readonly caFile: string;
+  /** A certificate that its clients can show, and the key, as files. */
+  readonly client: { readonly cert: string; readonly key: string };
   /** Where the registry keeps what it has: `docker/registry/v2/blobs/…`, for tests that damage it. */
   readonly storage: string;
   readonly #parts: RegistryParts;
@@ -83,10 +98,12 @@ export class RealRegistry implements AsyncDisposable {
   constructor(parts: RegistryParts) {
     this.#parts = parts;
     this.port = parts.port;
-    this.host = `127.0.0.1:${parts.port}`;
+    const { address = '127.0.0.1' } = parts.options;
+    this.host = `${address.includes(':') ? `[${address}]` : address}:${parts.port}`;
     this.origin = `${parts.options.tls === true ? 'https' : 'http'}://${this.host}`;
     this.ca = parts.ca;
     this.caFile = join(parts.folder, 'ca.pem');
+    this.client = { cert: join(parts.folder, 'client.pem'), key: join(parts.folder, 'client.key') };
     this.storage = join(parts.folder, 'storage');
     parts.server.stderr?.on('data', (chunk: Buffer) => {
       this.#errors = (this.#errors + chunk.toString()).slice(-8000);
@@ -137,11 +154,17 @@ export class RealRegistry implements AsyncDisposable {
   }
 
   async #answers(): Promise<boolean> {
-    const start = this.#parts.options.tls === true ? httpsRequest : httpRequest;
+    const { tls, clientCertificate } = this.#parts.options;
+    const start = tls === true ? httpsRequest : httpRequest;
+    const shown =
+      clientCertificate === true
+        ? { cert: await readFile(this.client.cert), key: await readFile(this.client.key) }
+        : {};
     return new Promise((resolve) => {
       const request = start(`${this.origin}/v2/`, {
         agent: false,
         ...(this.ca === undefined ? {} : { ca: this.ca }),
+        ...shown,
       });
       request.once('error', () => {
         resolve(false);
@@ -165,12 +188,32 @@ function configuration(folder: string, options: RegistryOptions & { port: number
       delete: { enabled: true },
     },
     http: {
-      addr: `127.0.0.1:${options.port}`,
+      addr: `${options.address === '::1' ? '[::1]' : '127.0.0.1'}:${options.port}`,
       secret: 'the same for all requests of one test',
       ...(options.tls === true
-        ? { tls: { certificate: join(folder, 'server.pem'), key: join(folder, 'server.key') } }
+        ? {
+            tls: {
+              certificate: join(folder, 'server.pem'),
+              key: join(folder, 'server.key'),
+              ...(options.clientCertificate === true
+                ? { clientcas: [join(folder, 'ca.pem')] }
+                : {}),
+            },
+          }
         : {}),
     },
+    ...(options.tokens === undefined
+      ? {}
+      : {
+          auth: {
+            token: {
+              realm: options.tokens.realm,
+              service: options.tokens.service,
+              issuer: options.tokens.issuer,
+              rootcertbundle: join(folder, 'tokens.pem'),
+            },
+          },
+        }),
     ...(options.credentials === undefined
       ? {}
       : { auth: { htpasswd: { realm: 'berth-test', path: join(folder, 'htpasswd') } } }),
@@ -189,21 +232,28 @@ async function makeCertificate(folder: string): Promise<void> {
   await openssl(
     ...['req', ...fresh, '-subj', '/CN=localhost', '-keyout', 'server.key', '-out', 'server.csr'],
   );
-  await writeFile(join(folder, 'names'), 'subjectAltName=DNS:localhost,IP:127.0.0.1\n');
+  await writeFile(join(folder, 'names'), 'subjectAltName=DNS:localhost,IP:127.0.0.1,IP:::1\n');
   await openssl(
     ...['x509', '-req', '-in', 'server.csr', '-CA', 'ca.pem', '-CAkey', 'ca.key'],
     ...['-CAcreateserial', '-days', '2', '-extfile', 'names', '-out', 'server.pem'],
   );
+  await openssl(
+    ...['req', ...fresh, '-subj', '/CN=client', '-keyout', 'client.key', '-out', 'client.csr'],
+  );
+  await openssl(
+    ...['x509', '-req', '-in', 'client.csr', '-CA', 'ca.pem', '-CAkey', 'ca.key'],
+    ...['-CAcreateserial', '-days', '2', '-out', 'client.pem'],
+  );
 }
 
 /** A port of loopback that was free a moment ago; a registry that finds it taken does not answer, which is seen. */
-async function freePort(): Promise<number> {
+async function freePort(address = '127.0.0.1'): Promise<number> {
   const server = createServer();
-  server.listen(0, '127.0.0.1');
+  server.listen(0, address);
   await once(server, 'listening');
-  const address = server.address();
+  const given = server.address();
   server.close();
   await once(server, 'close');
-  if (address === null || typeof address === 'string') throw new Error('no port was given');
-  return address.port;
+  if (given === null || typeof given === 'string') throw new Error('no port was given');
+  return given.port;
 }
