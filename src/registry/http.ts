@@ -3,11 +3,16 @@ import type { LookupFunction } from 'node:net';
 import { Readable } from 'node:stream';
 import type { SecureContext } from 'node:tls';
 
-import { Agent, errors, ProxyAgent, request, type Dispatcher } from 'undici';
-
 import { isErrno } from '../errors/is-errno.js';
 import { isAddressAllowed, type AddressReach } from './address-reach.js';
 import { HttpFailure, type HttpFailureKind } from './http-failure.js';
+import {
+  AgentOfUndici,
+  createProxyAgent,
+  errorsOfUndici,
+  requestThrough,
+  type Dispatcher,
+} from './undici.js';
 
 /** The one place that speaks HTTP. Nothing is followed, decoded, retried or authenticated here. */
 export interface HttpRequest {
@@ -68,6 +73,9 @@ const MAX_DISCARDED_BYTES = 64 * 1024;
 /** Largest block of headers in bytes; signed URLs of object stores take some 4 KiB. */
 const MAX_HEADER_BYTES = 32 * 1024;
 
+/** Bytes of a body that wait for whoever reads it, before the socket is left alone. */
+const MAX_QUEUED_BYTES = 256 * 1024;
+
 /** Most connections to one host at a time. */
 const MAX_CONNECTIONS = 16;
 
@@ -99,15 +107,14 @@ export class HttpClient implements AsyncDisposable {
       throw new HttpFailure('address', `${url.host} is an address inside this host or network`);
     }
     try {
-      const response = await request(url, {
-        dispatcher: this.#dispatcherFor(outgoing),
+      const response = await requestThrough(this.#dispatcherFor(outgoing), url, {
         method: outgoing.method,
         headers: outgoing.headers,
         body: wireBody(outgoing.body),
         signal,
         headersTimeout: this.#timeouts.headersMs,
         bodyTimeout: this.#timeouts.idleMs,
-        highWaterMark: 256 * 1024,
+        highWaterMark: MAX_QUEUED_BYTES,
       });
       const headers = Object.create(null) as Record<string, string | undefined>;
       for (const [name, value] of Object.entries(response.headers)) {
@@ -158,14 +165,14 @@ export class HttpClient implements AsyncDisposable {
       pipelining: 1,
     };
     if (proxy !== undefined) {
-      return new ProxyAgent({
+      return createProxyAgent({
         ...common,
         uri: proxy.href,
         requestTls: { ...security, timeout: this.#timeouts.connectMs },
         proxyTls: { secureContext: tls.context, timeout: this.#timeouts.connectMs },
       });
     }
-    return new Agent({
+    return new AgentOfUndici({
       ...common,
       // Where the server has it (ALPN); measured over loopback it costs no more processor time than HTTP/1.1.
       allowH2: true,
@@ -215,15 +222,7 @@ function wireBody(body: HttpRequest['body']): string | Uint8Array | Readable | n
 function wrapBody(body: Dispatcher.ResponseData['body'], signal: AbortSignal): HttpBody {
   body.on('error', () => undefined); // a body that is dropped after an abort has no one else to tell
   return {
-    async *[Symbol.asyncIterator](): AsyncGenerator<Uint8Array, void, undefined> {
-      try {
-        for await (const chunk of body as AsyncIterable<Uint8Array>) yield chunk;
-      } catch (error) {
-        throw describe(error, signal);
-      } finally {
-        body.destroy();
-      }
-    },
+    [Symbol.asyncIterator]: () => takePieces(body, signal),
     async discard(): Promise<void> {
       try {
         await body.dump({ limit: MAX_DISCARDED_BYTES, signal });
@@ -232,6 +231,57 @@ function wrapBody(body: Dispatcher.ResponseData['body'], signal: AbortSignal): H
       }
     },
   };
+}
+
+/**
+ * The pieces of a body as they came from the socket. (A stream's own iterator copies what has gathered into one: of all that is
+ * done to a byte here, only hashing would cost more.)
+ */
+async function* takePieces(
+  body: Dispatcher.ResponseData['body'],
+  signal: AbortSignal,
+): AsyncGenerator<Uint8Array, void, undefined> {
+  let queue: Uint8Array[] = [];
+  let queuedBytes = 0;
+  let isOver = false;
+  let failure: unknown;
+  let wake: (() => void) | undefined;
+  const end = (error?: unknown): void => {
+    failure ??= error;
+    isOver = true;
+    wake?.();
+  };
+  body.on('data', (piece: Uint8Array) => {
+    queue.push(piece);
+    queuedBytes += piece.length;
+    if (queuedBytes >= MAX_QUEUED_BYTES) body.pause();
+    wake?.();
+  });
+  body.once('end', () => {
+    end();
+  });
+  body.once('error', end);
+  body.once('close', () => {
+    end(body.readableEnded ? undefined : new Error('the answer was given up'));
+  });
+  try {
+    for (;;) {
+      const pieces = queue;
+      queue = [];
+      queuedBytes = 0;
+      if (body.isPaused()) body.resume();
+      for (const piece of pieces) yield piece;
+      if (queue.length > 0) continue;
+      if (failure !== undefined) throw describe(failure, signal);
+      if (isOver) return;
+      await new Promise<void>((resolve) => {
+        wake = resolve;
+      });
+      wake = undefined;
+    }
+  } finally {
+    body.destroy();
+  }
 }
 
 const KINDS: readonly (readonly [HttpFailureKind, readonly string[]])[] = [
@@ -302,7 +352,7 @@ function describe(error: unknown, signal: AbortSignal): unknown {
   for (const [kind, codes] of KINDS) {
     if (isErrno(root, ...codes)) return new HttpFailure(kind, words, { cause: error });
   }
-  if (root instanceof errors.HTTPParserError)
+  if (root instanceof errorsOfUndici.HTTPParserError)
     return new HttpFailure('protocol', words, { cause: error });
   if (CERTIFICATE_CODE.test(code)) return new HttpFailure('certificate', words, { cause: error });
   return code.startsWith('UND_ERR') ? new HttpFailure('closed', words, { cause: error }) : error;

@@ -1,5 +1,6 @@
 import { parseReference } from '../oci/reference.js';
-import { findMeanings, type TransportContext } from './open-image-source.js';
+import { findMeanings } from './open-image-source.js';
+import type { TransportContext } from './transport-context.js';
 
 /**
  * Asks a registry whether it takes the credentials that the client has for it.

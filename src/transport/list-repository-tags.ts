@@ -2,7 +2,8 @@ import { quote } from '../base/escape-text.js';
 import { OperationalError } from '../errors/operational-error.js';
 import { formatRepository } from '../oci/reference.js';
 import { listTags } from '../registry/list-tags.js';
-import { findMeanings, type TransportContext } from './open-image-source.js';
+import { findMeanings } from './open-image-source.js';
+import type { TransportContext } from './transport-context.js';
 import { parseImageName } from './parse-image-name.js';
 
 /**

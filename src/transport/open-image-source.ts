@@ -1,34 +1,10 @@
-import { quote } from '../base/escape-text.js';
 import { OperationalError } from '../errors/operational-error.js';
 import type { RegistryEndpoint } from '../registry/endpoint.js';
-import type { RegistriesConf } from '../registry/registries-conf.js';
-import type { RegistryClient } from '../registry/registry-client.js';
 import { resolveReference, type ResolvedReference } from '../registry/resolve-endpoints.js';
-import { ArchiveFiles } from './archive-files.js';
-import { DirSource } from './dir-source.js';
-import { DockerArchiveSource } from './docker-archive-source.js';
-import { callEngine } from './docker-engine.js';
-import { FolderFiles } from './folder-files.js';
 import type { ImageSource } from './image-source.js';
-import { OciLayoutSource } from './oci-layout-source.js';
-import { openArchive, spool } from './open-archive.js';
 import { parseImageName, type ImageName } from './parse-image-name.js';
 import { RegistrySource } from './registry-source.js';
-
-/** What opening an image takes. */
-export interface TransportContext {
-  /** Shared by all sources; outlives them. */
-  readonly registryClient: RegistryClient;
-  readonly registriesConf: RegistriesConf;
-  /** What relative paths are relative to. */
-  readonly workingDirectory: string;
-  /** How registries prove who they are, whatever registries.conf says: `--tls-verify`. */
-  readonly tlsVerify?: boolean | undefined;
-  /** Where archives that cannot be read in place are put aside. */
-  readonly spoolDirectory: string;
-  /** Finds the docker engine's socket; asked only where an image is the engine's. */
-  readonly engineSocket: () => string;
-}
+import type { TransportContext } from './transport-context.js';
 
 /** Options of {@link openImageSource}. */
 export interface OpenImageOptions {
@@ -53,7 +29,10 @@ export async function openImageSource(
   options: OpenImageOptions,
 ): Promise<ImageSource> {
   const name = parseImageName(text, context.workingDirectory);
-  if (name.kind !== 'registry') return openLocal(name, context, options.signal);
+  if (name.kind !== 'registry') {
+    const { openLocalImage } = await import('./open-local-image.js');
+    return openLocalImage(name, context, options.signal);
+  }
   const meanings = findMeanings(name, context);
   const sources = meanings.map((meaning) => new RegistrySource(meaning, context.registryClient));
   const [first, ...others] = sources;
@@ -81,42 +60,6 @@ export function findMeanings(
       schemes: name.scheme === undefined ? schemes : endpoint.schemes,
     })),
   }));
-}
-
-function openLocal(
-  name: Exclude<ImageName, { readonly kind: 'registry' }>,
-  context: TransportContext,
-  signal: AbortSignal,
-): ImageSource {
-  const { spoolDirectory } = context;
-  const archive = (path: string): ArchiveFiles =>
-    new ArchiveFiles(path, () => openArchive(path, { spoolDirectory, signal }));
-  switch (name.kind) {
-    case 'oci':
-    case 'oci-archive': {
-      const files = name.kind === 'oci' ? new FolderFiles(name.path) : archive(name.path);
-      return new OciLayoutSource({ transport: name.kind, files, imageName: name.imageName });
-    }
-    case 'docker-archive': {
-      const { path, reference, index } = name;
-      const chosen = reference ?? (index === undefined ? undefined : `@${index}`);
-      const shown = `docker-archive:${path}${chosen === undefined ? '' : `:${chosen}`}`;
-      return new DockerArchiveSource(shown, archive(path), name);
-    }
-    case 'dir':
-      return new DirSource(new FolderFiles(name.path));
-    case 'docker-daemon': {
-      const shown = `docker-daemon:${name.image}`;
-      const doing = `cannot read ${quote(name.image)}`;
-      const files = new ArchiveFiles(shown, async () => {
-        const path = `/images/${encodeURIComponent(name.image)}/get`;
-        const socket = context.engineSocket();
-        const answer = await callEngine({ socket, method: 'GET', path, doing, signal });
-        return await spool(answer, { spoolDirectory, signal, what: quote(shown) });
-      });
-      return new DockerArchiveSource(shown, files, {});
-    }
-  }
 }
 
 async function searchEach(

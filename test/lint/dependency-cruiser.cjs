@@ -49,7 +49,7 @@ const allowedImports = {
 const packageOwner = {
   koffi: '^(ostree-adapter/ffi|src/sys)/',
   'dbus-next': '^src/systemd/bus\\.ts$',
-  undici: '^src/registry/http\\.ts$',
+  undici: '^src/registry/undici\\.ts$',
   handlebars: '^src/templates/engine\\.ts$',
   commander: '^src/cli/',
   'smol-toml': '^src/base/toml\\.ts$',

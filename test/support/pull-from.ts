@@ -13,11 +13,8 @@ import { openEmbeddedStore } from '../../src/store/embedded/embedded-store.js';
 import type { ImageStore, StoredImage } from '../../src/store/image-store.js';
 import type { ImageSource } from '../../src/transport/image-source.js';
 import { openImageDestination } from '../../src/transport/open-image-destination.js';
-import {
-  openImageSource,
-  type OpenImageOptions,
-  type TransportContext,
-} from '../../src/transport/open-image-source.js';
+import type { TransportContext } from '../../src/transport/transport-context.js';
+import { openImageSource, type OpenImageOptions } from '../../src/transport/open-image-source.js';
 import { TempDir } from './temp-dir.js';
 
 /** Tries as often as the real policy, without its patience. */
@@ -80,7 +77,7 @@ export class Puller implements AsyncDisposable {
   ): Promise<CopyResult> {
     const { signal } = new AbortController();
     await using source = await openImageSource(from, this.#context(), { signal });
-    await using destination = openImageDestination(to, this.#context(), {
+    await using destination = await openImageDestination(to, this.#context(), {
       signal,
       from: source.repository,
     });

@@ -122,7 +122,7 @@ async function copy(
   );
   const result = await withContext(`cannot copy ${quote(from)} to ${quote(to)}`, async () => {
     await using source = await openImageSource(from, reading, { signal });
-    await using destination = openImageDestination(to, writing, {
+    await using destination = await openImageDestination(to, writing, {
       signal,
       from: source.repository,
     });

@@ -1,0 +1,45 @@
+import { createRequire } from 'node:module';
+
+import type { Agent, Dispatcher, errors, ProxyAgent, request } from 'undici';
+
+import { leaveWasmUnoptimised } from '../base/engine-flags.js';
+
+/*
+ * The few parts of undici that berth uses, file by file. Its index brings in its fetch, caches, mocks and websockets as well, and
+ * through them the second undici that is in Node: 60 ms and 17 MB of each command that speaks to a registry.
+ */
+
+leaveWasmUnoptimised();
+
+const load = createRequire(import.meta.url) as (path: string) => unknown;
+
+/** What undici's own index makes of `lib/api`: a request that goes through the dispatcher that it is called on. */
+type Request = (
+  this: Dispatcher,
+  options: Dispatcher.RequestOptions & { readonly origin: string; readonly path: string },
+) => ReturnType<typeof request>;
+
+/** Connections to any number of hosts. */
+export const AgentOfUndici = load('undici/lib/dispatcher/agent.js') as typeof Agent;
+
+/** What its failures are instances of. */
+export const errorsOfUndici = load('undici/lib/core/errors.js') as typeof errors;
+
+const send = load('undici/lib/api/api-request.js') as Request;
+
+/** Sends a request through a dispatcher. */
+export function requestThrough(
+  dispatcher: Dispatcher,
+  url: URL,
+  options: Omit<Dispatcher.RequestOptions, 'origin' | 'path'>,
+): ReturnType<typeof request> {
+  return send.call(dispatcher, { ...options, origin: url.origin, path: url.pathname + url.search });
+}
+
+/** A dispatcher that goes through a proxy; its code is loaded where there is one. */
+export function createProxyAgent(options: ProxyAgent.Options): ProxyAgent {
+  const Proxying = load('undici/lib/dispatcher/proxy-agent.js') as typeof ProxyAgent;
+  return new Proxying(options);
+}
+
+export type { Dispatcher };
