@@ -88,6 +88,10 @@ export const catalogue = {
     exitStatus: ExitStatus.cannotCreate,
     meaning: 'something stands where an image is to be written',
   },
+  DESTINATION_UNWRITABLE: {
+    exitStatus: ExitStatus.cannotCreate,
+    meaning: 'the place for an image cannot be written to',
+  },
   IMAGE_NOT_FOUND: { exitStatus: ExitStatus.noInput, meaning: 'no such image' },
 
   // Documents and content

@@ -3,6 +3,12 @@ import { addContext } from '../errors/with-context.js';
 import { OperationalError } from '../errors/operational-error.js';
 import { ContentMismatchError } from '../oci/content-mismatch-error.js';
 import type { Descriptor } from '../oci/descriptor.js';
+import {
+  convertManifest,
+  formatOf,
+  type ConvertedManifest,
+  type ManifestFormat,
+} from '../oci/convert-manifest.js';
 import type { Digest } from '../oci/digest.js';
 import { listReferences } from '../oci/list-references.js';
 import { MAX_MANIFEST_BYTES } from '../oci/parse-manifest.js';
@@ -30,6 +36,8 @@ export interface CopyOptions {
   readonly platform: Platform | undefined;
   /** Refuse a destination that cannot hold the manifest as it is. */
   readonly preserveDigests: boolean;
+  /** The format that manifests are put into; what the destination takes unless given. */
+  readonly format?: ManifestFormat | undefined;
   /** Blobs side by side; what the destination likes unless given. */
   readonly parallel?: number | undefined;
   readonly signal: AbortSignal;
@@ -55,15 +63,16 @@ export interface CopyResult {
 }
 
 /**
- * Copies an image as it is: manifests byte for byte, blobs verified while they flow from one end to the other. Nothing is kept in
- * between. What the destination has is not sent again.
+ * Copies an image as it is, where the destination takes that: manifests byte for byte, blobs verified while they flow from one end
+ * to the other. Nothing is kept in between. What the destination has is not sent again. A destination that takes manifests of one
+ * format only gets them in that.
  *
  * @throws {@link OperationalError} what source and destination give rise to
  */
 export async function copyImage(options: CopyOptions): Promise<CopyResult> {
   const { source, destination, signal } = options;
   refuseImpossible(options);
-  const manifests = await collectManifests(options);
+  const manifests = convertAll(await collectManifests(options), options);
   const blobs = new Map<Digest, Descriptor>();
   for (const { references } of manifests) {
     for (const blob of references.blobs) blobs.set(blob.digest, blob);
@@ -108,6 +117,39 @@ function refuseImpossible({ destination, platform, preserveDigests }: CopyOption
       `${quote(destination.name)} does not keep manifests, so that digests cannot be preserved`,
     );
   }
+}
+
+/** Manifests in the format that is wanted. What an index lists stands before it, so that it can name what that has become. */
+function convertAll(
+  manifests: readonly CollectedManifest[],
+  options: CopyOptions,
+): readonly CollectedManifest[] {
+  const { source, destination, preserveDigests } = options;
+  const format = options.format ?? destination.onlyFormat;
+  if (destination.onlyFormat !== undefined && format !== destination.onlyFormat) {
+    throw new OperationalError(
+      'MANIFEST_UNSUPPORTED',
+      `${quote(destination.name)} takes manifests in the format ${destination.onlyFormat} only`,
+    );
+  }
+  if (format === undefined) return manifests;
+  const converted = new Map<string, ConvertedManifest>();
+  return manifests.map((manifest) => {
+    const { document, references } = manifest;
+    const found = convertManifest(
+      { bytes: document.bytes, mediaType: references.mediaType },
+      { format, what: whatOf(source), converted },
+    );
+    converted.set(document.digest, found);
+    if (found.bytes === document.bytes) return manifest;
+    if (preserveDigests) {
+      throw new OperationalError(
+        'MANIFEST_UNSUPPORTED',
+        `${quote(destination.name)} takes manifests in the format ${format}, and ${quote(source.name)} has one in the format ${formatOf(references.mediaType)}: digests cannot be preserved`,
+      );
+    }
+    return { document: found, references: { ...references, mediaType: found.mediaType } };
+  });
 }
 
 interface CollectedManifest {

@@ -243,12 +243,11 @@ async function* takePieces(
 ): AsyncGenerator<Uint8Array, void, undefined> {
   let queue: Uint8Array[] = [];
   let queuedBytes = 0;
-  let isOver = false;
-  let failure: unknown;
+  const state: { isOver: boolean; failure?: unknown } = { isOver: false };
   let wake: (() => void) | undefined;
   const end = (error?: unknown): void => {
-    failure ??= error;
-    isOver = true;
+    state.failure ??= error;
+    state.isOver = true;
     wake?.();
   };
   body.on('data', (piece: Uint8Array) => {
@@ -272,8 +271,8 @@ async function* takePieces(
       if (body.isPaused()) body.resume();
       for (const piece of pieces) yield piece;
       if (queue.length > 0) continue;
-      if (failure !== undefined) throw describe(failure, signal);
-      if (isOver) return;
+      if (state.failure !== undefined) throw describe(state.failure, signal);
+      if (state.isOver) return;
       await new Promise<void>((resolve) => {
         wake = resolve;
       });

@@ -5,6 +5,7 @@ import { syncFolder, temporaryNameBeside } from '../base/atomic-file.js';
 import { quote } from '../base/escape-text.js';
 import { isErrno } from '../errors/is-errno.js';
 import { OperationalError } from '../errors/operational-error.js';
+import { explainWriteError } from './explain-write-error.js';
 
 /** Where the bytes of an archive go. */
 export interface ArchiveTarget extends AsyncDisposable {
@@ -27,9 +28,13 @@ export class ArchiveFile implements ArchiveTarget {
   }
 
   async write(bytes: Uint8Array): Promise<void> {
-    this.#file ??= await this.#create();
-    for (let done = 0; done < bytes.length;) {
-      done += (await this.#file.write(bytes, done)).bytesWritten;
+    try {
+      this.#file ??= await this.#create();
+      for (let done = 0; done < bytes.length;) {
+        done += (await this.#file.write(bytes, done)).bytesWritten;
+      }
+    } catch (error) {
+      throw explainWriteError(this.place, error);
     }
   }
 

@@ -4,6 +4,7 @@ import { dirname, join } from 'node:path';
 import { makeFolders } from '../base/make-folders.js';
 import { temporaryNameBeside } from '../base/atomic-file.js';
 import { isErrno } from '../errors/is-errno.js';
+import { explainWriteError } from './explain-write-error.js';
 
 /** Pieces of a network are small: a write for each of them is a way through the thread pool each. */
 const GATHERED_BYTES = 512 * 1024;
@@ -34,9 +35,9 @@ export class BlobFolder {
     signal: AbortSignal,
   ): Promise<void> {
     const path = join(this.#path, name);
-    await makeFolders(dirname(path));
     const temporary = temporaryNameBeside(path);
     try {
+      await makeFolders(dirname(path));
       const file = await open(temporary, 'wx', 0o644);
       try {
         await writeGathered(file, content, signal);
@@ -47,7 +48,7 @@ export class BlobFolder {
       await rename(temporary, path);
     } catch (error) {
       await unlink(temporary).catch(() => undefined); // too late to care: the first error is what counts
-      throw error;
+      throw explainWriteError(this.#path, error);
     }
   }
 }

@@ -8,6 +8,7 @@ import { OperationalError } from '../errors/operational-error.js';
 import type { Descriptor } from '../oci/descriptor.js';
 import { BlobFolder } from './blob-folder.js';
 import { fileNameOf } from './dir-source.js';
+import { explainWriteError } from './explain-write-error.js';
 import type {
   BlobContent,
   ImageDestination,
@@ -68,7 +69,9 @@ export class DirDestination implements ImageDestination {
   }
 
   #prepare(): Promise<void> {
-    this.#prepared ??= this.#makeFolder();
+    this.#prepared ??= this.#makeFolder().catch((error: unknown) => {
+      throw explainWriteError(this.#path, error);
+    });
     return this.#prepared;
   }
 

@@ -1,8 +1,7 @@
 import { constants } from 'node:fs';
-import { open, type FileHandle } from 'node:fs/promises';
+import { open, readlink, realpath, type FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
 
-import { readFileBounded } from '../base/bounded-read.js';
 import { quote } from '../base/escape-text.js';
 import { isErrno } from '../errors/is-errno.js';
 import { OperationalError } from '../errors/operational-error.js';
@@ -10,9 +9,13 @@ import { openBlobStream } from './blob-stream.js';
 import { READ_BYTES, type ImageFiles } from './image-files.js';
 import type { BlobStream } from './image-source.js';
 
-/** The files of a folder. Only regular ones are read; a pipe in their place does not make berth wait. */
+/**
+ * The files of a folder. Only regular ones are read; a pipe in their place does not make berth wait. Links are followed inside the
+ * folder only: one on a USB stick that leads to a file of the host would have it read, or its digest told, by whoever runs berth.
+ */
 export class FolderFiles implements ImageFiles {
   readonly place: string;
+  #realPlace: string | undefined;
 
   constructor(path: string) {
     this.place = path;
@@ -20,11 +23,24 @@ export class FolderFiles implements ImageFiles {
 
   async readFile(path: string, maxBytes: number): Promise<Buffer> {
     const whole = join(this.place, path);
+    const file = await this.#open(path);
     try {
-      return await readFileBounded(whole, { maxBytes });
+      const buffer = Buffer.alloc(Math.min((await file.stat()).size, maxBytes) + 1);
+      let total = 0;
+      while (total < buffer.length) {
+        const { bytesRead } = await file.read(buffer, total, buffer.length - total, total);
+        if (bytesRead === 0) return buffer.subarray(0, total);
+        total += bytesRead;
+      }
     } catch (error) {
       throw explainFileError(whole, error);
+    } finally {
+      await file.close();
     }
+    throw new OperationalError(
+      'LIMIT_EXCEEDED',
+      `${quote(whole)} is larger than ${maxBytes} bytes, refusing to read it`,
+    );
   }
 
   async openFile(path: string, signal: AbortSignal): Promise<BlobStream> {
@@ -54,12 +70,22 @@ export class FolderFiles implements ImageFiles {
     const whole = join(this.place, path);
     try {
       const file = await open(whole, constants.O_RDONLY | constants.O_NONBLOCK);
-      if ((await file.stat()).isFile()) return file;
+      const problem = await this.#findProblem(file);
+      if (problem === undefined) return file;
       await file.close();
+      throw new OperationalError('CONTENT_MISMATCH', `${quote(whole)} ${problem}`);
     } catch (error) {
       throw explainFileError(whole, error);
     }
-    throw new OperationalError('CONTENT_MISMATCH', `${quote(whole)} is not a regular file`);
+  }
+
+  /** Where the file really is, is asked of the open file: nothing can be swapped in between. */
+  async #findProblem(file: FileHandle): Promise<string | undefined> {
+    if (!(await file.stat()).isFile()) return 'is not a regular file';
+    this.#realPlace ??= await realpath(this.place);
+    const real = await readlink(`/proc/self/fd/${file.fd}`);
+    const above = this.#realPlace === '/' ? '/' : `${this.#realPlace}/`;
+    return real.startsWith(above) ? undefined : 'is a link that leads out of the folder';
   }
 }
 

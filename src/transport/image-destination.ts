@@ -1,3 +1,4 @@
+import type { ManifestFormat } from '../oci/convert-manifest.js';
 import type { Descriptor } from '../oci/descriptor.js';
 import type { Digest } from '../oci/digest.js';
 
@@ -15,6 +16,9 @@ export interface ImageDestination extends AsyncDisposable {
   readonly takesIndex: boolean;
   /** Whether manifests stay as they are, byte for byte. docker's archives have a list of their own in place of them. */
   readonly keepsManifests: boolean;
+
+  /** The one format of manifests that it may hold, if it is one: OCI layouts are of OCI documents (image-spec v1.1 image-layout.md). */
+  readonly onlyFormat?: ManifestFormat;
 
   /** Whether it has the blob already, or can have it from `from` without its being sent. */
   hasBlob(blob: Descriptor, options: PutOptions): Promise<boolean>;

@@ -10,6 +10,7 @@ export class OciArchiveDestination implements ImageDestination {
   readonly maxParallel = 1;
   readonly takesIndex = true;
   readonly keepsManifests = true;
+  readonly onlyFormat = 'oci';
   readonly #target: ArchiveTarget;
   readonly #writer: ArchiveWriter;
   readonly #imageName: string | undefined;

@@ -14,6 +14,7 @@ import { digestAlgorithm, digestHex, type Digest } from '../oci/digest.js';
 import { OCI_INDEX } from '../oci/media-types.js';
 import { MAX_MANIFEST_BYTES, parseManifest } from '../oci/parse-manifest.js';
 import { BlobFolder } from './blob-folder.js';
+import { explainWriteError } from './explain-write-error.js';
 import type {
   BlobContent,
   ImageDestination,
@@ -39,6 +40,7 @@ export class OciLayoutDestination implements ImageDestination {
   readonly maxParallel = MAX_PARALLEL;
   readonly takesIndex = true;
   readonly keepsManifests = true;
+  readonly onlyFormat = 'oci';
   readonly #path: string;
   readonly #imageName: string | undefined;
   readonly #folder: BlobFolder;
@@ -75,7 +77,12 @@ export class OciLayoutDestination implements ImageDestination {
     }
     const entry = indexEntry(this.#top, this.#imageName);
     const index = join(this.#path, 'index.json');
-    await writeFileAtomically(index, withEntry(await this.#readIndex(index), entry));
+    const text = withEntry(await this.#readIndex(index), entry);
+    try {
+      await writeFileAtomically(index, text);
+    } catch (error) {
+      throw explainWriteError(this.#path, error);
+    }
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -83,7 +90,9 @@ export class OciLayoutDestination implements ImageDestination {
   }
 
   #prepare(): Promise<void> {
-    this.#prepared ??= this.#makeLayout();
+    this.#prepared ??= this.#makeLayout().catch((error: unknown) => {
+      throw explainWriteError(this.#path, error);
+    });
     return this.#prepared;
   }
 

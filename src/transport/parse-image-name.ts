@@ -1,6 +1,7 @@
 import { resolve } from 'node:path';
 
 import { quote } from '../base/escape-text.js';
+import { suggestName } from '../base/suggest-name.js';
 import { OperationalError } from '../errors/operational-error.js';
 import { parseReference, type ImageReference } from '../oci/reference.js';
 
@@ -87,11 +88,18 @@ export function parseImageName(text: string, workingDirectory: string): ImageNam
       return engineName(text, rest);
     default:
       if (NOT_SPOKEN.some((known) => known === prefix)) return refuse(prefix, text);
+      // `oci-arhive:images/x.tar`: nearly one of the transports, and no registry is called so without a dot or a port.
+      if (isMistyped(prefix, rest)) return refuse(prefix, text);
       // A word, a colon and slashes: meant as a transport, and no reference could be written so.
       if (rest.startsWith('//') || (rest.startsWith('/') && prefix !== ''))
         return refuse(prefix, text);
       return registryName(text);
   }
+}
+
+/** A tag has no slash in it: what has one behind a colon is the path of a transport, or the port of a registry. */
+function isMistyped(prefix: string, rest: string): boolean {
+  return /^[a-z-]+$/.test(prefix) && rest.includes('/') && !/^\d{1,5}\//.test(rest);
 }
 
 interface Pathed {
@@ -171,11 +179,15 @@ function pathOf(
 }
 
 function refuse(transport: string, text: string): never {
+  const near = suggestName(
+    transport,
+    TRANSPORTS_READ.map((known) => known.replace(/:.*$/, '')),
+  );
   throw new OperationalError(
     'TRANSPORT_UNKNOWN',
     `${quote(text)}: berth cannot read images from the transport ${quote(transport)}`,
     {
-      hint: `it reads ${TRANSPORTS_READ.join(', ')}, and names without a transport from a registry`,
+      hint: `${near === undefined ? '' : `did you mean ${near}:? `}it reads ${TRANSPORTS_READ.join(', ')}, and names without a transport from a registry`,
     },
   );
 }

@@ -60,23 +60,19 @@ async function benchCopy(
   return await compare(options.group, options.rounds, [
     {
       what: 'berth copy: verified, synced',
-      run: (round) =>
-        runMeasured(process.execPath, [
-          program,
-          'copy',
-          '--json',
-          from,
-          `oci:${place('berth', round)}:bench`,
-        ]),
+      run: async (round, record) => {
+        const to = `oci:${place('berth', round)}:bench`;
+        record(await runMeasured(process.execPath, [program, 'copy', '--json', from, to]));
+      },
       cleanUp: cleaner('berth'),
     },
     {
       what: 'skopeo copy',
-      run: (round) =>
-        runMeasured('skopeo', [
-          ...['--policy', policy, 'copy', '--quiet', '--src-tls-verify=false'],
-          ...[from, `oci:${place('skopeo', round)}:bench`],
-        ]),
+      run: async (round, record) => {
+        const options = ['--policy', policy, 'copy', '--quiet', '--src-tls-verify=false'];
+        const to = `oci:${place('skopeo', round)}:bench`;
+        record(await runMeasured('skopeo', [...options, from, to]));
+      },
       cleanUp: cleaner('skopeo'),
     },
   ]);

@@ -17,8 +17,9 @@ async function benchLaunch(): Promise<readonly Figure[]> {
   // crun refuses machines with both kinds of cgroups, which those of the tests are.
   const runc = {
     what: 'runc run',
-    run: (round: number) =>
-      mustRun('runc', ['run', '--bundle', bed.path(''), `bench-${process.pid}-${round}`]),
+    run: (round: number) => {
+      mustRun('runc', ['run', '--bundle', bed.path(''), `bench-${process.pid}-${round}`]);
+    },
   };
   return await compare('start a container that ends at once, until it has ended', 100, [
     {

@@ -12,12 +12,12 @@ export interface Figure {
   readonly cpuMs?: number;
 }
 
-/** A contender of a group: one round is timed. What it gives back is kept beside the time. */
+/** A contender of a group: one round is timed. What it records is kept beside the time. */
 export interface Contender {
   readonly what: string;
   /** Not timed. */
   prepare?(round: number): void | Promise<void>;
-  run(round: number): Promise<Usage | undefined> | Promise<void> | undefined;
+  run(round: number, record: (usage: Usage) => void): void | Promise<void>;
   /** Not timed. */
   cleanUp?(round: number): void | Promise<void>;
 }
@@ -49,7 +49,10 @@ export async function compare(
     for (const [index, contender] of contenders.entries()) {
       await contender.prepare?.(round);
       const start = performance.now();
-      const usage = (await contender.run(round)) ?? undefined;
+      let usage: Usage | undefined;
+      await contender.run(round, (found) => {
+        usage = found;
+      });
       taken[index]?.push({ ms: performance.now() - start, usage });
       await contender.cleanUp?.(round);
     }

@@ -1,6 +1,7 @@
-import { Option, type Command } from 'commander';
+import { InvalidArgumentError, Option, type Command } from 'commander';
 
 import type { CopyProgress } from '../../images/copy-image.js';
+import type { ManifestFormat } from '../../oci/convert-manifest.js';
 import type { Credentials } from '../../registry/credentials.js';
 import type { CliContext, CommonOptions } from '../context.js';
 import { defineCommand, type CommandCall } from '../define-command.js';
@@ -15,6 +16,7 @@ import {
 interface CopyCommandOptions {
   readonly all?: boolean;
   readonly preserveDigests?: boolean;
+  readonly format?: ManifestFormat;
   readonly platform?: string;
   readonly parallel?: number;
   readonly maxRate?: number;
@@ -30,6 +32,10 @@ interface CopyCommandOptions {
 const OPTIONS = (): Option[] => [
   new Option('-a, --all', 'copy all that an index lists: every platform, attestations too'),
   new Option('--preserve-digests', 'refuse a destination that changes manifests'),
+  new Option(
+    '-f, --format <format>',
+    'put manifests into this format: oci, or docker (v2s2)',
+  ).argParser(parseFormat),
   new Option('--platform <os/arch[/variant]>', 'copy the image for another platform'),
   credsOption('--src-creds <user:password>', 'the account at the registry to read from'),
   credsOption('--dest-creds <user:password>', 'the account at the registry to write to'),
@@ -47,6 +53,12 @@ const OPTIONS = (): Option[] => [
   maxRateOption(),
   parallelOption(),
 ];
+
+function parseFormat(text: string): ManifestFormat {
+  if (text === 'oci') return 'oci';
+  if (text === 'docker' || text === 'v2s2') return 'docker';
+  throw new InvalidArgumentError('it is oci or docker');
+}
 
 /** `berth copy SRC DST`. */
 export function copyCommand(context: CliContext): Command {
@@ -133,6 +145,7 @@ async function copy(
       platform: options.all === true ? undefined : platform,
       preserveDigests: options.preserveDigests === true,
       parallel: options.parallel ?? conf.network.parallel,
+      format: options.format,
       signal,
       onProgress: display.onProgress,
     });
