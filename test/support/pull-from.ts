@@ -73,7 +73,9 @@ export class Puller implements AsyncDisposable {
   async copy(
     from: string,
     to: string,
-    options: Partial<Pick<CopyOptions, 'platform' | 'preserveDigests' | 'parallel' | 'format'>> = {},
+    options: Partial<
+      Pick<CopyOptions, 'platform' | 'preserveDigests' | 'parallel' | 'format'>
+    > = {},
   ): Promise<CopyResult> {
     const { signal } = new AbortController();
     await using source = await openImageSource(from, this.#context(), { signal });
