@@ -36,9 +36,15 @@ export class Authenticator {
   #basic: string | undefined;
   #token: BearerToken | undefined;
   #exchange: Promise<void> | undefined;
+  #hasAccount = false;
 
   constructor(options: AuthenticatorOptions) {
     this.#options = options;
+  }
+
+  /** Whether the registry asked and there was an account to answer with. */
+  get hasAccount(): boolean {
+    return this.#hasAccount;
   }
 
   /** The header to send, or undefined while none was asked for or the token has run out. */
@@ -77,11 +83,13 @@ export class Authenticator {
     const { endpoint, client } = this.#options;
     const challenges = parseChallenges(challengeHeader ?? '');
     const credentials = await this.#options.findCredentials(endpoint);
+    this.#hasAccount = credentials !== undefined;
     const bearer = challenges.find(({ scheme }) => scheme === 'bearer');
     if (bearer !== undefined) {
       this.#token = await fetchToken(client, bearer, {
         ...this.#options,
         registryOrigin: asked.origin,
+        registry: endpoint.registry,
         scopes: scopesFor(endpoint, this.#options.access, bearer),
         credentials,
         reach: await this.#options.findReach(),

@@ -40,6 +40,7 @@ export async function fetchManifest(
       accept: ACCEPTED_MANIFEST_TYPES.join(', '),
       doing,
       signal,
+      hints: { 404: `berth tags ${endpoint.registry}/${endpoint.repository} lists what there is` },
     });
     const contentType = response.headers['content-type'];
     const type = bareMediaType(contentType ?? '');

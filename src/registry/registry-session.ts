@@ -10,7 +10,12 @@ import { parseTarget, sendFollowing, type FollowedResponse } from './follow-redi
 import { HttpFailure, type HttpFailureKind } from './http-failure.js';
 import type { HttpClient, HttpRequest, HttpResponse, TlsSettings } from './http.js';
 import type { RateLimiter } from './rate-limit.js';
-import { RegistryResponseError, toResponseError } from './response-error.js';
+import {
+  loginHints,
+  RegistryResponseError,
+  toResponseError,
+  type ResponseHints,
+} from './response-error.js';
 import { waitBeforeRetry, type RetryPolicy } from './retry.js';
 import { toUserError } from './to-user-error.js';
 
@@ -51,6 +56,8 @@ export interface SessionRequest {
   readonly body?: () => HttpRequest['body'];
   /** The answers that are none of failure; 200 and 206 unless given. */
   readonly ok?: readonly number[];
+  /** What can be done about an answer that is none of `ok`. */
+  readonly hints?: ResponseHints;
   /** For messages: `cannot read the manifest of 'etcd:3.5'`. */
   readonly doing: string;
   readonly signal: AbortSignal;
@@ -136,7 +143,15 @@ export class RegistrySession {
       if ((request.ok ?? OK).includes(response.status)) return response;
       const mayAnswer = isOwn && !followed.elsewhere && authentications < MAX_AUTHENTICATIONS;
       if (response.status !== 401 || !mayAnswer) {
-        throw await toResponseError(response, { method, url: followed.url, doing: request.doing });
+        const { hasAccount } = this.#authenticator;
+        const hints = { ...loginHints(this.endpoint.registry, { hasAccount }), ...request.hints };
+        throw await toResponseError(response, {
+          method,
+          url: followed.url,
+          doing: request.doing,
+          // What a stranger refuses has nothing to do with an account here.
+          hints: followed.elsewhere ? undefined : hints,
+        });
       }
       await response.body.discard();
       await this.#authenticator.answer(response.headers['www-authenticate'], {

@@ -54,7 +54,12 @@ export class RegistryResponseError extends OperationalError {
 /** Makes an error of an answer: reads its body up to a limit and takes the server's words out of it. */
 export async function toResponseError(
   response: HttpResponse,
-  asked: { readonly method: string; readonly url: URL; readonly doing: string },
+  asked: {
+    readonly method: string;
+    readonly url: URL;
+    readonly doing: string;
+    readonly hints?: ResponseHints | undefined;
+  },
 ): Promise<RegistryResponseError> {
   const diagnostics = await readDiagnostics(response);
   const words = diagnostics.length === 0 ? '' : `: ${diagnostics.join('; ')}`;
@@ -66,16 +71,27 @@ export async function toResponseError(
       status: response.status,
       diagnostics,
       retryAfterMs: parseRetryAfter(response.headers['retry-after']),
-      hint: hintFor(response.status),
+      hint: asked.hints?.[response.status],
     },
   );
 }
 
-/** Registries do not tell what is not there from what is not for everyone. */
-function hintFor(status: number): string | undefined {
-  return status === 401 || status === 403
-    ? 'check the name; a private image needs a login: berth login -u NAME REGISTRY'
-    : undefined;
+/** What can be done, by the status of the answer. */
+export type ResponseHints = Readonly<Partial<Record<number, string>>>;
+
+/** What can be done about a login that is missing or was refused; registries do not tell what is not there from what is not for everyone. */
+export function loginHints(
+  registry: string,
+  { hasAccount }: { readonly hasAccount: boolean },
+): ResponseHints {
+  const login = `berth login -u NAME ${registry}`;
+  const missing = `check the name; a private image needs a login: ${login}`;
+  return hasAccount
+    ? {
+        401: `the account was refused: check its name and password (${login})`,
+        403: `the account may not do this; another one is taken with ${login}`,
+      }
+    : { 401: missing, 403: missing };
 }
 
 /** Seconds or an HTTP date (RFC 9110, section 10.2.3), as milliseconds from now; undefined for anything else. */

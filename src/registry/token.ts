@@ -6,7 +6,7 @@ import type { Challenge } from './challenge.js';
 import type { Credentials } from './credentials.js';
 import type { HttpClient, TlsSettings } from './http.js';
 import { readBounded } from './read-bounded.js';
-import { toResponseError } from './response-error.js';
+import { loginHints, toResponseError } from './response-error.js';
 
 /** Largest answer of a token server in bytes; tokens with many groups in them reach some ten KiB. */
 const MAX_TOKEN_BODY_BYTES = 1024 * 1024;
@@ -27,6 +27,8 @@ export interface BearerToken {
 /** Everything about the exchange but the challenge. */
 export interface TokenRequest {
   readonly registryOrigin: URL;
+  /** As people write it. */
+  readonly registry: string;
   readonly scopes: readonly string[];
   readonly credentials: Credentials | undefined;
   readonly tls: TlsSettings;
@@ -55,7 +57,7 @@ export async function fetchToken(
       'REGISTRY_UNAUTHORIZED',
       `${quote(registryOrigin.host)} sends its users to ${quote(realm.host)} to log in, refusing to show your credentials there`,
       {
-        hint: `credentials go to the registry's own host and to hosts above or below its name; if you know this one to be its token server, add "${registryOrigin.host}=${realm.hostname}" to trusted-realm-hosts in /etc/berth/berth.conf`,
+        hint: `credentials go to the registry's own host and to hosts above or below its name; if you know this one to be its token server, add "${asked.registry}=${realm.hostname}" to trusted-realm-hosts in /etc/berth/berth.conf`,
       },
     );
   }
@@ -90,7 +92,10 @@ export async function fetchToken(
     signal: asked.signal,
   });
   const doing = `cannot get a token for ${quote(asked.scopes.join(' '))}`;
-  if (response.status !== 200) throw await toResponseError(response, { method, url: realm, doing });
+  if (response.status !== 200) {
+    const hints = loginHints(asked.registry, { hasAccount: credentials !== undefined });
+    throw await toResponseError(response, { method, url: realm, doing, hints });
+  }
   return parseToken(await readBounded(response.body, MAX_TOKEN_BODY_BYTES));
 }
 

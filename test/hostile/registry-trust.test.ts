@@ -375,3 +375,21 @@ test('R57 no password, token or signed query stands in an error', async () => {
     assert.ok(!shown.includes(word), `${word} stands in an error`);
   }
 });
+
+test('a refused account is told from one that is missing', async () => {
+  await using registry = await serve();
+  demandBasic(registry);
+  const hintFor = async (options: PullerOptions): Promise<string> => {
+    await using puller = new Puller(options);
+    const error = await assertFails('REGISTRY_UNAUTHORIZED', () =>
+      puller.prepare(`${registry.host}/etcd:1`),
+    );
+    return error.hint ?? '';
+  };
+  const wrong: Credentials = { kind: 'password', username: 'me', password: 'guessed' };
+  assert.equal(
+    await hintFor({ findCredentials: () => Promise.resolve(wrong) }),
+    `the account was refused: check its name and password (berth login -u NAME ${registry.host})`,
+  );
+  assert.equal(await hintFor({}), `berth login -u NAME ${registry.host}`);
+});

@@ -33,7 +33,7 @@ export function loginCommand(context: CliContext): Command {
     },
     async ({ args, options }) => {
       const { AsyncScope } = await import('../../base/scope.js');
-      const { parseRegistryHost } = await import('../../oci/reference.js');
+      const { parseRegistryName } = await import('../parse-registry-name.js');
       const { authFilePlace } = await import('../../registry/create-registry-client.js');
       const { storeCredentials } = await import('../../registry/write-auth-file.js');
       const { checkLogin } = await import('../../transport/check-login.js');
@@ -41,7 +41,7 @@ export function loginCommand(context: CliContext): Command {
       const { printResult } = await import('../output/print.js');
       const { loadConf } = await import('../load-conf.js');
       const { openTransports } = await import('../transports.js');
-      const registry = parseRegistryHost(args[0] ?? '');
+      const registry = parseRegistryName(args[0] ?? '');
       const { username = '' } = options;
       const password = await readPassword(context, {
         prompt: `Password of ${username} at ${registry}: `,
@@ -78,11 +78,11 @@ export function logoutCommand(context: CliContext): Command {
       examples: ['berth logout registry.example'],
     },
     async ({ args, options }) => {
-      const { parseRegistryHost } = await import('../../oci/reference.js');
+      const { parseRegistryName } = await import('../parse-registry-name.js');
       const { authFilePlace } = await import('../../registry/create-registry-client.js');
       const { removeCredentials } = await import('../../registry/write-auth-file.js');
       const { printResult } = await import('../output/print.js');
-      const registry = parseRegistryHost(args[0] ?? '');
+      const registry = parseRegistryName(args[0] ?? '');
       const place = authFilePlace(withAuthfile(context, options.authfile));
       const removed = await removeCredentials(place, registry);
       printResult(context, options, {
