@@ -156,7 +156,6 @@ export class HttpClient implements AsyncDisposable {
     const security = {
       secureContext: tls.context,
       rejectUnauthorized: tls.verify,
-      minVersion: 'TLSv1.2' as const,
     };
     const common = {
       connections: MAX_CONNECTIONS,

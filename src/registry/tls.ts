@@ -48,6 +48,8 @@ export async function loadTlsContext(
       ca: [...system, ...own.authorities],
       cert: own.certificates,
       key: own.keys,
+      // Node's own default, whatever NODE_OPTIONS says.
+      minVersion: 'TLSv1.2',
     });
   } catch (cause) {
     throw new OperationalError(

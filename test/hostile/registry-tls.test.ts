@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { connect, type AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
+import { connect as connectTls } from 'node:tls';
 
 import { createProxyFinder } from '../../src/registry/find-proxy.js';
 import { parseRegistriesConf } from '../../src/registry/registries-conf.js';
@@ -90,6 +92,31 @@ each(
     await lax.prepare(`${registry.host}/etcd:1`);
   },
 );
+
+test('R51 TLS 1.1 is not spoken, with whatever certificate', async () => {
+  const old = {
+    ...good,
+    minVersion: 'TLSv1' as const,
+    maxVersion: 'TLSv1.1' as const,
+    // OpenSSL 3 has no signature for it but at this level
+    ciphers: 'DEFAULT@SECLEVEL=0',
+  };
+  await using registry = await FakeRegistry.start({ tls: old });
+  const certDirs = [trust(registry)];
+  await using puller = new Puller({ certDirs });
+  await assertFails('REGISTRY_TLS', () => puller.prepare(`${registry.host}/etcd:1`));
+  assert.equal(registry.seen.length, 0, 'a request went over TLS 1.1');
+  // control: a client that is lax gets there
+  const [address = '', port = ''] = registry.host.split(':');
+  const { maxVersion, ciphers } = old;
+  const socket = connectTls({
+    ...{ host: address, port: Number(port), ca: authority.cert },
+    ...{ minVersion: 'TLSv1', maxVersion, ciphers },
+  });
+  await once(socket, 'secureConnect');
+  assert.equal(socket.getProtocol(), 'TLSv1.1');
+  socket.destroy();
+});
 
 test('R51 a bad certificate is no reason to speak http', async () => {
   await using served = await serve(await stranger.issue(['127.0.0.1']));
