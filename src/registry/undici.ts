@@ -39,6 +39,9 @@ export function requestThrough(
 /** A dispatcher that goes through a proxy; its code is loaded where there is one. */
 export function createProxyAgent(options: ProxyAgent.Options): ProxyAgent {
   const Proxying = load('undici/lib/dispatcher/proxy-agent.js') as typeof ProxyAgent;
+  // It opens its tunnels with the method that undici's index puts on all dispatchers.
+  const Base = load('undici/lib/dispatcher/dispatcher.js') as { readonly prototype: object };
+  Object.assign(Base.prototype, { connect: load('undici/lib/api/api-connect.js') });
   return new Proxying(options);
 }
 
