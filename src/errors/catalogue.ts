@@ -198,6 +198,10 @@ export const catalogue = {
     exitStatus: ExitStatus.dataError,
     meaning: 'a config.json asks for what this host cannot do',
   },
+  CGROUP_FAILED: {
+    exitStatus: ExitStatus.osError,
+    meaning: "a container's cgroup cannot be made, changed or taken away",
+  },
   LAUNCHER_MISSING: {
     exitStatus: ExitStatus.unavailable,
     meaning: 'the launcher is not built or not installed',

@@ -143,6 +143,8 @@ export interface RuntimeResources {
     readonly kernelTCP: number | undefined;
     readonly swappiness: number | undefined;
     readonly disableOOMKiller: boolean;
+    readonly useHierarchy: boolean;
+    readonly checkBeforeUpdate: boolean;
   };
   readonly cpu: {
     readonly shares: number | undefined;
@@ -160,11 +162,20 @@ export interface RuntimeResources {
     readonly weight: number | undefined;
     readonly leafWeight: number | undefined;
     readonly weightDevice: readonly BlockDeviceValue[];
+    readonly leafWeightDevice: readonly BlockDeviceValue[];
     readonly throttle: Readonly<Record<BlockThrottle, readonly BlockDeviceValue[]>>;
   };
+  /** A limit of `Infinity` is none. */
   readonly hugepageLimits: readonly { readonly pageSize: string; readonly limit: number }[];
-  readonly hasNetwork: boolean;
-  readonly hasRdma: boolean;
+  readonly network: {
+    readonly classID: number | undefined;
+    readonly priorities: readonly { readonly name: string; readonly priority: number }[];
+  };
+  readonly rdma: readonly {
+    readonly device: string;
+    readonly hcaHandles: number | undefined;
+    readonly hcaObjects: number | undefined;
+  }[];
   readonly unified: Readonly<Record<string, string>>;
 }
 

@@ -161,9 +161,12 @@ function refuseUnsupported(resources: RuntimeResources): void {
     ['cpu.realtimeRuntime', (cpu.realtimeRuntime ?? 0) !== 0],
     ['cpu.realtimePeriod', (cpu.realtimePeriod ?? 0) !== 0],
     ['hugepageLimits', resources.hugepageLimits.length > 0],
-    ['network', resources.hasNetwork],
-    ['rdma', resources.hasRdma],
-    ['blockIO.leafWeight', (resources.blockIO.leafWeight ?? 0) !== 0],
+    ['network', (resources.network.classID ?? 0) !== 0 || resources.network.priorities.length > 0],
+    ['rdma', resources.rdma.length > 0],
+    [
+      'blockIO.leafWeight',
+      (resources.blockIO.leafWeight ?? 0) !== 0 || resources.blockIO.leafWeightDevice.length > 0,
+    ],
   ];
   const names = asked.flatMap(([name, present]) => (present ? [name] : []));
   if (names.length > 0) {

@@ -210,6 +210,11 @@ export function unwrapVariant(value: unknown): unknown {
   return value instanceof dbus.Variant ? (value.value as unknown) : value;
 }
 
+/** A D-Bus variant of a signature. */
+export function makeVariant(signature: string, value: unknown): unknown {
+  return new dbus.Variant(signature, value);
+}
+
 /** The library's type for the options lacks `busAddress` and `authMethods`, which its code and manual have. */
 function createConnection(busAddress: string): dbus.MessageBus {
   const connect = dbus.sessionBus as unknown as (options: {
