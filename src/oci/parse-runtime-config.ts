@@ -2,7 +2,7 @@ import { parseStrictJson } from '../base/strict-json.js';
 import { OperationalError } from '../errors/operational-error.js';
 import { liftRuntimeConfig } from './lift-runtime-config.js';
 import { ObjectReader } from './object-reader.js';
-import { parseRuntimeLinux } from './parse-runtime-linux.js';
+import { parseIdMapping, parseRuntimeLinux } from './parse-runtime-linux.js';
 import {
   CAPABILITY_SETS,
   type RuntimeConfig,
@@ -46,8 +46,15 @@ export function parseRuntimeConfig(
     mounts: reader.objects('mounts').map(parseMount),
     hooks: hooks.keys().filter((name) => hooks.list(name).length > 0),
     linux: parseRuntimeLinux(reader.object('linux')),
-    annotations: reader.stringMap('annotations'),
+    annotations: parseAnnotations(reader),
   };
+}
+
+/** config.md, "Annotations": a key says something. */
+function parseAnnotations(reader: ObjectReader): RuntimeConfig['annotations'] {
+  const annotations = reader.stringMap('annotations');
+  if (Object.hasOwn(annotations, '')) reader.refuse('annotations', 'has an empty key');
+  return annotations;
 }
 
 function parseProcess(reader: ObjectReader): RuntimeProcess {
@@ -79,6 +86,8 @@ function parseProcess(reader: ObjectReader): RuntimeProcess {
     apparmorProfile: emptyAsAbsent(reader.string('apparmorProfile')),
     selinuxLabel: emptyAsAbsent(reader.string('selinuxLabel')),
     ...parseScheduling(reader),
+    execCPUAffinity: parseAffinity(reader.object('execCPUAffinity')),
+    consoleSize: parseConsoleSize(reader.object('consoleSize')),
   };
 }
 
@@ -98,9 +107,33 @@ function parseScheduling(reader: ObjectReader): Pick<RuntimeProcess, 'ioPriority
           nice: scheduler.integer('nice', { min: -20, max: 19 }),
           priority: scheduler.integer('priority', { min: 0, max: 99 }),
           flags: scheduler.strings('flags'),
+          runtime: scheduler.integer('runtime', { min: 0 }),
+          deadline: scheduler.integer('deadline', { min: 0 }),
+          period: scheduler.integer('period', { min: 0 }),
         }
       : undefined,
   };
+}
+
+/** A struct winsize holds 16 bits of each. */
+const CONSOLE_SIDE = { min: 0, max: 0xffff };
+
+function parseConsoleSize(reader: ObjectReader): RuntimeProcess['consoleSize'] {
+  return {
+    height: reader.integer('height', CONSOLE_SIDE) ?? 0,
+    width: reader.integer('width', CONSOLE_SIDE) ?? 0,
+  };
+}
+
+function parseAffinity(reader: ObjectReader): RuntimeProcess['execCPUAffinity'] {
+  const list = (key: string): string | undefined => {
+    const text = emptyAsAbsent(reader.string(key));
+    if (text !== undefined && !/^[0-9, -]*$/.test(text)) {
+      reader.refuse(key, 'is not a list of processors');
+    }
+    return text;
+  };
+  return { initial: list('initial'), final: list('final') };
 }
 
 function parseCapabilities(reader: ObjectReader): RuntimeProcess['capabilities'] {
@@ -125,12 +158,18 @@ function parseLimit(reader: ObjectReader, key: string): number {
 function parseMount(reader: ObjectReader): RuntimeMount {
   const destination = reader.requiredString('destination');
   if (destination === '') reader.refuse('destination', 'is empty');
+  const uidMappings = reader.objects('uidMappings').map(parseIdMapping);
+  const gidMappings = reader.objects('gidMappings').map(parseIdMapping);
+  if ((uidMappings.length === 0) !== (gidMappings.length === 0)) {
+    reader.refuse('uidMappings', 'and gidMappings have to be given together');
+  }
   return {
     destination,
     type: emptyAsAbsent(reader.string('type')),
     source: emptyAsAbsent(reader.string('source')),
     options: reader.strings('options'),
-    hasIdMappings: reader.has('uidMappings') || reader.has('gidMappings'),
+    uidMappings,
+    gidMappings,
   };
 }
 

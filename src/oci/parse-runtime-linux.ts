@@ -1,6 +1,12 @@
 import type { ObjectReader } from './object-reader.js';
 import { DEVICE_NUMBER, parseRuntimeResources } from './parse-runtime-resources.js';
-import type { IdMapping, RuntimeDevice, RuntimeLinux, SeccompProfile } from './runtime-config.js';
+import type {
+  IdMapping,
+  RuntimeDevice,
+  RuntimeLinux,
+  RuntimeMemoryPolicy,
+  SeccompProfile,
+} from './runtime-config.js';
 
 /** Parses the `linux` member of a config.json (runtime-spec 1.2 config-linux.md). */
 export function parseRuntimeLinux(reader: ObjectReader): RuntimeLinux {
@@ -30,13 +36,37 @@ export function parseRuntimeLinux(reader: ObjectReader): RuntimeLinux {
     readonlyPaths: reader.strings('readonlyPaths'),
     mountLabel: emptyAsAbsent(reader.string('mountLabel')),
     personality: reader.has('personality')
-      ? { domain: personality.requiredString('domain') }
+      ? { domain: personality.requiredString('domain'), flags: personality.strings('flags') }
+      : undefined,
+    memoryPolicy: reader.has('memoryPolicy')
+      ? parseMemoryPolicy(reader.object('memoryPolicy'))
       : undefined,
     hasIntelRdt: reader.has('intelRdt'),
+    netDevices: reader.object('netDevices').keys(),
   };
 }
 
-function parseIdMapping(reader: ObjectReader): IdMapping {
+function parseMemoryPolicy(reader: ObjectReader): RuntimeMemoryPolicy {
+  return {
+    mode: reader.requiredString('mode'),
+    nodes: emptyAsAbsent(reader.string('nodes')),
+    flags: reader.strings('flags'),
+  };
+}
+
+/** One past the largest id. */
+const ID_END = 2 ** 32;
+
+/** Parses one line of a map of ids. @throws {@link OperationalError} RUNTIME_CONFIG_INVALID */
+export function parseIdMapping(reader: ObjectReader): IdMapping {
+  const mapping = parseIdRange(reader);
+  if (Math.max(mapping.containerID, mapping.hostID) + mapping.size > ID_END) {
+    reader.refuse('size', 'goes past the last id');
+  }
+  return mapping;
+}
+
+function parseIdRange(reader: ObjectReader): IdMapping {
   return {
     containerID: reader.id('containerID') ?? reader.refuse('containerID', 'is missing'),
     hostID: reader.id('hostID') ?? reader.refuse('hostID', 'is missing'),
@@ -71,6 +101,7 @@ function parseSeccomp(reader: ObjectReader): SeccompProfile {
     architectures: reader.strings('architectures'),
     flags: reader.strings('flags'),
     listenerPath: emptyAsAbsent(reader.string('listenerPath')),
+    listenerMetadata: emptyAsAbsent(reader.string('listenerMetadata')),
     syscalls: reader.objects('syscalls').map((rule) => ({
       names: rule.strings('names'),
       action: rule.requiredString('action'),

@@ -42,6 +42,13 @@ export interface RuntimeProcess {
   readonly selinuxLabel: string | undefined;
   readonly ioPriority: { readonly class: string; readonly priority: number } | undefined;
   readonly scheduler: RuntimeScheduler | undefined;
+  /** Lists of processors, as `0-3,7`, for what `exec` runs. */
+  readonly execCPUAffinity: {
+    readonly initial: string | undefined;
+    readonly final: string | undefined;
+  };
+  /** In characters; 0 unless said. */
+  readonly consoleSize: { readonly height: number; readonly width: number };
 }
 
 /** Who the process runs as. `username` is the draft's and Docker's form: `USER[:GROUP]`, numbers or names of the image. */
@@ -66,6 +73,10 @@ export interface RuntimeScheduler {
   readonly nice: number | undefined;
   readonly priority: number | undefined;
   readonly flags: readonly string[];
+  /** Nanoseconds, for SCHED_DEADLINE. */
+  readonly runtime: number | undefined;
+  readonly deadline: number | undefined;
+  readonly period: number | undefined;
 }
 
 /** config.md, "mounts". */
@@ -74,7 +85,9 @@ export interface RuntimeMount {
   readonly type: string | undefined;
   readonly source: string | undefined;
   readonly options: readonly string[];
-  readonly hasIdMappings: boolean;
+  /** Both empty, or both not. */
+  readonly uidMappings: readonly IdMapping[];
+  readonly gidMappings: readonly IdMapping[];
 }
 
 /** One line of a uid or gid map. */
@@ -101,8 +114,19 @@ export interface RuntimeLinux {
   readonly maskedPaths: readonly string[];
   readonly readonlyPaths: readonly string[];
   readonly mountLabel: string | undefined;
-  readonly personality: { readonly domain: string } | undefined;
+  readonly personality: { readonly domain: string; readonly flags: readonly string[] } | undefined;
+  readonly memoryPolicy: RuntimeMemoryPolicy | undefined;
   readonly hasIntelRdt: boolean;
+  /** Names of the host's network devices that are to be the container's. */
+  readonly netDevices: readonly string[];
+}
+
+/** config-linux.md, "Memory policy" (1.3): how memory is taken from nodes. */
+export interface RuntimeMemoryPolicy {
+  readonly mode: string;
+  /** A list as `0-3,7`. */
+  readonly nodes: string | undefined;
+  readonly flags: readonly string[];
 }
 
 /** A device node; `c` and `u` are the same. */
@@ -196,6 +220,7 @@ export interface SeccompProfile {
   readonly architectures: readonly string[];
   readonly flags: readonly string[];
   readonly listenerPath: string | undefined;
+  readonly listenerMetadata: string | undefined;
   readonly syscalls: readonly SeccompRule[];
 }
 

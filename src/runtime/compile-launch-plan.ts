@@ -16,7 +16,7 @@ import {
 } from './compile-process.js';
 import { compileSeccomp } from './compile-seccomp.js';
 import { compileSysctl } from './compile-sysctl.js';
-import { compileDeviceRules } from './device-directives.js';
+import { compileDeviceRules, type DeviceDirectives } from './device-directives.js';
 import { compileHostDirectory } from './host-directory.js';
 import type { CompiledLaunch, LaunchPlanOptions, UnitDirective } from './launch-plan.js';
 import { PROPAGATION } from './mount-options.js';
@@ -28,6 +28,7 @@ import { formatSignal, parseSignal } from './signals.js';
 const ROOT_READ_ONLY = 1;
 const ROOT_IDMAPPED = 2;
 const ROOT_VOLATILE = 4;
+const ROOT_SLAVE = 8;
 
 /**
  * Compiles a config.json to a launch plan: every decision of a start is made here, so that at start none is left but to
@@ -43,7 +44,12 @@ export function compileLaunchPlan(
   const warn = (warning: string): void => void warnings.push(warning);
   checkDocument(config, { options, warn });
   const namespaces = compileNamespaces(config.linux);
-  const mounts = compileMounts(config, { namespaces, options, warn });
+  const mounts = compileMounts(config, {
+    namespaces,
+    options,
+    warn,
+    mountLabel: config.linux.mountLabel,
+  });
   const user = compileUser(config.process, options);
   const init = wantsInit(config, { options, namespaces, warn });
   const capabilities = compileCapabilities(config.process, warn);
@@ -57,7 +63,8 @@ export function compileLaunchPlan(
     user,
     warn,
   });
-  const seccomp = compileSeccomp(config.linux.seccomp, warn);
+  const standalone = options.standalone === true;
+  const seccomp = compileSeccomp(config.linux.seccomp, { standalone, warn });
   const stopSignal = parseSignal(options.stopSignal ?? 'SIGTERM');
   const instructions: readonly Instruction[] = [
     ['NAME', options.name],
@@ -82,7 +89,7 @@ export function compileLaunchPlan(
     ...compileSysctl(config.linux.sysctl, namespaces),
     ...compileStreams(config, { options, warn, namespaces, user }),
     ['KEYRING', `_ses.${options.name}`],
-    ...compileAttributes(config),
+    ...compileAttributes(config, { standalone }),
     // Without no_new_privs only a process with CAP_SYS_ADMIN may load a filter, so it comes before that is dropped.
     ...(config.process.noNewPrivileges ? [] : seccomp.instructions),
     compileIdentity(user, {
@@ -95,11 +102,15 @@ export function compileLaunchPlan(
   ];
   const companions =
     (options.pidFile === undefined && namespaces.has('pid') ? 1 : 0) + (init ? 1 : 0);
-  const deviceRules = compileDeviceRules(config.linux.resources.devices);
-  const resources = [
-    ...compileResources(config.linux.resources, { companions, warn }),
-    ...compileScheduling(config.process),
-  ];
+  const deviceRules: DeviceDirectives = standalone
+    ? { directives: [], rules: [] }
+    : compileDeviceRules(config.linux.resources.devices);
+  const resources = standalone
+    ? []
+    : [
+        ...compileResources(config.linux.resources, { companions, warn }),
+        ...compileScheduling(config.process),
+      ];
   return {
     plan: encodePlan(instructions, options.instanceMarker),
     directives: [
@@ -150,7 +161,8 @@ function checkDocument(config: RuntimeConfig, { options, warn }: Context): void 
   if (
     !config.root.readonly &&
     options.volatileRoot === undefined &&
-    options.allowWritableRoot !== true
+    options.allowWritableRoot !== true &&
+    options.standalone !== true
   ) {
     throw new OperationalError(
       'RUNTIME_UNSUPPORTED',
@@ -158,6 +170,9 @@ function checkDocument(config: RuntimeConfig, { options, warn }: Context): void 
       { hint: 'Give it a directory of its own as root (--rootfs), or bind what it writes.' },
     );
   }
+  if (config.linux.hasIntelRdt) unsupported('linux.intelRdt');
+  if (config.linux.netDevices.length > 0) unsupported('linux.netDevices');
+  if (options.standalone === true) return;
   if (config.hooks.length > 0) {
     throw new OperationalError(
       'RUNTIME_UNSUPPORTED',
@@ -165,7 +180,6 @@ function checkDocument(config: RuntimeConfig, { options, warn }: Context): void 
     );
   }
   if (config.process.terminal) warn('process.terminal means nothing to a service, ignoring');
-  if (config.linux.hasIntelRdt) unsupported('linux.intelRdt');
   if (config.linux.mountLabel !== undefined) warn('linux.mountLabel is not applied, ignoring');
   if (config.linux.cgroupsPath !== undefined && config.linux.cgroupsPath !== '') {
     warn("linux.cgroupsPath: the unit's cgroup is the container's, ignoring");
@@ -233,8 +247,9 @@ function compileRoot(
 ): readonly Instruction[] {
   const { volatileRoot, rootfs } = context.options;
   const idmapped = context.namespaces.has('user') ? ROOT_IDMAPPED : 0;
+  const slave = /^r?slave$/.test(config.linux.rootfsPropagation ?? '') ? ROOT_SLAVE : 0;
   if (volatileRoot === undefined) {
-    return [['ROOT', rootfs, (config.root.readonly ? ROOT_READ_ONLY : 0) | idmapped]];
+    return [['ROOT', rootfs, (config.root.readonly ? ROOT_READ_ONLY : 0) | idmapped | slave]];
   }
   const size = volatileRoot.sizeBytes === undefined ? '50%' : String(volatileRoot.sizeBytes);
   return [

@@ -3,14 +3,20 @@ import { posix } from 'node:path';
 import { quote } from '../base/escape-text.js';
 import { OperationalError } from '../errors/operational-error.js';
 import type { RuntimeConfig, RuntimeMount } from '../oci/runtime-config.js';
-import type { CompiledNamespaces } from './compile-namespaces.js';
+import { formatMap, type CompiledNamespaces } from './compile-namespaces.js';
 import {
   OPTIONAL_BIND_SOURCES,
   type BindSource,
   type LaunchPlanOptions,
   type MountPoint,
 } from './launch-plan.js';
-import { MOUNT_ATTR, PROPAGATION, parseMountOptions, type MountOptions } from './mount-options.js';
+import {
+  MOUNT_ATTR,
+  PROPAGATION,
+  parseMountOptions,
+  type AttributeChange,
+  type MountOptions,
+} from './mount-options.js';
 import type { Instruction } from './plan-format.js';
 
 /** Most mounts: each bind holds a descriptor at launch, and a service may open 1024 by default. */
@@ -37,8 +43,12 @@ export interface CompiledMounts {
   mountPoint(path: string, kind: MountPoint['kind']): readonly MountPoint[];
 }
 
+/** File systems of the kernel that SELinux labels by rules of its own. */
+const UNLABELLED = new Set(['proc', 'sysfs', 'cgroup', 'cgroup2', 'mqueue', 'securityfs', 'bpf']);
+
 /** What the mounts are compiled with. */
 export interface MountContext {
+  readonly mountLabel: string | undefined;
   readonly namespaces: CompiledNamespaces;
   readonly options: LaunchPlanOptions;
   warn(warning: string): void;
@@ -68,7 +78,8 @@ const DEFAULT_DEV: RuntimeMount = {
   type: 'tmpfs',
   source: 'tmpfs',
   options: ['nosuid', 'strictatime', 'mode=755', 'size=65536k'],
-  hasIdMappings: false,
+  uidMappings: [],
+  gidMappings: [],
 };
 
 /** An absolute path inside the root, without `.`, `..` and needless slashes. Drafts allowed paths without the first one. */
@@ -102,13 +113,10 @@ class MountCompiler {
     const options = parseMountOptions(mount.options);
     const type = mount.type ?? (options.bind === 'none' ? undefined : 'bind');
     if (destination === '/') refuse(`mounts[${index}]: refusing to mount over the root`);
-    if (mount.hasIdMappings) {
-      unsupported(`mounts[${index}]: id mappings of a single mount are not supported`);
-    }
-    if (options.idmap && !this.#context.namespaces.has('user')) {
-      refuse(`mounts[${index}]: 'idmap' needs a user namespace`);
-    }
-    if (options.bind !== 'none' || type === 'bind' || type === 'rbind') {
+    const isBind = options.bind !== 'none' || type === 'bind' || type === 'rbind';
+    this.#checkMappings(mount, { index, options, isBind });
+    if (options.remount) this.#remount(destination, options);
+    else if (options.bind !== 'none' || type === 'bind' || type === 'rbind') {
       this.#addBind(mount, {
         ...place,
         options: type === 'rbind' ? { ...options, bind: 'rbind' } : options,
@@ -117,8 +125,36 @@ class MountCompiler {
     else if (type === 'cgroup' || type === 'cgroup2')
       this.#addCgroup(mount, { destination, options });
     else if (type === 'sysfs' && this.#needsHostSys()) this.#addHostSys(mount, place);
+    else if (type === 'proc' && this.#needsHostProc()) this.#addHostProc(mount, place);
     else this.#addFileSystem(type, { destination, options, source: mount.source });
     this.#mounted.push(destination);
+  }
+
+  #checkMappings(
+    mount: RuntimeMount,
+    { index, options, isBind }: { index: number; options: MountOptions; isBind: boolean },
+  ): void {
+    const own = mount.uidMappings.length > 0;
+    if (options.idmap === 'none' && !own) return;
+    if (!isBind) {
+      unsupported(`mounts[${index}]: owners can be mapped on bind mounts alone`);
+    }
+    if (!own && !this.#context.namespaces.isNew('user')) {
+      refuse(
+        `mounts[${index}]: 'idmap' needs mappings, or a user namespace of the container's own`,
+      );
+    }
+  }
+
+  /** Changes what is mounted there already; its file system stays as it is. */
+  #remount(destination: string, options: MountOptions): void {
+    const { set, clear } = merged(options);
+    for (const option of options.data) this.#ignore(option);
+    this.#instructions.push(['REMOUNT', destination, set, clear & ~set]);
+  }
+
+  #ignore(option: string): void {
+    this.#ignoredOnBinds.set(option, (this.#ignoredOnBinds.get(option) ?? 0) + 1);
   }
 
   finish(): CompiledMounts {
@@ -150,10 +186,17 @@ class MountCompiler {
       source,
     );
     const readonly = ((options.attributes.set | options.recursive.set) & MOUNT_ATTR.rdonly) !== 0;
-    for (const option of options.data) {
-      this.#ignoredOnBinds.set(option, (this.#ignoredOnBinds.get(option) ?? 0) + 1);
+    for (const option of options.data) this.#ignore(option);
+    const own = mount.uidMappings.length > 0;
+    this.#pushBind(source, destination, own ? { ...options, idmap: 'none' } : options);
+    if (own) {
+      this.#instructions.push([
+        'MAP_BIND',
+        formatMap(mount.uidMappings),
+        formatMap(mount.gidMappings),
+        options.idmap === 'ridmap' ? 1 : 0,
+      ]);
     }
-    this.#pushBind(source, destination, options);
     this.#bindSources.push({ path: source, optional, readonly });
     this.#hostMounts.push({ source, destination, readonly });
     this.#mountPoints.push(
@@ -171,7 +214,7 @@ class MountCompiler {
       destination,
       (options.bind === 'rbind' ? BIND_RECURSIVE : 0) |
         optional |
-        (options.idmap ? BIND_IDMAPPED : 0),
+        (options.idmap === 'none' ? 0 : BIND_IDMAPPED),
       options.attributes.set,
       options.attributes.clear,
       options.recursive.set,
@@ -229,23 +272,43 @@ class MountCompiler {
         unsupported(`${destination}: the option 'tmpcopyup' is not supported`);
       this.#instructions.push(['OPTION', key, value]);
     }
+    this.#labelContent(type);
     // A tmpfs takes the mount points of what comes after it; only then can it become read-only.
-    const later = type === 'tmpfs' && (options.attributes.set & MOUNT_ATTR.rdonly) !== 0;
-    const attributes = later ? options.attributes.set & ~MOUNT_ATTR.rdonly : options.attributes.set;
+    // Nothing is below a new mount: what holds for all of it holds for itself.
+    const { set } = merged(options);
+    const later = type === 'tmpfs' && (set & MOUNT_ATTR.rdonly) !== 0;
+    const attributes = later ? set & ~MOUNT_ATTR.rdonly : set;
     this.#instructions.push(['MOUNT', destination, attributes, options.propagation]);
     if (later) this.#sealing.push(['READ_ONLY_MOUNT', destination]);
     if (!kernelOwn && source?.startsWith('/') === true) {
-      const readonly = (options.attributes.set & MOUNT_ATTR.rdonly) !== 0;
-      this.#hostMounts.push({ source, destination, readonly });
+      this.#hostMounts.push({ source, destination, readonly: (set & MOUNT_ATTR.rdonly) !== 0 });
     }
     this.#mountPoints.push(...this.#mountPointOf({ path: destination, kind: 'directory' }));
     if (destination === '/dev') this.#ownDev = true;
+  }
+
+  /** A host without SELinux does not know the option, and refuses it: a label that is asked for is never left out. */
+  #labelContent(type: string): void {
+    const { mountLabel, options } = this.#context;
+    if (mountLabel === undefined || options.standalone !== true) return;
+    if (!UNLABELLED.has(type)) this.#instructions.push(['OPTION', 'context', mountLabel]);
   }
 
   /** sysfs belongs to a network namespace: the host's cannot be mounted from within a user namespace. */
   #needsHostSys(): boolean {
     const { namespaces } = this.#context;
     return namespaces.has('user') && !namespaces.isNew('network');
+  }
+
+  /** A /proc shows a pid namespace, and only the user namespace that owns that can mount it. */
+  #needsHostProc(): boolean {
+    const { namespaces } = this.#context;
+    return namespaces.isNew('user') && !namespaces.isNew('pid');
+  }
+
+  #addHostProc(mount: RuntimeMount, place: { destination: string; index: number }): void {
+    const options = parseMountOptions(['rbind', 'nosuid', 'noexec', 'nodev']);
+    this.#addBind({ ...mount, source: '/proc' }, { ...place, options });
   }
 
   #addHostSys(mount: RuntimeMount, place: { destination: string; index: number }): void {
@@ -273,6 +336,14 @@ class MountCompiler {
     const known = this.#mounted.includes(point.path);
     return covered || known ? [] : [point];
   }
+}
+
+/** Attributes for a mount that has none below it. */
+function merged({ attributes, recursive }: MountOptions): AttributeChange {
+  return {
+    set: (attributes.set & ~recursive.clear) | recursive.set,
+    clear: attributes.clear | recursive.clear,
+  };
 }
 
 function refuse(problem: string): never {

@@ -61,7 +61,7 @@ export function compileNamespaces(linux: RuntimeLinux): CompiledNamespaces {
     has: (type) => byType.has(type),
     isNew,
     instructions: [
-      ...compileUserNamespace(linux, { isNew: isNew('user'), hasPid: byType.has('pid') }),
+      ...compileUserNamespace(linux, { isNew: isNew('user') }),
       ...list.flatMap(({ type, path }): readonly Instruction[] =>
         path === undefined ? [] : [['JOIN', NAMESPACE_FLAGS[type], path]],
       ),
@@ -78,7 +78,7 @@ function unshareFlags(list: CompiledNamespaces['list']): number {
 
 function compileUserNamespace(
   linux: RuntimeLinux,
-  user: { isNew: boolean; hasPid: boolean },
+  user: { isNew: boolean },
 ): readonly Instruction[] {
   if (!user.isNew) {
     if (linux.uidMappings.length + linux.gidMappings.length > 0 && !hasUser(linux)) {
@@ -89,12 +89,6 @@ function compileUserNamespace(
   if (linux.uidMappings.length === 0 || linux.gidMappings.length === 0) {
     refuse('a user namespace needs uidMappings and gidMappings');
   }
-  if (!user.hasPid) {
-    throw new OperationalError(
-      'RUNTIME_UNSUPPORTED',
-      'a user namespace without a pid namespace is not supported: its /proc could not be mounted',
-    );
-  }
   return [['USER_NAMESPACE', formatMap(linux.uidMappings), formatMap(linux.gidMappings)]];
 }
 
@@ -102,8 +96,21 @@ function hasUser(linux: RuntimeLinux): boolean {
   return linux.namespaces.some(({ type }) => type === 'user');
 }
 
-function formatMap(mappings: readonly IdMapping[]): string {
+/**
+ * A map of ids as the kernel reads it. Ranges that overlap are refused: the kernel would say no more than EINVAL.
+ *
+ * @throws {@link OperationalError} RUNTIME_CONFIG_INVALID
+ */
+export function formatMap(mappings: readonly IdMapping[]): string {
   if (mappings.length > MAX_ID_MAPPINGS) refuse(`more than ${MAX_ID_MAPPINGS} id mappings`);
+  for (const key of ['containerID', 'hostID'] as const) {
+    const sorted = [...mappings].sort((one, other) => one[key] - other[key]);
+    const twice = sorted.find((map, index) => {
+      const before = sorted[index - 1];
+      return before !== undefined && map[key] < before[key] + before.size;
+    });
+    if (twice !== undefined) refuse(`id mappings: ${key} ${twice[key]} is mapped twice`);
+  }
   return mappings.map((map) => `${map.containerID} ${map.hostID} ${map.size}\n`).join('');
 }
 

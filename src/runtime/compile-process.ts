@@ -2,7 +2,9 @@ import { quote } from '../base/escape-text.js';
 import { OperationalError } from '../errors/operational-error.js';
 import type { RuntimeConfig, RuntimeLimit, RuntimeProcess } from '../oci/runtime-config.js';
 import { capabilityMask } from './capabilities.js';
+import { compileMemoryPolicy } from './compile-memory-policy.js';
 import { normaliseInRoot } from './compile-mounts.js';
+import { compileSchedulingCalls } from './compile-scheduling.js';
 import { resolveImageUser, type ImageUser } from './image-user.js';
 import type { LaunchPlanOptions } from './launch-plan.js';
 import { LauncherStatus } from './launcher-status.js';
@@ -122,9 +124,17 @@ export function compileProgram(
 }
 
 /** Everything of the process but namespaces, privileges and program. */
-export function compileAttributes(config: RuntimeConfig): readonly Instruction[] {
+export function compileAttributes(
+  config: RuntimeConfig,
+  options: { readonly standalone?: boolean },
+): readonly Instruction[] {
   const { process, linux } = config;
-  const instructions: Instruction[] = [];
+  // Published images name labels, and run as services on hosts without the module; everybody else gets what he asks for.
+  const whereIs = (module: string): string => (options.standalone === true ? '' : module);
+  const instructions: Instruction[] = [
+    ...(options.standalone === true ? compileSchedulingCalls(process) : []),
+    ...compileMemoryPolicy(linux.memoryPolicy),
+  ];
   if (process.oomScoreAdj !== undefined) {
     instructions.push([
       'PROC_WRITE',
@@ -138,6 +148,8 @@ export function compileAttributes(config: RuntimeConfig): readonly Instruction[]
   if (linux.personality !== undefined) {
     const number = { LINUX: 0, LINUX32: 8 }[linux.personality.domain];
     if (number === undefined) refuse(`${quote(linux.personality.domain)} is not a personality`);
+    const [flag] = linux.personality.flags;
+    if (flag !== undefined) refuse(`linux.personality.flags: ${quote(flag)} is not one`);
     instructions.push(['PERSONALITY', number]);
   }
   instructions.push(['DIRECTORY', normaliseInRoot(process.cwd, 'process.cwd')]);
@@ -146,12 +158,12 @@ export function compileAttributes(config: RuntimeConfig): readonly Instruction[]
       'PROC_WRITE',
       'self/attr/exec',
       process.selinuxLabel,
-      '/sys/fs/selinux',
+      whereIs('/sys/fs/selinux'),
       LauncherStatus.label,
     ]);
   }
   if (process.apparmorProfile !== undefined) {
-    const module = '/sys/kernel/security/apparmor';
+    const module = whereIs('/sys/kernel/security/apparmor');
     instructions.push([
       'PROC_WRITE',
       'self/attr/apparmor/exec',

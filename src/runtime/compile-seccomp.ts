@@ -10,7 +10,11 @@ const FLAGS: Readonly<Record<string, number>> = {
   SECCOMP_FILTER_FLAG_TSYNC: 0,
   SECCOMP_FILTER_FLAG_LOG: 2,
   SECCOMP_FILTER_FLAG_SPEC_ALLOW: 4,
+  SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV: 0x20,
 };
+
+/** Asks the kernel for the descriptor by which somebody else answers for calls (SCMP_ACT_NOTIFY). */
+const NEW_LISTENER = 8;
 
 /**
  * Compiles a seccomp profile to the filter that the kernel runs.
@@ -19,28 +23,27 @@ const FLAGS: Readonly<Record<string, number>> = {
  */
 export function compileSeccomp(
   profile: SeccompProfile | undefined,
-  warn: (warning: string) => void,
+  context: { readonly standalone?: boolean; readonly warn: (warning: string) => void },
 ): { readonly instructions: readonly Instruction[]; readonly summary: LaunchSummary['seccomp'] } {
   if (profile === undefined) return { instructions: [], summary: 'none' };
-  if (profile.listenerPath !== undefined) {
-    throw new OperationalError(
-      'RUNTIME_UNSUPPORTED',
-      'linux.seccomp.listenerPath is not supported',
-    );
-  }
-  const flags = profile.flags.reduce((all, name) => {
-    const flag = FLAGS[name];
-    if (flag === undefined) {
-      throw new OperationalError(
-        'RUNTIME_UNSUPPORTED',
-        `linux.seccomp.flags: ${quote(name)} is not supported`,
-      );
-    }
-    return all | flag;
-  }, 0);
+  checkListener(profile, context);
+  checkErrno(profile);
+  const flags = profile.flags.reduce(
+    (all, name) => {
+      const flag = FLAGS[name];
+      if (flag === undefined) {
+        throw new OperationalError(
+          'RUNTIME_UNSUPPORTED',
+          `linux.seccomp.flags: ${quote(name)} is not supported`,
+        );
+      }
+      return all | flag;
+    },
+    notifies(profile) ? NEW_LISTENER : 0,
+  );
   const { filter, unknownCalls } = exportSeccompFilter(profile);
   if (unknownCalls.length > 0) {
-    warn(
+    context.warn(
       `seccomp: this libseccomp does not know ${unknownCalls.join(', ')}; the default action holds`,
     );
   }
@@ -48,4 +51,55 @@ export function compileSeccomp(
     instructions: [['SECCOMP', flags, filter]],
     summary: { defaultAction: profile.defaultAction, rules: profile.syscalls.length },
   };
+}
+
+const NOTIFY = 'SCMP_ACT_NOTIFY';
+
+function notifies({ syscalls }: SeccompProfile): boolean {
+  return syscalls.some(({ action }) => action === NOTIFY);
+}
+
+/** Somebody has to answer, before the first call that is asked about; and write(2) hands the descriptor over. */
+function checkListener(
+  profile: SeccompProfile,
+  { standalone }: { readonly standalone?: boolean },
+): void {
+  const { listenerPath, listenerMetadata, defaultAction, syscalls } = profile;
+  const refuse = (problem: string): never => {
+    throw new OperationalError('RUNTIME_CONFIG_INVALID', `linux.seccomp: ${problem}`);
+  };
+  if (listenerPath !== undefined && standalone !== true) {
+    throw new OperationalError(
+      'RUNTIME_UNSUPPORTED',
+      'linux.seccomp.listenerPath is not supported for a service',
+    );
+  }
+  if (listenerPath !== undefined && !listenerPath.startsWith('/')) {
+    refuse('listenerPath is not an absolute path');
+  }
+  if (listenerMetadata !== undefined && listenerPath === undefined) {
+    refuse('listenerMetadata needs a listenerPath');
+  }
+  if (notifies(profile) && listenerPath === undefined) {
+    refuse(`${NOTIFY} needs a listenerPath`);
+  }
+  if (defaultAction === NOTIFY) refuse(`${NOTIFY} cannot be the default action`);
+  const asked = syscalls.find(({ action, names }) => action === NOTIFY && names.includes('write'));
+  if (asked !== undefined) refuse(`${NOTIFY} cannot be asked for write, which the runtime needs`);
+}
+
+/** config-linux.md, "seccomp": an errno for an action that has none is an error. */
+function checkErrno({ syscalls, defaultAction, defaultErrnoRet }: SeccompProfile): void {
+  const hasErrno = (action: string): boolean =>
+    action === 'SCMP_ACT_ERRNO' || action === 'SCMP_ACT_TRACE';
+  const wrong = syscalls.find(
+    ({ action, errnoRet }) => errnoRet !== undefined && !hasErrno(action),
+  );
+  const action =
+    defaultErrnoRet !== undefined && !hasErrno(defaultAction) ? defaultAction : wrong?.action;
+  if (action === undefined) return;
+  throw new OperationalError(
+    'RUNTIME_CONFIG_INVALID',
+    `linux.seccomp: ${quote(action)} gives no errno`,
+  );
 }

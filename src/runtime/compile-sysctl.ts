@@ -15,6 +15,7 @@ const NAMESPACED: readonly { readonly pattern: RegExp; readonly namespace: Linux
   },
   { pattern: /^fs\/mqueue\/[a-z_]+$/, namespace: 'ipc' },
   { pattern: /^net\/.+$/, namespace: 'network' },
+  { pattern: /^kernel\/domainname$/, namespace: 'uts' },
 ];
 
 /**

@@ -36,6 +36,12 @@ export interface LaunchPlanOptions {
   readonly allowWritableRoot?: boolean;
   /** Bind sources that need not exist; {@link OPTIONAL_BIND_SOURCES} unless given. */
   readonly optionalBindSources?: readonly string[];
+  /**
+   * Whether no unit stands around the container: the runtime's command line sets limits on its cgroup itself, runs its
+   * hooks and gives it a terminal. Then what a unit would do for the process is in the plan, and what a published image
+   * may ask of a host that lacks it (labels) is refused.
+   */
+  readonly standalone?: boolean;
   /** The control groups of the host that it will run on: version 2 unless given. */
   readonly cgroupVersion?: 1 | 2;
   /** The systemd that will run it, for settings that older ones do not know. */

@@ -35,7 +35,9 @@ export interface MountOptions {
   /** A value of {@link PROPAGATION}, or 0; and whether for all mounts below too. */
   readonly propagation: number;
   readonly propagationRecursive: boolean;
-  readonly idmap: boolean;
+  readonly idmap: 'none' | 'idmap' | 'ridmap';
+  /** Whether what is mounted there already is to be changed. */
+  readonly remount: boolean;
   /** What is left: options of the file system, `key=value` or a flag. */
   readonly data: readonly string[];
 }
@@ -69,7 +71,9 @@ const WITHOUT_MEANING = new Set([
   'loud',
   'silent',
   'nolazytime',
-  'remount',
+  // The kernel gives files version numbers by itself.
+  'iversion',
+  'noiversion',
 ]);
 
 /** Sorts the options of a mount (runtime-spec config.md, "Linux mount options"); later ones win over earlier ones. */
@@ -79,7 +83,8 @@ export function parseMountOptions(options: readonly string[]): MountOptions {
   let recursive: AttributeChange = { set: 0, clear: 0 };
   let propagation = 0;
   let propagationRecursive = false;
-  let idmap = false;
+  let idmap: MountOptions['idmap'] = 'none';
+  let remount = false;
   const data: string[] = [];
   for (const option of options) {
     const flag = FLAGS[option];
@@ -92,10 +97,20 @@ export function parseMountOptions(options: readonly string[]): MountOptions {
     else if (shallow !== undefined || deep !== undefined) {
       propagation = shallow ?? deep ?? 0;
       propagationRecursive = shallow === undefined;
-    } else if (option === 'idmap' || option === 'ridmap') idmap = true;
+    } else if (option === 'idmap' || option === 'ridmap') idmap = option;
+    else if (option === 'remount') remount = true;
     else if (!WITHOUT_MEANING.has(option) && option !== '') data.push(option);
   }
-  return { bind, attributes, recursive, propagation, propagationRecursive, idmap, data };
+  return {
+    bind,
+    attributes,
+    recursive,
+    propagation,
+    propagationRecursive,
+    idmap,
+    remount,
+    data,
+  };
 }
 
 function apply(before: AttributeChange, change: AttributeChange): AttributeChange {

@@ -57,6 +57,12 @@ export const INSTRUCTIONS = {
   EXEC: { op: 32, fields: 'us' },
   STREAMS: { op: 33, fields: 'uu' },
   ENTER: { op: 34, fields: 'p' },
+  SCHEDULE: { op: 40, fields: 'ubu' },
+  IO_PRIORITY: { op: 41, fields: 'uuu' },
+  AFFINITY: { op: 42, fields: 'uub' },
+  MEMORY_POLICY: { op: 43, fields: 'ubu' },
+  MAP_BIND: { op: 44, fields: 'ssu' },
+  REMOUNT: { op: 45, fields: 'puu' },
 } as const satisfies Record<string, { op: number; fields: string }>;
 
 /** The name of an instruction. */

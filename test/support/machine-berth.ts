@@ -9,8 +9,8 @@ import { runOk } from './run-command.js';
 /** How berth is called on a whole machine whose tree {@link putBerthInto} prepared. */
 export const MACHINE_BERTH = 'node /opt/berth/dist/src/main.js';
 
-/** Copies Node and this checkout's program into a tree, and lets it use the registry of the test without TLS. */
-export async function putBerthInto(tree: string, registry: RealRegistry): Promise<void> {
+/** Copies Node and this checkout's program into a tree. */
+export async function putProgramInto(tree: string): Promise<void> {
   await copyFile(await hostNode(), join(tree, 'usr/bin/node'));
   await mkdir(join(tree, 'opt/berth/dist'), { recursive: true });
   for (const part of [
@@ -31,6 +31,11 @@ export async function putBerthInto(tree: string, registry: RealRegistry): Promis
     await mkdir(join(target, '..'), { recursive: true });
     await runOk(['cp', '-r', '--no-target-directory', path, target]);
   }
+}
+
+/** Copies Node and this checkout's program into a tree, and lets it use the registry of the test without TLS. */
+export async function putBerthInto(tree: string, registry: RealRegistry): Promise<void> {
+  await putProgramInto(tree);
   await mkdir(join(tree, 'etc/containers'), { recursive: true });
   await writeFile(
     join(tree, 'etc/containers/registries.conf'),

@@ -39,6 +39,13 @@ export interface CgroupRequest {
 /** Makes cgroups. */
 export interface CgroupManager {
   /**
+   * Says where {@link CgroupManager.create} will make it: to be written down before anything is made, so that what a
+   * killed runtime left can be taken away (with `delete` of the cgroup opened by it).
+   *
+   * @throws {@link OperationalError} RUNTIME_CONFIG_INVALID, CGROUP_FAILED
+   */
+  plan(request: Pick<CgroupRequest, 'id' | 'path'>): CgroupPlace;
+  /**
    * Makes the cgroup, sets its limits and its device rules, and puts the process in. What was made is taken away again
    * when anything of that fails.
    *

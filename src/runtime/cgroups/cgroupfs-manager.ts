@@ -2,7 +2,12 @@ import type { Cgroup, CgroupManager, CgroupPlace, CgroupRequest } from './cgroup
 import { removeCgroups } from './cgroup-files.js';
 import { checkCgroupPath, findCgroupHierarchy, type CgroupHierarchy } from './hierarchy.js';
 import { LegacyCgroup } from './legacy-cgroup.js';
-import { checkUnused, DEFAULT_PARENT, makeCgroupDirectories } from './make-directories.js';
+import {
+  cgroupDirectories,
+  checkUnused,
+  DEFAULT_PARENT,
+  makeCgroupDirectories,
+} from './make-directories.js';
 import { UnifiedCgroup } from './unified-cgroup.js';
 
 /**
@@ -13,19 +18,29 @@ export function cgroupfsManager(
   hierarchy: () => CgroupHierarchy = findCgroupHierarchy,
 ): CgroupManager {
   return {
+    plan: (request) => planIn(hierarchy(), request),
     create: (request) => createIn(hierarchy(), request),
   };
 }
 
+function namesOf({ path, id }: Pick<CgroupRequest, 'id' | 'path'>): readonly string[] {
+  return checkCgroupPath(path === undefined || path === '' ? `${DEFAULT_PARENT}/${id}` : path);
+}
+
+function planIn(
+  hierarchy: CgroupHierarchy,
+  request: Pick<CgroupRequest, 'id' | 'path'>,
+): CgroupPlace {
+  const directories = cgroupDirectories(hierarchy, namesOf(request));
+  return { manager: 'cgroupfs', version: hierarchy.version, directories };
+}
+
 async function createIn(hierarchy: CgroupHierarchy, request: CgroupRequest): Promise<Cgroup> {
-  const { path, id, resources, signal } = request;
-  const names = checkCgroupPath(
-    path === undefined || path === '' ? `${DEFAULT_PARENT}/${id}` : path,
-  );
-  const { directories, made } = makeCgroupDirectories(hierarchy, names);
+  const { resources, signal } = request;
+  const place = planIn(hierarchy, request);
+  const { made } = makeCgroupDirectories(hierarchy, namesOf(request));
   try {
-    checkUnused(directories);
-    const place: CgroupPlace = { manager: 'cgroupfs', version: hierarchy.version, directories };
+    checkUnused(place.directories);
     const cgroup = place.version === 2 ? new UnifiedCgroup(place) : new LegacyCgroup(place);
     await cgroup.set(resources, signal);
     cgroup.setDevices(resources.devices);

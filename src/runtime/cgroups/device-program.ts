@@ -102,7 +102,7 @@ function decide(verdict: 0 | 1): readonly Step[] {
 }
 
 function accessMask({ access }: DeviceRule): number {
-  return [...access].reduce((mask, letter) => mask | (ACCESS[letter] ?? 0), 0);
+  return Array.from(access).reduce((mask, letter) => mask | (ACCESS[letter] ?? 0), 0);
 }
 
 const INSTRUCTION_BYTES = 8;

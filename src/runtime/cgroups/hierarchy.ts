@@ -78,7 +78,7 @@ export function cgroupsOfProcess(pid: number | 'self'): ReadonlyMap<string, stri
 export function checkCgroupPath(path: string): readonly string[] {
   const names = path.split('/').filter((name) => name !== '' && name !== '.');
   const isBad = (name: string): boolean =>
-    name === '..' || name.length > 255 || /[\n\0]/.test(name) || /^cgroup\./.test(name);
+    name === '..' || name.length > 255 || /[\n\0]/.test(name) || name.startsWith('cgroup.');
   if (names.length === 0 || names.length > 32 || names.some(isBad)) {
     throw new OperationalError(
       'RUNTIME_CONFIG_INVALID',

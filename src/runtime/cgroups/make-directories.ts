@@ -20,6 +20,17 @@ export interface MadeDirectories {
   readonly made: readonly string[];
 }
 
+/** Where the directories of a cgroup are to be. */
+export function cgroupDirectories(
+  hierarchy: CgroupHierarchy,
+  names: readonly string[],
+): CgroupPlace['directories'] {
+  if (hierarchy.version === 2) return { unified: join(hierarchy.root, ...names) };
+  return Object.fromEntries(
+    [...hierarchy.roots].map(([controller, root]) => [controller, join(root, ...names)]),
+  );
+}
+
 /**
  * Makes the directories of a cgroup, with the controllers of version 2 handed down from above, and the processors and
  * nodes of version 1's cpuset.
@@ -49,25 +60,18 @@ function makeAll(
   names: readonly string[],
   made: string[],
 ): MadeDirectories {
-  if (hierarchy.version === 2) {
-    const directory = makeUnified(hierarchy.root, names, made);
-    return { directories: { unified: directory }, made: made.reverse() };
-  }
-  const directories = [...hierarchy.roots].map(([controller, root]) => {
-    const directory = makeLegacy(root, names, made);
-    return [controller, directory] as const;
-  });
-  return { directories: Object.fromEntries(directories), made: made.reverse() };
+  if (hierarchy.version === 2) makeUnified(hierarchy.root, names, made);
+  else for (const root of new Set(hierarchy.roots.values())) makeLegacy(root, names, made);
+  return { directories: cgroupDirectories(hierarchy, names), made: made.reverse() };
 }
 
-function makeUnified(root: string, names: readonly string[], made: string[]): string {
+function makeUnified(root: string, names: readonly string[], made: string[]): void {
   let directory = root;
   for (const name of names) {
     enableControllers(directory);
     directory = join(directory, name);
     if (makeDirectory(directory)) made.push(directory);
   }
-  return directory;
 }
 
 /**
@@ -88,7 +92,7 @@ function enableControllers(directory: string): void {
   }
 }
 
-function makeLegacy(root: string, names: readonly string[], made: string[]): string {
+function makeLegacy(root: string, names: readonly string[], made: string[]): void {
   let directory = root;
   for (const name of names) {
     const parent = directory;
@@ -103,7 +107,6 @@ function makeLegacy(root: string, names: readonly string[], made: string[]): str
       }
     }
   }
-  return directory;
 }
 
 function makeDirectory(directory: string): boolean {

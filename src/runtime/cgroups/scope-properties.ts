@@ -3,6 +3,7 @@ import type {
   BlockThrottle,
   RuntimeResources,
 } from '../../oci/runtime-config.js';
+import { parseNumberList } from '../number-list.js';
 import { blockWeight, weightOfShares } from './weights.js';
 
 /** A property of a unit, for D-Bus: its name, the signature of its value, the value. */
@@ -67,29 +68,19 @@ function cpu(values: RuntimeResources['cpu']): readonly ScopeProperty[] {
   if (period !== undefined && period !== 0) {
     properties.push(['CPUQuotaPeriodUSec', 't', BigInt(period)]);
   }
-  if (values.cpus !== undefined) properties.push(['AllowedCPUs', 'ay', cpuMask(values.cpus)]);
+  if (values.cpus !== undefined)
+    properties.push([
+      'AllowedCPUs',
+      'ay',
+      parseNumberList(values.cpus, 'linux.resources.cpu.cpus'),
+    ]);
   if (values.mems !== undefined)
-    properties.push(['AllowedMemoryNodes', 'ay', cpuMask(values.mems)]);
+    properties.push([
+      'AllowedMemoryNodes',
+      'ay',
+      parseNumberList(values.mems, 'linux.resources.cpu.mems'),
+    ]);
   return properties;
-}
-
-/** Most processors of Linux (CONFIG_NR_CPUS at its largest). */
-const MAX_CPUS = 8192;
-
-/** A list as `0-3,7` as the bits of a mask, the lowest byte first. */
-export function cpuMask(list: string): Buffer {
-  const mask = Buffer.alloc(MAX_CPUS / 8);
-  let length = 0;
-  for (const part of list.split(',')) {
-    const [first, last = first] = part.trim().split('-').map(Number);
-    if (first === undefined || last === undefined) continue;
-    for (let cpu = first; cpu <= last && cpu < MAX_CPUS; cpu++) {
-      const byte = cpu >> 3;
-      mask.writeUInt8(mask.readUInt8(byte) | (1 << (cpu & 7)), byte);
-      length = Math.max(length, byte + 1);
-    }
-  }
-  return mask.subarray(0, length);
 }
 
 function io(blockIO: RuntimeResources['blockIO']): readonly ScopeProperty[] {

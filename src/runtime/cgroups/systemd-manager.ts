@@ -41,6 +41,12 @@ export interface SystemdManagerOptions {
  */
 export function systemdManager(options: SystemdManagerOptions): CgroupManager {
   return {
+    plan: (request) => ({
+      manager: 'systemd',
+      version: findCgroupHierarchy().version,
+      directories: {},
+      scope: scopeNames(request, options.defaultSlice).scope,
+    }),
     create: (request) => createScope(findCgroupHierarchy(), options, request),
   };
 }
@@ -112,7 +118,7 @@ function scopeOwner(scopes: ScopeService, place: CgroupPlace): ScopeOwner | unde
 const UNIT_PART = /^[A-Za-z0-9:_.\\@-]{1,200}$/;
 
 function scopeNames(
-  request: CgroupRequest,
+  request: Pick<CgroupRequest, 'id' | 'path'>,
   defaultSlice: string,
 ): { readonly slice: string; readonly scope: string } {
   const { path, id } = request;

@@ -146,6 +146,7 @@ export class UnifiedCgroup implements Cgroup {
 
   async delete(signal?: AbortSignal): Promise<void> {
     await this.#scope?.stop(signal);
+    if (this.#directory === '') return;
     await waitUntil(
       () => removeCgroups(cgroupTree(this.#directory)),
       'the last process of the cgroup to end',

@@ -8,7 +8,7 @@
 #include "launch.h"
 
 enum { BIND_RECURSIVE = 1, BIND_OPTIONAL = 2, BIND_IDMAPPED = 4 };
-enum { ROOT_READ_ONLY = 1, ROOT_IDMAPPED = 2, ROOT_VOLATILE = 4 };
+enum { ROOT_READ_ONLY = 1, ROOT_IDMAPPED = 2, ROOT_VOLATILE = 4, ROOT_SLAVE = 8 };
 enum { STRICT = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC };
 
 /* Puts a tree on what `target` is open on, which is closed: one place for one mount. */
@@ -39,7 +39,7 @@ void open_root(struct step *step) {
     uint64_t read_only = step->field[1].number & ROOT_READ_ONLY ? MOUNT_ATTR_RDONLY : 0;
     int directory = must(open(path, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC), STATUS_MOUNT, "opening the root", path);
     step->fd = must(clone_tree(directory, "", AT_EMPTY_PATH | AT_RECURSIVE), STATUS_MOUNT, "opening the root", path);
-    change(step->fd, AT_RECURSIVE, (struct mount_attr){ .propagation = MS_PRIVATE }, path);
+    change(step->fd, AT_RECURSIVE, (struct mount_attr){ .propagation = step->field[1].number & ROOT_SLAVE ? MS_SLAVE : MS_PRIVATE }, path);
     change(step->fd, 0, (struct mount_attr){
         .attr_set = MOUNT_ATTR_NODEV | read_only, .attr_clr = MOUNT_ATTR_NOEXEC | MOUNT_ATTR_NOSUID | (MOUNT_ATTR_RDONLY & ~read_only),
     }, path);
@@ -134,10 +134,16 @@ void make_node(struct step *step) {
     close(parent);
 }
 
-void make_mount_read_only(struct step *step) {
-    int mount = must(open_in_root(step->field[0].text, 0), STATUS_MOUNT, "opening", step->field[0].text);
-    change(mount, 0, (struct mount_attr){ .attr_set = MOUNT_ATTR_RDONLY }, step->field[0].text);
+void change_mount(struct step *step) {
+    const struct field *field = step->field;
+    int mount = must(open_in_root(field[0].text, 0), STATUS_MOUNT, "opening", field[0].text);
+    change(mount, 0, (struct mount_attr){ .attr_set = field[1].number, .attr_clr = field[2].number }, field[0].text);
     close(mount);
+}
+
+void make_mount_read_only(struct step *step) {
+    step->field[1].number = MOUNT_ATTR_RDONLY;
+    change_mount(step);
 }
 
 /* What is to be hidden or protected may not be there at all. */

@@ -15,7 +15,7 @@ void take_namespaces(struct step *step) {
 }
 
 /* A child that only waits carries the new namespace until it is mapped and held by a descriptor. */
-void make_user_namespace(struct step *step) {
+static int make_mapped_namespace(const struct field *maps) {
     char path[32];
     int status;
     pid_t child = must(fork(), STATUS_SYSTEM, "forking for", "the user namespace");
@@ -27,12 +27,24 @@ void make_user_namespace(struct step *step) {
     if (waitpid(child, &status, WUNTRACED) != child || !WIFSTOPPED(status)) errno = EPERM, fail(STATUS_NAMESPACE, "making", "the user namespace");
     snprintf(path, sizeof path, "/proc/%d", (int)child);
     int process = must(open(path, O_PATH | O_CLOEXEC), STATUS_NAMESPACE, "opening", path);
-    write_file(process, "uid_map", step->field[0].text, STATUS_NAMESPACE);
-    write_file(process, "gid_map", step->field[1].text, STATUS_NAMESPACE);
-    launch.user_namespace = must(openat(process, "ns/user", O_RDONLY | O_CLOEXEC), STATUS_NAMESPACE, "opening", path);
+    write_file(process, "uid_map", maps[0].text, STATUS_NAMESPACE);
+    write_file(process, "gid_map", maps[1].text, STATUS_NAMESPACE);
+    int made = must(openat(process, "ns/user", O_RDONLY | O_CLOEXEC), STATUS_NAMESPACE, "opening", path);
     close(process);
     kill(child, SIGKILL);
     waitpid(child, NULL, 0);
+    return made;
+}
+
+void make_user_namespace(struct step *step) { launch.user_namespace = make_mapped_namespace(step->field); }
+
+/* The bind before this step, if its source is there, shows other owners than that has. */
+void map_bind(struct step *step) {
+    int tree = step[-1].fd;
+    if (tree < 0) return;
+    struct mount_attr attr = { .attr_set = MOUNT_ATTR_IDMAP, .userns_fd = (uint64_t)make_mapped_namespace(step->field) };
+    must(set_attributes(tree, step->field[2].number ? AT_RECURSIVE : 0, attr), STATUS_MOUNT, "mapping the owners of", step[-1].field[0].text);
+    close((int)attr.userns_fd);
 }
 
 /* Gives whether a process of its own is needed: only a child is inside a new or joined pid namespace. */

@@ -79,6 +79,7 @@ static void check_whole(void) {
         if (step->op == OP_MOUNT && seen[OP_MOUNT] > seen[OP_FILE_SYSTEM]) refuse("a mount of nothing");
         if (step->op == OP_RLIMIT && step->field[0].number > 15) refuse("a limit has no such number");
         if (step->op == OP_USER && step->field[3].number > 0777) refuse("the umask");
+        if (step->op == OP_MAP_BIND && (step == launch.steps || step[-1].op != OP_BIND)) refuse("owners of no mount");
     }
     bool whole = launch.steps[0].op == OP_NAME && launch.steps[launch.count - 1].op == OP_EXEC && enters >= seen[OP_ENTER] &&
                  seen[OP_ROOT] + seen[OP_ENTER] == 1 && seen[OP_PIVOT] + seen[OP_ENTER] == 1;

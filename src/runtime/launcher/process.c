@@ -30,6 +30,10 @@ void make_call(struct step *step) {
         [OP_HOST_NAME] = { SYS_sethostname, STATUS_NAMESPACE, "the host name" },
         [OP_DOMAIN_NAME] = { SYS_setdomainname, STATUS_NAMESPACE, "the domain name" },
         [OP_PERSONALITY] = { SYS_personality, STATUS_SYSTEM, "the personality" },
+        [OP_SCHEDULE] = { SYS_sched_setattr, STATUS_LIMITS, "the scheduler" },
+        [OP_IO_PRIORITY] = { SYS_ioprio_set, STATUS_LIMITS, "the I/O priority" },
+        [OP_AFFINITY] = { SYS_sched_setaffinity, STATUS_LIMITS, "the processors" },
+        [OP_MEMORY_POLICY] = { SYS_set_mempolicy, STATUS_LIMITS, "the memory policy" },
     };
     long arguments[2 * MAX_FIELDS] = { 0 }, *next = arguments;
     const struct field *field = step->field;

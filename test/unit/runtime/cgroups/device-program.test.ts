@@ -18,7 +18,10 @@ interface Access {
 
 /** Runs a program as the kernel would: the few instructions that are in use, and no others. */
 function run(program: Buffer, { type, major, minor, access }: Access): boolean {
-  const bits = [...access].reduce((all, letter) => all | { m: 1, r: 2, w: 4 }[letter as 'm'], 0);
+  const bits = Array.from(access).reduce(
+    (all, letter) => all | { m: 1, r: 2, w: 4 }[letter as 'm'],
+    0,
+  );
   const context = [((bits << 16) | (type === 'b' ? 1 : 2)) >>> 0, major, minor];
   const registers = new Array<number>(11).fill(0);
   for (let at = 0, steps = 0; steps < 100_000; steps++) {
@@ -43,7 +46,7 @@ function run(program: Buffer, { type, major, minor, access }: Access): boolean {
 
 /** What the specification says: the rules in order, each letter by itself, and nothing without a rule. */
 function decide(rules: readonly DeviceRule[], asked: Access): boolean {
-  return [...asked.access].every((letter) => {
+  return Array.from(asked.access).every((letter) => {
     const last = rules.findLast(
       (rule) =>
         rule.access.includes(letter) &&
