@@ -23,6 +23,11 @@ const FLAGS: Readonly<Record<string, number>> = {
   MPOL_F_NUMA_BALANCING: 0x2000,
 };
 
+/** The modes and flags that are understood. */
+export const MEMORY_POLICY_MODES = Object.keys(MODES).sort();
+/** See {@link MEMORY_POLICY_MODES}. */
+export const MEMORY_POLICY_FLAGS = Object.keys(FLAGS).sort();
+
 /** The mask is read in words of 64 bits, and its length is said one bit too long (mm/mempolicy.c, get_nodes). */
 const WORD_BYTES = 8;
 

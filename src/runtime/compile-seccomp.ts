@@ -5,12 +5,15 @@ import { exportSeccompFilter } from '../sys/seccomp.js';
 import type { LaunchSummary } from './launch-plan.js';
 import type { Instruction } from './plan-format.js';
 
+/** SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV (5.19). */
+const WAIT_KILLABLE = 0x20;
+
 /** Flags of seccomp(2); TSYNC is of no use to a single thread. */
 const FLAGS: Readonly<Record<string, number>> = {
   SECCOMP_FILTER_FLAG_TSYNC: 0,
   SECCOMP_FILTER_FLAG_LOG: 2,
   SECCOMP_FILTER_FLAG_SPEC_ALLOW: 4,
-  SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV: 0x20,
+  SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV: WAIT_KILLABLE,
 };
 
 /** Asks the kernel for the descriptor by which somebody else answers for calls (SCMP_ACT_NOTIFY). */
@@ -41,6 +44,8 @@ export function compileSeccomp(
     },
     notifies(profile) ? NEW_LISTENER : 0,
   );
+  // The kernel refuses it where nobody is asked: it says how the one who asks is waited for.
+  const meant = notifies(profile) ? flags : flags & ~WAIT_KILLABLE;
   const { filter, unknownCalls } = exportSeccompFilter(profile);
   if (unknownCalls.length > 0) {
     context.warn(
@@ -48,7 +53,7 @@ export function compileSeccomp(
     );
   }
   return {
-    instructions: [['SECCOMP', flags, filter]],
+    instructions: [['SECCOMP', meant, filter]],
     summary: { defaultAction: profile.defaultAction, rules: profile.syscalls.length },
   };
 }

@@ -76,6 +76,19 @@ const WITHOUT_MEANING = new Set([
   'noiversion',
 ]);
 
+/** File system options that the kernel takes for every type (fs_context.c, common_set_sb_flag). */
+const OF_EVERY_TYPE = ['dirsync', 'lazytime', 'mand', 'sync'];
+
+/** All options with a meaning of their own: what is none of these goes to the file system. */
+export const MOUNT_OPTION_NAMES: readonly string[] = [
+  ...['bind', 'rbind', 'idmap', 'ridmap', 'remount'],
+  ...[FLAGS, PROPAGATION].flatMap((table) =>
+    Object.keys(table).flatMap((name) => [name, `r${name}`]),
+  ),
+  ...WITHOUT_MEANING,
+  ...OF_EVERY_TYPE,
+].sort();
+
 /** Sorts the options of a mount (runtime-spec config.md, "Linux mount options"); later ones win over earlier ones. */
 export function parseMountOptions(options: readonly string[]): MountOptions {
   let bind: MountOptions['bind'] = 'none';

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, readFileSync } from 'node:fs';
-import { test } from 'node:test';
+import { after, test } from 'node:test';
 
 import type { CgroupRequest } from '../../src/runtime/cgroups/cgroup.js';
 import { findCgroupHierarchy } from '../../src/runtime/cgroups/hierarchy.js';
@@ -17,8 +17,15 @@ import { runtimeResources } from '../support/runtime-resources.js';
 const controllers = readFileSync('/sys/fs/cgroup/cgroup.controllers', 'utf8').trim().split(' ');
 const hasLimits = controllers.includes('memory');
 
+const children: ChildProcess[] = [];
+after(() => {
+  for (const child of children) child.kill('SIGKILL');
+});
+
 function waiting(script: string): ChildProcess {
-  return spawn('sh', ['-c', `read gate; ${script}`], { stdio: ['pipe', 'pipe', 'ignore'] });
+  const child = spawn('sh', ['-c', `read gate; ${script}`], { stdio: ['pipe', 'pipe', 'ignore'] });
+  children.push(child);
+  return child;
 }
 
 async function output(child: ChildProcess): Promise<string> {
@@ -81,14 +88,14 @@ test('C31 device rules of a scope hold over a reload of systemd', async () => {
   await using scopes = await TransientScopes.connect({ mode: 'system', environment: process.env });
   const manager = systemdManager({ scopes, defaultSlice: 'system.slice' });
   const child = waiting(
-    'systemctl daemon-reload; for d in null full kmsg; do cat </dev/$d >/dev/null & done; head -c1 /dev/zero | wc -c; (head -c0 /dev/kmsg) && echo kmsg; mknod /tmp/tun c 10 200; (head -c0 /tmp/tun) && echo tun; kill $(jobs -p)',
+    'systemctl daemon-reload; head -c1 /dev/zero | wc -c; for n in "tun c 10 200" "kmsg c 1 11"; do mknod /tmp/$n; (head -c0 /tmp/${n%% *}) && echo ${n%% *}; done; rm /tmp/tun /tmp/kmsg',
   );
-  const tun = { allow: true, type: 'c', major: 1, minor: 11, access: 'r' };
+  const tun = { allow: true, type: 'c', major: 10, minor: 200, access: 'rw' };
   const cgroup = await manager.create(request(child, { devices: [tun] }));
   const text = await output(child);
   assert.match(text, /^1$/m);
-  assert.match(text, /^kmsg$/m, 'what is allowed is denied after a reload');
-  assert.doesNotMatch(text, /^tun$/m, 'what is not allowed can be opened');
+  assert.match(text, /^tun$/m, 'what is allowed is denied after a reload');
+  assert.doesNotMatch(text, /^kmsg$/m, 'what is not allowed can be opened');
   await cgroup.delete();
 });
 

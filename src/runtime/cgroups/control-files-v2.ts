@@ -149,11 +149,9 @@ function rdmaValue(entry: RuntimeResources['rdma'][number]): string {
   ].join(' ');
 }
 
-/** Files of a cgroup that are its shape, not its limits: the runtime's own. */
-const NO_LIMIT = /^cgroup\./;
-
 function unifiedFiles(file: string, value: string): readonly ControlFile[] {
-  if (!/^[a-z]+(\.[A-Za-z0-9_]+)+$/.test(file) || NO_LIMIT.test(file)) {
+  // Files of a cgroup itself are its shape, not its limits: the runtime's own.
+  if (!/^[a-z]+(\.[A-Za-z0-9_]+)+$/.test(file) || file.startsWith('cgroup.')) {
     invalid(`unified: ${quote(file)} is not a file with a limit`);
   }
   const controller = file.slice(0, file.indexOf('.'));

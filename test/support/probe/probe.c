@@ -165,6 +165,12 @@ static int run(char **word)
     }
     if (!strcmp(command, "personality")) return printf("personality=%lx\n", syscall(SYS_personality, 0xffffffff)), 1;
     if (!strcmp(command, "chown")) return result("chown", syscall(SYS_fchmodat, AT_FDCWD, "/tmp", 0777, 0)), 1;
+    if (!strcmp(command, "sched")) {
+        int memory = -1;
+        syscall(SYS_get_mempolicy, &memory, NULL, 0, NULL, 0);
+        printf("policy=%lx nice=%d io=%lx memory=%x\n", syscall(SYS_sched_getscheduler, 0), getpriority(PRIO_PROCESS, 0), syscall(SYS_ioprio_get, 1, 0), memory);
+        return 1;
+    }
     if (!strcmp(command, "socket")) return result("socket", socket(AF_INET, SOCK_STREAM, 0)), 1;
     if (!strcmp(command, "say")) return printf("%s\n", argument), 2;
     if (!strcmp(command, "exit")) { fflush(stdout); exit(atoi(argument)); }
