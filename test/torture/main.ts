@@ -2,6 +2,7 @@ import { parseArgs } from 'node:util';
 
 import { TempDir } from '../support/temp-dir.js';
 import { installOneName, installSideBySide } from './concurrency.js';
+import { pullOverCutLink } from './cut-links.js';
 import { sweepFaults } from './fault-sweep.js';
 import { sweepKills } from './kill-sweep.js';
 import { pullPlugs } from './plug-pulls.js';
@@ -18,13 +19,14 @@ const HELP = `npm run torture -- [--only PART]… [--verb VERB]… [--points N] 
 
 Runs berth on trees of \`--root\`, disturbs it in every way, and checks what is left.
 
-  --only PART    kills, faults, crowds, power, plugs, soak; all of them unless given
+  --only PART    kills, faults, crowds, power, plugs, links, soak; all of them unless given
   --verb VERB    only verbs that begin so (install, uninstall, pull, recover, …)
   --points N     kill points a verb at most; all of them unless given
   --faults N     injected errors a verb at most; 300 unless given
   --crowd N      commands at once; 64 unless given, half as many of one name
   --states N     states of a disk whose power was cut, in all; 1200 unless given
   --pulls N      times that the plug of a whole machine is pulled; 50 unless given
+  --megabytes N  size of the layer that is pulled over links that are cut; 200 unless given
   --minutes N    how long the soak of random commands and kills takes; 120 unless given
   --seed N       for what is chosen at random
 `;
@@ -38,6 +40,7 @@ const { values: options } = parseArgs({
     minutes: { type: 'string', default: '120' },
     crowd: { type: 'string', default: '64' },
     states: { type: 'string', default: '1200' },
+    megabytes: { type: 'string', default: '200' },
     pulls: { type: 'string', default: '50' },
     seed: { type: 'string', default: String(Date.now() % 1_000_000) },
     help: { type: 'boolean', default: false },
@@ -172,6 +175,24 @@ async function plugs(): Promise<number> {
   return wrong;
 }
 
+async function links(): Promise<number> {
+  const megabytes = Number(options.megabytes);
+  const rows = [
+    { name: 'every 64 KiB', cutBytes: 65_536, answersEach: Infinity },
+    { name: 'and a process each 4 MiB', cutBytes: 65_536, answersEach: 64 },
+  ];
+  let wrong = 0;
+  print('a link that is cut', 'bytes', 'sent', 'answers', 'processes', 'violations');
+  for (const row of rows) {
+    const result = await pullOverCutLink({ megabytes, ...row });
+    report(result.violations);
+    const { size, sent, answers, processes, violations } = result;
+    print(`  ${row.name}`, size, sent, answers, processes, violations.length);
+    wrong += violations.length;
+  }
+  return wrong;
+}
+
 async function soakIt(): Promise<number> {
   using folder = new TempDir();
   const { commands, kills, looks, violations } = await soak({
@@ -194,6 +215,7 @@ else {
   if (isWanted('crowds')) wrong += await crowds();
   if (isWanted('power')) wrong += await power();
   if (isWanted('plugs')) wrong += await plugs();
+  if (isWanted('links')) wrong += await links();
   if (isWanted('soak')) wrong += await soakIt();
   if (wrong > 0) process.exitCode = 1;
 }
