@@ -9,8 +9,10 @@ const MAX_STDERR_TAIL_BYTES = 1024;
 
 /** Options of {@link runProgram}. */
 export interface RunProgramOptions {
-  /** Stops the program (SIGTERM) when aborted. */
+  /** Stops the program when aborted. */
   readonly signal?: AbortSignal | undefined;
+  /** What it is stopped with, then and when it prints too much; SIGTERM unless given. */
+  readonly killSignal?: NodeJS.Signals | undefined;
   /** Most bytes of standard output that are kept; more is a failure. 1 MiB unless given. */
   readonly maxOutputBytes?: number;
   /** Written to standard input, which is then closed; without it, standard input is /dev/null. */
@@ -71,13 +73,14 @@ export async function runProgram(
       ...options.env,
     },
     signal: options.signal,
+    killSignal: options.killSignal,
   });
   const chunks: Buffer[] = [];
   let outputBytes = 0;
   let stderrTail = Buffer.alloc(0);
   child.stdout?.on('data', (chunk: Buffer) => {
     outputBytes += chunk.length;
-    if (outputBytes > maxOutputBytes) child.kill();
+    if (outputBytes > maxOutputBytes) child.kill(options.killSignal);
     else chunks.push(chunk);
   });
   child.stderr?.on('data', (chunk: Buffer) => {

@@ -1,6 +1,6 @@
 import { quote } from '../base/escape-text.js';
 import { parseStrictJson } from '../base/strict-json.js';
-import { runProgram } from '../base/subprocess.js';
+import { runProgram, type ProgramResult } from '../base/subprocess.js';
 import { OperationalError } from '../errors/operational-error.js';
 import type { Credentials } from './credentials.js';
 
@@ -9,6 +9,12 @@ const MAX_ANSWER_BYTES = 256 * 1024;
 
 /** A helper that asks a network service may take a while; one that hangs must not hold an install for ever. */
 const TIMEOUT_MS = 30_000;
+
+/** How a helper is run. */
+export interface HelperOptions {
+  readonly env: Readonly<Record<string, string>>;
+  readonly timeoutMs?: number;
+}
 
 /** Part of a program's name: no slash, so it is one of the search path's. */
 const HELPER_NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/;
@@ -23,50 +29,60 @@ const HELPER_NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/;
 export async function askCredentialHelper(
   name: string,
   registry: string,
-  options: { readonly env: Readonly<Record<string, string>>; readonly timeoutMs?: number },
+  options: HelperOptions,
 ): Promise<Credentials | undefined> {
-  if (!HELPER_NAME.test(name)) {
-    throw new OperationalError('CONFIG_INVALID', `${quote(name)} is not a credential helper`);
-  }
-  const timeoutMs = options.timeoutMs ?? TIMEOUT_MS;
-  const signal = AbortSignal.timeout(timeoutMs);
-  const { status, stdout } = await runProgram([`docker-credential-${name}`, 'get'], {
-    input: registry,
-    maxOutputBytes: MAX_ANSWER_BYTES,
-    okStatuses: [0, 1],
-    env: options.env,
-    signal,
-  }).catch((error: unknown) => {
-    if (!signal.aborted) throw error;
-    throw new OperationalError(
-      'REGISTRY_UNAUTHORIZED',
-      `the credential helper ${quote(name)} did not answer within ${timeoutMs} milliseconds`,
-    );
-  });
+  const call = { verb: 'get', input: registry, okStatuses: [0, 1] } as const;
+  const { status, stdout } = await runHelper(name, call, options);
   return status === 1 ? undefined : parseAnswer(stdout, name);
 }
 
 /**
  * Has `docker-credential-NAME` keep the credentials of a registry (`store`), or forget them (`erase`).
  *
- * @throws {@link OperationalError} CONFIG_INVALID for a name that is none, PROGRAM_MISSING, PROGRAM_FAILED
+ * @throws {@link OperationalError} CONFIG_INVALID for a name that is none, PROGRAM_MISSING, PROGRAM_FAILED, REGISTRY_UNAUTHORIZED if it hangs
  */
 export async function tellCredentialHelper(
   name: string,
   told:
     | { readonly verb: 'store'; readonly registry: string; readonly credentials: Credentials }
     | { readonly verb: 'erase'; readonly registry: string },
-  env: Readonly<Record<string, string>>,
+  options: HelperOptions,
 ): Promise<void> {
+  const input = told.verb === 'erase' ? told.registry : JSON.stringify(entryOf(told));
+  await runHelper(name, { verb: told.verb, input, okStatuses: [0] }, options);
+}
+
+async function runHelper(
+  name: string,
+  call: {
+    readonly verb: 'get' | 'store' | 'erase';
+    readonly input: string;
+    readonly okStatuses: readonly number[];
+  },
+  options: HelperOptions,
+): Promise<ProgramResult> {
   if (!HELPER_NAME.test(name)) {
     throw new OperationalError('CONFIG_INVALID', `${quote(name)} is not a credential helper`);
   }
-  await runProgram([`docker-credential-${name}`, told.verb], {
-    input: told.verb === 'erase' ? told.registry : JSON.stringify(entryOf(told)),
-    maxOutputBytes: MAX_ANSWER_BYTES,
-    env,
-    signal: AbortSignal.timeout(TIMEOUT_MS),
-  });
+  const timeoutMs = options.timeoutMs ?? TIMEOUT_MS;
+  const signal = AbortSignal.timeout(timeoutMs);
+  try {
+    return await runProgram([`docker-credential-${name}`, call.verb], {
+      input: call.input,
+      maxOutputBytes: MAX_ANSWER_BYTES,
+      okStatuses: call.okStatuses,
+      env: options.env,
+      signal,
+      // One that waits for a keyring may pass over the polite signal, and would keep berth from ending.
+      killSignal: 'SIGKILL',
+    });
+  } catch (error) {
+    if (!signal.aborted) throw error;
+    throw new OperationalError(
+      'REGISTRY_UNAUTHORIZED',
+      `the credential helper ${quote(name)} did not answer within ${timeoutMs} milliseconds`,
+    );
+  }
 }
 
 function entryOf(told: { readonly registry: string; readonly credentials: Credentials }): object {

@@ -31,7 +31,7 @@ export async function storeCredentials(
   const file = await readAuthFile(place.path);
   const helper = helperFor(file, registry);
   if (helper !== undefined) {
-    await tellCredentialHelper(helper, { verb: 'store', registry, credentials }, place.helperEnv);
+    await tellCredentialHelper(helper, { verb: 'store', registry, credentials }, { env: place.helperEnv });
     return;
   }
   const pair = `${credentials.username}:${credentials.password}`;
@@ -49,7 +49,7 @@ export async function removeCredentials(place: AuthFilePlace, registry: string):
   const file = await readAuthFile(place.path);
   const helper = helperFor(file, registry);
   if (helper !== undefined) {
-    await tellCredentialHelper(helper, { verb: 'erase', registry }, place.helperEnv);
+    await tellCredentialHelper(helper, { verb: 'erase', registry }, { env: place.helperEnv });
     return true;
   }
   const before = objectOf(file['auths']) ?? {};

@@ -8,7 +8,10 @@ import {
   listAuthFiles,
   parseAuthFile,
 } from '../../../src/registry/auth-files.js';
-import { askCredentialHelper } from '../../../src/registry/credential-helper.js';
+import {
+  askCredentialHelper,
+  tellCredentialHelper,
+} from '../../../src/registry/credential-helper.js';
 import { assertFails } from '../../support/assert-fails.js';
 import { each } from '../../support/each.js';
 import { TempDir } from '../../support/temp-dir.js';
@@ -262,11 +265,24 @@ test('a credential helper is a name, never a path', async () => {
   );
 });
 
-test('a credential helper that hangs is left', async () => {
-  using folder = new TempDir();
-  const env = writeHelper(folder.path, 'exec sleep 60');
-  const error = await assertFails('REGISTRY_UNAUTHORIZED', () =>
-    askCredentialHelper('test', 'a.example', { env, timeoutMs: 200 }),
-  );
-  assert.match(error.message, /did not answer within 200 milliseconds/);
-});
+each(
+  'a credential helper that hangs is left, whatever it does with signals,',
+  [
+    { name: 'when it is asked', verb: 'get', script: 'exec sleep 60' },
+    { name: 'when it is asked and deaf', verb: 'get', script: "trap '' TERM; while :; do :; done" },
+    { name: 'when it is told', verb: 'store', script: 'exec sleep 60' },
+    { name: 'when it is to forget', verb: 'erase', script: 'exec sleep 60' },
+  ] as const,
+  async ({ verb, script }) => {
+    using folder = new TempDir();
+    const options = { env: writeHelper(folder.path, script), timeoutMs: 200 };
+    const credentials = { kind: 'password', username: 'me', password: 'secret' } as const;
+    const registry = 'a.example';
+    const error = await assertFails('REGISTRY_UNAUTHORIZED', async () => {
+      if (verb === 'get') await askCredentialHelper('test', registry, options);
+      else if (verb === 'erase') await tellCredentialHelper('test', { verb, registry }, options);
+      else await tellCredentialHelper('test', { verb, registry, credentials }, options);
+    });
+    assert.match(error.message, /did not answer within 200 milliseconds/);
+  },
+);
