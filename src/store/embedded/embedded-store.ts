@@ -21,18 +21,19 @@ import type {
 } from '../image-store.js';
 import { mergeLayers } from '../merge-layers.js';
 import { addMountPoints } from '../mount-points.js';
-import { Checkout } from './checkout.js';
+import { Checkout } from '../checkout.js';
 import { discard } from './discard.js';
-import { onDisk, onDiskAsync } from './disk-error.js';
+import { onDisk, onDiskAsync } from '../disk-error.js';
 import { fsck } from './fsck.js';
 import { fileNameOf, ImageRecords, type ImageRecord } from './image-records.js';
 import { LayerRecords } from './layer-records.js';
 import { EmbeddedLayerTransaction } from './layer-transaction.js';
-import { mendCheckout } from './mend-checkout.js';
+import { mendCheckout } from '../mend-checkout.js';
+import { ObjectContents } from './object-contents.js';
 import { prune } from './prune.js';
 import { readObject } from './read-object.js';
 import { StorePlace } from './store-place.js';
-import { removeLeftovers, takeTurn } from './temp-area.js';
+import { removeLeftovers, takeTurn } from '../temp-area.js';
 
 /** Shortest abbreviation of a digest that is accepted; as git's. */
 const MIN_PREFIX = 7;
@@ -168,8 +169,7 @@ class EmbeddedStore implements ImageStore {
       );
       try {
         const checkout = new Checkout({
-          objectsFd: this.#place.objectsFd,
-          tempPath: this.#place.path('tmp'),
+          contents: this.#contents(),
           rootFd,
           devices: options.devices === true,
           signal: options.signal,
@@ -218,8 +218,7 @@ class EmbeddedStore implements ImageStore {
     await this.#holdExisting();
     return onDiskAsync(directory, () =>
       mendCheckout(tree.root, directory, {
-        objectsFd: this.#place.objectsFd,
-        tempPath: this.#place.path('tmp'),
+        contents: this.#contents(),
         signal: options.signal,
       }),
     );
@@ -244,6 +243,10 @@ class EmbeddedStore implements ImageStore {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#place[Symbol.asyncDispose]();
+  }
+
+  #contents(): ObjectContents {
+    return new ObjectContents(this.#place.objectsFd, this.#place.path('tmp'));
   }
 
   async #prepare(): Promise<void> {

@@ -8,7 +8,7 @@ import { OperationalError } from '../../errors/operational-error.js';
 import type { Digest } from '../../oci/digest.js';
 import { listXattrs } from '../../sys/xattrs.js';
 import type { FsckProblem, FsckReport } from '../image-store.js';
-import { isPrivileged } from './apply-meta.js';
+import { isPrivileged } from '../apply-meta.js';
 import { namesIn, type ImageRecords } from './image-records.js';
 import type { LayerRecords } from './layer-records.js';
 import {

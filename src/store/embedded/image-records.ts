@@ -13,7 +13,7 @@ import { MAX_MANIFEST_BYTES, parseManifest } from '../../oci/parse-manifest.js';
 import { verifyBytes } from '../../oci/verify-content.js';
 import type { NewImage, StoredImage } from '../image-store.js';
 import type { StorePlace } from './store-place.js';
-import { writeRecord } from './write-record.js';
+import { writeRecord } from '../write-record.js';
 
 /** Format of the records of images and names. */
 const FORMAT = 1;

@@ -7,10 +7,10 @@ import { syncFileSystemOf } from '../../sys/sync.js';
 import type { LayerTransaction } from '../image-store.js';
 import { encodeLayer } from '../layer-file.js';
 import { LayerTreeBuilder } from '../layer-tree-builder.js';
-import { onDisk, onDiskAsync } from './disk-error.js';
+import { onDisk, onDiskAsync } from '../disk-error.js';
 import { ObjectWriter } from './object-writer.js';
 import type { StorePlace } from './store-place.js';
-import { TempArea } from './temp-area.js';
+import { TempArea } from '../temp-area.js';
 
 /** What an {@link EmbeddedLayerTransaction} takes in. */
 export interface LayerToTake {

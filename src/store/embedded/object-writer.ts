@@ -9,7 +9,7 @@ import { isThere } from '../../sys/is-there.js';
 import type { At } from '../../sys/libc.js';
 import { removeTreeAt } from '../../sys/remove-tree.js';
 import { renameAt, renameNoReplaceAt } from '../../sys/rename.js';
-import { applyMeta } from './apply-meta.js';
+import { applyMeta } from '../apply-meta.js';
 import { objectName } from './object-name.js';
 
 const NEW_FILE = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL;

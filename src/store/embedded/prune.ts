@@ -8,7 +8,7 @@ import type { LayerRecords } from './layer-records.js';
 import { OBJECT_FOLDERS } from './object-name.js';
 import { objectsOf } from './objects-of.js';
 import type { StorePlace } from './store-place.js';
-import { removeLeftovers } from './temp-area.js';
+import { removeLeftovers } from '../temp-area.js';
 
 /** What {@link prune} works on. The caller holds the store exclusively. */
 export interface PruneScope {

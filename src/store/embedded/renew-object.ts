@@ -5,8 +5,8 @@ import { openAt } from '../../sys/at.js';
 import { copyContent } from '../../sys/copy-content.js';
 import type { At } from '../../sys/libc.js';
 import { renameAt } from '../../sys/rename.js';
-import { applyMeta } from './apply-meta.js';
-import { TempArea } from './temp-area.js';
+import { applyMeta } from '../apply-meta.js';
+import { TempArea } from '../temp-area.js';
 
 /** What {@link renewObject} renews. */
 export interface ObjectToRenew {

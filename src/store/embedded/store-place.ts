@@ -8,11 +8,11 @@ import { linkAt } from '../../sys/at.js';
 import { acquireLock, type LockFile } from '../../sys/lock-file.js';
 import { AT_FDCWD } from '../../sys/libc.js';
 import { setXattr } from '../../sys/xattrs.js';
-import { isPrivileged } from './apply-meta.js';
-import { diskError, onDisk } from './disk-error.js';
+import { isPrivileged } from '../apply-meta.js';
+import { diskError, onDisk } from '../disk-error.js';
 import { OBJECT_FOLDERS } from './object-name.js';
-import { TempArea } from './temp-area.js';
-import { writeRecord } from './write-record.js';
+import { TempArea } from '../temp-area.js';
+import { writeRecord } from '../write-record.js';
 
 /*
  * The embedded store on disk:

@@ -1,27 +1,25 @@
 import { randomBytes } from 'node:crypto';
 import { closeSync, constants, openSync } from 'node:fs';
 
-import { OperationalError } from '../../errors/operational-error.js';
-import { decodeByteString, type DirectoryNode, type TreeNode } from '../../layer/tree.js';
-import { openAt } from '../../sys/at.js';
-import { removeTreeAt } from '../../sys/remove-tree.js';
-import { exchangeAt, renameAt } from '../../sys/rename.js';
-import { syncFileSystemOf } from '../../sys/sync.js';
-import { aspectsOf } from '../compare-trees.js';
-import { openDirectoryTree } from '../directory-tree.js';
-import type { MendResult } from '../image-store.js';
-import { isMadeMountPoint } from '../mount-points.js';
+import { OperationalError } from '../errors/operational-error.js';
+import { decodeByteString, type DirectoryNode, type TreeNode } from '../layer/tree.js';
+import { openAt } from '../sys/at.js';
+import { removeTreeAt } from '../sys/remove-tree.js';
+import { exchangeAt, renameAt } from '../sys/rename.js';
+import { syncFileSystemOf } from '../sys/sync.js';
+import { aspectsOf } from './compare-trees.js';
+import { openDirectoryTree } from './directory-tree.js';
+import type { MendResult } from './image-store.js';
+import { isMadeMountPoint } from './mount-points.js';
 import { applyMeta } from './apply-meta.js';
 import { Checkout } from './checkout.js';
+import type { FileContents } from './file-contents.js';
 
 const DIRECTORY = constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW;
 
 /** What mending works with. */
 export interface MendPlace {
-  /** `objects/`. */
-  readonly objectsFd: number;
-  /** `tmp/`. */
-  readonly tempPath: string;
+  readonly contents: FileContents;
   readonly signal: AbortSignal | undefined;
 }
 
@@ -112,8 +110,8 @@ class Mender {
     const temporary = `.berth-mend-${randomBytes(6).toString('hex')}`;
     const from = { dirFd: at.fd, name: temporary };
     const to = { dirFd: at.fd, name: entry.name };
-    const { objectsFd, tempPath, signal } = this.#place;
-    const checkout = new Checkout({ objectsFd, tempPath, rootFd: at.fd, devices: true, signal });
+    const { contents, signal } = this.#place;
+    const checkout = new Checkout({ contents, rootFd: at.fd, devices: true, signal });
     try {
       await checkout.make(temporary, entry.wanted);
       const folders = [entry.wanted, entry.found].some((node) => node?.kind === 'directory');

@@ -1,7 +1,7 @@
-import { quote } from '../../base/escape-text.js';
-import { firstError } from '../../errors/first-error.js';
-import { isErrno } from '../../errors/is-errno.js';
-import { OperationalError } from '../../errors/operational-error.js';
+import { quote } from '../base/escape-text.js';
+import { firstError } from '../errors/first-error.js';
+import { isErrno } from '../errors/is-errno.js';
+import { OperationalError } from '../errors/operational-error.js';
 import { isPrivileged } from './apply-meta.js';
 
 /** The value to throw for what was met while writing below `place`: full disks, missing rights and read-only places by name. */

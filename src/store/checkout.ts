@@ -1,8 +1,7 @@
 import { closeSync, constants, fstatSync } from 'node:fs';
 
-import { isErrno } from '../../errors/is-errno.js';
-import { OperationalError } from '../../errors/operational-error.js';
-import { showBytes } from '../../layer/show-bytes.js';
+import { OperationalError } from '../errors/operational-error.js';
+import { showBytes } from '../layer/show-bytes.js';
 import type {
   DirectoryNode,
   FileNode,
@@ -10,7 +9,7 @@ import type {
   SpecialNode,
   SymlinkNode,
   TreeNode,
-} from '../../layer/tree.js';
+} from '../layer/tree.js';
 import {
   chmodAt,
   chownAt,
@@ -20,13 +19,11 @@ import {
   openAt,
   setTimeAt,
   symlinkAt,
-} from '../../sys/at.js';
-import { copyContent } from '../../sys/copy-content.js';
-import type { At } from '../../sys/libc.js';
-import { setXattrAt } from '../../sys/xattrs.js';
+} from '../sys/at.js';
+import type { At } from '../sys/libc.js';
+import { setXattrAt } from '../sys/xattrs.js';
 import { applyMeta, isPrivileged } from './apply-meta.js';
-import { objectName } from './object-name.js';
-import { renewObject } from './renew-object.js';
+import type { FileContents } from './file-contents.js';
 
 const DIRECTORY = constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW;
 const NEW_FILE = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW;
@@ -39,10 +36,7 @@ const S_ISGID = 0o2000;
 
 /** What a {@link Checkout} works with. */
 export interface CheckoutPlace {
-  /** `objects/`. */
-  readonly objectsFd: number;
-  /** `tmp/`. */
-  readonly tempPath: string;
+  readonly contents: FileContents;
   /** The directory that is filled: empty. */
   readonly rootFd: number;
   readonly devices: boolean;
@@ -66,8 +60,6 @@ export class Checkout {
   /** Who owns what is made here, if that is certain: nothing on the way gives its group on (setgid, mount option grpid). */
   readonly #bornOwner: { readonly uid: number | undefined; readonly gid: number } | undefined;
   #sinceYield = 0;
-  /** Objects can be linked to where we write; false after the first EXDEV. */
-  #canLink = true;
   files = 0;
   directories = 0;
   copiedBytes = 0;
@@ -102,9 +94,8 @@ export class Checkout {
       this.#sinceYield += 1;
       if (this.#sinceYield > ENTRIES_AT_ONCE) await this.#yield();
       if (node.kind === 'directory') await this.#directory(node, { dirFd: at.fd, name }, at.frame);
-      else if (node.kind === 'file' && node.size > 0 && this.#canLink) {
-        this.#linkObject(node, { dirFd: at.fd, name }, at.frame);
-      } else this.#make(node, { dirFd: at.fd, name }, at.frame);
+      else if (node.kind === 'file') this.#file(node, { dirFd: at.fd, name }, at.frame);
+      else this.#make(node, { dirFd: at.fd, name }, at.frame);
     }
   }
 
@@ -121,24 +112,10 @@ export class Checkout {
     this.directories += 1;
   }
 
-  #linkObject(node: FileNode, at: At, frame: Frame | undefined): void {
-    const { objectsFd, tempPath } = this.#place;
-    const object = { dirFd: objectsFd, name: objectName(node) };
-    try {
-      linkAt(object, at);
-    } catch (error) {
-      if (isErrno(error, 'EMLINK')) {
-        renewObject({ object, tempPath, meta: node.meta });
-        linkAt(object, at);
-      } else if (isErrno(error, 'EXDEV', 'EPERM')) {
-        // Another file system; or this one file may not be linked (immutable, or not ours: fs.protected_hardlinks).
-        if (error.code === 'EXDEV') this.#canLink = false;
-        this.#make(node, at, frame);
-        return;
-      } else if (isErrno(error, 'ENOENT')) throw objectMissing(node);
-      else throw error;
-    }
-    this.files += 1;
+  #file(node: FileNode, at: At, frame: Frame | undefined): void {
+    // Empty ones are copied: all empty files of a host would be names of one inode, and ext4 allows 65,000 of them.
+    if (node.size > 0 && this.#place.contents.link(node, at)) this.files += 1;
+    else this.#make(node, at, frame);
   }
 
   /** Makes what is not linked from the store; a further name of what was made here is a link to the first. */
@@ -159,28 +136,12 @@ export class Checkout {
     const to = openAt(at, NEW_FILE, 0o600);
     try {
       if (node.size > 0) {
-        this.copiedBytes += this.#copyObject(node, to);
+        this.copiedBytes += this.#place.contents.copy(node, to);
         this.#sinceYield += node.size / BYTES_AS_ENTRY;
       }
       applyMeta(to, node.meta, { isOwned: this.#isOwned(node.meta) });
     } finally {
       closeSync(to);
-    }
-  }
-
-  #copyObject(node: FileNode, to: number): number {
-    const object = { dirFd: this.#place.objectsFd, name: objectName(node) };
-    let from: number;
-    try {
-      from = openAt(object, constants.O_RDONLY | constants.O_NOFOLLOW);
-    } catch (error) {
-      if (isErrno(error, 'ENOENT')) throw objectMissing(node);
-      throw error;
-    }
-    try {
-      return copyContent(from, to);
-    } finally {
-      closeSync(from);
     }
   }
 
@@ -248,12 +209,4 @@ export class Checkout {
       throw new OperationalError('CANCELLED', 'writing the files of the image was interrupted');
     }
   }
-}
-
-function objectMissing(node: FileNode): OperationalError {
-  return new OperationalError(
-    'STORE_INVALID',
-    `the store has lost the content ${node.contentSha256} of the image`,
-    { hint: 'pull the image again' },
-  );
 }

@@ -1,10 +1,10 @@
 import { randomBytes } from 'node:crypto';
 import { closeSync, constants, mkdirSync, openSync, readdirSync, unlinkSync } from 'node:fs';
 
-import { isErrno } from '../../errors/is-errno.js';
-import { AT_FDCWD } from '../../sys/libc.js';
-import { acquireLock, tryLock, type LockFile } from '../../sys/lock-file.js';
-import { removeTreeAt } from '../../sys/remove-tree.js';
+import { isErrno } from '../errors/is-errno.js';
+import { AT_FDCWD } from '../sys/libc.js';
+import { acquireLock, tryLock, type LockFile } from '../sys/lock-file.js';
+import { removeTreeAt } from '../sys/remove-tree.js';
 
 /**
  * A folder `tmp/ID` for what one transaction writes, and `tmp/ID.lock` that it holds as long as it lives. What is left of

@@ -1,11 +1,11 @@
 import { fchmodSync, fchownSync } from 'node:fs';
 
-import { isErrno } from '../../errors/is-errno.js';
-import { OperationalError } from '../../errors/operational-error.js';
-import { showBytes } from '../../layer/show-bytes.js';
-import type { NodeMeta, Xattr } from '../../layer/tree.js';
-import { setTimeOf } from '../../sys/at.js';
-import { setXattr } from '../../sys/xattrs.js';
+import { isErrno } from '../errors/is-errno.js';
+import { OperationalError } from '../errors/operational-error.js';
+import { showBytes } from '../layer/show-bytes.js';
+import type { NodeMeta, Xattr } from '../layer/tree.js';
+import { setTimeOf } from '../sys/at.js';
+import { setXattr } from '../sys/xattrs.js';
 
 /** Whether this process may give files away, set trusted attributes and make devices. */
 export function isPrivileged(): boolean {

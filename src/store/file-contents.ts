@@ -1,0 +1,31 @@
+import { OperationalError } from '../errors/operational-error.js';
+import type { FileNode } from '../layer/tree.js';
+import type { At } from '../sys/libc.js';
+
+/** Where a checkout has the content of its files from: the objects of a store. */
+export interface FileContents {
+  /**
+   * Makes the file by giving an object that is exactly like it a further name; false where that cannot be, and the content
+   * has to be copied.
+   *
+   * @throws `OperationalError` STORE_INVALID if there is no object
+   */
+  link(node: FileNode, at: At): boolean;
+  /**
+   * Writes the content into an open, empty file; how many bytes had to be written, which is none where blocks are shared.
+   *
+   * @throws `OperationalError` STORE_INVALID if there is no object
+   */
+  copy(node: FileNode, to: number): number;
+}
+
+/** What to throw where the content of a file has gone; `object` is its name in the store. */
+export function objectMissing(object: string): OperationalError {
+  return new OperationalError(
+    'STORE_INVALID',
+    `the store has lost the content ${object} of the image`,
+    {
+      hint: 'pull the image again',
+    },
+  );
+}
