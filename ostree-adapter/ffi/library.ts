@@ -113,7 +113,9 @@ const ASYNC_STACK_BYTES = 16 * 1024 * 1024;
 
 function bindLibrary(path: string): Library {
   const koffi = loadKoffi();
-  koffi.config({ async_stack_size: ASYNC_STACK_BYTES });
+  // It can only be said before any library is loaded: a program that has koffi for other things has to say it itself.
+  if ((koffi.config().async_stack_size ?? 0) < ASYNC_STACK_BYTES)
+    koffi.config({ async_stack_size: ASYNC_STACK_BYTES });
   const handles: Record<LibraryName, LibraryHandle> = {
     ostree: open(koffi, path),
     glib: open(koffi, FILES.glib),

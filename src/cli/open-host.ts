@@ -4,11 +4,10 @@ import { resolve } from 'node:path';
 import { quote } from '../base/escape-text.js';
 import { AsyncScope } from '../base/scope.js';
 import { resolveHostPaths } from '../config/host-paths.js';
-import type { Host } from '../containers/host.js';
+import type { Host, HostEvent } from '../containers/host.js';
 import { assertInsideTree } from '../containers/inside-tree.js';
 import { isErrno } from '../errors/is-errno.js';
 import { OperationalError } from '../errors/operational-error.js';
-import type { ImageStore } from '../store/image-store.js';
 import type { UnitManager } from '../systemd/unit-manager.js';
 import type { CliContext, CommonOptions } from './context.js';
 import type { RegistryOptionValues } from './registry-options.js';
@@ -27,6 +26,8 @@ export async function withHost<T>(
     RegistryOptionValues & {
       /** The system is still booting: there is no D-Bus daemon yet. */
       readonly early?: boolean;
+      /** `--storage`: the only store that is looked into. */
+      readonly storage?: string;
       /** A typing error in berth.conf is a warning: what is half done has to be finished. */
       readonly lenient?: boolean;
     },
@@ -39,7 +40,7 @@ export async function withHost<T>(
   for (const place of [paths.stateDir, paths.runDir, paths.unitDir, paths.tmpfilesDir])
     await assertInsideTree(paths, place);
   await using scope = new AsyncScope();
-  let store: Promise<ImageStore> | undefined;
+  let stores: Host['openStore'] | undefined;
   let units: Promise<UnitManager> | undefined;
   let transports: Promise<Transports> | undefined;
   const isStored = async (name: string): Promise<boolean> =>
@@ -48,12 +49,14 @@ export async function withHost<T>(
     paths,
     conf,
     signal: context.signal,
-    openStore: () => {
-      const open = async (): Promise<ImageStore> => {
-        const { openEmbeddedStore } = await import('../store/embedded/embedded-store.js');
-        return scope.use(openEmbeddedStore(paths.onDisk(paths.storeDir)));
+    openStore: async (choice) => {
+      const { openStores } = await import('./open-store.js');
+      const { storage } = options;
+      const onEvent = (event: HostEvent): void => {
+        host.onEvent(event);
       };
-      return (store ??= open());
+      stores ??= openStores({ paths, conf, storage, scope, onEvent });
+      return stores(choice);
     },
     openSource: async (reference, { preferStored } = { preferStored: false }) => {
       const open = async (): Promise<Transports> => {

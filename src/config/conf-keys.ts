@@ -1,4 +1,12 @@
-import { byteRate, duration, listOf, wholeNumber, type ConfKind } from './conf-kinds.js';
+import {
+  byteRate,
+  duration,
+  listOf,
+  oneOf,
+  textLike,
+  wholeNumber,
+  type ConfKind,
+} from './conf-kinds.js';
 
 /** One key of berth.conf. */
 export interface ConfKey<T> {
@@ -23,6 +31,15 @@ export const CONF_KEYS = {
   health: {
     // An update waits for it.
     soak: key(duration(0, 86_400), undefined, 'BERTH_HEALTH_SOAK'),
+  },
+  storage: {
+    // Without it: OSTree on a host that was booted from it, if its repository is beside the checkouts.
+    backend: key(oneOf(['embedded', 'ostree']), undefined, 'BERTH_STORAGE'),
+    'ostree-repository': key(
+      textLike(/^\/[^\0]*$/, 'an absolute path'),
+      undefined,
+      'BERTH_OSTREE_REPO',
+    ),
   },
   network: {
     parallel: key(wholeNumber(1, 32), undefined),

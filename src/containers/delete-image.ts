@@ -1,6 +1,7 @@
 import { quote } from '../base/escape-text.js';
 import { OperationalError } from '../errors/operational-error.js';
 import type { Digest } from '../oci/digest.js';
+import { partsOf } from '../store/combined-store.js';
 import type { PruneResult, StoredImage } from '../store/image-store.js';
 import { findStoredImage } from './find-stored-image.js';
 import type { Host } from './host.js';
@@ -21,10 +22,11 @@ export interface DeletedImage {
  * Deletes an image of the store. By a name, only that name goes while the image has others; by its last name, its digest or
  * the start of that, the image goes with everything that no other image has.
  *
- * @throws {@link OperationalError} IMAGE_NOT_FOUND; IMAGE_IN_USE naming who uses it
+ * @throws {@link OperationalError} IMAGE_NOT_FOUND; IMAGE_IN_USE naming who uses it; USAGE if several stores have it
  */
-export async function deleteImage(host: Host, text: string): Promise<DeletedImage> {
-  assertPrivileged(host);
+export async function deleteImage(anyHost: Host, text: string): Promise<DeletedImage> {
+  assertPrivileged(anyHost);
+  const host = await withItsStore(anyHost, text);
   const store = await host.openStore();
   const image = await findStoredImage(host, text);
   if (image === undefined) {
@@ -42,11 +44,27 @@ export async function deleteImage(host: Host, text: string): Promise<DeletedImag
   // Only this one: others without names stay until they are pruned.
   const others = (await store.listImages()).filter((other) => other.digest !== digest);
   const removed = await store.prune({
-    keep: async () => new Set([...(await imagesInUse(host)), ...others.map((one) => one.digest)]),
+    keep: async () =>
+      new Set([...(await imagesInUse(host, store.kind)), ...others.map((one) => one.digest)]),
     unname: (one) => one.digest === digest,
   });
   if ((await store.findImage(digest)) !== undefined) await assertUnused(host, image, text);
   return { digest, names: image.names, removed };
+}
+
+/** The host with the store alone that has the image. */
+async function withItsStore(host: Host, text: string): Promise<Host> {
+  const having: Host[] = [];
+  for (const store of partsOf(await host.openStore())) {
+    const own = { ...host, openStore: () => Promise.resolve(store) };
+    if ((await findStoredImage(own, text)) !== undefined) having.push(own);
+  }
+  if (having.length > 1) {
+    throw new OperationalError('USAGE', `the image ${quote(text)} is in several stores`, {
+      hint: '--storage says which one',
+    });
+  }
+  return having[0] ?? host;
 }
 
 /** The name by which it was called; undefined for a digest. */
@@ -63,9 +81,11 @@ async function nameMeant(
 }
 
 async function assertUnused(host: Host, image: StoredImage, text: string): Promise<void> {
-  const listed = (await listImages(host)).find((one) => one.image.digest === image.digest);
+  const listed = (await listImages(host)).find(
+    (one) => one.image.digest === image.digest && one.image.storage === image.storage,
+  );
   const users = listed?.usedBy ?? [];
-  if (users.length === 0 && !(await imagesInUse(host)).has(image.digest)) return;
+  if (users.length === 0 && !(await imagesInUse(host, image.storage)).has(image.digest)) return;
   const who = users.length === 0 ? 'a change that is under way' : users.map(quote).join(', ');
   throw new OperationalError(
     'IMAGE_IN_USE',

@@ -64,7 +64,7 @@ export async function findDeployment(host: Host, what: string): Promise<Deployme
 export async function openDeploymentSide(host: Host, deployment: Deployment): Promise<OpenSide> {
   const { paths } = host;
   const directory = `${deployment.name}.${deployment.number}`;
-  const store = await host.openStore();
+  const store = await host.openStore({ prefer: deployment.storage });
   const image =
     deployment.rootfs === 'checkout' ? await store.findImage(deployment.image.digest) : undefined;
   let tree: ImageTree;

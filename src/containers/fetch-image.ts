@@ -9,7 +9,8 @@ import type { ImageConfig } from '../oci/image-config.js';
 import { parsePlatform } from '../oci/parse-platform.js';
 import type { Platform } from '../oci/platform.js';
 import { isCompatible } from '../oci/select-platform.js';
-import type { ImageStore, ImageTree, StoredImage } from '../store/image-store.js';
+import { partsOf } from '../store/combined-store.js';
+import type { ImageStore, ImageTree, StorageKind, StoredImage } from '../store/image-store.js';
 import type { ImageSource } from '../transport/image-source.js';
 import type { Host } from './host.js';
 import type { FetchPlan } from './install-plan.js';
@@ -29,6 +30,8 @@ export interface FetchedImage {
   readonly digest: Digest;
   readonly storeName: string;
   readonly config: ImageConfig;
+  /** Where it is, or would be put. */
+  readonly storage: StorageKind;
   readonly tree: ImageTree;
   readonly fetch: FetchPlan;
 }
@@ -93,7 +96,8 @@ export async function fetchImageIf(
     if (!options.wants(stored.digest)) return undefined;
     return { ...(await fromStore(host, stored)), storeName: source.storeName };
   }
-  const plan = await preparePull(source, { store, platform, signal: host.signal });
+  const [target = store] = partsOf(store);
+  const plan = await preparePull(source, { store: target, platform, signal: host.signal });
   if (!options.wants(plan.digest)) return undefined;
   const fetch = describeFetch(plan);
   if (options.preview && fetch.missingLayers > 0) {
@@ -103,11 +107,12 @@ export async function fetchImageIf(
       onProgress: choice.onProgress,
       keepPackages: options.previewPackages,
     });
-    return { digest: plan.digest, storeName: plan.storeName, config: plan.config, tree, fetch };
+    const { digest, storeName, config } = plan;
+    return { digest, storeName, config, storage: target.kind, tree, fetch };
   }
   if (fetch.missingLayers > 0)
     host.onEvent({ kind: 'step', text: `Pulling ${quote(source.name)}` });
-  const pulled = await executePull(plan, pullOptions(host, { choice, store, source }));
+  const pulled = await executePull(plan, pullOptions(host, { choice, store: target, source }));
   return { ...(await fromStore(host, pulled)), storeName: plan.storeName, fetch };
 }
 
@@ -124,7 +129,8 @@ export async function pullImage(host: Host, choice: ImageChoice): Promise<Pulled
   const platform: Platform =
     choice.platform === undefined ? readHostPlatform() : parsePlatform(choice.platform);
   await using source = await host.openSource(choice.reference);
-  const store = await host.openStore();
+  const all = await host.openStore();
+  const [store = all] = partsOf(all);
   const plan = await preparePull(source, { store, platform, signal: host.signal });
   const image = await executePull(plan, pullOptions(host, { choice, store, source }));
   return { image, fetch: describeFetch(plan), alreadyPresent: plan.alreadyPresent };
@@ -161,6 +167,7 @@ async function fromStore(host: Host, image: StoredImage): Promise<Omit<FetchedIm
   return {
     digest: image.digest,
     config: image.config,
+    storage: image.storage,
     tree: await store.openTree(image),
     fetch: { layers: image.config.diffIds.length, missingLayers: 0, missingBytes: 0 },
   };

@@ -1,6 +1,6 @@
 import type { BerthConf } from '../config/berth-conf.js';
 import type { HostPaths } from '../config/host-paths.js';
-import type { ImageStore } from '../store/image-store.js';
+import type { ImageStore, StorageKind } from '../store/image-store.js';
 import type { ImageSource } from '../transport/image-source.js';
 import type { UnitManager } from '../systemd/unit-manager.js';
 
@@ -12,7 +12,8 @@ export interface Host {
   readonly paths: HostPaths;
   /** What berth.conf and the environment say, with the defaults; options of a command count more. */
   readonly conf: BerthConf;
-  openStore(): Promise<ImageStore>;
+  /** The stores of the host as one, with the chosen one in front. */
+  openStore(choice?: StoreChoice): Promise<ImageStore>;
   /**
    * Opens what an image reference means; the caller disposes of it. With `preferStored`, a short name that may mean
    * several registries means the one under which the store has it, and no network is asked.
@@ -24,6 +25,17 @@ export interface Host {
   onEvent(event: HostEvent): void;
   /** Milliseconds since the epoch; for records that people read, never for decisions. */
   nowMs(): number;
+}
+
+/** Which store {@link Host.openStore} puts in front. */
+export interface StoreChoice {
+  /** Unless the command was told which: where what the command is about has its image from. */
+  readonly prefer?: StorageKind | undefined;
+}
+
+/** The same host, for work on what has its image from this store. */
+export function preferring(host: Host, storage: StorageKind): Host {
+  return { ...host, openStore: () => host.openStore({ prefer: storage }) };
 }
 
 /** Something that happens on the way. */

@@ -31,7 +31,9 @@ export async function listImages(host: Host): Promise<readonly ListedImage[]> {
   return images.map((image) => ({
     image,
     usedBy: deployments
-      .filter(({ image: used }) => used.digest === image.digest)
+      .filter(
+        ({ image: used, storage }) => used.digest === image.digest && storage === image.storage,
+      )
       .map(({ name, number }) => (current.has(`${name}.${number}`) ? name : `${name}.${number}`)),
   }));
 }

@@ -169,7 +169,7 @@ export async function prepareDeployment(
         [...request.fileValues, ...request.setValues].filter(([key]) => !secrets.has(key)),
       ),
       runtime: request.runtime ?? 'berth',
-      storage: 'embedded',
+      storage: fetched.storage,
       rootfs: request.rootfs ?? 'checkout',
       launcher: chosen.launcher?.path,
       files: files.map((file) => file.deployed),

@@ -4,6 +4,7 @@ import { OperationalError } from '../errors/operational-error.js';
 import type { PullProgress } from '../images/execute-pull.js';
 import { refetchDocuments, refetchLayer } from '../images/refetch-image.js';
 import { parseDigest, type Digest } from '../oci/digest.js';
+import { partsOf } from '../store/combined-store.js';
 import type { FsckProblem, ImageStore, NewImage, StoredImage } from '../store/image-store.js';
 import type { ImageSource } from '../transport/image-source.js';
 import { readAllDeployments } from './all-deployments.js';
@@ -43,18 +44,24 @@ export async function repairHost(
 ): Promise<HostRepair> {
   assertPrivileged(host);
   const found = await checkHost(host);
-  const store = await host.openStore();
-  const repair = new StoreRepair(host, store, options.onProgress);
-  await repair.run(found.problems);
-  const mended = await mendCheckouts(host, found, repair.reasons);
+  const repairs: StoreRepair[] = [];
+  const parts = partsOf(await host.openStore());
+  for (const store of parts) {
+    const repair = new StoreRepair(host, store, options.onProgress);
+    repairs.push(repair);
+    const own = parts.length === 1 ? found : await store.fsck({ signal: host.signal });
+    await repair.run(own.problems);
+  }
+  const reasons = repairs.flatMap((repair) => repair.reasons);
+  const mended = await mendCheckouts(host, found, reasons);
   const isSound = found.problems.length + found.checkouts.length === 0;
   return {
     found,
-    fetched: repair.fetched,
-    fetchedBytes: repair.fetchedBytes,
+    fetched: repairs.flatMap(({ fetched }) => fetched),
+    fetchedBytes: repairs.reduce((sum, { fetchedBytes }) => sum + fetchedBytes, 0),
     mended,
     left: isSound ? found : await checkHost(host),
-    reasons: [...new Set(repair.reasons)],
+    reasons: [...new Set(reasons)],
   };
 }
 
@@ -221,13 +228,13 @@ async function mendCheckouts(
   found: HostCheck,
   reasons: string[],
 ): Promise<readonly string[]> {
-  const store = await host.openStore();
   const mended: string[] = [];
   const { deployments } = await readAllDeployments(host);
   for (const { directory } of found.checkouts) {
     const deployment = deployments.find(({ name, number }) => `${name}.${number}` === directory);
     if (deployment === undefined) continue;
     try {
+      const store = await host.openStore({ prefer: deployment.storage });
       const image = await store.findImage(deployment.image.digest);
       if (image === undefined) continue;
       const paths = await mendOne(host, { store, image, deployment });

@@ -11,7 +11,7 @@ import type { Deployment } from './deployment.js';
 import { executeTransition } from './execute-transition.js';
 import { fetchImageIf, type ImageChoice } from './fetch-image.js';
 import { gainedPermissions } from './gained-permissions.js';
-import type { Host } from './host.js';
+import { preferring, type Host } from './host.js';
 import { withNameLock } from './name-lock.js';
 import { planTransition } from './plan-transition.js';
 import { assertPrivileged } from './preflight.js';
@@ -98,11 +98,12 @@ export async function update(
 }
 
 async function updateLocked(
-  host: Host,
+  anyHost: Host,
   name: string,
   request: UpdateRequest,
 ): Promise<UpdateOutcome> {
-  const installed = await getContainer(host.paths, name);
+  const installed = await getContainer(anyHost.paths, name);
+  const host = preferring(anyHost, installed.storage);
   const update = await prepareUpdate(host, installed, request);
   const { prepared, ...outcome } = update;
   if (prepared === undefined || request.planOnly) return outcome;

@@ -10,7 +10,7 @@ import type { DirectoryNode, FileNode } from '../layer/tree.js';
  * wait for each other; what one process is putting in, no other takes out.
  */
 export interface ImageStore extends AsyncDisposable {
-  readonly kind: 'embedded' | 'ostree';
+  readonly kind: StorageKind;
 
   /**
    * Whether the layer with this uncompressed digest is there, its record sound (a damaged one counts as missing, so that
@@ -137,8 +137,13 @@ export interface NewImage {
   readonly names: readonly string[];
 }
 
+/** The back ends, by the names that `--storage` takes. */
+export type StorageKind = 'embedded' | 'ostree';
+
 /** An image of the store. */
 export interface StoredImage {
+  /** Which back end has it. */
+  readonly storage: StorageKind;
   /** Of the manifest. */
   readonly digest: Digest;
   readonly manifest: ImageManifest;

@@ -2,7 +2,7 @@ import { createRequire } from 'node:module';
 import { constants } from 'node:os';
 import { getSystemErrorName } from 'node:util';
 
-import type { address, LibraryHandle, load } from 'koffi';
+import type { address, config, LibraryHandle, load } from 'koffi';
 
 /*
  * The system calls that Node has no word for. The library and koffi are loaded on the first call, never on import:
@@ -32,13 +32,21 @@ interface Koffi {
   readonly load: typeof load;
   readonly address: typeof address;
   readonly errno: () => number;
+  readonly config: typeof config;
 }
+
+/** What libostree needs of the stack of a call in another thread; koffi takes it before the first library is loaded only. */
+const ASYNC_STACK_BYTES = 16 * 1024 * 1024;
 
 let loadedKoffi: Koffi | undefined;
 
 /** The koffi module, loaded on first use. Only files of this folder call it. */
 export function loadKoffi(): Koffi {
-  loadedKoffi ??= createRequire(import.meta.url)('koffi') as Koffi;
+  if (loadedKoffi === undefined) {
+    loadedKoffi = createRequire(import.meta.url)('koffi') as Koffi;
+    if ((loadedKoffi.config().async_stack_size ?? 0) < ASYNC_STACK_BYTES)
+      loadedKoffi.config({ async_stack_size: ASYNC_STACK_BYTES });
+  }
   return loadedKoffi;
 }
 

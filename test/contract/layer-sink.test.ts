@@ -1,9 +1,11 @@
 import { parseDigest } from '../../src/oci/digest.js';
 import { openEmbeddedStore } from '../../src/store/embedded/embedded-store.js';
+import type { ImageStore } from '../../src/store/image-store.js';
 import { createMemoryLayerSink, mergeMemoryLayers } from '../../src/store/memory-layer.js';
+import { openOstreeStore } from '../../src/store/ostree/ostree-store.js';
 import { storedImageOf } from '../support/stored-image.js';
 import { TempDir } from '../support/temp-dir.js';
-import { layerSinkContract } from './layer-sink.js';
+import { layerSinkContract, type SinkKind } from './layer-sink.js';
 
 layerSinkContract({
   name: 'memory',
@@ -20,9 +22,18 @@ layerSinkContract({
 
 layerSinkContract({
   name: 'embedded',
-  withLayers: async (feeds, built, use) => {
+  withLayers: withStore(openEmbeddedStore),
+});
+
+layerSinkContract({
+  name: 'ostree',
+  withLayers: withStore(openOstreeStore),
+});
+
+function withStore(open: (directory: string) => ImageStore): SinkKind['withLayers'] {
+  return async (feeds, built, use) => {
     using dir = new TempDir();
-    await using store = openEmbeddedStore(dir.path);
+    await using store = open(`${dir.path}/store`);
     for (const [index, feed] of feeds.entries()) {
       const diffId = parseDigest(built[index]?.diffId ?? '');
       await using transaction = await store.beginLayer(diffId);
@@ -32,5 +43,5 @@ layerSinkContract({
     const diffIds = built.map(({ diffId }) => parseDigest(diffId));
     const image = await store.addImage(storedImageOf(diffIds, ['image']));
     await use(await store.openTree(image));
-  },
-});
+  };
+}

@@ -2,7 +2,12 @@ import { Option, type Command } from 'commander';
 
 import type { CliContext } from '../context.js';
 import { defineCommand } from '../define-command.js';
+import { storageOption } from '../storage-option.js';
 import { infoCommand } from './info.js';
+
+interface StorageOptions {
+  readonly storage?: string;
+}
 
 const IMAGE = 'name, reference, digest, or the start of one (7 digits or more)';
 
@@ -13,11 +18,12 @@ export function imagesInfoCommand(context: CliContext): Command {
 
 /** `berth images delete IMAGE…`. */
 export function imagesDeleteCommand(context: CliContext): Command {
-  return defineCommand(
+  return defineCommand<StorageOptions>(
     {
       name: 'delete',
       summary: 'delete images from the store',
       args: [{ syntax: '<image...>', description: IMAGE }],
+      options: [storageOption()],
       examples: [
         'berth images delete registry.example/etcd:3.4',
         'berth images delete 0f3a2b1c4d5e',
@@ -48,7 +54,7 @@ export function imagesDeleteCommand(context: CliContext): Command {
   );
 }
 
-interface PruneOptions {
+interface PruneOptions extends StorageOptions {
   readonly all?: boolean;
   readonly plan?: boolean;
 }
@@ -62,6 +68,7 @@ export function imagesPruneCommand(context: CliContext): Command {
       options: [
         new Option('-a, --all', 'remove every image that no deployment was made of'),
         new Option('--plan', 'show which images would go, and change nothing'),
+        storageOption(),
       ],
       examples: ['berth images prune', 'berth images prune --all --plan'],
       notes:

@@ -2,6 +2,8 @@ import { Command, Option } from 'commander';
 
 import type { CliContext, CommonOptions } from '../context.js';
 import { collect, defineCommand } from '../define-command.js';
+import type { StorageKind } from '../../store/image-store.js';
+import { storageOption } from '../storage-option.js';
 import {
   imagesDeleteCommand,
   imagesInfoCommand,
@@ -14,6 +16,7 @@ interface ImagesListOptions {
   readonly quiet?: boolean;
   readonly trunc?: boolean;
   readonly filter?: readonly string[];
+  readonly storage?: string;
 }
 
 /** `berth images list`. */
@@ -38,9 +41,10 @@ function createListCommand(context: CliContext): Command {
       options: [
         new Option('-q, --quiet', 'print digests only'),
         new Option('--no-trunc', 'print digests whole'),
+        storageOption(),
         new Option(
           '-f, --filter <key=value>',
-          'only those with name= or digest= containing VALUE',
+          'only those with name=, digest= or storage= containing VALUE',
         ).argParser(collect),
       ],
       examples: ['berth images list', 'berth images list --filter name=etcd'],
@@ -50,11 +54,12 @@ function createListCommand(context: CliContext): Command {
       const { listImages } = await import('../../containers/list-images.js');
       const { printResult } = await import('../output/print.js');
       const { parseFilters } = await import('../filters.js');
-      const filters = parseFilters(options.filter ?? [], ['name', 'digest']);
+      const filters = parseFilters(options.filter ?? [], ['name', 'digest', 'storage']);
       await withHost(context, options, async (host) => {
         const rows = (await listImages(host))
           .map(({ image, usedBy }) => ({
             name: image.names.join(', '),
+            storage: image.storage,
             digest: image.digest,
             usedBy,
             storedAt: new Date(image.storedAtMs).toISOString(),
@@ -74,6 +79,7 @@ function createListCommand(context: CliContext): Command {
 
 interface ImageRow {
   readonly name: string;
+  readonly storage: StorageKind;
   readonly digest: string;
   readonly usedBy: readonly string[];
   readonly storedAt: string;
@@ -90,13 +96,14 @@ async function formatRows(
   const { formatTable } = await import('../output/table.js');
   const { formatAge, formatBytes } = await import('../output/units.js');
   return formatTable(
-    [' ', 'IMAGE', 'DIGEST', 'STORED', 'SIZE', 'USED BY'],
+    [' ', 'IMAGE', 'DIGEST', 'STORE', 'STORED', 'SIZE', 'USED BY'],
     rows.map((row) => [
       row.usedBy.length > 0 ? '>' : '',
       row.name === '' ? '(no name)' : row.name,
       options.trunc === false
         ? row.digest
         : row.digest.slice('sha256:'.length, 'sha256:'.length + 12),
+      row.storage,
       formatAge(nowMs - Date.parse(row.storedAt)),
       formatBytes(row.contentBytes),
       row.usedBy.join(', '),

@@ -6,6 +6,7 @@ import type { InstallPlan } from '../../containers/install-plan.js';
 import type { InstallOutcome } from '../../containers/install.js';
 import type { CliContext, CommonOptions } from '../context.js';
 import { collect, defineCommand, type CommandCall } from '../define-command.js';
+import { storageOption } from '../storage-option.js';
 import { hideArguments, registryOptions, type RegistryOptionValues } from '../registry-options.js';
 
 interface InstallOptions extends RegistryOptionValues {
@@ -68,7 +69,7 @@ export function installCommand(context: CliContext): Command {
           '--runtime <runtime>',
           "run the container by 'crun', 'runc' or a program instead of berth's own runtime",
         ),
-        new Option('--storage <storage>', 'store for the image').choices(['embedded']),
+        storageOption(),
         new Option(
           '--allow-host-path <path>',
           'allow the image a guarded path on the host (may be repeated)',

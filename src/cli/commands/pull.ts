@@ -2,6 +2,7 @@ import { Option, type Command } from 'commander';
 
 import type { CliContext } from '../context.js';
 import { defineCommand } from '../define-command.js';
+import { storageOption } from '../storage-option.js';
 import {
   hideArguments,
   parallelOption,
@@ -9,9 +10,15 @@ import {
   type RegistryOptionValues,
 } from '../registry-options.js';
 
+interface PullOptions extends RegistryOptionValues {
+  readonly platform?: string;
+  readonly parallel?: number;
+  readonly storage?: string;
+}
+
 /** `berth pull IMAGE`. */
 export function pullCommand(context: CliContext): Command {
-  return defineCommand<RegistryOptionValues & { platform?: string; parallel?: number }>(
+  return defineCommand<PullOptions>(
     {
       name: 'pull',
       summary: 'fetch an image into the store, and nothing else',
@@ -19,6 +26,7 @@ export function pullCommand(context: CliContext): Command {
       options: [
         new Option('--platform <os/arch[/variant]>', 'take the image for another platform'),
         parallelOption(),
+        storageOption(),
         ...registryOptions(),
       ],
       examples: ['berth pull registry.example/etcd:3.5', 'berth pull oci:/media/usb/etcd:3.5'],

@@ -51,7 +51,7 @@ export async function compareRoot(
   host: Host,
   deployment: Deployment,
 ): Promise<TreeDifference | string> {
-  const store = await host.openStore();
+  const store = await host.openStore({ prefer: deployment.storage });
   const rootfs = join(deploymentFolder(host, deployment), 'rootfs');
   let expected;
   try {

@@ -2,7 +2,7 @@ import { closeSync, constants, openSync } from 'node:fs';
 
 import { OperationalError } from '../../errors/operational-error.js';
 import type { DirectoryNode } from '../../layer/tree.js';
-import { parseDigest, type Digest } from '../../oci/digest.js';
+import type { Digest } from '../../oci/digest.js';
 import { acquireLock } from '../../sys/lock-file.js';
 import type {
   CheckoutOptions,
@@ -21,6 +21,7 @@ import type {
 } from '../image-store.js';
 import { mergeLayers } from '../merge-layers.js';
 import { addMountPoints } from '../mount-points.js';
+import { findByDigest } from '../abbreviated-digest.js';
 import { Checkout } from '../checkout.js';
 import { discard } from './discard.js';
 import { onDisk, onDiskAsync } from '../disk-error.js';
@@ -34,9 +35,6 @@ import { prune } from './prune.js';
 import { readObject } from './read-object.js';
 import { StorePlace } from './store-place.js';
 import { removeLeftovers, takeTurn } from '../temp-area.js';
-
-/** Shortest abbreviation of a digest that is accepted; as git's. */
-const MIN_PREFIX = 7;
 
 /**
  * Opens the embedded store in a folder. Nothing is made before something is written, and nothing is locked before layers
@@ -109,7 +107,9 @@ class EmbeddedStore implements ImageStore {
 
   async findImage(nameOrDigest: string): Promise<StoredImage | undefined> {
     if (!this.#place.exists()) return undefined;
-    const digest = (await this.#images.readName(nameOrDigest)) ?? this.#digestLike(nameOrDigest);
+    const named = await this.#images.readName(nameOrDigest);
+    const known = this.#images.digests().map((digest) => ({ digest }));
+    const digest = named ?? findByDigest(known, nameOrDigest)?.digest;
     return digest === undefined ? undefined : this.#imageOf(digest);
   }
 
@@ -279,20 +279,6 @@ class EmbeddedStore implements ImageStore {
     const record = await this.#images.read(digest);
     if (record === undefined) return undefined;
     return withNames(record, await this.#images.names(() => undefined));
-  }
-
-  #digestLike(text: string): Digest | undefined {
-    try {
-      return parseDigest(text);
-    } catch (error) {
-      if (!(error instanceof OperationalError)) throw error;
-    }
-    const prefix = text.replace(/^sha(256|512):/, '');
-    if (prefix.length < MIN_PREFIX || !/^[0-9a-f]+$/.test(prefix)) return undefined;
-    const found = this.#images
-      .digests()
-      .filter((digest) => digest.slice(digest.indexOf(':') + 1).startsWith(prefix));
-    return found.length === 1 ? found[0] : undefined;
   }
 }
 

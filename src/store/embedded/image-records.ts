@@ -86,7 +86,14 @@ export class ImageRecords {
       if (typeof storedAtMs !== 'number' || typeof contentBytes !== 'number') {
         throw new RangeError('its numbers are missing');
       }
-      return { digest, manifest: parsed.manifest, config, storedAtMs, contentBytes };
+      return {
+        storage: 'embedded',
+        digest,
+        manifest: parsed.manifest,
+        config,
+        storedAtMs,
+        contentBytes,
+      };
     } catch (error) {
       throw recordDamaged(what, error);
     }

@@ -1,5 +1,4 @@
-import { closeSync, constants, mkdirSync, openSync, readFileSync, symlinkSync } from 'node:fs';
-import { dirname } from 'node:path';
+import { closeSync, constants, openSync, readFileSync, symlinkSync } from 'node:fs';
 
 import { quote } from '../../base/escape-text.js';
 import { isErrno } from '../../errors/is-errno.js';
@@ -9,6 +8,7 @@ import { acquireLock, type LockFile } from '../../sys/lock-file.js';
 import { AT_FDCWD } from '../../sys/libc.js';
 import { setXattr } from '../../sys/xattrs.js';
 import { isPrivileged } from '../apply-meta.js';
+import { makeFolder } from '../make-folder.js';
 import { diskError, onDisk } from '../disk-error.js';
 import { OBJECT_FOLDERS } from './object-name.js';
 import { TempArea } from '../temp-area.js';
@@ -187,18 +187,6 @@ export class StorePlace implements AsyncDisposable {
         { hint: 'use ext4, XFS, btrfs or tmpfs: BERTH_STATE_DIR chooses the place', cause: error },
       );
     }
-  }
-}
-
-/** As `mkdir -p`. Node's own says ENOENT where the file system is read-only. */
-function makeFolder(path: string): void {
-  try {
-    mkdirSync(path, { mode: 0o700 });
-  } catch (error) {
-    if (isErrno(error, 'EEXIST')) return;
-    if (!isErrno(error, 'ENOENT') || dirname(path) === path) throw error;
-    makeFolder(dirname(path));
-    makeFolder(path);
   }
 }
 

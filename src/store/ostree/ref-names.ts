@@ -45,7 +45,7 @@ export function parseImageRef(ref: string): ImageRef | undefined {
   const text = ref.slice(IMAGE_REFS.length + 1);
   if (BLOB.test(text)) return { kind: 'blob', hex: text };
   const decoded = ENCODED.test(text) ? decodeName(text) : undefined;
-  return decoded === undefined ? undefined : { kind: 'name', name: fullName(decoded) };
+  return decoded === undefined ? undefined : { kind: 'name', name: decoded };
 }
 
 /** `_XX` for every byte of the name but letters, digits, `.` and `-`. */
@@ -72,8 +72,11 @@ export function decodeName(encoded: string): string | undefined {
   return Buffer.from(text, 'utf8').equals(bytes) ? text : undefined;
 }
 
-/** The other tools wrote names as they were typed: `etcd`, meaning `docker.io/library/etcd:latest`. Berth's are always whole. */
-function fullName(name: string): string {
+/**
+ * A name in full: the other tools wrote it as it was typed, `etcd`, where it means `docker.io/library/etcd:latest`. What is no
+ * reference stays as it is.
+ */
+export function fullName(name: string): string {
   try {
     const reference = qualifyReference(parseReference(name), DOCKER_HUB);
     return formatReference({ ...reference, tag: effectiveTag(reference) });

@@ -8,6 +8,7 @@ import {
   blobRef,
   decodeName,
   encodeName,
+  fullName,
   nameRef,
   parseImageRef,
 } from '../../../src/store/ostree/ref-names.js';
@@ -41,12 +42,12 @@ each(
     {
       name: 'a short name',
       ref: 'ociimage/etcd_3A3',
-      want: { kind: 'name', name: 'docker.io/library/etcd:3' },
+      want: { kind: 'name', name: 'etcd:3' },
     },
     {
       name: 'a name without tag',
       ref: 'ociimage/quay.io_2Fx_2Fetcd',
-      want: { kind: 'name', name: 'quay.io/x/etcd:latest' },
+      want: { kind: 'name', name: 'quay.io/x/etcd' },
     },
     {
       name: 'a digest',
@@ -68,6 +69,20 @@ each(
   ],
   ({ ref, want }) => {
     assert.deepEqual(parseImageRef(ref), want);
+  },
+);
+
+each(
+  'says names in full',
+  [
+    { name: 'etcd', want: 'docker.io/library/etcd:latest' },
+    { name: 'x/etcd:3', want: 'docker.io/x/etcd:3' },
+    { name: 'quay.io/x/etcd', want: 'quay.io/x/etcd:latest' },
+    { name: `quay.io/x@sha256:${HEX}`, want: `quay.io/x@sha256:${HEX}` },
+    { name: 'Not one', want: 'Not one' },
+  ],
+  ({ name, want }) => {
+    assert.equal(fullName(name), want);
   },
 );
 

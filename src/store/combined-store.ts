@@ -1,0 +1,160 @@
+import { OperationalError } from '../errors/operational-error.js';
+import type { Digest } from '../oci/digest.js';
+import type {
+  CheckoutOptions,
+  CheckoutResult,
+  FsckOptions,
+  FsckProblem,
+  FsckReport,
+  ImageStore,
+  ImageTree,
+  LayerTransaction,
+  MendResult,
+  NewImage,
+  PruneOptions,
+  PruneResult,
+  StoredImage,
+} from './image-store.js';
+
+/**
+ * Two stores as one: what is put in goes into the first, what is looked for is looked for in the first and then in the
+ * second. An image may be in both; it is listed twice then, and its name alone means the one in the first. Neither of the two is closed with it.
+ */
+export function combineStores(first: ImageStore, second: ImageStore): ImageStore {
+  return new CombinedStore(first, second);
+}
+
+/** The stores that one consists of; itself, if it is not put together. */
+export function partsOf(store: ImageStore): readonly ImageStore[] {
+  return store instanceof CombinedStore ? store.parts : [store];
+}
+
+/** A tree may be opened through one combination and checked out through another of the same stores. */
+const storeOfTree = new WeakMap<ImageTree, ImageStore>();
+
+class CombinedStore implements ImageStore {
+  readonly parts: readonly [ImageStore, ImageStore];
+  readonly #first: ImageStore;
+
+  constructor(first: ImageStore, second: ImageStore) {
+    this.parts = [first, second];
+    this.#first = first;
+  }
+
+  get kind(): ImageStore['kind'] {
+    return this.#first.kind;
+  }
+
+  hasLayer(diffId: Digest): Promise<boolean> {
+    return this.#first.hasLayer(diffId);
+  }
+
+  reserveLayer(
+    diffId: Digest,
+    options?: { readonly signal?: AbortSignal | undefined },
+  ): Promise<Disposable> {
+    return this.#first.reserveLayer(diffId, options);
+  }
+
+  beginLayer(
+    diffId: Digest,
+    options?: { readonly replace?: ReadonlySet<string> },
+  ): Promise<LayerTransaction> {
+    return this.#first.beginLayer(diffId, options);
+  }
+
+  addImage(image: NewImage): Promise<StoredImage> {
+    return this.#first.addImage(image);
+  }
+
+  async findImage(nameOrDigest: string): Promise<StoredImage | undefined> {
+    for (const store of this.parts) {
+      const image = await store.findImage(nameOrDigest);
+      if (image !== undefined) return image;
+    }
+    return undefined;
+  }
+
+  async listImages(options?: {
+    readonly onDamaged?: (digest: string, error: unknown) => void;
+  }): Promise<readonly StoredImage[]> {
+    const lists = [];
+    for (const store of this.parts) lists.push(await store.listImages(options));
+    return lists.flat();
+  }
+
+  async addName(name: string, digest: Digest): Promise<void> {
+    const store = await this.#storeWith(digest);
+    if (store === undefined) {
+      throw new OperationalError('IMAGE_NOT_FOUND', `there is no image ${digest} in the store`);
+    }
+    await store.addName(name, digest);
+  }
+
+  async removeName(name: string): Promise<void> {
+    await (await this.#storeWith(name))?.removeName(name);
+  }
+
+  async openTree(image: StoredImage): Promise<ImageTree> {
+    const store = this.parts.find(({ kind }) => kind === image.storage) ?? this.#first;
+    const tree = await store.openTree(image);
+    storeOfTree.set(tree, store);
+    return tree;
+  }
+
+  checkout(tree: ImageTree, directory: string, options?: CheckoutOptions): Promise<CheckoutResult> {
+    return this.#storeOf(tree).checkout(tree, directory, options);
+  }
+
+  mendCheckout(
+    tree: ImageTree,
+    directory: string,
+    options?: { readonly signal?: AbortSignal | undefined },
+  ): Promise<MendResult> {
+    return this.#storeOf(tree).mendCheckout(tree, directory, options);
+  }
+
+  /** An image that is to be kept is kept in both: who uses it may have it from either. */
+  async prune(options: PruneOptions): Promise<PruneResult> {
+    const sum = { images: 0, layers: 0, objects: 0, freedBytes: 0 };
+    for (const store of this.parts) {
+      const one = await store.prune(options);
+      sum.images += one.images;
+      sum.layers += one.layers;
+      sum.objects += one.objects;
+      sum.freedBytes += one.freedBytes;
+    }
+    return sum;
+  }
+
+  async fsck(options?: FsckOptions): Promise<FsckReport> {
+    let checkedObjects = 0;
+    const problems: FsckProblem[] = [];
+    for (const store of this.parts) {
+      const report = await store.fsck(options);
+      checkedObjects += report.checkedObjects;
+      problems.push(...report.problems);
+    }
+    return { checkedObjects, problems };
+  }
+
+  async discard(problem: FsckProblem): Promise<boolean> {
+    for (const store of this.parts) if (await store.discard(problem)) return true;
+    return false;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    // Whoever opened the two closes them.
+  }
+
+  async #storeWith(nameOrDigest: string): Promise<ImageStore | undefined> {
+    for (const store of this.parts) {
+      if ((await store.findImage(nameOrDigest)) !== undefined) return store;
+    }
+    return undefined;
+  }
+
+  #storeOf(tree: ImageTree): ImageStore {
+    return storeOfTree.get(tree) ?? this.#first;
+  }
+}

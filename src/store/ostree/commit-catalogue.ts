@@ -1,0 +1,118 @@
+import {
+  listRefs,
+  readCommit,
+  type Checksum,
+  type Commit,
+  type Repo,
+  type Variant,
+} from '../../../ostree-adapter/index.js';
+import { parseDigest, type Digest } from '../../oci/digest.js';
+import { CONTENT_BYTES, DIFF_ID, MANIFEST } from './commit-keys.js';
+import { blobRef, IMAGE_REFS, parseImageRef } from './ref-names.js';
+
+/** A commit below `ociimage/`. */
+export interface CatalogueCommit {
+  readonly ref: string;
+  readonly commit: Commit;
+}
+
+/** The commit of a layer. */
+export interface LayerCommit extends CatalogueCommit {
+  /** Undefined before January 2018: the images that have the layer say it. */
+  readonly diffId: Digest | undefined;
+  /** Sum of the sizes of its files; undefined where another tool put it in. Then its tree is what the tree says. */
+  readonly contentBytes: number | undefined;
+}
+
+/**
+ * What the refs below `ociimage/` lead to. Refs are read anew each time, since other processes change them; commits once,
+ * since nobody can.
+ */
+export class CommitCatalogue {
+  readonly #repo: () => Repo;
+  readonly #commits = new Map<Checksum, Commit>();
+
+  constructor(repo: () => Repo) {
+    this.#repo = repo;
+  }
+
+  /** All refs below `ociimage/`. */
+  refs(): ReadonlyMap<string, Checksum> {
+    return listRefs(this.#repo(), { prefix: IMAGE_REFS });
+  }
+
+  /** The commit of a ref; undefined if there is no such ref. @throws `OstreeError`, `GVariantError` */
+  find(ref: string): Commit | undefined {
+    const checksum = this.refs().get(ref);
+    return checksum === undefined ? undefined : this.read(checksum);
+  }
+
+  /** @throws `OstreeError`, `GVariantError` */
+  read(checksum: Checksum): Commit {
+    let commit = this.#commits.get(checksum);
+    if (commit === undefined) {
+      commit = readCommit(this.#repo(), checksum);
+      this.#commits.set(checksum, commit);
+    }
+    return commit;
+  }
+
+  /** The layers that know their diff id. One that cannot be read is passed over: what needs it will say so. */
+  layers(): (LayerCommit & { readonly diffId: Digest })[] {
+    const found = [];
+    for (const [ref, checksum] of this.refs()) {
+      if (parseImageRef(ref)?.kind !== 'blob') continue;
+      const layer = this.#layer(ref, checksum);
+      if (layer?.diffId !== undefined) found.push({ ...layer, diffId: layer.diffId });
+    }
+    return found;
+  }
+
+  /** The layer with a diff id. `blob` is the digest under which an image lists it, for layers that do not know their diff id. */
+  findLayer(diffId: Digest, blob?: Digest): LayerCommit | undefined {
+    const refs = this.refs();
+    const direct = [blobRef(diffId), ...(blob === undefined ? [] : [blobRef(blob)])];
+    for (const ref of direct) {
+      const checksum = refs.get(ref);
+      const layer = checksum === undefined ? undefined : this.#layer(ref, checksum);
+      if (layer === undefined) continue;
+      if (layer.diffId === diffId) return layer;
+      if (layer.diffId === undefined && blob !== undefined && ref === blobRef(blob)) return layer;
+    }
+    return this.layers().find((layer) => layer.diffId === diffId);
+  }
+
+  #layer(ref: string, checksum: Checksum): LayerCommit | undefined {
+    let commit: Commit;
+    try {
+      commit = this.read(checksum);
+    } catch {
+      return undefined; // damaged or gone meanwhile: as good as missing
+    }
+    const { metadata } = commit;
+    if (metadata.has(MANIFEST)) return undefined;
+    const contentBytes = numberOf(metadata.get(CONTENT_BYTES));
+    return { ref, commit, diffId: digestIn(metadata.get(DIFF_ID)), contentBytes };
+  }
+}
+
+/** The text of a metadata value; undefined if it is none. */
+export function textOf(value: Variant | undefined): string | undefined {
+  return value?.type === 's' && typeof value.value === 'string' ? value.value : undefined;
+}
+
+/** A decimal number that is written as text; undefined if it is none. */
+export function numberOf(value: Variant | undefined): number | undefined {
+  const text = textOf(value);
+  return text !== undefined && /^\d{1,15}$/.test(text) ? Number(text) : undefined;
+}
+
+function digestIn(value: Variant | undefined): Digest | undefined {
+  const text = textOf(value);
+  if (text === undefined) return undefined;
+  try {
+    return parseDigest(text);
+  } catch {
+    return undefined; // whoever wrote it: it names no layer that an image could ask for
+  }
+}

@@ -1,0 +1,161 @@
+import {
+  beginTransaction,
+  markCommitPartial,
+  variantString,
+  type Checksum,
+  type Repo,
+  type Transaction,
+  type TreeChecksums,
+} from '../../../ostree-adapter/index.js';
+import type { LayerSink, SpecialEntry } from '../../layer/layer-sink.js';
+import type { NodeMeta } from '../../layer/tree.js';
+import type { Digest } from '../../oci/digest.js';
+import type { LayerTransaction } from '../image-store.js';
+import { LayerTreeBuilder } from '../layer-tree-builder.js';
+import type { CommitCatalogue } from './commit-catalogue.js';
+import { CONTENT_BYTES, DIFF_ID } from './commit-keys.js';
+import { RepositoryObjectWriter } from './object-writer.js';
+import { blobRef } from './ref-names.js';
+import { onRepository, onRepositoryAsync } from './repository-error.js';
+import type { ScratchRepository } from './scratch-repository.js';
+import { writeLayerTree } from './write-layer-tree.js';
+
+/** What a {@link RepositoryLayerTransaction} takes in, and where. */
+export interface LayerToTake {
+  readonly diffId: Digest;
+  /** Path of the repository, for messages. */
+  readonly root: string;
+  readonly catalogue: CommitCatalogue;
+  /** Opened for this layer alone; disposed of at its end. */
+  readonly repo: Repo;
+  /** Where objects go that may be there already, damaged; {@link LayerToTake.replace} says which are. */
+  readonly scratch: ScratchRepository | undefined;
+  readonly replace: ReadonlySet<string>;
+  readonly onEnd: () => void;
+}
+
+/** A layer being taken into a repository: content into objects as it arrives, everything else into its tree. */
+export class RepositoryLayerTransaction implements LayerTransaction, LayerSink {
+  readonly #layer: LayerToTake;
+  readonly #transaction: Transaction;
+  readonly #objects: RepositoryObjectWriter;
+  readonly #tree = new LayerTreeBuilder();
+  #path = '';
+  #ended = false;
+
+  constructor(layer: LayerToTake, transaction: Transaction) {
+    this.#layer = layer;
+    this.#transaction = transaction;
+    this.#objects = new RepositoryObjectWriter(transaction);
+  }
+
+  get sink(): LayerSink {
+    return this;
+  }
+
+  addDirectory(path: string, meta: NodeMeta): void {
+    this.#tree.addDirectory(path, timeless(meta));
+  }
+
+  addSymlink(path: string, target: string, meta: NodeMeta): void {
+    this.#tree.addNode(path, { kind: 'symlink', meta: timeless(meta), target });
+  }
+
+  addSpecial(path: string, special: SpecialEntry): void {
+    this.#tree.addNode(path, { ...special, meta: timeless(special.meta) });
+  }
+
+  addHardLink(path: string, target: string): void {
+    this.#tree.addHardLink(path, target);
+  }
+
+  addWhiteout(path: string): void {
+    this.#tree.addWhiteout(path);
+  }
+
+  addOpaque(path: string): void {
+    this.#tree.addOpaque(path);
+  }
+
+  beginFile(path: string, file: { readonly meta: NodeMeta; readonly size: number }): void {
+    this.#path = path;
+    this.#objects.begin(timeless(file.meta), file.size);
+  }
+
+  writeFile(chunk: Uint8Array): void {
+    onRepository(this.#layer.root, () => {
+      this.#objects.write(chunk);
+    });
+  }
+
+  endFile(): void {
+    const node = onRepository(this.#layer.root, () => this.#objects.end());
+    this.#tree.addNode(this.#path, node);
+  }
+
+  async drain(): Promise<void> {
+    await onRepositoryAsync(this.#layer.root, () => this.#objects.drain());
+  }
+
+  /**
+   * In two transactions: libostree moves new objects into place in any order, and a commit without its objects, however
+   * short, is a repository that `ostree fsck` refuses.
+   */
+  async commit(): Promise<void> {
+    const tree = this.#tree.finish();
+    await onRepositoryAsync(this.#layer.root, async () => {
+      await this.#objects.finish();
+      const written = writeLayerTree(this.#transaction, tree);
+      const { scratch, replace } = this.#layer;
+      if (scratch === undefined) await this.#transaction.commit();
+      else await scratch.publish(new Set([...replace, written.record]));
+      await this.#writeCommits(written.tree, tree.contentBytes);
+    });
+    await this[Symbol.asyncDispose]();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (this.#ended) return;
+    this.#ended = true;
+    try {
+      await this.#objects.finish().catch(() => undefined); // it is given up, whatever became of it
+      await this.#transaction[Symbol.asyncDispose]();
+      await this.#layer.scratch?.[Symbol.asyncDispose]();
+    } finally {
+      this.#layer.repo[Symbol.dispose]();
+      this.#layer.onEnd();
+    }
+  }
+
+  /** The layer by its diff id; and where it is there already under the digest of a blob, that becomes the new one too. */
+  async #writeCommits(tree: TreeChecksums, contentBytes: number): Promise<void> {
+    const { diffId, catalogue, repo } = this.#layer;
+    const own = new Map([
+      [DIFF_ID, variantString(diffId)],
+      [CONTENT_BYTES, variantString(`${contentBytes}`)],
+    ]);
+    await using transaction = await beginTransaction(repo);
+    const timestampSeconds = Math.floor(Date.now() / 1000);
+    const known = catalogue.layers().filter((layer) => layer.diffId === diffId);
+    const refs = new Map(
+      known.map(({ ref, commit }) => [ref, new Map([...commit.metadata, ...own])]),
+    );
+    if (refs.size === 0) refs.set(blobRef(diffId), own);
+    const written: Checksum[] = [];
+    for (const [ref, metadata] of refs) {
+      const checksum = await transaction.writeCommit({ tree, metadata, timestampSeconds });
+      transaction.setRef(ref, checksum);
+      written.push(checksum);
+    }
+    await transaction.commit();
+    if (this.#layer.scratch === undefined) return;
+    // What `ostree fsck` found damaged it marks, and goes on refusing.
+    for (const checksum of written) markCommitPartial(repo, { checksum, isPartial: false });
+  }
+}
+
+/** OSTree keeps no times, and everything of its checkouts is of the epoch: then so is everything here, lest some files be and others not. */
+function timeless(meta: NodeMeta): NodeMeta {
+  const { mode, uid, gid, xattrs } = meta;
+  return { mode, uid, gid, mtimeSeconds: 0, mtimeNanoseconds: 0, xattrs };
+}

@@ -1,0 +1,116 @@
+import type { Hash } from 'node:crypto';
+
+import {
+  createFileHash,
+  parseChecksum,
+  type Checksum,
+  type RegularFile,
+  type Transaction,
+} from '../../../ostree-adapter/index.js';
+import type { FileNode, NodeMeta } from '../../layer/tree.js';
+import { xattrsOf } from './write-layer-tree.js';
+
+/** What may wait in memory for other threads to write it. */
+const MAX_PENDING_BYTES = 32 * 1024 * 1024;
+
+/**
+ * Takes in the content of files and makes content objects of it. What arrives in one piece is written at once; what arrives
+ * in several is hashed as it comes and written by another thread, while the next ones arrive.
+ */
+export class RepositoryObjectWriter {
+  readonly #transaction: Transaction;
+  #current: CurrentFile | undefined;
+  readonly #pending = new Set<Promise<void>>();
+  #pendingBytes = 0;
+  #failure: { readonly error: unknown } | undefined;
+
+  constructor(transaction: Transaction) {
+    this.#transaction = transaction;
+  }
+
+  begin(meta: NodeMeta, size: number): void {
+    const { mode, uid, gid } = meta;
+    const header: RegularFile = { kind: 'file', mode, uid, gid, xattrs: xattrsOf(meta) };
+    this.#current = { meta, size, header, taken: 0, whole: undefined, parts: undefined };
+  }
+
+  /** The bytes are used during the call only. */
+  write(chunk: Uint8Array): void {
+    const file = this.#file();
+    file.taken += chunk.length;
+    if (file.parts === undefined && file.taken === file.size) {
+      file.whole = this.#transaction.writeFile(file.header, chunk);
+      return;
+    }
+    file.parts ??= { hash: createFileHash(file.header), chunks: [] };
+    file.parts.hash.update(chunk);
+    file.parts.chunks.push(Buffer.from(chunk));
+  }
+
+  /** Finishes the file; its node, with the object's name in the place of the content's digest. */
+  end(): FileNode {
+    const file = this.#file();
+    this.#current = undefined;
+    if (file.taken !== file.size) throw new Error('internal error: a file of another size');
+    const { meta, size, header } = file;
+    const object = file.parts === undefined ? file.whole : this.#writeParts(file, file.parts);
+    const contentSha256 = object ?? this.#transaction.writeFile(header, Buffer.alloc(0));
+    return { kind: 'file', meta, size, contentSha256 };
+  }
+
+  /** Waits while too much is waiting. @throws what writing threw */
+  async drain(): Promise<void> {
+    while (this.#pendingBytes > MAX_PENDING_BYTES) await Promise.race(this.#pending);
+    this.#rethrow();
+  }
+
+  /** Waits until everything is written. @throws what writing threw */
+  async finish(): Promise<void> {
+    await Promise.all(this.#pending);
+    this.#rethrow();
+  }
+
+  #writeParts(file: CurrentFile, { hash, chunks }: FileParts): Checksum {
+    const checksum = parseChecksum(hash.digest('hex'));
+    const { header, size } = file;
+    this.#pendingBytes += size;
+    const writing = this.#transaction.writeHashedFile({ header, checksum, chunks }).then(
+      () => undefined,
+      (error: unknown) => {
+        this.#failure ??= { error };
+      },
+    );
+    const settled = writing.finally(() => {
+      this.#pendingBytes -= size;
+      this.#pending.delete(settled);
+    });
+    this.#pending.add(settled);
+    return checksum;
+  }
+
+  #rethrow(): void {
+    if (this.#failure !== undefined) throw this.#failure.error;
+  }
+
+  #file(): CurrentFile {
+    if (this.#current === undefined) throw new Error('internal error: content without a file');
+    return this.#current;
+  }
+}
+
+/** What of a file has arrived in several pieces. */
+interface FileParts {
+  readonly hash: Hash;
+  readonly chunks: Buffer[];
+}
+
+/** The file whose content is arriving. */
+interface CurrentFile {
+  readonly meta: NodeMeta;
+  readonly size: number;
+  readonly header: RegularFile;
+  taken: number;
+  /** Its object, if it came in one piece. */
+  whole: Checksum | undefined;
+  parts: FileParts | undefined;
+}
