@@ -88,7 +88,7 @@ test('C31 device rules of a scope hold over a reload of systemd', async () => {
   await using scopes = await TransientScopes.connect({ mode: 'system', environment: process.env });
   const manager = systemdManager({ scopes, defaultSlice: 'system.slice' });
   const child = waiting(
-    'systemctl daemon-reload; head -c1 /dev/zero | wc -c; for n in "tun c 10 200" "kmsg c 1 11"; do mknod /tmp/$n; (head -c0 /tmp/${n%% *}) && echo ${n%% *}; done; rm /tmp/tun /tmp/kmsg',
+    'systemctl daemon-reload; head -c1 /dev/zero | wc -c; for n in "tun c 10 200" "kmsg c 1 11"; do mknod /root/$n; (head -c0 /root/${n%% *}) && echo ${n%% *}; done; rm /root/tun /root/kmsg',
   );
   const tun = { allow: true, type: 'c', major: 10, minor: 200, access: 'rw' };
   const cgroup = await manager.create(request(child, { devices: [tun] }));

@@ -9,7 +9,7 @@ import fc from 'fast-check';
 import { OperationalError } from '../../src/errors/operational-error.js';
 import { parseRuntimeConfig } from '../../src/oci/parse-runtime-config.js';
 import { checkNamespacePaths } from '../../src/runtime/check-namespace-paths.js';
-import { compileAffinity } from '../../src/runtime/compile-scheduling.js';
+import { compileAffinity, compileSchedulingCalls } from '../../src/runtime/compile-scheduling.js';
 import { compileLaunchPlan } from '../../src/runtime/compile-launch-plan.js';
 import { splitPlan } from '../../src/runtime/plan-format.js';
 import { assertFails } from '../support/assert-fails.js';
@@ -151,6 +151,21 @@ each<{ name: string; changes: ConfigChanges; path: RegExp }>(
       path: /listenerPath/,
     },
     {
+      name: 'metadata for nobody',
+      changes: {
+        linux: {
+          namespaces: NAMESPACES,
+          seccomp: { defaultAction: 'SCMP_ACT_ALLOW', listenerMetadata: 'x' },
+        },
+      },
+      path: /listenerMetadata/,
+    },
+    {
+      name: 'a terminal of more lines than there can be (consoleSize)',
+      changes: { process: { consoleSize: { height: 65_536, width: 1 } } },
+      path: /process\.consoleSize\.height/,
+    },
+    {
       name: 'owners by a user namespace that is not there',
       changes: { mounts: [{ destination: '/x', source: '/y', options: ['bind', 'idmap'] }] },
       path: /mounts\[6\].*idmap/,
@@ -254,6 +269,24 @@ test('compileAffinity() gives the bits of a list', async () => {
   for (const list of ['3-1', '9999', 'a', '1,,2']) {
     await assertFails('RUNTIME_CONFIG_INVALID', () => compileAffinity(list, 'x'));
   }
+});
+
+test('compileSchedulingCalls() gives a deadline in the bytes of the kernel', () => {
+  const { process } = runtimeConfig({
+    process: {
+      scheduler: { policy: 'SCHED_DEADLINE', runtime: 10, deadline: 20, period: 30 },
+      consoleSize: { height: 24, width: 80 },
+    },
+  });
+  const [instruction] = compileSchedulingCalls(process);
+  const attr = Buffer.alloc(56);
+  attr.writeUInt32LE(56, 0);
+  attr.writeUInt32LE(6, 4);
+  attr.writeUInt32LE(10, 24);
+  attr.writeUInt32LE(20, 32);
+  attr.writeUInt32LE(30, 40);
+  assert.deepEqual(instruction, ['SCHEDULE', 0, attr, 0]);
+  assert.deepEqual(process.consoleSize, { height: 24, width: 80 });
 });
 
 /** A document with something else at one place: what is there is found by walking it. */

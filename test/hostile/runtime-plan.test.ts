@@ -3,6 +3,7 @@ import { execFileSync, spawnSync } from 'node:child_process';
 import {
   chmodSync,
   chownSync,
+  existsSync,
   mkdtempSync,
   readFileSync,
   readdirSync,
@@ -12,7 +13,15 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
 
-import { planChecksum } from '../../src/runtime/plan-format.js';
+import fc from 'fast-check';
+
+import {
+  encodePlan,
+  INSTRUCTIONS,
+  planChecksum,
+  type Instruction,
+  type InstructionName,
+} from '../../src/runtime/plan-format.js';
 import { projectRoot } from '../support/cache-folder.js';
 import { each } from '../support/each.js';
 import { ContainerBed, launcher } from '../support/launched-container.js';
@@ -138,8 +147,10 @@ each<{ name: string; path: string }>(
   },
 );
 
-test('no plan, however wrong, makes the launcher read or write what is not its own', () => {
+/** Builds the launcher so that it says what it reads or writes beyond its own; once. */
+function buildSanitized(): string {
   const program = join(folder, 'launch-sanitized');
+  if (existsSync(program)) return program;
   const sources = join(projectRoot, 'src/runtime/launcher');
   const files = readdirSync(sources).filter((name) => name.endsWith('.c'));
   execFileSync('cc', [
@@ -153,6 +164,11 @@ test('no plan, however wrong, makes the launcher read or write what is not its o
     program,
     ...files.map((name) => join(sources, name)),
   ]);
+  return program;
+}
+
+test('no plan, however wrong, makes the launcher read or write what is not its own', () => {
+  const program = buildSanitized();
   assert.deepEqual(check(sample, program), { status: 0, stderr: '' });
   const random = numbers(20_261_121);
   const next = (below: number): number => random.next().value % below;
@@ -195,4 +211,107 @@ test('no plan, however wrong, makes the launcher read or write what is not its o
   }
   // Both answers have to come up, or the mutations test nothing.
   assert.ok(taken > 0 && taken < 400, `${taken} of 400 were taken`);
+});
+
+/** A value for a field of a kind: right in its form, and most often wrong in what it says. */
+const FIELDS: Readonly<Record<string, fc.Arbitrary<number | bigint | string | Uint8Array>>> = {
+  u: fc.oneof(fc.constantFrom(0, 1, 2, 0x2000_0000, 0x1000_0000, 0xffff_ffff), fc.nat()),
+  q: fc.bigInt({ min: 0n, max: 2n ** 64n - 1n }),
+  s: fc.oneof(fc.constantFrom('', 'proc', 'tmpfs', 'x'.repeat(5000)), fc.string().map(plain)),
+  t: fc.oneof(fc.constantFrom('', '/probe', '\xff'), fc.string().map(plain)),
+  p: fc.constantFrom('/', '/data', '/proc/self/ns/net', '/..', `/${'x'.repeat(4094)}`, 'relative'),
+  b: fc.uint8Array({ maxLength: 64 }),
+};
+
+function plain(text: string): string {
+  return text.replaceAll('\0', '');
+}
+
+const NAMES = Object.keys(INSTRUCTIONS) as InstructionName[];
+const instruction: fc.Arbitrary<Instruction> = fc.constantFrom(...NAMES).chain((name) => {
+  const kinds = Array.from(INSTRUCTIONS[name].fields, (kind) => FIELDS[kind] ?? FIELDS['b']);
+  return fc
+    .tuple(...kinds.map((kind) => kind ?? fc.constant(0)))
+    .map((fields) => [name, ...fields] as const);
+});
+
+/** Instructions in any order, in a frame that is right often enough for most of them to be looked at. */
+const plans = fc
+  .tuple(fc.boolean(), fc.array(instruction, { maxLength: 12 }))
+  .map(([framed, inner]): readonly Instruction[] =>
+    framed
+      ? [
+          ['NAME', 'x'],
+          ['ROOT', '/nowhere', 0],
+          ...inner.filter(([name]) => INSTRUCTIONS[name].op < INSTRUCTIONS.PIVOT.op),
+          ['PIVOT', 0],
+          ...inner.filter(([name]) => INSTRUCTIONS[name].op > INSTRUCTIONS.PIVOT.op),
+          ['ARGUMENT', '/probe'],
+          ['EXEC', 0, '/bin'],
+        ]
+      : inner,
+  );
+
+/** Calls by which a launcher changes something. Its own sealing, before it reads the plan, is a clone that nobody sees. */
+const CHANGING = [
+  ...['mount', 'umount2', 'move_mount', 'fsopen', 'fsmount', 'pivot_root', 'chroot', 'unshare'],
+  ...[
+    'setns',
+    'fork',
+    'vfork',
+    'clone',
+    'clone3',
+    'mkdir',
+    'mkdirat',
+    'mknod',
+    'mknodat',
+    'unlink',
+  ],
+  ...['unlinkat', 'rename', 'renameat2', 'symlinkat', 'linkat', 'chown', 'fchownat', 'chmod'],
+  ...['fchmodat', 'sethostname', 'setdomainname', 'setrlimit', 'prlimit64', 'setuid', 'setgid'],
+  ...['setresuid', 'setresgid', 'setgroups', 'capset', 'seccomp', 'keyctl', 'bpf', 'kill'],
+  ...['sched_setattr', 'sched_setaffinity', 'ioprio_set', 'set_mempolicy', 'personality', 'execve'],
+];
+
+test('C26 no list of instructions is taken that is not whole, and what is refused has changed nothing', () => {
+  const program = buildSanitized();
+  let taken = 0;
+  let refused = 0;
+  fc.assert(
+    fc.property(plans, (instructions) => {
+      const { status, stderr } = check(encodePlan(instructions), program);
+      assert.ok(status === 0 || status === REFUSED, `ended with ${status}: ${stderr}`);
+      assert.doesNotMatch(stderr, /Sanitizer|runtime error/);
+      if (status === 0) taken++;
+      else refused++;
+    }),
+    { numRuns: 250 },
+  );
+  assert.ok(taken > 10 && refused > 10, `${taken} were taken, ${refused} refused`);
+});
+
+test('C26 control: the calls of a plan that is carried out are seen, and of a refused one there are none', () => {
+  const path = bed.path('traced.plan');
+  const calls = (plan: Buffer): readonly string[] => {
+    writeFileSync(path, plan);
+    const log = join(folder, 'calls');
+    const options = ['-f', '-qq', '-e', `trace=${CHANGING.join(',')}`, '-e', 'signal=none'];
+    spawnSync('strace', [...options, '-o', log, launcher, path], { encoding: 'utf8' });
+    // The first program of all is the launcher itself, and the C library asks for the size of its stack.
+    const isAsking = (line: string): boolean => line.includes('prlimit64(0, RLIMIT_STACK, NULL');
+    const [, ...lines] = readFileSync(log, 'utf8').split('\n');
+    return lines.filter((line) => line !== '' && !isAsking(line));
+  };
+  const carriedOut = calls(sample).join('\n');
+  for (const call of ['unshare', 'move_mount', 'pivot_root', 'sethostname', 'prlimit64']) {
+    assert.match(carriedOut, new RegExp(`\\b${call}\\(`), 'the trace sees nothing');
+  }
+  fc.assert(
+    fc.property(plans, (instructions) => {
+      const plan = encodePlan(instructions);
+      fc.pre(check(plan).status === REFUSED);
+      assert.deepEqual(calls(plan), [], 'a refused plan changed something');
+    }),
+    { numRuns: 12 },
+  );
 });

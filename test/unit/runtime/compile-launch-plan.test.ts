@@ -333,6 +333,14 @@ test('compileLaunchPlan() says once what it ignores', () => {
   ]);
 });
 
+test('compileLaunchPlan() gives a service no terminal for process.terminal, and says so', () => {
+  const config = runtimeConfig({ process: { terminal: true } });
+  assert.deepEqual(compileLaunchPlan(config, OPTIONS).warnings, [
+    'process.terminal means nothing to a service, ignoring',
+  ]);
+  assert.deepEqual(compileLaunchPlan(config, { ...OPTIONS, standalone: true }).warnings, []);
+});
+
 test('compileLaunchPlan() makes the same plan every time', () => {
   const plan = (): Buffer => compileLaunchPlan(runtimeConfig(), OPTIONS).plan;
   assert.deepEqual(plan(), plan());
