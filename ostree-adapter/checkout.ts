@@ -3,6 +3,7 @@ import { callAside, type AsyncOptions } from './ffi/call.js';
 import { encodeCheckoutOptions } from './ffi/checkout-options.js';
 import { checksumArgument, directoryArgument, pathArgument, type Checksum } from './object-name.js';
 import type { Repo } from './repo.js';
+import { verifyTree } from './verify-tree.js';
 
 /** What a checkout does where something stands already. */
 export const overwriteModes = {
@@ -37,6 +38,11 @@ export interface CheckoutOptions extends AsyncOptions {
   readonly noCopyFallback?: boolean | undefined;
   /** Treats `.wh.NAME` as the removal of NAME. */
   readonly processWhiteouts?: boolean | undefined;
+  /**
+   * The commit was checked by {@link verifyTree}, or was just written by this process. Otherwise that is done first, since
+   * libostree ends the process over some damaged trees.
+   */
+  readonly isVerified?: boolean | undefined;
   /** Directories as a `bare-user-only` repository would have them. */
   readonly bareUserOnlyDirs?: boolean | undefined;
 }
@@ -47,10 +53,15 @@ export interface CheckoutOptions extends AsyncOptions {
  * libostree before 2024.5 follows symbolic links that stand in the way of a union checkout: only check out into
  * directories that nobody else may write to, one commit that was made of checked trees.
  *
- * @throws {@link OstreeError}, {@link OstreeInputError}
+ * @throws {@link OstreeError}, {@link OstreeInputError}; {@link GVariantError} for a damaged commit
  */
 export async function checkout(repo: Repo, options: CheckoutOptions): Promise<void> {
   const overwrite = options.overwrite ?? 'none';
+  if (!Object.hasOwn(overwriteModes, overwrite))
+    throw new OstreeInputError('no such overwrite mode');
+  if (options.processWhiteouts === true && overwrite === 'union-identical') {
+    throw new OstreeInputError('a checkout that compares files cannot process whiteouts');
+  }
   if (options.forceCopy === true && options.noCopyFallback === true) {
     throw new OstreeInputError('a checkout cannot both copy and not copy');
   }
@@ -75,6 +86,7 @@ export async function checkout(repo: Repo, options: CheckoutOptions): Promise<vo
     pathArgument(options.path),
     checksumArgument(options.commit),
   ];
+  if (options.isVerified !== true) verifyTree(repo, options.commit);
   await repo.handle.whileHeld((pointer) =>
     callAside('ostree_repo_checkout_at', [pointer, ...args], {
       signal: options.signal,

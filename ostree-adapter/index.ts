@@ -3,6 +3,7 @@
  * what runs in, and what libostree must be.
  */
 export { checkout, type CheckoutOptions } from './checkout.js';
+export { checkoutComposefs, hasComposefsCheckout, type ComposefsOptions } from './composefs.js';
 export { readCommit, readDetachedMetadata, writeDetachedMetadata, type Commit } from './commit.js';
 export {
   OstreeError,
@@ -11,6 +12,8 @@ export {
   type LibraryProblem,
 } from './errors.js';
 export type { AsyncOptions } from './ffi/call.js';
+export { signCommitGpg, verifyCommitGpg, type GpgSignature } from './gpg.js';
+export { importArchive, importDirectory, type ImportOptions } from './import-tree.js';
 export { loadLibrary } from './load.js';
 export {
   createFileHash,
@@ -71,12 +74,20 @@ export {
   type RepoLocation,
   type RepoMode,
 } from './repo.js';
+export { hasEd25519, signCommit, verifyCommitSignature } from './sign.js';
+export {
+  applyStaticDelta,
+  generateStaticDelta,
+  listStaticDeltas,
+  type StaticDeltaOptions,
+} from './static-delta.js';
 export {
   beginTransaction,
   type HashedFile,
   type NewCommit,
   type Transaction,
 } from './transaction.js';
+export { verifyTree } from './verify-tree.js';
 export type { TransactionStats } from './transaction-stats.js';
 export {
   encodeTree,

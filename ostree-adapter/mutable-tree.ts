@@ -6,6 +6,8 @@ import { NativeObject } from './ffi/native-object.js';
 import { checksumArgument, entryArgument, parseChecksum, type Checksum } from './object-name.js';
 import type { Repo } from './repo.js';
 import type { TreeChecksums } from './tree.js';
+import { checkTreeDepth } from './tree-depth.js';
+import { verifyDirectory } from './verify-tree.js';
 
 /** An entry of a {@link MutableTree}. */
 export type MutableEntry =
@@ -18,10 +20,13 @@ export type MutableEntry =
  */
 export class MutableTree implements Disposable {
   readonly #handle: NativeObject;
+  /** Below the root, which is at 1. */
+  readonly #depth: number;
 
   /** Takes the handle over. Use {@link createMutableTree} or {@link openMutableTree}. */
-  constructor(handle: NativeObject) {
+  constructor(handle: NativeObject, depth = 1) {
     this.#handle = handle;
+    this.#depth = depth;
   }
 
   /** The native object. */
@@ -69,13 +74,14 @@ export class MutableTree implements Disposable {
   /**
    * The directory of a name, made if there is none.
    *
-   * @throws {@link OstreeError} if a file has the name
+   * @throws {@link OstreeError} if a file has the name; {@link OstreeInputError} if it would be too deep
    */
   ensureDirectory(name: string): MutableTree {
+    checkTreeDepth(this.#depth + 1);
     const out = slot();
     callSync('ostree_mutable_tree_ensure_dir', this.#handle.pointer, entryArgument(name), out);
     // (transfer full)
-    return new MutableTree(new NativeObject(filledSlot(out), 'a tree'));
+    return new MutableTree(new NativeObject(filledSlot(out), 'a tree'), this.#depth + 1);
   }
 
   /** What `body` makes of the entry of a name; the tree of a directory is disposed of afterwards. */
@@ -100,7 +106,8 @@ export class MutableTree implements Disposable {
     const checksum = slotPointer(file);
     if (checksum !== undefined)
       return { kind: 'file', checksum: parseChecksum(takeString(checksum)) };
-    const tree = new MutableTree(new NativeObject(filledSlot(directory), 'a tree'));
+    const handle = new NativeObject(filledSlot(directory), 'a tree');
+    const tree = new MutableTree(handle, this.#depth + 1);
     return { kind: 'directory', tree };
   }
 
@@ -153,8 +160,18 @@ export function createMutableTree(): MutableTree {
   return new MutableTree(new NativeObject(nonNull(pointer), 'a tree'));
 }
 
-/** The directory that dirtree and dirmeta objects describe. Objects that are missing are missed when it is walked. */
-export function openMutableTree(repo: Repo, { contents, metadata }: TreeChecksums): MutableTree {
+/**
+ * The directory that dirtree and dirmeta objects describe; all below it is checked ({@link verifyTree}).
+ *
+ * @throws {@link OstreeError}, {@link GVariantError}
+ */
+export function openMutableTree(repo: Repo, tree: TreeChecksums): MutableTree {
+  verifyDirectory(repo, tree);
+  return nameMutableTree(repo, tree);
+}
+
+/** As {@link openMutableTree} for who only writes a commit of it: nothing is read. It must not be walked. */
+export function nameMutableTree(repo: Repo, { contents, metadata }: TreeChecksums): MutableTree {
   // (transfer full)
   const pointer = native().ostree_mutable_tree_new_from_checksum(
     repo.handle.pointer,

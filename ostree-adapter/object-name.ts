@@ -18,6 +18,16 @@ export const objectTypes = {
 /** A kind of object. */
 export type ObjectType = keyof typeof objectTypes;
 
+/**
+ * The number of a kind of object, for a call.
+ *
+ * @throws {@link OstreeInputError}
+ */
+export function typeArgument(type: ObjectType): number {
+  if (!Object.hasOwn(objectTypes, type)) throw new OstreeInputError('no such kind of object');
+  return objectTypes[type];
+}
+
 /** An object of a repository. */
 export interface ObjectName {
   readonly type: ObjectType;

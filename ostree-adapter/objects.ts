@@ -9,6 +9,7 @@ import {
   checksumArgument,
   objectTypes,
   parseChecksum,
+  typeArgument,
   type ObjectName,
   type ObjectType,
 } from './object-name.js';
@@ -24,7 +25,7 @@ export function hasObject(repo: Repo, { type, checksum }: ObjectName): boolean {
   callSync(
     'ostree_repo_has_object',
     repo.handle.pointer,
-    objectTypes[type],
+    typeArgument(type),
     checksumArgument(checksum),
     out,
     null,
@@ -42,7 +43,7 @@ export function objectStorageSize(repo: Repo, { type, checksum }: ObjectName): n
   callSync(
     'ostree_repo_query_object_storage_size',
     repo.handle.pointer,
-    objectTypes[type],
+    typeArgument(type),
     checksumArgument(checksum),
     out,
     null,
@@ -106,7 +107,7 @@ export async function fsckObject(
 ): Promise<void> {
   const argument = checksumArgument(checksum);
   await repo.handle.whileHeld((pointer) =>
-    callAside('ostree_repo_fsck_object', [pointer, objectTypes[type], argument], options),
+    callAside('ostree_repo_fsck_object', [pointer, typeArgument(type), argument], options),
   );
 }
 
@@ -119,7 +120,7 @@ export function deleteObject(repo: Repo, { type, checksum }: ObjectName): void {
   callSync(
     'ostree_repo_delete_object',
     repo.handle.pointer,
-    objectTypes[type],
+    typeArgument(type),
     checksumArgument(checksum),
     null,
   );

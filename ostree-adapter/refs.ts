@@ -17,14 +17,21 @@ const EXCLUDE_REMOTES = 1 << 1;
 const EXCLUDE_MIRRORS = 1 << 2;
 
 /**
- * The refs of this repository, without those of remotes, by their full names. With `prefix`, those below it (`a` means
+ * The refs of this repository by their full names, without those of remotes unless they are wanted. With `prefix`, those below it (`a` means
  * `a/…`) and the one that is it.
  *
  * @throws {@link OstreeError}, {@link OstreeInputError}
  */
 export function listRefs(
   repo: Repo,
-  { prefix }: { readonly prefix?: string | undefined } = {},
+  {
+    prefix,
+    all,
+  }: {
+    readonly prefix?: string | undefined;
+    /** Those of remotes and mirrors too, by their names with the remote in front. */
+    readonly all?: boolean | undefined;
+  } = {},
 ): ReadonlyMap<string, Checksum> {
   const out = slot();
   callSync(
@@ -32,7 +39,7 @@ export function listRefs(
     repo.handle.pointer,
     prefix === undefined ? null : refArgument(prefix),
     out,
-    EXCLUDE_REMOTES | EXCLUDE_MIRRORS,
+    all === true ? 0 : EXCLUDE_REMOTES | EXCLUDE_MIRRORS,
     null,
   );
   // (transfer container) of strings that the table owns.

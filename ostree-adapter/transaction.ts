@@ -14,7 +14,7 @@ import {
 } from './file-header.js';
 import { NativeVariant } from './gvariant/native-variant.js';
 import { dictData, type VariantDict } from './gvariant/value.js';
-import { openMutableTree, writeMutableTree, type MutableTree } from './mutable-tree.js';
+import { nameMutableTree, writeMutableTree, type MutableTree } from './mutable-tree.js';
 import {
   checksumArgument,
   objectTypes,
@@ -60,7 +60,7 @@ export class Transaction implements AsyncDisposable {
   readonly #handle: NativeObject;
   readonly #end: () => void;
   #isOpen = true;
-  #pending = 0;
+  readonly #writes = new Set<Promise<unknown>>();
 
   /** Use {@link beginTransaction}. */
   constructor(repo: Repo, { handle, end }: { handle: NativeObject; end: () => void }) {
@@ -111,8 +111,7 @@ export class Transaction implements AsyncDisposable {
     this.#checkXattrs(file.header);
     const length = chunks.reduce((sum, chunk) => sum + chunk.length, 0);
     const argument = checksumArgument(file.checksum);
-    const pointer = this.#pointer;
-    await this.#whilePending(async () => {
+    await this.whileWriting(async (pointer) => {
       using stream = memoryStream(chunks);
       await callAside(
         'ostree_repo_write_content',
@@ -143,7 +142,7 @@ export class Transaction implements AsyncDisposable {
    * @throws {@link OstreeError}, also for a directory without metadata
    */
   async writeMutableTree(tree: MutableTree, options: AsyncOptions = {}): Promise<TreeChecksums> {
-    return this.#whilePending(async () => {
+    return this.whileWriting(async () => {
       using root = await writeMutableTree(this.#repo, tree, options);
       return treeChecksumsOf(root);
     });
@@ -158,7 +157,6 @@ export class Transaction implements AsyncDisposable {
     if (!Number.isSafeInteger(commit.timestampSeconds) || commit.timestampSeconds < 0) {
       throw new OstreeInputError('timestamp is not a number of seconds');
     }
-    const pointer = this.#pointer;
     const parent = commit.parent === undefined ? null : checksumArgument(commit.parent);
     const subject = cString(commit.subject ?? '', 'subject');
     const body = cString(commit.body ?? '', 'body');
@@ -171,8 +169,8 @@ export class Transaction implements AsyncDisposable {
     }
     const out = slot();
     // Awaited here: the metadata is given back when this returns.
-    return await this.#whilePending(async () => {
-      using tree = openMutableTree(this.#repo, commit.tree);
+    return await this.whileWriting(async (pointer) => {
+      using tree = nameMutableTree(this.#repo, commit.tree);
       using root = await writeMutableTree(this.#repo, tree, options);
       await callAside(
         'ostree_repo_write_commit_with_time',
@@ -214,23 +212,23 @@ export class Transaction implements AsyncDisposable {
    * @throws {@link OstreeError}; Error while something is still being written
    */
   async commit(options: AsyncOptions = {}): Promise<TransactionStats> {
-    const pointer = this.#pointer;
-    if (this.#pending > 0) throw new Error('a transaction is committed while it is written to');
+    if (this.#writes.size > 0) throw new Error('a transaction is committed while it is written to');
     const stats = Buffer.alloc(STATS_BYTES);
-    await this.#whilePending(() =>
+    await this.whileWriting((pointer) =>
       callAside('ostree_repo_commit_transaction', [pointer, stats], options),
     );
     this.#close();
     return readTransactionStats(stats);
   }
 
-  /** Removes what was written. Waits for nothing: writes that are under way have to be over. */
+  /** Removes what was written, after writes that are under way are over. Does nothing after {@link Transaction.commit}. */
   async abort(): Promise<void> {
     if (!this.#isOpen) return;
-    if (this.#pending > 0) throw new Error('a transaction is aborted while it is written to');
-    const pointer = this.#pointer;
+    await Promise.allSettled(this.#writes);
+    // Somebody else may have closed it meanwhile.
+    if (!this.isOpen) return;
     try {
-      await this.#whilePending(() => callAside('ostree_repo_abort_transaction', [pointer]));
+      await this.whileWriting((pointer) => callAside('ostree_repo_abort_transaction', [pointer]));
     } finally {
       this.#close();
     }
@@ -252,6 +250,17 @@ export class Transaction implements AsyncDisposable {
     }
   }
 
+  /** Runs `body`, which gets the address of the `OstreeRepo`; the transaction can neither be committed nor aborted meanwhile. */
+  async whileWriting<Result>(body: (pointer: Pointer) => Promise<Result>): Promise<Result> {
+    const writing = body(this.#pointer);
+    this.#writes.add(writing);
+    try {
+      return await writing;
+    } finally {
+      this.#writes.delete(writing);
+    }
+  }
+
   get #pointer(): Pointer {
     if (!this.#isOpen) throw new Error('a transaction is used after it was closed');
     return this.#handle.pointer;
@@ -261,16 +270,6 @@ export class Transaction implements AsyncDisposable {
     this.#isOpen = false;
     this.#handle[Symbol.dispose]();
     this.#end();
-  }
-
-  async #whilePending<Result>(body: () => Promise<Result>): Promise<Result> {
-    if (!this.#isOpen) throw new Error('a transaction is used after it was closed');
-    this.#pending += 1;
-    try {
-      return await body();
-    } finally {
-      this.#pending -= 1;
-    }
   }
 
   #writeMetadata(type: 'dirtree' | 'dirmeta', variantType: string, bytes: Buffer): Checksum {

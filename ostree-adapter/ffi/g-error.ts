@@ -3,6 +3,7 @@ import { endianness } from 'node:os';
 import { OstreeError } from '../errors.js';
 import { native, POINTER_BYTES, type Pointer } from './library.js';
 import { readBytes, readString } from './memory.js';
+import { readPointer } from './ptr-array.js';
 
 /** `struct _GError { GQuark domain; gint code; gchar *message; }`: two 32-bit numbers and a pointer, nothing between. */
 const NUMBERS_BYTES = 8;
@@ -27,9 +28,4 @@ const little = endianness() === 'LE';
 
 function read32(bytes: Buffer, offset: number): number {
   return little ? bytes.readUInt32LE(offset) : bytes.readUInt32BE(offset);
-}
-
-function readPointer(bytes: Buffer, offset: number): bigint {
-  if (POINTER_BYTES === 4) return BigInt(read32(bytes, offset));
-  return little ? bytes.readBigUInt64LE(offset) : bytes.readBigUInt64BE(offset);
 }

@@ -105,17 +105,33 @@ export function addressOf(bytes: Uint8Array): Pointer {
 }
 
 /**
- * The stack that a call in another thread gets: all that koffi gives. Its own 128 KiB are not enough for libostree, which
- * calls itself for each level of a tree, and behind the end of a stack of koffi's stands other memory. Only what is used is
- * ever there.
+ * The stack that a call in another thread should get: all that koffi gives. Its own 128 KiB are not enough for libostree,
+ * which calls itself for each level of a tree. Only what is used is ever there.
  */
 const ASYNC_STACK_BYTES = 16 * 1024 * 1024;
 
+/** What {@link asyncStackBytes} gives. */
+let stackBytes: number | undefined;
+
+/** The stack of calls in other threads, in bytes: less than wanted if somebody else loaded a library through koffi before. */
+export function asyncStackBytes(): number {
+  loadLibrary();
+  return stackBytes ?? 0;
+}
+
+/** koffi is one for the whole process, and its stacks are set for good when the first library is loaded. */
+function setStack(koffi: Koffi): number {
+  try {
+    koffi.config({ async_stack_size: ASYNC_STACK_BYTES });
+  } catch {
+    // Somebody was first: what he set is looked at instead.
+  }
+  return koffi.config().async_stack_size ?? 0;
+}
+
 function bindLibrary(path: string): Library {
   const koffi = loadKoffi();
-  // It can only be said before any library is loaded: a program that has koffi for other things has to say it itself.
-  if ((koffi.config().async_stack_size ?? 0) < ASYNC_STACK_BYTES)
-    koffi.config({ async_stack_size: ASYNC_STACK_BYTES });
+  stackBytes ??= setStack(koffi);
   const handles: Record<LibraryName, LibraryHandle> = {
     ostree: open(koffi, path),
     glib: open(koffi, FILES.glib),

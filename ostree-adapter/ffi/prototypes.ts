@@ -88,6 +88,15 @@ export const pointerPrototypes = {
     'ostree',
     'void *ostree_repo_file_tree_get_metadata_checksum(void *self)',
   ],
+  ostree_sign_get_by_name: ['ostree', 'void *ostree_sign_get_by_name(void *name, void *error)'],
+  ostree_repo_verify_commit_ext: [
+    'ostree',
+    'void *ostree_repo_verify_commit_ext(void *self, void *commit_checksum, void *keyringdir, void *extra_keyring, void *cancellable, void *error)',
+  ],
+  ostree_gpg_verify_result_get_all: [
+    'ostree',
+    'void *ostree_gpg_verify_result_get_all(void *result, unsigned int signature_index)',
+  ],
   ostree_repo_commit_modifier_new: [
     'ostree',
     'void *ostree_repo_commit_modifier_new(int flags, void *commit_filter, void *user_data, void *destroy_notify)',
@@ -254,6 +263,42 @@ export const numberPrototypes = {
   ostree_mutable_tree_check_error: [
     'ostree',
     'int ostree_mutable_tree_check_error(void *self, void *error)',
+  ],
+  ostree_gpg_verify_result_count_all: [
+    'ostree',
+    'unsigned int ostree_gpg_verify_result_count_all(void *result)',
+  ],
+  ostree_repo_sign_commit: [
+    'ostree',
+    'int ostree_repo_sign_commit(void *self, void *commit_checksum, void *key_id, void *homedir, void *cancellable, void *error)',
+  ],
+  ostree_sign_set_sk: [
+    'ostree',
+    'int ostree_sign_set_sk(void *self, void *secret_key, void *error)',
+  ],
+  ostree_sign_add_pk: [
+    'ostree',
+    'int ostree_sign_add_pk(void *self, void *public_key, void *error)',
+  ],
+  ostree_sign_commit: [
+    'ostree',
+    'int ostree_sign_commit(void *self, void *repo, void *commit_checksum, void *cancellable, void *error)',
+  ],
+  ostree_sign_commit_verify: [
+    'ostree',
+    'int ostree_sign_commit_verify(void *self, void *repo, void *commit_checksum, void *out_success_message, void *cancellable, void *error)',
+  ],
+  ostree_repo_list_static_delta_names: [
+    'ostree',
+    'int ostree_repo_list_static_delta_names(void *self, void *out_deltas, void *cancellable, void *error)',
+  ],
+  ostree_repo_static_delta_generate: [
+    'ostree',
+    'int ostree_repo_static_delta_generate(void *self, int opt, void *from, void *to, void *metadata, void *params, void *cancellable, void *error)',
+  ],
+  ostree_repo_static_delta_execute_offline: [
+    'ostree',
+    'int ostree_repo_static_delta_execute_offline(void *self, void *dir_or_file, int skip_validation, void *cancellable, void *error)',
   ],
   ostree_repo_get_disable_fsync: ['ostree', 'int ostree_repo_get_disable_fsync(void *self)'],
 } as const satisfies Prototypes;

@@ -87,7 +87,7 @@ function join(parts: readonly { bytes: Buffer; align: number }[]): [Buffer, numb
 }
 
 /** The framing offsets: as narrow as the whole, offsets included, allows. */
-function frame(bodySize: number, offsets: readonly number[]): Buffer {
+export function frame(bodySize: number, offsets: readonly number[]): Buffer {
   const width = [1, 2, 4, 8].find((bytes) => bodySize + bytes * offsets.length <= 256 ** bytes - 1);
   if (width === undefined) throw new GVariantError('value is too large');
   const bytes = Buffer.alloc(width * offsets.length);

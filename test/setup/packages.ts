@@ -12,6 +12,8 @@ export const testPackages = [
   'docker-registry',
   'e2fsprogs',
   'gcc', // the launcher, and small programs in test images
+  'gpg', // signs commits
+  'gpg-agent',
   'iproute2',
   'kmod', // depmod, for a whole machine's kernel
   'libc6-dev',
