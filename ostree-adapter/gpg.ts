@@ -78,6 +78,6 @@ function signatureAt(result: NativeObject, index: number): GpgSignature {
     isExpired: isExpired === true || isKeyExpired === true,
     isKeyRevoked: isKeyRevoked === true,
     isKeyMissing: isKeyMissing === true,
-    fingerprint: String(typeof fingerprint === 'string' ? fingerprint : ''),
+    fingerprint: typeof fingerprint === 'string' ? fingerprint : '',
   };
 }
