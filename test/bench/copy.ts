@@ -7,7 +7,7 @@ import { pushImage } from '../support/push-image.js';
 import { startRegistry } from '../support/registry.js';
 import { TempDir } from '../support/temp-dir.js';
 import { compare, type Bench, type Figure } from './measure.js';
-import { runMeasured } from './run-measured.js';
+import { runMeasured } from '../support/run-measured.js';
 
 const LAYER_BYTES = 100_000_000;
 const LAYERS = 4;

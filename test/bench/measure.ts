@@ -1,4 +1,4 @@
-import type { Usage } from './run-measured.js';
+import type { Usage } from '../support/run-measured.js';
 
 /** One thing that was measured, in one run with the others of its group. */
 export interface Figure {

@@ -16,9 +16,13 @@ const LOOK_MS = 10;
 const MS_PER_TICK = 10;
 
 /** Runs a program to its end, which must be a good one, and gives what it took. */
-export function runMeasured(program: string, args: readonly string[]): Promise<Usage> {
+export function runMeasured(
+  program: string,
+  args: readonly string[],
+  env: Readonly<Record<string, string | undefined>> = process.env,
+): Promise<Usage> {
   return new Promise((resolve, reject) => {
-    const child = spawn(program, args, { stdio: ['ignore', 'ignore', 'pipe'] });
+    const child = spawn(program, args, { stdio: ['ignore', 'ignore', 'pipe'], env });
     let words = '';
     child.stderr.on('data', (bytes: Buffer) => (words += bytes.toString()));
     let usage: Usage = { peakBytes: 0, cpuMs: 0 };
