@@ -16,15 +16,27 @@ export async function readAllDeployments(host: Host): Promise<AllDeployments> {
   const deployments: Deployment[] = [];
   const damaged: { directory: string; error: unknown }[] = [];
   for (const directory of await listDeploymentDirectories(host)) {
-    try {
-      deployments.push(await loadDeployment(host.paths, directory));
-    } catch (error) {
-      // Gone between the listing and now: replaced or uninstalled meanwhile.
-      if ((await listDeploymentDirectories(host)).includes(directory))
-        damaged.push({ directory, error });
-    }
+    const found = await loadIfThere(host, directory);
+    if ('error' in found) damaged.push({ directory, error: found.error });
+    else if (found.deployment !== undefined) deployments.push(found.deployment);
   }
   return { deployments, damaged };
+}
+
+/** Between two looks it may go (replaced or uninstalled meanwhile), and come back as another one of that number. */
+async function loadIfThere(
+  host: Host,
+  directory: string,
+): Promise<{ readonly deployment: Deployment | undefined } | { readonly error: unknown }> {
+  for (let looks = 1; ; looks++) {
+    try {
+      return { deployment: await loadDeployment(host.paths, directory) };
+    } catch (error) {
+      if (!(await listDeploymentDirectories(host)).includes(directory))
+        return { deployment: undefined };
+      if (looks === 3) return { error };
+    }
+  }
 }
 
 async function listDeploymentDirectories(host: Host): Promise<readonly string[]> {

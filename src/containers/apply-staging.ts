@@ -20,6 +20,7 @@ import {
 import { compareFile } from './file-state.js';
 import type { Host } from './host.js';
 import { removePath } from './remove-path.js';
+import { removeTemporaries } from './remove-temporaries.js';
 
 /*
  * A change of several files of one deployment, as one. Everything new is written into `.journal/NAME.apply.new` and made
@@ -109,6 +110,11 @@ export async function finishApply(host: Host, name: string): Promise<FinishedApp
   // Without its record, it was done and is being taken away.
   if (change !== undefined && (await isThere(paths, change))) {
     const place = paths.onDisk(join(paths.stateDir, `${name}.${change.number}`));
+    // A command that was killed at this may have left the beginning of any.
+    await removeTemporaries([
+      ...change.names.map((file) => join(place, file)),
+      ...change.files.map(({ file }) => paths.onDisk(file.path)),
+    ]);
     // The record last: it speaks of the others.
     for (const file of [...change.names].sort(recordLast))
       await copy(join(folder, file), join(place, file), 0o600);

@@ -4,6 +4,7 @@ import { getContainer } from './container-directory.js';
 import { readSettings } from './container-settings.js';
 import { fetchImageIf } from './fetch-image.js';
 import type { Host } from './host.js';
+import { finishInterrupted } from './name-lock.js';
 import { isTagPattern, selectTag } from './tag-pattern.js';
 import { update, type UpdateRequest } from './update.js';
 import { isInWindow, readPolicy, type UpdateMode } from './update-policy.js';
@@ -43,6 +44,8 @@ export async function autoUpdate(
   options: AutoUpdateOptions,
 ): Promise<AutoUpdateOutcome> {
   const { mode, tags, window } = await readPolicy(host, name);
+  // Where an update was cut off after its image was in place, nothing would look new.
+  if (mode === 'apply' && !options.dryRun) await finishInterrupted(host, name);
   const installed = await getContainer(host.paths, name);
   const { reference: present, digest } = installed.image;
   const unchanged = { name, mode, reference: present, digest };

@@ -24,9 +24,23 @@ export async function findContainer(
   paths: HostPaths,
   name: string,
 ): Promise<Deployment | undefined> {
-  const target = await readNameLink(paths, name);
-  return target === undefined ? undefined : loadDeployment(paths, target);
+  let seen: string | undefined;
+  for (let tries = 1; ; tries++) {
+    const target = await readNameLink(paths, name);
+    if (target === undefined) return undefined;
+    try {
+      return await loadDeployment(paths, target);
+    } catch (error) {
+      // The link may have been read just before a command took away what it led to. It was if the link leads elsewhere
+      // now, or to a newer deployment of that number; else the next look finds the same damage.
+      if ((target === seen && tries > 2) || tries === MAX_LOOKS) throw error;
+      seen = target;
+    }
+  }
 }
+
+/** Looks at a container that changes all the time: each change takes a hundred times as long as a look. */
+const MAX_LOOKS = 8;
 
 /**
  * The current deployment of a container.

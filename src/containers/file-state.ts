@@ -46,7 +46,9 @@ export async function sha256OfFile(pathOnDisk: string): Promise<string> {
   );
   try {
     const hash = createHash('sha256');
-    const buffer = Buffer.allocUnsafe(262_144);
+    // Most files are small: a large buffer for each would keep the garbage collector busier than the hash.
+    const { size } = await file.stat();
+    const buffer = Buffer.allocUnsafe(Math.min(262_144, size + 1));
     for (;;) {
       const { bytesRead } = await file.read(buffer, 0, buffer.length);
       if (bytesRead === 0) return hash.digest('hex');

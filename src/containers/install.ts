@@ -12,7 +12,7 @@ import { fetchImage, type FetchedImage, type ImageChoice } from './fetch-image.j
 import { findRequiredContainers, withNewNames, type Requirements } from './install-requirements.js';
 import { prepareRequired } from './prepare-required.js';
 import { describeInstall } from './describe-install.js';
-import { withNameLock } from './name-lock.js';
+import { finishOthers, withNameLock } from './name-lock.js';
 import { assertPrivileged, assertRootFolder, preflightInstall } from './preflight.js';
 import { prepareDeployment, type PreparedDeployment } from './prepare-deployment.js';
 import { readSecrets, secretFile } from './secrets.js';
@@ -69,6 +69,8 @@ export async function install(host: Host, request: InstallRequest): Promise<Inst
       return { plan: (await prepareAll(host, found, request)).plan, started: false };
     }
     return withNameLock(host, name, async () => {
+      // Half of this very command may have been done: what it installed first would else count as installed.
+      if (request.withDependencies === true) await finishOthers(host, name);
       const found = await lookAround(host, name, request);
       const newNames = (found.requirements?.ordered ?? []).map((container) => container.name);
       return withNewNames(host, newNames, async () => {

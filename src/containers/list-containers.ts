@@ -1,6 +1,6 @@
 import { isTemplateName } from '../base/container-name.js';
 import { isRunning } from './unit-states.js';
-import { listContainerNames, readNameLink, loadDeployment } from './container-directory.js';
+import { findContainer, listContainerNames } from './container-directory.js';
 import type { Deployment } from './deployment.js';
 import type { Host } from './host.js';
 import type { UnitState, UnitSummary } from '../systemd/unit-manager.js';
@@ -57,9 +57,9 @@ export async function readDeployments(
   const damaged: { name: string; error: unknown }[] = [];
   for (const name of await listContainerNames(host.paths)) {
     try {
-      const directory = await readNameLink(host.paths, name);
+      const deployment = await findContainer(host.paths, name);
       // Gone between the listing and now: uninstalled meanwhile.
-      if (directory !== undefined) deployments.push(await loadDeployment(host.paths, directory));
+      if (deployment !== undefined) deployments.push(deployment);
     } catch (error) {
       damaged.push({ name, error });
     }

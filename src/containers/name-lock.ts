@@ -5,6 +5,7 @@ import { quote } from '../base/escape-text.js';
 import { AsyncScope } from '../base/scope.js';
 import { OperationalError } from '../errors/operational-error.js';
 import { tryLock, type LockFile } from '../sys/lock-file.js';
+import { listStaged } from './apply-staging.js';
 import type { CompleteOptions } from './complete-transition.js';
 import { setNameOf } from './container-sets.js';
 import type { Host } from './host.js';
@@ -47,6 +48,36 @@ export async function lockAndRecover(
   } catch (error) {
     lock.release();
     throw error;
+  }
+}
+
+/**
+ * Finishes or undoes what was left unfinished of a container, or of a set that it is a member of. Where nothing was, no
+ * lock is taken.
+ *
+ * @throws {@link OperationalError} BUSY if another is at work on it
+ */
+export async function finishInterrupted(host: Host, name: string): Promise<void> {
+  const labels = [...(await listJournal(host.paths)), ...(await listStaged(host.paths))];
+  const concerned = labels.some((label) => label === name || setNameOf(label) !== undefined);
+  if (concerned) (await lockAndRecover(host, name))[Symbol.dispose]();
+}
+
+/**
+ * The same for all containers but one, whose lock is held. What somebody is at work on is left alone, and what cannot be
+ * finished is told and keeps nobody from going on.
+ */
+export async function finishOthers(host: Host, name: string): Promise<void> {
+  for (const label of await listJournal(host.paths)) {
+    if (label === name) continue;
+    try {
+      (await lockAndRecover(host, label))[Symbol.dispose]();
+    } catch (error) {
+      host.signal.throwIfAborted();
+      if (error instanceof OperationalError && error.code === 'BUSY') continue;
+      const text = error instanceof Error ? error.message : String(error);
+      host.onEvent({ kind: 'warning', text: `'${label}' cannot be recovered: ${text}` });
+    }
   }
 }
 

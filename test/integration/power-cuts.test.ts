@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
 import { runPowerCuts, WITHOUT_SYNC } from '../torture/run-power-cuts.js';
-import { SMALL } from '../torture/verbs.js';
+import { CORE_VERBS, SMALL } from '../torture/verbs.js';
 
 // FAULTS.md C.5: the power goes while berth works, and the disk has lost, reordered or torn what was not flushed.
 
@@ -12,6 +12,7 @@ test('a power cut at any moment leaves the old or the new, and takes nothing bac
   const results = await runPowerCuts({
     states: 180,
     fileSystems: ['ext4', 'xfs', 'btrfs'],
+    verbs: CORE_VERBS,
     size: SMALL,
     seed: SEED,
   });

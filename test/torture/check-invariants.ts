@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync } from 'node:fs';
+import { lstatSync, readdirSync, readFileSync } from 'node:fs';
 
 import { listContainers } from '../../src/containers/list-containers.js';
 import { listJournal } from '../../src/containers/journal.js';
@@ -46,7 +46,7 @@ export interface InvariantOptions {
    * them only what a tree says of itself is checked.
    */
   readonly between?: readonly TreeState[];
-  /** Texts that no file may hold. */
+  /** Texts that no file may hold but those for secrets, which nobody but root may open. */
   readonly secrets?: readonly string[];
 }
 
@@ -129,7 +129,9 @@ function checkBetween(state: TreeState, options: InvariantOptions, report: Repor
     const target = /to (\S+)/.exec(rest.get(name) ?? '')?.[1] ?? '';
     const place = `var/lib/berth/${target}`;
     // A file of a checkout is the store's: how many names it has depends on what else is checked out.
-    const found = withoutLinks(stateBelow(rest, place));
+    const found = withoutLinks(
+      new Map([...stateBelow(rest, place)].filter(([path]) => !isInTheMaking(path))),
+    );
     const differences = known
       .map((side) => withoutLinks(stateBelow(side, place)))
       .filter((side) => side.size > 0)
@@ -163,13 +165,22 @@ function isInTheMaking(path: string): boolean {
   );
 }
 
+/** Where a deployment has its secrets, also while it is made or taken away. */
+const CREDENTIALS = /^\/var\/lib\/berth\/[^/]+\/credentials(\/|$)/;
+const FOR_OTHERS = 0o077;
+
+/** I16, at whatever moment: a secret that could be opened for an instant was not one. */
 function checkSecrets(root: string, secrets: readonly string[], report: Report): void {
   if (secrets.length === 0) return;
   for (const entry of readdirSync(root, { recursive: true, withFileTypes: true })) {
-    if (!entry.isFile()) continue;
     const path = `${entry.parentPath}/${entry.name}`;
+    const shown = path.slice(root.length);
+    const isPlace = CREDENTIALS.test(shown);
+    if (isPlace && (lstatSync(path).mode & FOR_OTHERS) !== 0)
+      report('I16', `${shown} can be opened by others`);
+    if (!entry.isFile() || isPlace) continue;
     const content = readFileSync(path);
     for (const secret of secrets)
-      if (content.includes(secret)) report('I16', `a secret stands in ${path.slice(root.length)}`);
+      if (content.includes(secret)) report('I16', `a secret stands in ${shown}`);
   }
 }

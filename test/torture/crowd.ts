@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
 import { setTimeout as delay } from 'node:timers/promises';
 
-import { PROGRAM } from './ground.js';
+import { PROGRAM } from './program.js';
 
 /** How one of many commands ended. */
 export interface Ended {

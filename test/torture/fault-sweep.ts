@@ -2,7 +2,7 @@ import { ExitStatus } from '../../src/errors/exit-status.js';
 import { describeCall, Ground } from './ground.js';
 import { phaseOf } from './kill-points.js';
 import type { Supervised, SupervisedCall } from './supervise.js';
-import type { TorturedVerb } from './verbs.js';
+import type { TorturedVerb } from './tortured-verb.js';
 
 /** What calls are made to fail with. */
 export const ERRNOS = [

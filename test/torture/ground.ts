@@ -1,11 +1,12 @@
 import { renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 
+import { pruneImages } from '../../src/containers/prune-images.js';
 import { recoverAll } from '../../src/containers/recover-all.js';
 import type { Host } from '../../src/containers/host.js';
 import { runOk } from '../support/run-command.js';
-import { checkInvariants, STORE } from './check-invariants.js';
+import { checkInvariants, type InvariantOptions, STORE } from './check-invariants.js';
+import { PROGRAM } from './program.js';
 import { phaseOf } from './kill-points.js';
 import { supervise, type Supervised, type SupervisedCall, type Supervision } from './supervise.js';
 import { onTree } from './tree-host.js';
@@ -16,11 +17,9 @@ import {
   stateWithout,
   type TreeState,
 } from './tree-state.js';
-import { prepareTree, type TorturedVerb } from './verbs.js';
+import type { TorturedVerb } from './tortured-verb.js';
+import { prepareTree } from './verbs.js';
 import type { Violation } from './violation.js';
-
-/** The program that is tortured. */
-export const PROGRAM = fileURLToPath(new URL('../../src/main.js', import.meta.url));
 
 /**
  * A tree that one command is run on again and again, each time from the same start: what the command leaves, disturbed in
@@ -35,6 +34,10 @@ export class Ground {
   #now: TreeState = new Map();
   /** Before the command that broke the start, where there was one. */
   #unbroken: TreeState | undefined;
+  /** After each of the stages. */
+  #stages: readonly TreeState[] = [];
+  /** What the last run wrote. */
+  #said = '';
   /** After the opposite of the finished command. */
   #back: TreeState = new Map();
 
@@ -65,6 +68,7 @@ export class Ground {
     await onTree(this.root, (host) => this.verb.opposite(host));
     await onTree(this.root, prune);
     this.#back = readTreeState(this.root);
+    this.#stages = await this.#reachStages();
     await this.#reset(this.#start);
     this.#old = readTreeState(this.root);
     return run.calls;
@@ -73,7 +77,19 @@ export class Ground {
   /** Runs the command from the start, under supervision. */
   async run(supervision: Omit<Supervision, 'roots'>): Promise<Supervised> {
     await this.#reset(this.#start);
-    return supervise(this.#argv(this.verb.argv), { roots: [this.root], ...supervision });
+    const run = await supervise(this.#argv(this.verb.argv), { roots: [this.root], ...supervision });
+    this.#said = run.stdout + run.stderr;
+    return run;
+  }
+
+  async #reachStages(): Promise<readonly TreeState[]> {
+    const states: TreeState[] = [];
+    for (const argv of this.verb.stages ?? []) {
+      await this.#reset(this.#start);
+      await runOk(this.#argv(argv));
+      states.push(readTreeState(this.root));
+    }
+    return states;
   }
 
   /** How the tree of the last run differs from before it, or from what a success leads to; the store aside. */
@@ -95,7 +111,20 @@ export class Ground {
    */
   async aftermath(where: string): Promise<readonly string[]> {
     const found: string[] = [];
-    const between = [this.#old, ...this.#ends()];
+    const { secrets = [], isDamaged = false } = this.verb;
+    const between = [this.#old, ...this.#stages, ...this.#ends()];
+    const check = async (
+      moment: InvariantOptions['moment'],
+      when: { readonly isDone: boolean },
+    ): Promise<readonly Violation[]> => {
+      // What was damaged and is not mended yet is no state that anybody would be held against.
+      const isBad = isDamaged && !when.isDone;
+      const options = { moment, secrets, ...(isBad || when.isDone ? {} : { between }) };
+      const wrong = await checkInvariants(this.root, options);
+      return isBad ? wrong.filter(({ id }) => !DAMAGE.has(id)) : wrong;
+    };
+    for (const secret of secrets)
+      if (this.#said.includes(secret)) found.push(`${where}: I16 it told a secret: ${this.#said}`);
     const attempt = async (
       when: string,
       body: () => Promise<readonly Violation[]>,
@@ -108,16 +137,16 @@ export class Ground {
       }
     };
     rmSync(this.#broken, { recursive: true, force: true });
-    await attempt('at once', () => checkInvariants(this.root, { moment: 'interrupted', between }));
+    await attempt('at once', () => check('interrupted', { isDone: false }));
     renameSync(this.root, this.#broken);
     await attempt('after recover', async () => {
       await this.#fromBroken(recoverAll);
-      return checkInvariants(this.root, { moment: 'recovered', between });
+      return check('recovered', { isDone: false });
     });
     await attempt('the same again', async () => {
       await this.#fromBroken((host) => this.verb.again(host));
       return [
-        ...(await checkInvariants(this.root, { moment: 'recovered', between })),
+        ...(await check('recovered', { isDone: true })),
         ...this.#settled('I8', this.#ends()),
       ];
     });
@@ -126,10 +155,24 @@ export class Ground {
       // What an interrupted pull left goes with the next one, or with pruning.
       await onTree(this.root, prune);
       return [
-        ...(await checkInvariants(this.root, { moment: 'recovered' })),
+        ...(await check('recovered', { isDone: true })),
         ...this.#settled('I9', this.verb.oppositeMayStay ? [this.#back, this.#old] : [this.#back]),
       ];
     });
+    return found;
+  }
+
+  /** What is wrong with the tree of the last run in itself, whatever it has become: at once, and after `berth recover`. */
+  async sound(where: string): Promise<readonly string[]> {
+    const { secrets = [] } = this.verb;
+    const found: string[] = [];
+    const look = async (when: string, moment: InvariantOptions['moment']): Promise<void> => {
+      for (const { id, what } of await checkInvariants(this.root, { moment, secrets }))
+        found.push(`${where}, ${when}: ${id} ${what}`);
+    };
+    await look('at once', 'interrupted');
+    await onTree(this.root, recoverAll);
+    await look('after recover', 'recovered');
     return found;
   }
 
@@ -167,6 +210,9 @@ export class Ground {
   }
 }
 
+/** What says that something is damaged. */
+const DAMAGE: ReadonlySet<string> = new Set(['I1', 'I5']);
+
 /** A call in words that are the same in each run. */
 export function describeCall(call: SupervisedCall, root: string): string {
   return `${call.number} (${call.call} ${phaseOf(call, root)})`;
@@ -181,5 +227,5 @@ function nearest(
 }
 
 async function prune(host: Host): Promise<void> {
-  await (await host.openStore()).prune({ keep: new Set() });
+  await pruneImages(host, { all: false });
 }

@@ -1,7 +1,7 @@
 import { describeCall, Ground } from './ground.js';
 import { choosePoints } from './kill-points.js';
 import type { SupervisedCall } from './supervise.js';
-import type { TorturedVerb } from './verbs.js';
+import type { TorturedVerb } from './tortured-verb.js';
 
 /** What a sweep found. */
 export interface SweepResult {

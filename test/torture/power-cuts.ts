@@ -6,7 +6,7 @@ import type { Host } from '../../src/containers/host.js';
 import { recoverAll } from '../../src/containers/recover-all.js';
 import { runCommand } from '../support/run-command.js';
 import { checkInvariants, STORE } from './check-invariants.js';
-import { PROGRAM } from './ground.js';
+import { PROGRAM } from './program.js';
 import type { LoggedRequest } from './power/block-log.js';
 import { type CrashState, crashStates } from './power/crash-states.js';
 import type { FileSystemKind } from './power/file-systems.js';
@@ -15,7 +15,8 @@ import { seededRandom } from './seeded-random.js';
 import { supervise } from './supervise.js';
 import { onTree } from './tree-host.js';
 import { compareStates, readTreeState, stateWithout, type TreeState } from './tree-state.js';
-import { prepareTree, type TorturedVerb } from './verbs.js';
+import type { TorturedVerb } from './tortured-verb.js';
+import { prepareTree } from './verbs.js';
 import type { Violation } from './violation.js';
 
 /** Options of {@link cutPower}. */
@@ -220,6 +221,7 @@ async function lookAt(disk: LoggedDisk, look: Look): Promise<readonly string[]> 
 
 async function lookAtTree(root: string, look: Look): Promise<readonly string[]> {
   const { run, verb, number, back } = look;
+  const { secrets = [] } = verb;
   // Recovery that cannot finish an install, for whatever reason, takes it back.
   const ends = verb.broken === undefined ? [run.now] : [run.now, back];
   const between = [run.old, ...ends];
@@ -236,7 +238,7 @@ async function lookAtTree(root: string, look: Look): Promise<readonly string[]> 
     }
   };
   await attempt('at once', async () => {
-    const wrong = await checkInvariants(root, { moment: 'interrupted', between });
+    const wrong = await checkInvariants(root, { moment: 'interrupted', between, secrets });
     // What had been removed may be back: more is left than by a kill, and recovery removes it all the same.
     return wrong.filter(({ id }) => id !== 'I13');
   });
@@ -246,7 +248,7 @@ async function lookAtTree(root: string, look: Look): Promise<readonly string[]> 
       const lost = look.isAfterSuccess
         ? differences('I11', [run.now], { root, without: TEMPORARY })
         : [];
-      return [...(await checkInvariants(root, { moment: 'recovered', between })), ...lost];
+      return [...(await checkInvariants(root, { moment: 'recovered', between, secrets })), ...lost];
     });
   }
   if (number % 3 === 2) {
@@ -254,13 +256,16 @@ async function lookAtTree(root: string, look: Look): Promise<readonly string[]> 
       await onTree(root, (host) => verb.opposite(host));
       const left = verb.oppositeMayStay ? [back, run.old] : [back];
       const wrong = differences('I9', left, { root, without: [STORE] });
-      return [...(await checkInvariants(root, { moment: 'recovered' })), ...wrong];
+      return [...(await checkInvariants(root, { moment: 'recovered', secrets })), ...wrong];
     });
   } else {
     await attempt('the same again', async () => {
       await onTree(root, (host) => verb.again(host));
       const wrong = differences('I8', ends, { root, without: TEMPORARY });
-      return [...(await checkInvariants(root, { moment: 'recovered', between })), ...wrong];
+      return [
+        ...(await checkInvariants(root, { moment: 'recovered', between, secrets })),
+        ...wrong,
+      ];
     });
   }
   return found;

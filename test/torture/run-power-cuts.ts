@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { TempDir } from '../support/temp-dir.js';
 import type { PowerCutResult } from './power-cuts.js';
 import type { FileSystemName } from './power/file-systems.js';
-import type { VerbSize } from './verbs.js';
+import type { VerbSize } from './tortured-verb.js';
 
 /** Which powers are cut. */
 export interface PowerCutPlan {

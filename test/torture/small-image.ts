@@ -16,7 +16,18 @@ export interface SmallImage {
   readonly version: string;
   /** Number of files for the host; 1 unless given. */
   readonly hostFiles?: number;
+  /** Names its folders on the host: containers of two such images stand side by side. `small` unless given. */
+  readonly name?: string;
+  /** Whether it has a variable {@link SECRET_VARIABLE}, which has to be given then; it has unless told. */
+  readonly hasSecret?: boolean;
+  /** Further members of its manifest.json. */
+  readonly manifest?: Readonly<Record<string, unknown>>;
+  /** Whether the content of its small files is its version's alone; else the versions share all but a few. */
+  readonly isUnlike?: boolean;
 }
+
+/** The secret of such an image. */
+export const SECRET_VARIABLE = 'PASSWORD';
 
 /** Adds an image to an OCI layout in `folder`, which is made as needed; what it is installed from. */
 export function addSmallImage(folder: string, image: SmallImage): string {
@@ -38,27 +49,28 @@ export function addSmallImage(folder: string, image: SmallImage): string {
     config: { mediaType: 'application/vnd.oci.image.config.v1+json', ...config },
     layers: layers.map(({ mediaType, digest, size }) => ({ mediaType, digest, size })),
   });
-  addToIndex(folder, {
+  addToIndex(folder, image.tag, {
     mediaType: 'application/vnd.oci.image.manifest.v1+json',
     ...manifest,
-    annotations: { 'org.opencontainers.image.ref.name': image.tag },
+    annotations: { [TAG]: image.tag },
   });
   return `oci:${folder}:${image.tag}`;
 }
 
 function exportsOf(image: SmallImage): readonly TarItem[] {
+  const { name = 'small', hasSecret = true } = image;
   const mounts = [
     { destination: '/proc', type: 'proc', source: 'proc' },
-    { destination: '/state', type: 'bind', source: '/var/lib/small/x', options: ['rbind'] },
+    { destination: '/state', type: 'bind', source: `/var/lib/${name}/x`, options: ['rbind'] },
   ];
   // The first file is in all versions with another content, the second in all with the same, the last in this one only.
   const hostFiles = Array.from({ length: image.hostFiles ?? 1 }, (_, index) => ({
-    path: `exports/hostfs/etc/small/${index}.conf`,
+    path: `exports/hostfs/etc/${name}/${index}.conf`,
     content: `version=${index === 1 ? 'any' : image.version}\nindex=${index}\n`,
     mode: 0o640,
   }));
   const ownFile = {
-    path: `exports/hostfs/etc/small/version-${image.version}.conf`,
+    path: `exports/hostfs/etc/${name}/version-${image.version}.conf`,
     content: `${image.version}\n`,
   };
   const unit = SERVICE_TEMPLATE.replace(
@@ -69,21 +81,35 @@ function exportsOf(image: SmallImage): readonly TarItem[] {
     { path: 'exports/' },
     { path: 'exports/service.template', content: unit },
     {
+      path: 'exports/manifest.json',
+      content: JSON.stringify({
+        version: '1.0',
+        variables: hasSecret ? { [SECRET_VARIABLE]: { secret: true } } : {},
+        ...image.manifest,
+      }),
+    },
+    {
       path: 'exports/config.json.template',
       content: configTemplate({
-        process: { ...PROCESS, env: [`VERSION=${image.version}`] },
+        process: {
+          ...PROCESS,
+          env: [
+            `VERSION=${image.version}`,
+            ...(hasSecret ? [`PASSWORD_FILE=$${SECRET_VARIABLE}`] : []),
+          ],
+        },
         mounts,
       }),
     },
     {
       path: 'exports/tmpfiles.template',
       content: ['', '/x', `/${image.version}`]
-        .map((folder) => `d /var/lib/small${folder} 0700 0 0 - -\n`)
+        .map((folder) => `d /var/lib/${name}${folder} 0700 0 0 - -\n`)
         .join(''),
     },
     ...hostFiles,
     ownFile,
-    { path: 'exports/hostfs/etc/small/link', type: 'symlink', link: '0.conf' },
+    { path: `exports/hostfs/etc/${name}/link`, type: 'symlink', link: '0.conf' },
     { path: 'etc/passwd', content: 'root:x:0:0::/:/bin/sh\n' },
     { path: 'probe', content: 'not run offline\n', mode: 0o755 },
     { path: 'proc/' },
@@ -107,7 +133,7 @@ function filesOf(image: SmallImage, layer: number): readonly TarItem[] {
   ];
   const plain = Array.from({ length: image.files }, (_, index) => ({
     path: `l${layer}/f${index}`,
-    content: `layer ${layer} file ${index}\n`,
+    content: `${image.isUnlike === true ? image.version : 'any'} layer ${layer} file ${index}\n`,
     mtime: 1_700_000_000 + index,
   }));
   return [...kinds, ...plain];
@@ -128,11 +154,19 @@ function addBytes(folder: string, bytes: Uint8Array): Blob {
   return { digest: `sha256:${hex}`, size: bytes.length };
 }
 
-function addToIndex(folder: string, descriptor: unknown): void {
+/** Adds an image, in the place of another of that tag. */
+function addToIndex(folder: string, tag: string, descriptor: Tagged): void {
   const path = join(folder, 'index.json');
-  const manifests: unknown[] = existsSync(path)
-    ? (JSON.parse(readFileSync(path, 'utf8')) as { manifests: unknown[] }).manifests
+  const manifests = existsSync(path)
+    ? (JSON.parse(readFileSync(path, 'utf8')) as { manifests: Tagged[] }).manifests
     : [];
-  manifests.push(descriptor);
-  writeFileSync(path, JSON.stringify({ schemaVersion: 2, manifests }));
+  const others = manifests.filter(({ annotations }) => annotations[TAG] !== tag);
+  writeFileSync(path, JSON.stringify({ schemaVersion: 2, manifests: [...others, descriptor] }));
+}
+
+const TAG = 'org.opencontainers.image.ref.name';
+
+interface Tagged extends Blob {
+  readonly mediaType: string;
+  readonly annotations: Readonly<Record<string, string>>;
 }

@@ -1,4 +1,4 @@
-import { statSync } from 'node:fs';
+import { statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 import { listContainers } from '../../src/containers/list-containers.js';
@@ -6,14 +6,18 @@ import { listImages } from '../../src/containers/list-images.js';
 import { recoverAll } from '../../src/containers/recover-all.js';
 import { pathsInFolder } from '../support/host-tree-paths.js';
 import { checkInvariants } from './check-invariants.js';
-import { runBerth, whileRunning } from './crowd.js';
-import { addSmallImage } from './small-image.js';
+import { type Ended, runBerth, whileRunning } from './crowd.js';
+import { addSmallImage, SECRET_VARIABLE } from './small-image.js';
 import { onTree } from './tree-host.js';
 
 /** What a soak came to. */
 export interface SoakResult {
   readonly commands: number;
   readonly kills: number;
+  /** How often each command line ran to its end, by its first words, and how often it was killed. */
+  readonly byCommand: Readonly<Record<string, { readonly ended: number; readonly killed: number }>>;
+  /** How long it took, in minutes. */
+  readonly minutes: number;
   /** Looks of readers meanwhile. */
   readonly looks: number;
   readonly violations: readonly string[];
@@ -26,10 +30,16 @@ export interface SoakOptions {
   readonly minutes: number;
   /** Gives numbers from 0 to 1: verbs, versions and moments. */
   readonly random: () => number;
+  /** Told after each look at the whole tree. */
+  readonly onCheck?: (soFar: SoakResult) => void;
 }
 
-/** Longest life of a command before it is killed, in milliseconds: about as long as most take undisturbed. */
-const LIFE_MS = 800;
+/** How long commands are thought to take before one of the kind was seen to end, in milliseconds. */
+const FIRST_GUESS_MS = 700;
+/** Kills come at random between the start and this much of what the command takes undisturbed. */
+const LATEST_KILL = 1.1;
+/** Of ten commands, so many have another one beside them, which leaves what is installed as it is. */
+const ACCOMPANIED_OF_TEN = 4;
 /** Of ten commands, so many are killed. */
 const KILLED_OF_TEN = 6;
 /** How often the whole tree is checked: after so many commands. */
@@ -42,18 +52,43 @@ const CHECK_EVERY = 5;
  */
 export async function soak(options: SoakOptions): Promise<SoakResult> {
   const soaked = new Soak(options);
-  const { rounds } = await whileRunning(soaked.run(), () => soaked.look());
-  return { ...soaked.counts, looks: rounds, violations: soaked.violations };
+  await whileRunning(soaked.run(), () => soaked.look());
+  return soaked.result();
 }
 
 type Version = 'absent' | 'one' | 'two';
 
+/** Given to each installation, and looked for everywhere. */
+const SECRET = 'tr0ub4dor-and-3-more';
+const LOOK = { secrets: [SECRET] };
+
+/** A command line, and what is installed after it: `stays` what was, `other` some version. */
+interface Choice {
+  readonly args: readonly string[];
+  readonly leads: Version | 'stays' | 'other';
+}
+
+/** Commands that may run beside any other. */
+const BESIDE: readonly (readonly string[])[] = [
+  ['images', 'prune'],
+  ['images', 'prune', '--all'],
+  ['fsck'],
+  ['recover'],
+  ['list'],
+];
+
 class Soak {
   readonly violations: string[] = [];
-  readonly counts = { commands: 0, kills: 0 };
   readonly #options: SoakOptions;
   readonly #root: string;
   readonly #images: Readonly<Record<'one' | 'two', string>>;
+  readonly #secretFile: string;
+  readonly #started = performance.now();
+  readonly #counts = new Map<string, { ended: number; killed: number }>();
+  /** How long a kind of command took when it was last seen to end, in milliseconds. */
+  readonly #tookMs = new Map<string, number>();
+  #commands = 0;
+  #looks = 0;
   /** What the container may be: one version, or two after a kill. */
   #possible: ReadonlySet<Version> = new Set(['absent']);
 
@@ -63,6 +98,8 @@ class Soak {
     pathsInFolder(this.#root);
     const layout = join(options.folder, 'layout');
     const size = { files: 3, layers: 2, hostFiles: 3 };
+    this.#secretFile = join(options.folder, 'password');
+    writeFileSync(this.#secretFile, SECRET, { mode: 0o600 });
     this.#images = {
       one: addSmallImage(layout, { tag: 'one', version: '1', ...size }),
       two: addSmallImage(layout, { tag: 'two', version: '2', ...size }),
@@ -70,16 +107,31 @@ class Soak {
   }
 
   async run(): Promise<void> {
-    const end = performance.now() + this.#options.minutes * 60_000;
-    while (performance.now() < end && this.violations.length < 20) {
-      await this.#command();
-      if (this.counts.commands % CHECK_EVERY === 0) await this.#check();
+    const end = this.#started + this.#options.minutes * 60_000;
+    for (let round = 1; performance.now() < end && this.violations.length < 20; round++) {
+      await this.#round();
+      if (round % CHECK_EVERY !== 0) continue;
+      await this.#check();
+      this.#options.onCheck?.(this.result());
     }
     await this.#check();
   }
 
+  result(): SoakResult {
+    const counts = [...this.#counts];
+    return {
+      commands: this.#commands,
+      kills: counts.reduce((sum, [, { killed }]) => sum + killed, 0),
+      byCommand: Object.fromEntries(counts),
+      minutes: (performance.now() - this.#started) / 60_000,
+      looks: this.#looks,
+      violations: this.violations,
+    };
+  }
+
   /** list and images list, in this process; nothing may be shown as damaged. */
   async look(): Promise<void> {
+    this.#looks += 1;
     await onTree(this.#root, async (host) => {
       for (const { name, error } of (await listContainers(host)).damaged)
         this.violations.push(`I14 list shows '${name}' as damaged: ${String(error)}`);
@@ -87,42 +139,82 @@ class Soak {
     });
   }
 
-  async #command(): Promise<void> {
+  /** One command that may change what is installed, and perhaps one beside it. */
+  async #round(): Promise<void> {
     const { random } = this.#options;
-    const wanted = random() < 0.5 ? 'one' : 'two';
+    const choice = pick(this.#choices(), random);
+    const beside = random() * 10 < ACCOMPANIED_OF_TEN ? pick(BESIDE, random) : undefined;
+    const [ended] = await Promise.all([
+      this.#command(choice.args),
+      ...(beside === undefined ? [] : [this.#beside(beside)]),
+    ]);
+    this.#judge(choice.args, ended);
+    const { leads } = choice;
+    if (leads === 'stays') return;
+    const after: readonly Version[] = leads === 'other' ? ['one', 'two'] : [leads];
+    if (ended.status === 0) this.#possible = new Set(after);
+    else if (ended.status === 137) this.#possible = new Set([...this.#possible, ...after]);
+  }
+
+  async #beside(args: readonly string[]): Promise<void> {
+    this.#judge(args, await this.#command(args));
+  }
+
+  #choices(): readonly Choice[] {
+    const wanted = this.#options.random() < 0.5 ? 'one' : 'two';
     const image = this.#images[wanted];
-    const choices: readonly {
-      readonly args: readonly string[];
-      readonly leads: Version | 'stays';
-    }[] = [
-      { args: ['install', '--name', 'small', image], leads: wanted },
+    const value = `${SECRET_VARIABLE}=@${this.#secretFile}`;
+    return [
+      { args: ['install', '--name', 'small', '--set', value, image], leads: wanted },
       { args: ['update', '--retry', '--rebase', image, 'small'], leads: wanted },
+      { args: ['update', '--retry', '--rebase', image, 'small'], leads: wanted },
+      { args: ['rollback', 'small'], leads: 'other' },
       { args: ['uninstall', '--purge', 'small'], leads: 'absent' },
+      { args: ['uninstall', 'small'], leads: 'absent' },
+      { args: ['apply', 'small'], leads: 'stays' },
       { args: ['pull', image], leads: 'stays' },
-      { args: ['recover'], leads: 'stays' },
+      ...BESIDE.map((args) => ({ args, leads: 'stays' }) as const),
     ];
-    const choice = choices[Math.floor(random() * choices.length)];
-    if (choice === undefined) return;
-    const killed = random() * 10 < KILLED_OF_TEN;
-    const ended = await runBerth(this.#root, choice.args, {
-      ...(killed ? { killAfterMs: 50 + random() * LIFE_MS } : {}),
+  }
+
+  /** Runs a command, killed at a moment of its life or left alone. */
+  async #command(args: readonly string[]): Promise<Ended> {
+    const { random } = this.#options;
+    const kind = args.filter((word) => !/[:=]/.test(word)).join(' ');
+    const isKilled = random() * 10 < KILLED_OF_TEN;
+    const usualMs = this.#tookMs.get(kind) ?? FIRST_GUESS_MS;
+    const started = performance.now();
+    const ended = await runBerth(this.#root, args, {
+      ...(isKilled ? { killAfterMs: random() * LATEST_KILL * usualMs } : {}),
     });
-    this.counts.commands += 1;
-    if (ended.status === 137) this.counts.kills += 1;
-    const after = choice.leads === 'stays' ? undefined : choice.leads;
-    if (ended.status === 0 && after !== undefined) this.#possible = new Set([after]);
-    else if (after !== undefined && ended.status === 137)
-      this.#possible = new Set([...this.#possible, after]);
-    // 66: it is not installed; 73: another version is.
-    if (![0, 66, 73, 137].includes(ended.status))
-      this.violations.push(`${choice.args.join(' ')} ended with ${ended.status}: ${ended.stderr}`);
+    const counts = this.#counts.get(kind) ?? { ended: 0, killed: 0 };
+    this.#counts.set(kind, counts);
+    this.#commands += 1;
+    if (ended.status === 137) counts.killed += 1;
+    else {
+      counts.ended += 1;
+      if (ended.status === 0) this.#tookMs.set(kind, performance.now() - started);
+    }
+    return ended;
+  }
+
+  #judge(args: readonly string[], { status, stdout, stderr }: Ended): void {
+    if (stdout.includes(SECRET) || stderr.includes(SECRET))
+      this.violations.push(`I16 ${args.join(' ')} told a secret: ${stdout}${stderr}`);
+    if (!ALLOWED.has(status))
+      this.violations.push(`${args.join(' ')} ended with ${status}: ${stderr}`);
   }
 
   async #check(): Promise<void> {
-    for (const { id, what } of await checkInvariants(this.#root, { moment: 'interrupted' }))
-      this.violations.push(`interrupted: ${id} ${what}`);
+    for (const { id, what } of await checkInvariants(this.#root, {
+      ...LOOK,
+      moment: 'interrupted',
+    })) {
+      // Two commands may have been killed since the last look, each in the middle.
+      if (id !== 'I13') this.violations.push(`interrupted: ${id} ${what}`);
+    }
     await onTree(this.#root, recoverAll);
-    for (const { id, what } of await checkInvariants(this.#root, { moment: 'recovered' }))
+    for (const { id, what } of await checkInvariants(this.#root, { ...LOOK, moment: 'recovered' }))
       this.violations.push(`recovered: ${id} ${what}`);
     const is = this.#version();
     if (!this.#possible.has(is))
@@ -139,4 +231,13 @@ class Soak {
       }) !== undefined;
     return has('1') ? 'one' : has('2') ? 'two' : 'absent';
   }
+}
+
+/** 66: it is not installed, or has no earlier deployment; 73: another version is; 75: it is being changed; 137: killed. */
+const ALLOWED: ReadonlySet<number> = new Set([0, 66, 73, 75, 137]);
+
+function pick<T>(choices: readonly T[], random: () => number): T {
+  const choice = choices[Math.floor(random() * choices.length)];
+  if (choice === undefined) throw new Error('there is nothing to choose from');
+  return choice;
 }

@@ -1,12 +1,15 @@
+import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
+import { once } from 'node:events';
 import { existsSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 
 import { cacheFolder, projectRoot } from '../support/cache-folder.js';
 import { type CommandResult, runCommand, runOk } from '../support/run-command.js';
 
-/** What a supervised command is watched for, and what happens to it. At most one of kill, fail and pause. */
+/** What a supervised command is watched for, and what happens to it. At most one of kill, fail and hold. */
 export interface Supervision {
   /** Folders in which calls count, as the command sees them. */
   readonly roots: readonly string[];
@@ -23,7 +26,11 @@ export interface Supervision {
   readonly killAtPlace?: { readonly call: string; readonly place: string };
   /** Makes calls fail without being carried out. */
   readonly fail?: { readonly from: number; readonly to: number; readonly errno: string };
+  /** Holds it on entry to the call of this number until `meanwhile` has ended. */
+  readonly hold?: { readonly at: number; meanwhile(): Promise<void> };
 }
+
+const FIRED = ['no', 'killed', 'failed', 'paused'] as const;
 
 /** One call that counted. */
 export interface SupervisedCall {
@@ -37,7 +44,7 @@ export interface SupervisedCall {
 export interface Supervised extends CommandResult {
   readonly calls: readonly SupervisedCall[];
   /** Whether what was asked for came about. A kill that did not is no test. */
-  readonly fired: 'no' | 'killed' | 'failed';
+  readonly fired: (typeof FIRED)[number];
 }
 
 /** Environment that makes the order of Node's calls repeatable: one thread makes those that do not run in the main one. */
@@ -58,20 +65,57 @@ export async function supervise(
   const folder = mkdtempSync(join(tmpdir(), 'berth-supervised-'));
   try {
     const log = join(folder, 'log');
-    const result = await runCommand(
-      [program, ...switches(supervision), '--log', log, '--', ...argv],
-      {
-        env: options.env ?? REPEATABLE,
-      },
-    );
+    const command = [program, ...switches(supervision), '--log', log, '--', ...argv];
+    const env = options.env ?? REPEATABLE;
+    const { hold } = supervision;
+    const result =
+      hold === undefined
+        ? await runCommand(command, { env })
+        : await runHeld(command, { env, log, meanwhile: () => hold.meanwhile() });
     return { ...result, ...parseLog(readFileSync(log, 'utf8'), result) };
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
 }
 
+/** What stands in the log while the command is held. */
+const HELD = 'paused';
+
+async function runHeld(
+  [program = '', ...argv]: readonly string[],
+  options: {
+    readonly env: Readonly<Record<string, string | undefined>>;
+    readonly log: string;
+    meanwhile(): Promise<void>;
+  },
+): Promise<CommandResult> {
+  const child = spawn(program, argv, { env: options.env, stdio: 'pipe' });
+  const out: Buffer[] = [];
+  const err: Buffer[] = [];
+  child.stdout.on('data', (chunk: Buffer) => out.push(chunk));
+  child.stderr.on('data', (chunk: Buffer) => err.push(chunk));
+  const ended = once(child, 'close') as Promise<[number | null, NodeJS.Signals | null]>;
+  const state = { running: true };
+  void ended.then(() => (state.running = false));
+  const isHeld = (): boolean =>
+    existsSync(options.log) && readFileSync(options.log, 'utf8').endsWith(`${HELD}\n`);
+  while (state.running && !isHeld()) await delay(5);
+  try {
+    if (state.running) await options.meanwhile();
+  } finally {
+    child.stdin.end('\n');
+  }
+  const [status, signal] = await ended;
+  return {
+    status: status ?? 128,
+    signal: signal ?? undefined,
+    stdout: Buffer.concat(out).toString(),
+    stderr: Buffer.concat(err).toString(),
+  };
+}
+
 function switches(supervision: Supervision): readonly string[] {
-  const { fail, killAt, killAtPlace, calls } = supervision;
+  const { fail, hold, killAt, killAtPlace, calls } = supervision;
   return [
     ...supervision.roots.flatMap((root) => ['--root', root]),
     ...(supervision.exceptions ?? []).flatMap((folder) => ['--except', folder]),
@@ -79,6 +123,7 @@ function switches(supervision: Supervision): readonly string[] {
     ...(supervision.reads === true ? ['--reads'] : []),
     ...(calls === undefined ? [] : ['--calls', calls.join(',')]),
     ...(killAt === undefined ? [] : ['--kill', String(killAt)]),
+    ...(hold === undefined ? [] : ['--pause', String(hold.at)]),
     ...(killAtPlace === undefined
       ? []
       : ['--kill-call', killAtPlace.call, '--kill-place', killAtPlace.place]),
@@ -89,9 +134,13 @@ function switches(supervision: Supervision): readonly string[] {
 }
 
 function parseLog(text: string, result: CommandResult): Pick<Supervised, 'calls' | 'fired'> {
-  const lines = text.trimEnd().split('\n');
-  const [, , fired] = lines.pop()?.split('\t') ?? [];
-  if (fired !== 'no' && fired !== 'killed' && fired !== 'failed') {
+  const lines = text
+    .trimEnd()
+    .split('\n')
+    .filter((line) => line !== HELD);
+  const [, , end] = lines.pop()?.split('\t') ?? [];
+  const fired = FIRED.find((each) => each === end);
+  if (fired === undefined) {
     throw new Error(`the supervisor ended with ${result.status}: ${result.stderr}`);
   }
   const calls = lines.map((line) => {

@@ -2,12 +2,13 @@ import { resolveHostPaths } from '../../src/config/host-paths.js';
 import { DEFAULT_CONF } from '../../src/config/berth-conf.js';
 import type { Host } from '../../src/containers/host.js';
 import { install, type InstallOutcome } from '../../src/containers/install.js';
-import { update, type UpdateOutcome } from '../../src/containers/update.js';
+import { update, type UpdateOutcome, type UpdateRequest } from '../../src/containers/update.js';
 import { createRegistryClient } from '../../src/registry/create-registry-client.js';
 import { EMPTY_REGISTRIES_CONF } from '../../src/registry/registries-conf.js';
 import { openEmbeddedStore } from '../../src/store/embedded/embedded-store.js';
 import { openOfflineUnitManager } from '../../src/systemd/offline-unit-manager.js';
 import { openImageSource } from '../../src/transport/open-image-source.js';
+import { SECRET_VARIABLE } from './small-image.js';
 
 /**
  * Runs `body` on a tree as `berth --root` does, in this process: a hundred times as quick as a program that starts for
@@ -42,14 +43,23 @@ export async function onTree<T>(root: string, body: (host: Host) => Promise<T>):
   });
 }
 
-/** `berth install --name NAME REFERENCE`. */
+/** What a container is made of. */
+export interface Wanted {
+  readonly name: string;
+  readonly reference: string;
+  /** Its value for the secret of the small images. */
+  readonly secret: string;
+}
+
+/** `berth install --name NAME --set PASSWORD=@FILE REFERENCE`. */
 export function installOn(
   host: Host,
-  wanted: { readonly name: string; readonly reference: string },
+  { name, reference, secret }: Wanted,
 ): Promise<InstallOutcome> {
   return install(host, {
-    ...wanted,
-    setValues: new Map(),
+    name,
+    reference,
+    setValues: new Map([[SECRET_VARIABLE, secret]]),
     fileValues: new Map(),
     env: {},
     platform: undefined,
@@ -64,22 +74,25 @@ export function installOn(
   });
 }
 
-/** `berth update --rebase REFERENCE NAME`. */
+/** `berth update --retry --rebase REFERENCE NAME`. */
 export function updateOn(host: Host, name: string, reference: string): Promise<UpdateOutcome> {
-  return update(host, name, {
-    rebase: reference,
-    setValues: new Map(),
-    fileValues: new Map(),
-    inlineValues: new Set(),
-    unsetValues: [],
-    env: {},
-    platform: undefined,
-    planOnly: false,
-    watch: true,
-    retry: true,
-    allowHostPaths: [],
-    keepExisting: false,
-    keepDeployments: 2,
-    onProgress: () => undefined,
-  });
+  return update(host, name, { ...PLAIN_UPDATE, rebase: reference });
 }
+
+/** An update to what an image is now, tried again where it was gone back from. */
+export const PLAIN_UPDATE: UpdateRequest = {
+  rebase: undefined,
+  setValues: new Map(),
+  fileValues: new Map(),
+  inlineValues: new Set(),
+  unsetValues: [],
+  env: {},
+  platform: undefined,
+  planOnly: false,
+  watch: true,
+  retry: true,
+  allowHostPaths: [],
+  keepExisting: false,
+  keepDeployments: 2,
+  onProgress: () => undefined,
+};

@@ -1,70 +1,48 @@
-import { mkdirSync } from 'node:fs';
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 import type { Host } from '../../src/containers/host.js';
 import { pullImage } from '../../src/containers/fetch-image.js';
+import { pruneImages } from '../../src/containers/prune-images.js';
 import { recoverAll } from '../../src/containers/recover-all.js';
 import { rollback } from '../../src/containers/rollback.js';
 import { uninstall } from '../../src/containers/uninstall.js';
-import { OperationalError } from '../../src/errors/operational-error.js';
+import type { TorturedVerb, VerbSize } from './tortured-verb.js';
+import { unlessMissing } from './unless-missing.js';
 import { pathsInFolder } from '../support/host-tree-paths.js';
-import { addSmallImage } from './small-image.js';
-import { installOn, updateOn } from './tree-host.js';
-
-/** A command to torture, with what is to come before and after it. */
-export interface TorturedVerb {
-  readonly name: string;
-  /** Brings a tree that has the folders of every system to where the command starts. */
-  prepare(host: Host): Promise<void>;
-  /** A command that is killed before the one in question starts: what it leaves is the start. */
-  readonly broken?: BrokenStart;
-  /** Whether a failure leaves everything as it was; what removes goes on with the next command instead. */
-  readonly takesBack: boolean;
-  /** The command line, after `berth --root ROOT`. */
-  readonly argv: readonly string[];
-  /** The same in this process; that everything is done already is success. */
-  again(host: Host): Promise<unknown>;
-  /** Whether the opposite, where nothing was done, leaves everything as it is before the command. */
-  readonly oppositeMayStay: boolean;
-  /** Takes back what the command does, whether it was done or not. */
-  opposite(host: Host): Promise<unknown>;
-}
-
-/** A command that is killed, and where: at the first of these calls whose place fits. */
-export interface BrokenStart {
-  readonly argv: readonly string[];
-  readonly call: string;
-  /** Part of the path of what the call is about. */
-  readonly place: string;
-}
-
-/** How large the images are: more files are more calls. */
-export interface VerbSize {
-  readonly files: number;
-  readonly layers: number;
-  readonly hostFiles: number;
-}
+import { furtherVerbs } from './further-verbs.js';
+import { addSmallImage, SECRET_VARIABLE } from './small-image.js';
+import { installOn, updateOn, type Wanted } from './tree-host.js';
 
 /** About twenty files in all, each kind of file among them. */
 export const SMALL: VerbSize = { files: 1, layers: 2, hostFiles: 2 };
-/** As {@link SMALL}, with enough of them for at least 300 calls of each verb. */
-export const LARGE: VerbSize = { files: 40, layers: 4, hostFiles: 24 };
+/** As {@link SMALL}, with enough of them for at least 300 calls of each verb that unpacks an image. */
+export const MEDIUM: VerbSize = { files: 2, layers: 2, hostFiles: 8 };
+/** As {@link SMALL}, with enough of them for at least 300 calls of each verb that only changes the host. */
+export const LARGE: VerbSize = { files: 12, layers: 4, hostFiles: 64 };
+
+/** Taking a file away is one call, putting it there are many: pruning needs so many more for as many calls. */
+const UNLIKE_FILES = 5;
 
 const NAME = 'small';
+/** Stands in no image, and in no file but those for secrets. */
+const SECRET = 'tr0ub4dor-and-3-more';
 
 /** The verbs, their images in `folder`. */
 export function torturedVerbs(folder: string, size: VerbSize): readonly TorturedVerb[] {
   mkdirSync(folder, { recursive: true });
   const layout = join(folder, 'layout');
   const reference = addSmallImage(layout, { tag: 'one', version: '1', ...size });
-  const wanted = { name: NAME, reference };
+  const wanted = { name: NAME, reference, secret: SECRET };
+  const password = join(folder, 'password');
+  writeFileSync(password, SECRET, { mode: 0o600 });
   const gone = (host: Host): Promise<void> => unlessMissing(uninstall(host, NAME, { purge: true }));
   const install: TorturedVerb = {
     name: 'install',
     prepare: () => Promise.resolve(),
     takesBack: true,
     oppositeMayStay: false,
-    argv: ['install', '--name', NAME, reference],
+    argv: ['install', '--name', NAME, '--set', `${SECRET_VARIABLE}=@${password}`, reference],
     again: (host) => installOn(host, wanted),
     opposite: gone,
   };
@@ -96,19 +74,44 @@ export function torturedVerbs(folder: string, size: VerbSize): readonly Tortured
   };
   const next = addSmallImage(layout, { tag: 'two', version: '2', ...size });
   const { updateVerb, rollbackVerb } = updateVerbs(wanted, next);
-  return [
+  const unlike = addSmallImage(layout, {
+    ...{ tag: 'three', version: '3', isUnlike: true },
+    ...{ ...size, files: size.files * UNLIKE_FILES },
+  });
+  const verbs = [
     install,
     uninstallVerb,
     pullVerb,
     updateVerb,
     rollbackVerb,
+    pruneVerb(wanted, unlike),
     ...recoverVerbs({ install, uninstall: uninstallVerb, update: updateVerb, gone }),
+    ...furtherVerbs(folder, { wanted, size, gone }),
   ];
+  return verbs.map((verb) => ({ ...verb, secrets: [SECRET] }));
+}
+
+/** Taking an image away that shares nothing with the one that is installed. */
+function pruneVerb(wanted: Wanted, unlike: string): TorturedVerb {
+  const pull = (host: Host): Promise<unknown> =>
+    pullImage(host, { reference: unlike, platform: undefined, onProgress: () => undefined });
+  return {
+    name: 'prune',
+    prepare: async (host) => {
+      await installOn(host, wanted);
+      await pull(host);
+    },
+    takesBack: false,
+    oppositeMayStay: false,
+    argv: ['images', 'prune', '--all'],
+    again: (host) => pruneImages(host, { all: true }),
+    opposite: pull,
+  };
 }
 
 /** Updating from one image to the next, and back. */
 function updateVerbs(
-  wanted: { readonly name: string; readonly reference: string },
+  wanted: Wanted,
   next: string,
 ): { readonly updateVerb: TorturedVerb; readonly rollbackVerb: TorturedVerb } {
   const goTo = (host: Host, to: number): Promise<unknown> =>
@@ -199,10 +202,23 @@ export async function prepareTree(
   await onTree(root, (host) => verb.prepare(host));
 }
 
-async function unlessMissing(done: Promise<unknown>): Promise<void> {
-  try {
-    await done;
-  } catch (error) {
-    if (!(error instanceof OperationalError) || error.code !== 'CONTAINER_NOT_FOUND') throw error;
-  }
+/** The verbs whose sweeps are long also in their small form. */
+export const CORE_VERBS: readonly string[] = [
+  ...['install', 'uninstall', 'pull', 'update', 'rollback', 'recover'],
+];
+
+const UNPACKING: ReadonlySet<string> = new Set([
+  ...['install', 'pull', 'update', 'auto-update', 'update of a set', 'install with dependencies'],
+]);
+
+/** The verbs with images of the size that each of them needs for enough calls, and no larger. */
+export function longVerbs(folder: string): readonly TorturedVerb[] {
+  const [medium, large] = [MEDIUM, LARGE].map((size, index) =>
+    torturedVerbs(join(folder, String(index)), size),
+  );
+  return (large ?? []).map(
+    (verb) =>
+      (UNPACKING.has(verb.name) ? medium?.find(({ name }) => name === verb.name) : undefined) ??
+      verb,
+  );
 }

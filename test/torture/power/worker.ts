@@ -3,6 +3,7 @@ import { join } from 'node:path';
 
 import { cutPower } from '../power-cuts.js';
 import type { PowerCutPlan } from '../run-power-cuts.js';
+import { isMeant } from '../tortured-verb.js';
 import { torturedVerbs } from '../verbs.js';
 import { FILE_SYSTEMS } from './file-systems.js';
 
@@ -13,7 +14,7 @@ const plan = JSON.parse(text) as PowerCutPlan;
 const disk = join(folder, 'disk');
 mkdirSync(disk);
 const pairs = torturedVerbs(join(folder, 'images'), plan.size)
-  .filter(({ name }) => plan.verbs?.some((wanted) => name.startsWith(wanted)) ?? true)
+  .filter((verb) => isMeant(verb, plan.verbs))
   .flatMap((verb) => plan.fileSystems.map((name) => ({ verb, name })));
 for (const [index, { verb, name }] of pairs.entries()) {
   const result = await cutPower(verb, {
