@@ -6,6 +6,7 @@ import { copyBench, copyLargeBench } from './copy.js';
 import { launchBench } from './launch.js';
 import { layerBench } from './layer.js';
 import { formatMachineFacts, readMachineFacts } from './machine.js';
+import { ostreeBench } from './ostree.js';
 import { formatFigures, type Bench, type Figure } from './measure.js';
 
 /*
@@ -18,6 +19,7 @@ const BENCHES: readonly Bench[] = [
   copyBench,
   copyLargeBench,
   commandBench,
+  ostreeBench,
 ];
 
 /** Disks differ from run to run; what berth does is what is measured. */

@@ -1,7 +1,12 @@
-import { closeSync, constants, existsSync, mkdirSync, openSync } from 'node:fs';
+import { closeSync, constants, existsSync, mkdirSync, openSync, renameSync } from 'node:fs';
+import { dirname } from 'node:path';
 
 import { createRepo, openRepo, type Repo, type RepoMode } from '../../../ostree-adapter/index.js';
+import { syncFolder } from '../../base/atomic-file.js';
+import { AT_FDCWD } from '../../sys/libc.js';
 import { acquireLock, type LockFile } from '../../sys/lock-file.js';
+import { removeTreeAt } from '../../sys/remove-tree.js';
+import { syncFileSystemOf } from '../../sys/sync.js';
 import { isPrivileged } from '../apply-meta.js';
 import { makeFolder } from '../make-folder.js';
 import { onRepository, onRepositoryAsync } from './repository-error.js';
@@ -13,6 +18,7 @@ import { onRepository, onRepositoryAsync } from './repository-error.js';
  *   REPO/.lock                   libostree's: shared while images are used, so that `ostree prune` waits
  *   REPO/.berth-lock             the same among stores: libostree's is taken by its own pruning, and would wait for ours
  *   REPO/tmp/berth/              whose turn it is at which layer
+ *   REPO.new, REPO.lock          the repository while it is made, and who makes it
  */
 
 /** The repository of a store: made when something is first written, opened when something is first read, locked as needed. */
@@ -60,12 +66,7 @@ export class RepositoryPlace implements AsyncDisposable {
   /** Makes the repository if there is none: as atomic did, `bare` as root, `bare-user` for anybody else. */
   async prepare(): Promise<void> {
     await onRepositoryAsync(this.root, async () => {
-      if (!this.exists()) {
-        // Setuid programs of images are in there: nobody else is to get at them.
-        makeFolder(this.root);
-        const mode = isPrivileged() ? 'bare' : 'bare-user';
-        createRepo({ path: this.root, mode })[Symbol.dispose]();
-      }
+      if (!this.exists()) await this.#make();
       mkdirSync(this.tempPath, { recursive: true, mode: 0o700 });
       await this.hold();
     });
@@ -111,6 +112,29 @@ export class RepositoryPlace implements AsyncDisposable {
     this.#repo = undefined;
     if (this.#objectsFd !== undefined) closeSync(this.#objectsFd);
     this.#objectsFd = undefined;
+  }
+
+  /** Beside, then renamed: libostree makes the folders of a repository one by one, its configuration among the first. */
+  async #make(): Promise<void> {
+    makeFolder(dirname(this.root));
+    const turn = await acquireLock(`${this.root}.lock`, { mode: 'exclusive' });
+    try {
+      if (!this.exists()) await this.#makeAlone();
+    } finally {
+      turn.release();
+    }
+  }
+
+  async #makeAlone(): Promise<void> {
+    const making = `${this.root}.new`;
+    removeTreeAt({ dirFd: AT_FDCWD, name: Buffer.from(making, 'utf8').toString('latin1') });
+    // Setuid programs of images will be in there: nobody else is to get at them.
+    makeFolder(making);
+    const mode = isPrivileged() ? 'bare' : 'bare-user';
+    createRepo({ path: making, mode })[Symbol.dispose]();
+    await syncFileSystemOf(making);
+    renameSync(making, this.root);
+    await syncFolder(dirname(this.root));
   }
 
   async #acquire(signal: AbortSignal | undefined): Promise<readonly LockFile[]> {
