@@ -14,7 +14,7 @@ static void add(const char *key, const char *value) {
 void complete_environment(void) {
     char self[16];
     snprintf(self, sizeof self, "%d", (int)getpid());
-    if (launch.listen_fds) add("LISTEN_PID", self), add("LISTEN_FDS", getenv("LISTEN_FDS")), add("LISTEN_FDNAMES", getenv("LISTEN_FDNAMES"));
+    if (launch.listen_fds && getenv("LISTEN_FDS")) add("LISTEN_PID", self), add("LISTEN_FDS", getenv("LISTEN_FDS")), add("LISTEN_FDNAMES", getenv("LISTEN_FDNAMES"));
     if (getenv("WATCHDOG_USEC")) add("WATCHDOG_PID", self), add("WATCHDOG_USEC", getenv("WATCHDOG_USEC"));
     add("INVOCATION_ID", getenv("INVOCATION_ID"));
     add("NOTIFY_SOCKET", launch.notify_path);

@@ -5,12 +5,12 @@
 static const char *priority(const char *prefix) { return getenv("JOURNAL_STREAM") ? prefix : ""; }
 
 void fail(int status, const char *doing, const char *what) {
-    dprintf(STDERR_FILENO, "%sberth: cannot start %s: %s '%s': %s\n", priority("<3>"), launch.name, doing, what, strerrordesc_np(errno));
+    dprintf(launch.control >= 0 ? launch.control : STDERR_FILENO, "%sberth: cannot start %s: %s '%s': %s\n", priority("<3>"), launch.name, doing, what, strerrordesc_np(errno));
     /* A parent that is to end when the program runs has to know that it does not. */
     if (launch.pid_file >= 0 && launch.parent_pipe >= 0 && write(launch.parent_pipe, "", 1) < 0) _exit(STATUS_SYSTEM);
     _exit(status);
 }
 
-void warn(const char *what, const char *why) { dprintf(STDERR_FILENO, "%sberth: %s: %s %s\n", priority("<4>"), launch.name, what, why); }
+void warn(const char *what, const char *why) { dprintf(launch.control >= 0 ? launch.control : STDERR_FILENO, "%sberth: %s: %s %s\n", priority("<4>"), launch.name, what, why); }
 
 void nothing(struct step *step) { (void)step; }

@@ -57,9 +57,9 @@ extern struct launch {
     uint32_t count, unshare, argument_count, environment_count;
     int root, file_system, proc, user_namespace, pid_file, parent_pipe, listen_fds;
     int notify_in, notify_out, host_socket; /* the private socket, systemd's, and a mount of systemd's */
+    int control, layers;                    /* see control.c; what lies between the root and the host's */
     int streams[2];                         /* what the program writes to standard output and error */
-    bool entering;                          /* the container runs already */
-    int layers;                             /* what lies between the root and the host's */
+    bool entering, detach;                          /* the container runs already */
     sigset_t signals;                       /* the mask that we were started with */
     char **arguments, **environment;
 } launch;
@@ -67,6 +67,7 @@ extern struct launch {
 _Noreturn void fail(int status, const char *doing, const char *what);
 void warn(const char *what, const char *why);
 void read_plan(const char *path, bool owned);
+int open_resolved(int directory, const char *path, uint64_t flags, uint64_t resolve);
 int open_in_root(const char *path, uint64_t flags);
 int open_target(const char *path, bool directory);
 int open_parent(const char *path, const char **last);
@@ -83,6 +84,9 @@ void close_others(int pipe);
 int supervise(pid_t child, bool relay);
 _Noreturn void end_as(int status);
 void complete_environment(void);
+void wait_for_control(void);
+void offer_listener(int fd);
+void check_program(const char *search);
 void count_listen_fds(void);
 
 static inline int must(long result, int status, const char *doing, const char *what) {

@@ -8,7 +8,7 @@ static const char sealed[] = "berth-launch";
 struct launch launch = {
     .name = "a container", .instance = "", .root = -1, .file_system = -1, .proc = -1, .user_namespace = -1,
     .pid_file = -1, .parent_pipe = -1, .notify_in = -1, .notify_out = -1, .host_socket = -1,
-    .streams = { -1, -1 },
+    .streams = { -1, -1 }, .control = -1,
 };
 
 static void run_steps(enum side side) {
@@ -53,6 +53,9 @@ static void check_instance(const char *name) {
 static _Noreturn void stay(pid_t child, int pipe, bool stub) {
     int status;
     char byte;
+    if (launch.control >= 0) must(dprintf(launch.control, "pid %d\n", (int)child), STATUS_SYSTEM, "reporting", "the process");
+    if (launch.detach) _exit(0);
+    launch.control = -1;
     /* Signals wait in our mask while the launcher's own code runs in the child: it ends with a program or a status. */
     bool failed = !stub && read(pipe, &byte, 1) != 0;
     if (launch.pid_file >= 0) {
@@ -77,12 +80,13 @@ static _Noreturn void start(void) {
     run_steps(ON_HOST);
     sigfillset(&all);
     sigprocmask(SIG_BLOCK, &all, &launch.signals);
-    if (enter_namespaces() | (launch.pid_file >= 0)) {
+    if (enter_namespaces() | (launch.pid_file >= 0 || launch.control >= 0)) {
         must(pipe2(pipe, O_CLOEXEC), STATUS_SYSTEM, "making", "a pipe");
         pid_t child = must(fork(), STATUS_SYSTEM, "forking for", "the container");
         close(pipe[child > 0]);
         if (child > 0) stay(child, pipe[0], launch.steps[launch.count - 1].field[0].number != 0);
         launch.parent_pipe = pipe[1];
+        if (launch.control >= 0) wait_for_control();
     }
     enter_mount_namespace();
     run_steps(IN_CONTAINER);

@@ -9,6 +9,7 @@
 
 enum { BIND_RECURSIVE = 1, BIND_OPTIONAL = 2, BIND_IDMAPPED = 4 };
 enum { ROOT_READ_ONLY = 1, ROOT_IDMAPPED = 2, ROOT_VOLATILE = 4, ROOT_SLAVE = 8 };
+enum { PIVOT_BY_CHROOT = 1 }; /* the initial file system cannot be pivoted away from; there is nothing behind it */
 enum { STRICT = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC };
 
 /* Puts a tree on what `target` is open on, which is closed: one place for one mount. */
@@ -184,9 +185,10 @@ void mask_path(struct step *step) {
 
 void pivot(struct step *step) {
     must(fchdir(launch.root), STATUS_MOUNT, "entering", "the root");
-    must(syscall(SYS_pivot_root, ".", "."), STATUS_MOUNT, "changing to", "the root");
+    if (step->field[0].number & PIVOT_BY_CHROOT) launch.layers = -1;
+    must(launch.layers < 0 ? chroot(".") : syscall(SYS_pivot_root, ".", "."), STATUS_MOUNT, "changing to", "the root");
     /* The old root lies on the new one, and on it, what a volatile root was made in: what stays is a way out (setns). */
     for (int i = 0; i <= launch.layers; i++) must(syscall(SYS_umount2, ".", 2 /* MNT_DETACH */), STATUS_MOUNT, "leaving", "the host's root");
     must(chdir("/"), STATUS_MOUNT, "entering", "the root");
-    change(launch.root, 0, (struct mount_attr){ .propagation = step->field[0].number }, "the root");
+    change(launch.root, 0, (struct mount_attr){ .propagation = step->field[0].number & ~PIVOT_BY_CHROOT }, "the root");
 }

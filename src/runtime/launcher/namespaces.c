@@ -4,6 +4,9 @@
 
 #include "launch.h"
 
+/* What only the container's process leaves: a cgroup namespace begins in the cgroup that it has been put into by then. */
+#define IN_CHILD ((uint32_t)(CLONE_NEWNS | CLONE_NEWCGROUP))
+
 void open_namespace(struct step *step) {
     step->fd = must(open(step->field[1].text, O_RDONLY | O_CLOEXEC), STATUS_NAMESPACE, "opening the namespace", step->field[1].text);
     if (step->field[0].number == CLONE_NEWUSER) launch.user_namespace = step->fd;
@@ -62,7 +65,7 @@ bool enter_namespaces(void) {
         /* Else our own files in /proc are the host root's. What runs in there already must not look into us, though. */
         if (!launch.entering) prctl(PR_SET_DUMPABLE, 1, 0, 0, 0);
     }
-    must(unshare((int)(launch.unshare & ~(uint32_t)CLONE_NEWNS)), STATUS_NAMESPACE, "making", "the namespaces");
+    must(unshare((int)(launch.unshare & ~IN_CHILD)), STATUS_NAMESPACE, "making", "the namespaces");
     if (launch.time_offsets && *launch.time_offsets) {
         int self = must(open("/proc/self", O_PATH | O_CLOEXEC), STATUS_NAMESPACE, "opening", "/proc/self");
         write_file(self, "timens_offsets", launch.time_offsets, STATUS_NAMESPACE);
@@ -81,7 +84,7 @@ void enter_mount_namespace(void) {
         if (step->op == OP_JOIN && step->field[0].number == CLONE_NEWNS) must(setns(step->fd, CLONE_NEWNS), STATUS_NAMESPACE, "joining", step->field[1].text);
         proc |= step->op == OP_PROC_WRITE && step->fd == 0;
     }
-    must(unshare((int)(launch.unshare & CLONE_NEWNS)), STATUS_NAMESPACE, "making", "the mount namespace");
+    must(unshare((int)(launch.unshare & IN_CHILD)), STATUS_NAMESPACE, "making", "the mount namespace");
     if (proc) launch.proc = finish_file_system(new_file_system("proc"), MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC, "/proc");
 }
 
@@ -93,6 +96,7 @@ void begin_entering(struct step *step) {
 /* Who runs in there must find nothing of the host's in us, should he get to look (CVE-2016-9962, CVE-2024-21626). */
 void enter_container(struct step *step) {
     must(fchdir(step->fd) | chroot("."), STATUS_DIRECTORY, "entering", step->field[0].text);
+    launch.root = AT_FDCWD;
     close_others(launch.parent_pipe);
 }
 

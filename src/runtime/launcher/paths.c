@@ -4,7 +4,7 @@
  */
 #include "launch.h"
 
-static int open_resolved(int directory, const char *path, uint64_t flags, uint64_t resolve) {
+int open_resolved(int directory, const char *path, uint64_t flags, uint64_t resolve) {
     struct open_how how = { .flags = flags | O_CLOEXEC, .resolve = resolve | RESOLVE_NO_MAGICLINKS };
     return (int)syscall(SYS_openat2, directory, path, &how, sizeof how);
 }

@@ -54,7 +54,8 @@ void enter_directory(struct step *step) {
 
 void load_seccomp(struct step *step) {
     struct sock_fprog program = { .len = (unsigned short)(step->field[1].length / 8), .filter = (struct sock_filter *)step->field[1].text };
-    must(syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, step->field[0].number, &program), STATUS_SECCOMP, "loading", "the system call filter");
+    int listener = must(syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, step->field[0].number, &program), STATUS_SECCOMP, "loading", "the system call filter");
+    if (step->field[0].number & SECCOMP_FILTER_FLAG_NEW_LISTENER) offer_listener(listener);
 }
 
 void become_user(struct step *step) {
@@ -89,17 +90,29 @@ void set_capabilities(struct step *step) {
 void take_argument(struct step *step) { launch.arguments[launch.argument_count++] = (char *)step->field[0].text; }
 void take_environment(struct step *step) { launch.environment[launch.environment_count++] = (char *)step->field[0].text; }
 
-static void try_directory(const char *directory, size_t length, const char *name) {
+/* Tries the program at its path, or in each directory of the search path, until one can be run; gives whether it could. */
+static bool find_program(const char *search, int (*attempt)(const char *path)) {
+    const char *name = launch.arguments[0];
     char path[4096];
-    if (snprintf(path, sizeof path, "%.*s/%s", (int)length, directory, name) >= (int)sizeof path) return;
-    execve(path, launch.arguments, launch.environment);
-    if (errno != ENOENT && errno != ENOTDIR && errno != EACCES) fail(STATUS_EXEC, "running", path);
+    if (strchr(name, '/')) return attempt(name) == 0;
+    for (size_t length; *search; search += length + (search[length] == ':')) {
+        length = strcspn(search, ":");
+        if (snprintf(path, sizeof path, "%.*s/%s", (int)length, search, name) >= (int)sizeof path) continue;
+        if (attempt(path) == 0) return true;
+        if (errno != ENOENT && errno != ENOTDIR && errno != EACCES) fail(STATUS_EXEC, "running", path);
+    }
+    return false;
 }
 
+static int run(const char *path) { return execve(path, launch.arguments, launch.environment); }
+static int look_at(const char *path) { return faccessat(AT_FDCWD, path, X_OK, AT_EACCESS); }
+
+void check_program(const char *search) { if (!find_program(search, look_at)) fail(STATUS_EXEC, "running", launch.arguments[0]); }
+
 void run_program(struct step *step) {
-    const char *name = launch.arguments[0], *search = step->field[1].text;
+    const char *name = launch.arguments[0];
     /* Where a parent stays, the container ends with it: a parent that was killed could no longer stop it. */
-    if (launch.parent_pipe >= 0 && launch.pid_file < 0) prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+    if (launch.parent_pipe >= 0 && launch.pid_file < 0 && !launch.detach) prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
     int gate[2] = { -1, -1 };
     char byte;
     if (step->field[0].number) must(pipe2(gate, O_CLOEXEC), STATUS_SYSTEM, "making", "a pipe");
@@ -116,7 +129,6 @@ void run_program(struct step *step) {
     if (read(gate[0], &byte, 1) == 0) close(gate[0]);
     complete_environment();
     sigprocmask(SIG_SETMASK, &launch.signals, NULL);
-    if (strchr(name, '/')) execve(name, launch.arguments, launch.environment);
-    else for (size_t length; *search; search += length + (search[length] == ':')) try_directory(search, length = strcspn(search, ":"), name);
+    find_program(step->field[1].text, run);
     fail(STATUS_EXEC, "running", name);
 }

@@ -30,10 +30,10 @@ static bool would_be_dropped(pid_t child, int signal) {
 
 /* What a process that stays held of sockets, pipes and trees would stay open with it. */
 void close_others(int pipe) {
-    const int keep[6] = { pipe, launch.notify_in, launch.notify_out, launch.streams[0], launch.streams[1], launch.proc };
-    for (unsigned first = 3, next = 0; next != ~0u; first = next + 1) {
+    const int keep[7] = { pipe, launch.control, launch.notify_in, launch.notify_out, launch.streams[0], launch.streams[1], launch.proc };
+    for (unsigned first = 3 + (unsigned)launch.listen_fds, next = 0; next != ~0u; first = next + 1) {
         next = ~0u;
-        for (int i = 0; i < 6; i++) if (keep[i] >= (int)first && (unsigned)keep[i] < next) next = (unsigned)keep[i];
+        for (int i = 0; i < 7; i++) if (keep[i] >= (int)first && (unsigned)keep[i] < next) next = (unsigned)keep[i];
         if (next > first) must(syscall(SYS_close_range, first, next - (next != ~0u), 0), STATUS_SYSTEM, "closing", "descriptors");
     }
 }
