@@ -14,6 +14,7 @@ const allowedImports = {
   templates: ['oci', 'base', 'errors'],
   systemd: ['sys', 'base', 'errors'],
   runtime: ['oci', 'sys', 'base', 'errors'],
+  'runtime-cli': ['runtime', 'systemd', 'oci', 'sys', 'base', 'errors'],
   images: [
     'store',
     'layer',

@@ -1,0 +1,96 @@
+import { closeSync, existsSync, openSync, readFileSync, realpathSync, statSync } from 'node:fs';
+import { isAbsolute, join, resolve } from 'node:path';
+
+import { quote } from '../base/escape-text.js';
+import { parseStrictJson } from '../base/strict-json.js';
+import { OperationalError } from '../errors/operational-error.js';
+import { ObjectReader } from '../oci/object-reader.js';
+import { MAX_RUNTIME_CONFIG_BYTES, parseRuntimeConfig } from '../oci/parse-runtime-config.js';
+import type { RuntimeConfig } from '../oci/runtime-config.js';
+import { readFileInRoot } from '../sys/open-in-root.js';
+import { parseHooks, type Hooks } from './hooks.js';
+import type { TerminalSize } from './container-plan.js';
+
+/** A config.json and what of it only a command line has a use for. */
+export interface BundleConfig {
+  readonly text: string;
+  readonly config: RuntimeConfig;
+  readonly hooks: Hooks;
+  readonly consoleSize: TerminalSize;
+}
+
+/** Parses a config.json. @throws {@link OperationalError} RUNTIME_CONFIG_INVALID, JSON_INVALID */
+export function parseBundleConfig(text: string): BundleConfig {
+  const config = parseRuntimeConfig(text);
+  const reader = new ObjectReader(parseStrictJson(text, { what: 'config.json' }), '');
+  const size = reader.object('process').object('consoleSize');
+  const side = { min: 0, max: 65_535 };
+  return {
+    text,
+    config,
+    hooks: parseHooks(reader.object('hooks')),
+    consoleSize: {
+      rows: size.integer('height', side) ?? 0,
+      columns: size.integer('width', side) ?? 0,
+    },
+  };
+}
+
+/** Reads a file that a caller names. @throws {@link OperationalError} RUNTIME_CONFIG_INVALID, LIMIT_EXCEEDED */
+export function readDocument(path: string): string {
+  if (!existsSync(path)) {
+    throw new OperationalError(
+      'RUNTIME_CONFIG_INVALID',
+      `JSON specification file ${quote(path)} not found`,
+    );
+  }
+  if (path !== '/dev/stdin' && statSync(path).size > MAX_RUNTIME_CONFIG_BYTES) {
+    throw new OperationalError(
+      'LIMIT_EXCEEDED',
+      `${quote(path)} is larger than ${MAX_RUNTIME_CONFIG_BYTES} bytes`,
+    );
+  }
+  return readFileSync(path, 'utf8');
+}
+
+/** The root of a bundle as a path of the host without links. @throws {@link OperationalError} RUNTIME_CONFIG_INVALID */
+export function findRootfs(bundle: string, config: RuntimeConfig): string {
+  const path = isAbsolute(config.root.path) ? config.root.path : join(bundle, config.root.path);
+  try {
+    const found = realpathSync(resolve(path));
+    if (statSync(found).isDirectory()) return found;
+  } catch (cause) {
+    throw new OperationalError(
+      'RUNTIME_CONFIG_INVALID',
+      `root.path: ${quote(path)} does not exist`,
+      { cause },
+    );
+  }
+  throw new OperationalError(
+    'RUNTIME_CONFIG_INVALID',
+    `root.path: ${quote(path)} is not a directory`,
+  );
+}
+
+/** Longest /etc/passwd or /etc/group of an image that is looked at. */
+const MAX_USER_FILE_BYTES = 1_048_576;
+
+/** The image's user files, for HOME; nothing where they are not plain files. */
+export function readUserFiles(root: string): {
+  readonly passwd: string | undefined;
+  readonly group: string | undefined;
+} {
+  const fd = openSync(root, 'r');
+  const read = (path: string): string | undefined => {
+    try {
+      return readFileInRoot(fd, path, { maxBytes: MAX_USER_FILE_BYTES }).toString('utf8');
+    } catch {
+      return undefined; // an image without users, or with something else in their place, has none to tell
+    }
+  };
+  try {
+    return { passwd: read('/etc/passwd'), group: read('/etc/group') };
+  } finally {
+    closeSync(fd);
+  }
+}

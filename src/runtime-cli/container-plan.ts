@@ -1,0 +1,246 @@
+import { compileLaunchPlan } from '../runtime/compile-launch-plan.js';
+import { NAMESPACE_FLAGS, type LinuxNamespace } from '../runtime/compile-namespaces.js';
+import type { LaunchPlanOptions } from '../runtime/launch-plan.js';
+import {
+  encodeInstruction,
+  INSTRUCTIONS,
+  joinPlan,
+  splitPlan,
+  type Instruction,
+  type InstructionName,
+  type RawInstruction,
+} from '../runtime/plan-format.js';
+import type { RuntimeConfig } from '../oci/runtime-config.js';
+import type { LaunchDescriptors } from './launch.js';
+import { withoutCopyUp } from './tmpfs-content.js';
+
+const ROOT_READ_ONLY = 1;
+const PIVOT_BY_CHROOT = 1;
+const SECCOMP_NEW_LISTENER = 8;
+
+/** A terminal for the program. */
+export interface TerminalSize {
+  readonly rows: number;
+  readonly columns: number;
+}
+
+/** What a plan of the command line has beside what config.json says. */
+export interface ContainerPlanOptions extends LaunchDescriptors {
+  readonly name: string;
+  readonly rootfs: string;
+  readonly cgroupVersion: 1 | 2;
+  readonly terminal: TerminalSize | undefined;
+  /** Whether the launcher leaves the program to whoever adopts orphans. */
+  readonly detach: boolean;
+  /** The pipe that the program waits at; it begins at once if there is none. */
+  readonly startPipe: string | undefined;
+  readonly noPivot: boolean;
+  readonly noNewKeyring: boolean;
+  readonly passwd: string | undefined;
+  readonly group: string | undefined;
+  readonly onWarning: (warning: string) => void;
+}
+
+/**
+ * The plan that creates a container for a command line: the one of a service with stops in between, at which the runtime
+ * does its part. The root becomes read-only at the end, since mount points are made in it before.
+ *
+ * @throws {@link OperationalError} as {@link compileLaunchPlan}
+ */
+export function compileContainerPlan(config: RuntimeConfig, options: ContainerPlanOptions): Buffer {
+  const compiled = compile(config, options);
+  const plan: RawInstruction[] = [];
+  const filters: RawInstruction[] = [];
+  let isUser = false;
+  for (const instruction of compiled) {
+    const { op, body } = instruction;
+    if (op === INSTRUCTIONS.KEYRING.op && options.noNewKeyring) continue;
+    if (op === INSTRUCTIONS.EXEC.op) {
+      if (options.startPipe !== undefined) {
+        plan.push(encode(['START', options.startPipe, textAt(body, 4)]));
+      }
+      plan.push(...filters);
+    }
+    if (op === INSTRUCTIONS.PIVOT.op) plan.push(...beforePivot(config, options));
+    isUser ||= op === INSTRUCTIONS.USER.op;
+    // A filter that comes last is not to see us wait.
+    if (op === INSTRUCTIONS.SECCOMP.op && isUser && !hasListener(body)) filters.push(instruction);
+    else plan.push(change(instruction, options));
+    if (op === INSTRUCTIONS.NAME.op) plan.push(controlOf(options));
+  }
+  return joinPlan(plan);
+}
+
+/** What of a compiled plan makes a process what it is. */
+const OF_THE_PROCESS: readonly InstructionName[] = [
+  'PROC_WRITE',
+  'KEYRING',
+  'RLIMIT',
+  'PERSONALITY',
+  'SCHEDULE',
+  'IO_PRIORITY',
+  'AFFINITY',
+  'MEMORY_POLICY',
+  'DIRECTORY',
+  'SECCOMP',
+  'USER',
+  'CAPABILITIES',
+  'ARGUMENT',
+  'ENVIRONMENT',
+  'EXEC',
+];
+
+/** A program to run in a container that is there. */
+export interface JoiningPlanOptions extends ContainerPlanOptions {
+  /** The container's namespaces that are not the runtime's own. */
+  readonly namespaces: readonly LinuxNamespace[];
+}
+
+/**
+ * The plan for `exec`: joins the container's namespaces and becomes what `process` of the document says.
+ *
+ * @throws {@link OperationalError} as {@link compileLaunchPlan}
+ */
+export function compileJoiningPlan(config: RuntimeConfig, options: JoiningPlanOptions): Buffer {
+  const kept = new Set(OF_THE_PROCESS.map((name) => INSTRUCTIONS[name].op as number));
+  const compiled = compile(config, options);
+  const inUser = options.namespaces.includes('user');
+  return joinPlan([
+    ...compiled.filter(({ op }) => op === INSTRUCTIONS.NAME.op),
+    controlOf(options),
+    ...enterContainer(options),
+    ...terminalOf(config, options, false),
+    ...compiled.filter(
+      ({ op, body }) =>
+        kept.has(op) &&
+        !(op === INSTRUCTIONS.KEYRING.op && options.noNewKeyring) &&
+        !(op === INSTRUCTIONS.PROC_WRITE.op && isOfTheContainer(body, inUser)),
+    ),
+  ]);
+}
+
+/** The plan for a hook that runs in the container's namespaces, with the root that its process has by then. */
+export function compileHookPlan(
+  hook: { readonly args: readonly string[]; readonly env: readonly string[] },
+  options: Pick<JoiningPlanOptions, 'name' | 'namespaces' | 'process'>,
+): Buffer {
+  return joinPlan([
+    encode(['NAME', options.name]),
+    ...enterContainer(options),
+    ...hook.args.map((text) => encode(['ARGUMENT', text])),
+    ...hook.env.map((text) => encode(['ENVIRONMENT', text])),
+    encode(['EXEC', 0, '/usr/sbin:/usr/bin:/sbin:/bin']),
+  ]);
+}
+
+function compile(config: RuntimeConfig, options: ContainerPlanOptions): readonly RawInstruction[] {
+  const planOptions: LaunchPlanOptions = {
+    name: options.name,
+    rootfs: options.rootfs,
+    standalone: true,
+    credentials: false,
+    optionalBindSources: [],
+    cgroupVersion: options.cgroupVersion,
+    ...(options.passwd === undefined ? {} : { passwd: options.passwd }),
+    ...(options.group === undefined ? {} : { group: options.group }),
+  };
+  const { plan, warnings } = compileLaunchPlan(
+    {
+      ...withoutCopyUp(config),
+      root: { ...config.root, path: options.rootfs },
+      hooks: [],
+      process: { ...config.process, terminal: false },
+      linux: { ...config.linux, cgroupsPath: undefined },
+    },
+    planOptions,
+  );
+  for (const warning of warnings) options.onWarning(warning);
+  return splitPlan(plan);
+}
+
+function encode(instruction: Instruction): RawInstruction {
+  return encodeInstruction(instruction);
+}
+
+function controlOf(options: LaunchDescriptors & { readonly detach: boolean }): RawInstruction {
+  return encode(['CONTROL', options.control, options.kept, options.detach ? 1 : 0]);
+}
+
+function beforePivot(
+  config: RuntimeConfig,
+  options: ContainerPlanOptions,
+): readonly RawInstruction[] {
+  return [
+    ...terminalOf(config, options, true),
+    encode(['SYNC', 'mounted']),
+    ...(config.root.readonly ? [encode(['READ_ONLY_MOUNT', '/'])] : []),
+  ];
+}
+
+function terminalOf(
+  config: RuntimeConfig,
+  options: ContainerPlanOptions,
+  console: boolean,
+): readonly RawInstruction[] {
+  if (options.terminal === undefined) return [];
+  const { rows, columns } = options.terminal;
+  return [encode(['TERMINAL', config.process.user.uid, rows, columns, console ? 1 : 0])];
+}
+
+function enterContainer(
+  options: Pick<JoiningPlanOptions, 'namespaces' | 'process'>,
+): readonly RawInstruction[] {
+  const path = `/proc/self/fd/${options.process}`;
+  return [
+    ...options.namespaces.map((type) =>
+      encode(['JOIN', NAMESPACE_FLAGS[type], `${path}/ns/${NAMESPACE_FILES[type]}`]),
+    ),
+    encode(['ENTER', `${path}/root`]),
+  ];
+}
+
+/** The names of namespaces in /proc/PID/ns. */
+export const NAMESPACE_FILES: Readonly<Record<LinuxNamespace, string>> = {
+  mount: 'mnt',
+  cgroup: 'cgroup',
+  uts: 'uts',
+  ipc: 'ipc',
+  user: 'user',
+  pid: 'pid',
+  network: 'net',
+  time: 'time',
+};
+
+function change(instruction: RawInstruction, options: ContainerPlanOptions): RawInstruction {
+  const { op, body } = instruction;
+  if (op === INSTRUCTIONS.ROOT.op)
+    return { op, body: withFlags(body, (flags) => flags & ~ROOT_READ_ONLY) };
+  if (op === INSTRUCTIONS.PIVOT.op && options.noPivot) {
+    return { op, body: withFlags(body, (flags) => flags | PIVOT_BY_CHROOT) };
+  }
+  return instruction;
+}
+
+/** A copy with its last field, a number of 32 bits, changed. */
+function withFlags(body: Buffer, flags: (before: number) => number): Buffer {
+  const changed = Buffer.from(body);
+  const at = changed.length - 4;
+  changed.writeUInt32LE(flags(changed.readUInt32LE(at)) >>> 0, at);
+  return changed;
+}
+
+function hasListener(body: Buffer): boolean {
+  return (body.readUInt32LE(0) & SECCOMP_NEW_LISTENER) !== 0;
+}
+
+/** Parameters of the kernel are set already; the host root's files in /proc are not to be written from a user namespace. */
+function isOfTheContainer(body: Buffer, inUser: boolean): boolean {
+  const path = textAt(body, 0);
+  return !path.startsWith('self/') || (path === 'self/oom_score_adj' && inUser);
+}
+
+/** The text field that begins at an offset of an instruction's fields. */
+function textAt(body: Buffer, offset: number): string {
+  const length = body.readUInt32LE(offset);
+  return body.toString('utf8', offset + 4, offset + 4 + length - 1);
+}

@@ -1,0 +1,207 @@
+import { closeSync, existsSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { rename, writeFile } from 'node:fs/promises';
+import { resolve } from 'node:path';
+
+import { OperationalError } from '../errors/operational-error.js';
+import {
+  findRootfs,
+  parseBundleConfig,
+  readDocument,
+  readUserFiles,
+  type BundleConfig,
+} from './bundle.js';
+import { chooseManager } from './container-cgroup.js';
+import { compileContainerPlan } from './container-plan.js';
+import { findProcess } from './container-process.js';
+import type { ContainerRecord, ContainerStore } from './container-record.js';
+import { destroyContainer } from './destroy-container.js';
+import { keptDescriptors, listenEnvironment } from './kept-descriptors.js';
+import { launch, type Launched } from './launch.js';
+import { offerListener } from './offer-listener.js';
+import { runHooks } from './run-hooks.js';
+import { findLauncher, warn, type RuntimeContext } from './runtime-context.js';
+import { stateDocument } from './state-document.js';
+import { connectConsole, sendTerminal } from './terminal.js';
+import { copyUnderTmpfs } from './tmpfs-content.js';
+
+/** runc's options of `create` and `run`. */
+export interface CreateOptions {
+  readonly bundle: string;
+  readonly pidFile: string | undefined;
+  readonly consoleSocket: string | undefined;
+  readonly preserveFds: number;
+  readonly noPivot: boolean;
+  readonly noNewKeyring: boolean;
+  /** Whether the launcher ends once the process waits: it is then the caller's, or that of whoever adopts orphans. */
+  readonly detach: boolean;
+  /** Takes the terminal where there is no console socket for it. */
+  readonly onTerminal?: (from: { readonly pid: number; readonly fd: number }) => void;
+}
+
+/** A container whose process waits to be started. */
+export interface CreatedContainer {
+  readonly record: ContainerRecord;
+  readonly launched: Launched;
+}
+
+/**
+ * Creates a container (runtime-spec runtime.md, "Create"). What fails leaves nothing behind; what is killed leaves a
+ * record by which `delete --force` finds the rest.
+ *
+ * @throws {@link OperationalError}
+ */
+export async function createContainer(
+  context: RuntimeContext,
+  store: ContainerStore,
+  options: CreateOptions,
+): Promise<CreatedContainer> {
+  const bundle = resolve(context.cwd, options.bundle);
+  const document = parseBundleConfig(readDocument(`${bundle}/config.json`));
+  checkTerminal(document, options);
+  const rootfs = findRootfs(bundle, document.config);
+  const { config } = document;
+  const cgroup = chooseManager(context).plan({ id: store.id, path: config.linux.cgroupsPath });
+  const record: ContainerRecord = {
+    format: 1,
+    id: store.id,
+    ociVersion: config.ociVersion,
+    bundle,
+    rootfs,
+    annotations: config.annotations,
+    created: new Date().toISOString(),
+    isCreated: false,
+    pid: 0,
+    startTime: '',
+    cgroup,
+    hooks: document.hooks,
+    noPivot: options.noPivot,
+  };
+  // Compiled before anything is made: a document that is refused leaves nothing to take away.
+  compile(document, { context, store, options, record }, { control: 3, kept: 0, process: 5 });
+  await store.make();
+  return store.exclusively(async () => {
+    await store.write(record);
+    try {
+      return await make(document, { context, store, options, record });
+    } catch (error) {
+      const last = store.find() ?? record;
+      await destroyContainer(context, store, last).catch((second: unknown) => {
+        if (error instanceof OperationalError) error.suppressed.push(second);
+      });
+      throw error;
+    }
+  });
+}
+
+interface Making {
+  readonly context: RuntimeContext;
+  readonly store: ContainerStore;
+  readonly options: CreateOptions;
+  readonly record: ContainerRecord;
+}
+
+async function make(document: BundleConfig, making: Making): Promise<CreatedContainer> {
+  const { context, store, options } = making;
+  const { config } = document;
+  let { record } = making;
+  await writeFile(store.file('config.json'), document.text, { mode: 0o600 });
+  execFileSync('mkfifo', ['-m', '600', store.startPipe]);
+  const socket =
+    options.consoleSocket === undefined
+      ? undefined
+      : connectConsole(resolve(context.cwd, options.consoleSocket));
+  try {
+    const launched = await launch({
+      launcher: findLauncher(context),
+      folder: store.path,
+      keep: keptDescriptors(context.env, options.preserveFds),
+      env: listenEnvironment(context.env),
+      plan: (descriptors) => compile(document, making, descriptors),
+      onProcess: async (pid) => {
+        const identity = findProcess(pid);
+        if (identity === undefined) return; // its message says why it ended
+        record = { ...record, ...identity };
+        await store.write(record);
+        const { place } = await chooseManager(context).create({
+          id: store.id,
+          path: config.linux.cgroupsPath,
+          pid,
+          resources: config.linux.resources,
+        });
+        record = { ...record, cgroup: place };
+        await store.write(record);
+      },
+      onStop: async ({ at, pid, fd }) => {
+        if (at === 'mounted') {
+          copyUnderTmpfs(config, { root: `/proc/${pid}/fd/${fd}`, rootfs: record.rootfs });
+          const run = { context, record, status: 'creating', folder: store.path } as const;
+          await runHooks('prestart', run);
+          await runHooks('createRuntime', run);
+          await runHooks('createContainer', run);
+        } else if (at === 'listener') {
+          offerListener(config, { pid, fd, state: stateDocument(record, 'creating') });
+        } else if (socket !== undefined) sendTerminal(socket, { pid, fd });
+        else options.onTerminal?.({ pid, fd });
+      },
+      onWarning: (text) => {
+        warn(context, text);
+      },
+    });
+    record = { ...record, isCreated: true };
+    if (options.pidFile !== undefined) {
+      await writePidFile(resolve(context.cwd, options.pidFile), record.pid);
+    }
+    await store.write(record);
+    return { record, launched };
+  } finally {
+    if (socket !== undefined) closeSync(socket);
+  }
+}
+
+function compile(
+  document: BundleConfig,
+  making: Making,
+  descriptors: { readonly control: number; readonly kept: number; readonly process: number },
+): Buffer {
+  const { store, options, record, context } = making;
+  const isFirst = descriptors.kept === 0 && !existsSync(store.path);
+  return compileContainerPlan(document.config, {
+    ...descriptors,
+    ...readUserFiles(record.rootfs),
+    name: store.id,
+    rootfs: record.rootfs,
+    cgroupVersion: record.cgroup.version,
+    terminal: document.config.process.terminal ? document.consoleSize : undefined,
+    detach: options.detach,
+    startPipe: store.startPipe,
+    noPivot: options.noPivot,
+    noNewKeyring: options.noNewKeyring,
+    onWarning: (text) => {
+      if (isFirst) warn(context, text);
+    },
+  });
+}
+
+function checkTerminal({ config }: BundleConfig, options: CreateOptions): void {
+  const { terminal } = config.process;
+  if (terminal && options.detach && options.consoleSocket === undefined) {
+    throw new OperationalError(
+      'USAGE',
+      'cannot allocate tty if runc will detach without setting console socket',
+    );
+  }
+  if (!terminal && options.consoleSocket !== undefined) {
+    throw new OperationalError(
+      'USAGE',
+      'cannot use console socket if runc will not detach or allocate tty',
+    );
+  }
+}
+
+/** Written beside and renamed: whoever waits for it reads a whole number. */
+export async function writePidFile(path: string, pid: number): Promise<void> {
+  const beside = `${path}.berth-${process.pid}`;
+  await writeFile(beside, String(pid), { mode: 0o644 });
+  await rename(beside, path);
+}

@@ -1,0 +1,143 @@
+import { closeSync, readFileSync } from 'node:fs';
+import { posix, resolve } from 'node:path';
+
+import { OperationalError } from '../errors/operational-error.js';
+import type { CgroupPlace } from '../runtime/cgroups/cgroup.js';
+import { parseBundleConfig, readUserFiles } from './bundle.js';
+import { cgroupOf } from './container-cgroup.js';
+import { compileJoiningPlan, type TerminalSize } from './container-plan.js';
+import { HeldProcess, isAlive } from './container-process.js';
+import type { ContainerStore } from './container-record.js';
+import { writePidFile } from './create-container.js';
+import { keptDescriptors, listenEnvironment } from './kept-descriptors.js';
+import { launch, type Launched } from './launch.js';
+import { offerListener } from './offer-listener.js';
+import { ownNamespaces } from './own-namespaces.js';
+import { findLauncher, warn, type RuntimeContext } from './runtime-context.js';
+import { usage } from './parse-arguments.js';
+import { stateDocument } from './state-document.js';
+import { connectConsole, sendTerminal } from './terminal.js';
+
+/** runc's options of `exec`. */
+export interface ExecOptions {
+  /** `process` of a config.json, as text. */
+  readonly process: string;
+  readonly pidFile: string | undefined;
+  readonly consoleSocket: string | undefined;
+  readonly preserveFds: number;
+  readonly detach: boolean;
+  readonly ignorePaused: boolean;
+  /** A group below the container's own. */
+  readonly cgroup: string | undefined;
+  readonly onTerminal?: (from: { readonly pid: number; readonly fd: number }) => void;
+}
+
+/**
+ * Runs a program in a container that runs. Everything of the container is reached through a held process, and that it
+ * still is the container's is checked when the launcher has opened what it needs: a number that was given to another
+ * process meanwhile leads nowhere.
+ *
+ * @throws {@link OperationalError}
+ */
+export async function execInContainer(
+  context: RuntimeContext,
+  store: ContainerStore,
+  options: ExecOptions,
+): Promise<Launched> {
+  const record = store.read();
+  const status = store.status(record);
+  if (status === 'stopped' || status === 'creating') {
+    throw new OperationalError('CONTAINER_NOT_RUNNING', `cannot exec in a ${status} container`);
+  }
+  if (status === 'paused' && !options.ignorePaused) {
+    throw new OperationalError(
+      'CONTAINER_NOT_RUNNING',
+      'cannot exec in a paused container (use --ignore-paused to override)',
+    );
+  }
+  using held = HeldProcess.open(record);
+  if (held === undefined) {
+    throw new OperationalError('CONTAINER_NOT_RUNNING', 'cannot exec in a stopped container');
+  }
+  const document = parseBundleConfig(withProcess(store, options.process));
+  const { config } = document;
+  if (config.process.terminal && options.detach && options.consoleSocket === undefined) {
+    throw new OperationalError(
+      'USAGE',
+      'cannot allocate tty if runc will detach without setting console socket',
+    );
+  }
+  const socket =
+    options.consoleSocket === undefined
+      ? undefined
+      : connectConsole(resolve(context.cwd, options.consoleSocket));
+  const terminal: TerminalSize | undefined = config.process.terminal
+    ? document.consoleSize
+    : undefined;
+  const namespaces = ownNamespaces(held);
+  try {
+    const launched = await launch({
+      launcher: findLauncher(context),
+      folder: store.path,
+      keep: keptDescriptors(context.env, options.preserveFds),
+      process: held.fd,
+      env: listenEnvironment(context.env),
+      plan: (descriptors) =>
+        compileJoiningPlan(config, {
+          ...descriptors,
+          ...readUserFiles(held.path('root')),
+          name: store.id,
+          rootfs: record.rootfs,
+          cgroupVersion: record.cgroup.version,
+          terminal,
+          namespaces,
+          detach: options.detach,
+          startPipe: undefined,
+          noPivot: false,
+          noNewKeyring: true,
+          onWarning: () => undefined, // said when the container was created
+        }),
+      onProcess: (pid) => {
+        if (!isAlive(record))
+          throw new OperationalError('CONTAINER_NOT_RUNNING', 'the container has stopped');
+        cgroupOf({ cgroup: subgroup(record.cgroup, options.cgroup) }).join(pid, record.pid);
+      },
+      onStop: ({ at, pid, fd }) => {
+        if (at === 'listener')
+          offerListener(config, { pid, fd, state: stateDocument(record, status) });
+        else if (socket !== undefined) sendTerminal(socket, { pid, fd });
+        else options.onTerminal?.({ pid, fd });
+      },
+      onWarning: (text) => {
+        warn(context, text);
+      },
+    });
+    if (options.pidFile !== undefined) {
+      await writePidFile(resolve(context.cwd, options.pidFile), launched.pid);
+    }
+    return launched;
+  } finally {
+    if (socket !== undefined) closeSync(socket);
+  }
+}
+
+/** The container's document with another process; what it does not say of groups and labels stays as it is. */
+function withProcess(store: ContainerStore, process: string): string {
+  const document = JSON.parse(readFileSync(store.file('config.json'), 'utf8')) as Record<
+    string,
+    unknown
+  >;
+  return JSON.stringify({ ...document, process: JSON.parse(process) as unknown });
+}
+
+/** A group below the container's own, or that itself. */
+function subgroup(place: CgroupPlace, name: string | undefined): CgroupPlace {
+  if (name === undefined) return place;
+  const path = name.replace(/^[\w,]+:/, '');
+  if (path.split('/').includes('..')) usage("--cgroup: refusing a path with '..'");
+  const directories = Object.entries(place.directories).map(([key, folder]) => [
+    key,
+    posix.join(folder, path),
+  ]);
+  return { ...place, directories: Object.fromEntries(directories) as Record<string, string> };
+}

@@ -1,0 +1,138 @@
+import { quote } from '../base/escape-text.js';
+import { parseArguments, usage, type OptionTable } from './parse-arguments.js';
+import { reportFailure, type LogOptions } from './report.js';
+import type { RuntimeCommand } from './runtime-command.js';
+import { defaultRoot, type RuntimeContext } from './runtime-context.js';
+
+/**
+ * `berth-runtime`: an OCI runtime with runc's command line (runtime-tools docs/command-line-interface.md). Each command is
+ * loaded when it is called: engines call several for each container, and start-up is most of what a call costs.
+ */
+const COMMANDS: Readonly<Record<string, () => Promise<RuntimeCommand>>> = {
+  create: async () => (await import('./commands-life.js')).create,
+  run: async () => (await import('./commands-life.js')).run,
+  start: async () => (await import('./commands-life.js')).start,
+  delete: async () => (await import('./commands-life.js')).remove,
+  exec: async () => (await import('./command-exec.js')).exec,
+  state: async () => (await import('./commands-look.js')).state,
+  list: async () => (await import('./commands-look.js')).list,
+  ps: async () => (await import('./commands-look.js')).ps,
+  kill: async () => (await import('./commands-change.js')).kill,
+  pause: async () => (await import('./commands-change.js')).pause,
+  resume: async () => (await import('./commands-change.js')).resume,
+  update: async () => (await import('./command-update.js')).update,
+  events: async () => (await import('./command-events.js')).events,
+  spec: async () => (await import('./command-spec.js')).spec,
+  features: async () => (await import('./command-features.js')).features,
+};
+
+const GLOBAL_OPTIONS: OptionTable = {
+  root: 'value',
+  log: 'value',
+  'log-format': 'value',
+  'log-level': 'value',
+  debug: 'flag',
+  'systemd-cgroup': 'flag',
+  // Whether the user namespace is the caller's is seen from the ids; criu is not run.
+  rootless: 'value',
+  criu: 'value',
+  'cgroup-manager': 'value',
+  help: 'flag',
+  version: 'flag',
+};
+
+/** What the program is run with. */
+export interface RuntimeProcess {
+  readonly argv: readonly string[];
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly uid: number;
+  readonly cwd: string;
+  print(text: string): void;
+}
+
+/** Runs the command line and gives the status to exit with: 1 for any failure, as runc's callers expect. */
+export async function runRuntime(process: RuntimeProcess): Promise<number> {
+  let log: LogOptions = { path: undefined, format: 'text', debug: false };
+  try {
+    const global = parseArguments(process.argv.slice(2), GLOBAL_OPTIONS, {
+      h: 'help',
+      v: 'version',
+    });
+    log = {
+      path: emptyAsAbsent(global.value('log')),
+      format: parseFormat(global.value('log-format')),
+      debug: global.has('debug') || global.value('log-level') === 'debug',
+    };
+    if (global.has('version')) {
+      process.print(VERSION);
+      return 0;
+    }
+    const [name, ...words] = global.rest;
+    if (global.has('help') || name === 'help') {
+      process.print(HELP);
+      return 0;
+    }
+    if (name === undefined) usage('no command was given; see berth-runtime --help');
+    const load = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
+    if (load === undefined) usage(`there is no command ${quote(name)}; see berth-runtime --help`);
+    const command = await load();
+    const args = parseArguments(
+      words,
+      { ...command.options, help: 'flag' },
+      { ...command.aliases, h: 'help' },
+    );
+    if (args.has('help')) {
+      process.print(HELP);
+      return 0;
+    }
+    const context: RuntimeContext = {
+      root: emptyAsAbsent(global.value('root')) ?? defaultRoot(process.env, process.uid),
+      log,
+      systemdCgroup: global.has('systemd-cgroup') || global.value('cgroup-manager') === 'systemd',
+      env: process.env,
+      cwd: process.cwd,
+    };
+    return await command.run(context, args);
+  } catch (error) {
+    reportFailure(log, error);
+    return 1;
+  }
+}
+
+function parseFormat(text: string | undefined): LogOptions['format'] {
+  const format = text ?? 'text';
+  if (format !== 'text' && format !== 'json') usage(`unknown log-format ${quote(format)}`);
+  return format;
+}
+
+function emptyAsAbsent(text: string | undefined): string | undefined {
+  return text === '' ? undefined : text;
+}
+
+const VERSION = `berth-runtime version 0.1.0
+spec: 1.2.0
+`;
+
+const HELP = `berth-runtime: an OCI runtime (runtime-spec 1.2)
+
+usage: berth-runtime [--root DIR] [--log FILE] [--log-format text|json] [--debug]
+                     [--systemd-cgroup] COMMAND [OPTIONS] [ID]
+
+  create   create a container; its process waits
+  start    start the process of a created container
+  run      create, start, wait, delete
+  exec     run a program in a running container
+  state    print the state of a container
+  kill     send a signal to the process of a container
+  delete   release what a stopped container holds
+  list     list containers
+  ps       list the processes of a container
+  pause    freeze the processes of a container
+  resume   let them go on
+  update   change the limits of a container
+  events   print statistics, and when memory runs out
+  spec     write a config.json to begin with
+  features print what this runtime can do
+
+example: berth-runtime run --bundle /srv/box box
+`;

@@ -1,0 +1,57 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+import { OperationalError } from '../errors/operational-error.js';
+import { ContainerStore } from './container-record.js';
+import { logLine, type LogOptions } from './report.js';
+
+/** What every command has: runc's global options, worked out. */
+export interface RuntimeContext {
+  /** Where the states of containers are. */
+  readonly root: string;
+  readonly log: LogOptions;
+  readonly systemdCgroup: boolean;
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly cwd: string;
+}
+
+/** One container's folder below the root. @throws {@link OperationalError} NAME_INVALID, USAGE */
+export function openContainer(context: RuntimeContext, id: string | undefined): ContainerStore {
+  if (id === undefined || id === '') {
+    throw new OperationalError('USAGE', 'container id cannot be empty');
+  }
+  return new ContainerStore(context.root, id);
+}
+
+/** A warning for the log. */
+export function warn(context: RuntimeContext, text: string): void {
+  logLine(context.log, 'warning', text);
+}
+
+/** Where a package has the launcher, and where the build puts it. */
+const PACKAGED = '/usr/libexec/berth/launch';
+const BUILT = fileURLToPath(new URL('../../launcher/launch', import.meta.url));
+
+/** The launcher: `BERTH_LAUNCHER`, a package's, or the build's. @throws {@link OperationalError} LAUNCHER_MISSING */
+export function findLauncher(context: RuntimeContext): string {
+  const configured = context.env['BERTH_LAUNCHER'];
+  const found = [configured, BUILT, PACKAGED].find(
+    (path) => path !== undefined && path !== '' && existsSync(path),
+  );
+  if (found === undefined) {
+    throw new OperationalError(
+      'LAUNCHER_MISSING',
+      'the launcher is not built, nor is it installed',
+    );
+  }
+  return found;
+}
+
+/** `/run/berth-runtime`, or the user's own place. */
+export function defaultRoot(env: RuntimeContext['env'], uid: number): string {
+  const own = env['XDG_RUNTIME_DIR'];
+  return uid !== 0 && own !== undefined && own !== ''
+    ? join(own, 'berth-runtime')
+    : '/run/berth-runtime';
+}

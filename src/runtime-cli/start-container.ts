@@ -1,0 +1,84 @@
+import { closeSync, constants, openSync, unlinkSync, writeSync } from 'node:fs';
+import { setTimeout as delay } from 'node:timers/promises';
+
+import { quote } from '../base/escape-text.js';
+import { isErrno } from '../errors/is-errno.js';
+import { OperationalError } from '../errors/operational-error.js';
+import type { ContainerStore } from './container-record.js';
+import { destroyContainer } from './destroy-container.js';
+import { runHooks, runHooksToTheEnd } from './run-hooks.js';
+import type { RuntimeContext } from './runtime-context.js';
+
+/** How long between two looks whether the program has begun: it takes some tenths of a millisecond. */
+const POLL_MS = 1;
+/** Longest wait for the program to begin; what it is loaded from may be slow. */
+const BEGIN_TIMEOUT_MS = 30_000;
+
+/**
+ * Starts a container that was created (runtime-spec runtime.md, "Start"): startContainer hooks, the program, poststart
+ * hooks. A startContainer hook that fails ends the container.
+ *
+ * @throws {@link OperationalError} CONTAINER_NOT_FOUND, CONTAINER_NOT_RUNNING, PROGRAM_FAILED
+ */
+export async function startContainer(
+  context: RuntimeContext,
+  store: ContainerStore,
+): Promise<void> {
+  await store.exclusively(() => start(context, store));
+}
+
+async function start(context: RuntimeContext, store: ContainerStore): Promise<void> {
+  const record = store.read();
+  const status = store.status(record);
+  if (status !== 'created') {
+    throw new OperationalError(
+      'CONTAINER_NOT_RUNNING',
+      status === 'stopped'
+        ? `cannot start a container that has stopped: ${quote(store.id)}`
+        : `cannot start a container in the ${status} state: ${quote(store.id)}`,
+    );
+  }
+  try {
+    await runHooks('startContainer', { context, record, status, folder: store.path });
+  } catch (error) {
+    await destroyContainer(context, store, record);
+    throw error;
+  }
+  await letGo(store);
+  await runHooksToTheEnd('poststart', {
+    context,
+    record,
+    status: 'running',
+    folder: store.path,
+  });
+}
+
+/** The byte that the process waits for; it has begun when nobody reads the pipe any more. */
+async function letGo(store: ContainerStore): Promise<void> {
+  const pipe = openPipe(store.startPipe);
+  if (pipe === undefined) {
+    throw new OperationalError(
+      'CONTAINER_NOT_RUNNING',
+      `cannot start ${quote(store.id)}: its process has ended`,
+    );
+  }
+  writeSync(pipe, '.');
+  closeSync(pipe);
+  for (let left = BEGIN_TIMEOUT_MS; left > 0; left -= POLL_MS) {
+    const still = openPipe(store.startPipe);
+    if (still === undefined) break;
+    closeSync(still);
+    await delay(POLL_MS);
+  }
+  unlinkSync(store.startPipe);
+}
+
+/** Opens a pipe for writing if somebody reads it. */
+function openPipe(path: string): number | undefined {
+  try {
+    return openSync(path, constants.O_WRONLY | constants.O_NONBLOCK | constants.O_NOFOLLOW);
+  } catch (error) {
+    if (isErrno(error, 'ENXIO')) return undefined;
+    throw error;
+  }
+}

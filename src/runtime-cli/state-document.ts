@@ -1,0 +1,30 @@
+import type { ContainerRecord, ContainerStatus } from './container-record.js';
+
+/** The state of a container as hooks get it (runtime-spec runtime.md, "State"). */
+export function stateDocument(
+  record: ContainerRecord,
+  status: ContainerStatus,
+): Readonly<Record<string, unknown>> {
+  return {
+    ociVersion: record.ociVersion,
+    id: record.id,
+    status,
+    ...(status === 'stopped' ? {} : { pid: record.pid }),
+    bundle: record.bundle,
+    annotations: record.annotations,
+  };
+}
+
+/** The state as `state` and `list` print it: runc's members, which its callers read. */
+export function stateRow(
+  record: ContainerRecord,
+  status: ContainerStatus,
+): Readonly<Record<string, unknown>> {
+  return {
+    ...stateDocument(record, status),
+    pid: status === 'stopped' ? 0 : record.pid,
+    rootfs: record.rootfs,
+    created: record.created,
+    owner: '',
+  };
+}

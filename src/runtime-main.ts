@@ -1,0 +1,12 @@
+#!/usr/bin/env node
+import { writeSync } from 'node:fs';
+
+import { runRuntime } from './runtime-cli/program.js';
+
+process.exitCode = await runRuntime({
+  argv: process.argv,
+  env: process.env,
+  uid: process.getuid?.() ?? 0,
+  cwd: process.cwd(),
+  print: (text) => void writeSync(1, text),
+});

@@ -1,0 +1,215 @@
+import assert from 'node:assert/strict';
+import { spawn, spawnSync } from 'node:child_process';
+import {
+  existsSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { setTimeout as delay } from 'node:timers/promises';
+
+import { change, defaultDocument, RuntimeBed } from '../conformance/runtime-bed.js';
+import { projectRoot } from '../support/cache-folder.js';
+import { each } from '../support/each.js';
+
+const program = [process.execPath, join(projectRoot, 'dist/src/runtime-main.js')];
+const launcher = join(projectRoot, 'dist/launcher/launch');
+
+test('C28 a runtime that is killed at any moment leaves nothing that delete --force does not find', async () => {
+  const killed: string[] = [];
+  // Later and later, until one is killed when its container runs: how long that takes is the machine's.
+  for (let waitMs = 30; killed.at(-1) !== 'running' && waitMs < 20_000; waitMs *= 1.6) {
+    using bed = new RuntimeBed();
+    const hook = { path: '/bin/sleep', args: ['sleep', '0.05'] };
+    bed.configure(change(defaultDocument(['sleep', '100']), { hooks: { createRuntime: [hook] } }));
+    const child = spawn(
+      program[0] ?? '',
+      [...program.slice(1), '--root', bed.path('state'), 'run', '-b', bed.bundle, bed.id],
+      { stdio: 'ignore' },
+    );
+    const ended = new Promise((resolve) => child.once('exit', resolve));
+    await delay(waitMs);
+    killed.push(bed.state()?.status ?? 'nothing');
+    child.kill('SIGKILL');
+    await ended;
+    const result = bed.call('delete', '--force', bed.id);
+    assert.equal(result.status, 0, result.stderr);
+    assert.ok(!existsSync(bed.path(`state/${bed.id}`)), 'the folder of the container is left');
+    assert.equal(processesBelow(bed.bundle), '', 'a process of the container is left');
+    assert.equal(groupsOf(bed.id), '', 'a control group is left');
+    assert.ok(
+      !readFileSync('/proc/self/mountinfo', 'utf8').includes(bed.bundle),
+      'a mount is left',
+    );
+  }
+  assert.ok(killed.length > 2 && killed.at(-1) === 'running', killed.join(' '));
+});
+
+/** Processes that have the bundle as their root, or are its launcher. */
+function processesBelow(bundle: string): string {
+  return readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name))
+    .filter(
+      (pid) =>
+        spawnSync('readlink', [`/proc/${pid}/root`], { encoding: 'utf8' }).stdout.trim() === bundle,
+    )
+    .join(' ');
+}
+
+function groupsOf(id: string): string {
+  return spawnSync('find', ['/sys/fs/cgroup', '-name', id], { encoding: 'utf8' }).stdout;
+}
+
+each<{ name: string; change: object; message: RegExp }>(
+  'C25 C26 a document that cannot be is refused before anything is made',
+  [
+    { name: 'no process', change: { process: { args: undefined } }, message: /process\.args/ },
+    { name: 'no arguments', change: { process: { args: [] } }, message: /process\.args/ },
+    {
+      name: 'a user of 2^32',
+      change: { process: { user: { uid: 2 ** 32, gid: 0 } } },
+      message: /process\.user\.uid/,
+    },
+    { name: 'a type that is wrong', change: { hostname: 7 }, message: /'hostname' is not a text/ },
+    {
+      name: 'an unknown limit',
+      change: { process: { rlimits: [{ type: 'RLIMIT_X', hard: 1, soft: 1 }] } },
+      message: /RLIMIT_X/,
+    },
+    {
+      name: 'an unknown namespace',
+      change: { linux: { namespaces: [{ type: 'mount' }, { type: 'x' }] } },
+      message: /'x'/,
+    },
+    {
+      name: 'too many mounts',
+      change: {
+        mounts: Array.from({ length: 10_000 }, () => ({ destination: '/x', type: 'tmpfs' })),
+      },
+      message: /mounts/,
+    },
+    {
+      name: 'hooks that are no list',
+      change: { hooks: { prestart: {} } },
+      message: /hooks\.prestart/,
+    },
+    {
+      name: 'a hook with a relative path',
+      change: { hooks: { poststop: [{ path: 'x' }] } },
+      message: /absolute/,
+    },
+    {
+      name: 'a root that is not there',
+      change: { root: { path: '/not/there' } },
+      message: /does not exist/,
+    },
+    {
+      name: 'a way out of the control groups',
+      change: { linux: { cgroupsPath: '/../x', namespaces: [{ type: 'mount' }] } },
+      message: /cgroup/,
+    },
+  ],
+  (row) => {
+    using bed = new RuntimeBed();
+    bed.configure(change(defaultDocument(['true']), row.change as Record<string, unknown>));
+    const result = bed.create();
+    assert.equal(result.status, 1);
+    assert.match(result.stderr, row.message);
+    assert.ok(!existsSync(bed.path(`state/${bed.id}`)), 'a folder was made');
+    assert.equal(groupsOf(bed.id), '', 'a control group was made');
+  },
+);
+
+each<{ name: string }>(
+  'C26 an id that is a way somewhere else is refused',
+  [{ name: '../x' }, { name: '..' }, { name: 'a/b' }, { name: 'x'.repeat(300) }, { name: 'a\nb' }],
+  ({ name }) => {
+    using bed = new RuntimeBed();
+    bed.configure(defaultDocument(['true']));
+    for (const command of ['create', 'state', 'delete', 'kill']) {
+      assert.equal(bed.call(command, name).status, 1, command);
+    }
+  },
+);
+
+test('C01 C02 C10 exec shows the container neither the launcher nor a descriptor of the host', () => {
+  using bed = new RuntimeBed();
+  bed.configure(defaultDocument(['sleep', '100']));
+  bed.must(bed.create());
+  bed.must(bed.call('start', bed.id));
+  const before = statSync(launcher).mtimeMs;
+  // The control: a program that joins without care has the host's folder open.
+  const folder = openSync(projectRoot, 'r');
+  const pid = String(bed.state()?.pid ?? 0);
+  const naive = spawnSync('nsenter', ['-t', pid, '-m', '-p', '-r', 'ls', '-l', '/proc/self/fd'], {
+    stdio: ['ignore', 'pipe', 'ignore', folder],
+    encoding: 'utf8',
+  });
+  assert.ok(naive.stdout.includes(' 3 -> '), 'the control shows nothing');
+  const listed = bed.call('exec', bed.id, 'sh', '-c', 'ls -l /proc/$$/fd; readlink /proc/$$/exe');
+  assert.doesNotMatch(listed.stdout, / [3-9] -> /);
+  assert.match(listed.stdout, /\/bin\/busybox/);
+  // A program that is "#!/proc/self/exe" runs whatever started it, which then could be written to.
+  writeFileSync(join(bed.bundle, 'evil'), '#!/proc/self/exe\n', { mode: 0o755 });
+  bed.call('exec', bed.id, '/evil');
+  bed.call('exec', bed.id, 'sh', '-c', 'for p in /proc/[0-9]*/exe; do echo x 2>&1 > $p; done');
+  assert.equal(statSync(launcher).mtimeMs, before, 'the launcher was written to');
+  for (const cwd of ['/proc/self/fd/3', '/proc/self/fd/5', '/proc/self/fd/7', '/proc/self/fd/9']) {
+    const result = bed.call('exec', '--cwd', cwd, bed.id, 'ls', '-a', '.');
+    assert.ok(!result.stdout.includes('package.json'), `${cwd} is a way to the host`);
+    assert.notEqual(result.status, 0);
+  }
+});
+
+test('C03 C05 C08 links of the image in the place of /dev, /proc and /dev/null lead nowhere', () => {
+  for (const [path, target] of [
+    ['dev', '/mnt'],
+    ['proc', '/mnt'],
+    ['dev/console', '/etc/passwd'],
+  ] as const) {
+    using bed = new RuntimeBed();
+    rmSync(join(bed.bundle, path), { recursive: true, force: true });
+    mkdirSync(join(bed.bundle, 'mnt/shm'), { recursive: true });
+    symlinkSync(target, join(bed.bundle, path));
+    const mounts = readFileSync('/proc/self/mountinfo', 'utf8');
+    const passwd = statSync('/etc/passwd').mtimeMs;
+    bed.configure(
+      change(defaultDocument(['true']), { linux: { maskedPaths: ['/proc/kcore', '/dev/null'] } }),
+    );
+    bed.create();
+    bed.call('start', bed.id);
+    assert.equal(
+      readFileSync('/proc/self/mountinfo', 'utf8'),
+      mounts,
+      'something was mounted on the host',
+    );
+    assert.equal(statSync('/etc/passwd').mtimeMs, passwd);
+    assert.ok(statSync('/dev/null').isCharacterDevice());
+  }
+});
+
+test('exec of a process whose number another has by now goes nowhere', () => {
+  using bed = new RuntimeBed();
+  bed.configure(defaultDocument(['sleep', '100']));
+  bed.must(bed.create());
+  bed.must(bed.call('start', bed.id));
+  const path = bed.path(`state/${bed.id}/state.json`);
+  const record = JSON.parse(readFileSync(path, 'utf8')) as { pid: number };
+  const own = record.pid;
+  writeFileSync(path, JSON.stringify({ ...record, pid: process.pid }));
+  assert.equal(bed.state()?.status, 'stopped');
+  assert.notEqual(
+    bed.call('exec', bed.id, 'true').status,
+    0,
+    'a program ran in a process of the host',
+  );
+  assert.notEqual(bed.call('kill', bed.id, 'KILL').status, 0);
+  writeFileSync(path, JSON.stringify({ ...record, pid: own }));
+});
