@@ -83,7 +83,15 @@ function encodeList(entries: readonly Buffer[]): Buffer {
  * @throws {@link OstreeError} (`isNotFound`); {@link GVariantError} if it is damaged
  */
 export function readTree(repo: Repo, checksum: Checksum): TreeEntries {
-  const bytes = readMetadataObject(repo, { type: 'dirtree', checksum });
+  return decodeTree(readMetadataObject(repo, { type: 'dirtree', checksum }));
+}
+
+/**
+ * What the bytes of a dirtree object say.
+ *
+ * @throws {@link GVariantError} if they are damaged
+ */
+export function decodeTree(bytes: Uint8Array): TreeEntries {
   const [files, directories] = asArray(decodeVariant(treeType, bytes));
   return {
     files: unique(asArray(files), ([file]) => checksumOfBytes(sized(file))),

@@ -4,7 +4,12 @@ import { GVariantError } from './gvariant/type-string.js';
 import { readCommit } from './commit.js';
 import type { Checksum, ObjectName } from './object-name.js';
 import type { Repo } from './repo.js';
-import { readDirectoryMetadata, readMetadataObject, readTree, type TreeChecksums } from './tree.js';
+import {
+  decodeTree,
+  readDirectoryMetadata,
+  readMetadataObject,
+  type TreeChecksums,
+} from './tree.js';
 import { checkTreeDepth } from './tree-depth.js';
 
 /**
@@ -52,17 +57,18 @@ function verifyDirectories(repo: Repo, root: TreeChecksums, seen: Seen): void {
     }
     // What was looked at, no deeper than now, need not be again.
     if ((seen.depths.get(contents) ?? 0) >= item.depth) continue;
-    if (!seen.depths.has(contents)) verifyObject(repo, { type: 'dirtree', checksum: contents });
     seen.depths.set(contents, item.depth);
-    for (const below of readTree(repo, contents).directories.values()) {
+    const bytes = verifyObject(repo, { type: 'dirtree', checksum: contents });
+    for (const below of decodeTree(bytes).directories.values()) {
       queue.push({ tree: below, depth: item.depth + 1 });
     }
   }
 }
 
-function verifyObject(repo: Repo, name: ObjectName): void {
+function verifyObject(repo: Repo, name: ObjectName): Buffer {
   const bytes = readMetadataObject(repo, name);
   if (createHash('sha256').update(bytes).digest('hex') !== name.checksum) {
     throw new GVariantError(`${name.type} object ${name.checksum} is not what its name says`);
   }
+  return bytes;
 }

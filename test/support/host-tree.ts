@@ -80,6 +80,16 @@ export function bootedHostRecipe(suite: Suite): TreeRecipe {
   };
 }
 
+/** The recipe of a tree with libostree and its command, to be entered and not booted. */
+export function ostreeTreeRecipe(suite: Suite): TreeRecipe {
+  return {
+    name: 'ostree',
+    suite,
+    packages: ['libostree-1-1', 'ostree', 'gpg', 'gpg-agent', 'attr', ...NODE_LIBRARIES],
+    customize: ['mkdir -p "$1/opt/berth" && touch "$1/usr/bin/node"', ...MADE_ONCE],
+  };
+}
+
 /** Last steps of each tree: what systemd would otherwise do at the first boot of each copy. */
 const MADE_ONCE: readonly string[] = [
   'ln -sf /etc/machine-id "$1/var/lib/dbus/machine-id" 2>/dev/null || true',

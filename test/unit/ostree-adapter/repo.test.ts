@@ -51,6 +51,11 @@ const metadata = new Map<string, Variant>([
   ['digest', variantBytes(Buffer.from([0, 1, 255]))],
 ]);
 
+/** Only root can give files away. */
+const isRoot = process.getuid?.() === 0;
+const ownUid = isRoot ? 12 : (process.getuid?.() ?? 0);
+const ownGid = isRoot ? 34 : (process.getgid?.() ?? 0);
+
 const largeChunks = [Buffer.alloc(300_000, 'a'), Buffer.alloc(70_001, 'b')];
 
 /** `bare-user-only` repositories take nothing else. */
@@ -58,8 +63,8 @@ function owner(mode: RepoMode): Pick<FileHeader, 'uid' | 'gid' | 'xattrs'> {
   return mode === 'bare-user-only'
     ? { uid: 0, gid: 0, xattrs: [] }
     : {
-        uid: 12,
-        gid: 34,
+        uid: ownUid,
+        gid: ownGid,
         xattrs: [['user.z', Buffer.of(0, 9)] as const, ['user.a', Buffer.from('v')] as const],
       };
 }
@@ -169,7 +174,7 @@ each('what ostree commits is read', modes, async ({ mode }) => {
     'sh',
     source,
   ]);
-  const flags = mode === 'bare-user-only' ? ['--canonical-permissions'] : ['--owner-uid=7'];
+  const flags = mode === 'bare-user-only' ? ['--canonical-permissions'] : [`--owner-uid=${ownUid}`];
   await runOk(['ostree', `--repo=${path}`, 'init', `--mode=${mode}`]);
   const commit = await runOk([
     ...['ostree', `--repo=${path}`, 'commit', '-b', 'some/ref', '-s', 'subject', ...flags],
@@ -185,7 +190,7 @@ each('what ostree commits is read', modes, async ({ mode }) => {
   const directory = readTree(repo, there(root.directories.get('d')?.contents));
   using file = openFile(repo, there(directory.files.get('f')));
   assert.equal(file.readAll().toString(), 'content\n');
-  assert.equal(file.header.uid, mode === 'bare-user-only' ? 0 : 7);
+  assert.equal(file.header.uid, mode === 'bare-user-only' ? 0 : ownUid);
 });
 
 test('checkout() links the files of a commit into place', async () => {
@@ -196,7 +201,7 @@ test('checkout() links the files of a commit into place', async () => {
   const script = await stat(join(temp.path, 'out/script'));
   assert.deepEqual(
     [script.nlink, script.uid, script.gid, script.mode & 0o7777],
-    [2, 12, 34, 0o755],
+    [2, ownUid, ownGid, 0o755],
   );
   await checkout(repo, {
     commit,
