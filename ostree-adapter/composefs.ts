@@ -1,9 +1,18 @@
+import { closeSync, constants, openSync } from 'node:fs';
+import { basename, dirname, isAbsolute } from 'node:path';
+
 import { OstreeError } from './errors.js';
 import { callFunctionAside, type AsyncOptions } from './ffi/call.js';
 import { loadLibrary } from './ffi/library.js';
 import { NativeVariant } from './gvariant/native-variant.js';
 import { dictData, variantUint32 } from './gvariant/value.js';
-import { checksumArgument, directoryArgument, pathArgument, type Checksum } from './object-name.js';
+import {
+  AT_FDCWD,
+  checksumArgument,
+  directoryArgument,
+  pathArgument,
+  type Checksum,
+} from './object-name.js';
 import type { Repo } from './repo.js';
 import { verifyTree } from './verify-tree.js';
 
@@ -33,7 +42,8 @@ export function hasComposefsCheckout(): boolean {
  * Writes the composefs image of a commit: an EROFS file of its tree that names the repository's objects, and with fs-verity
  * their digests.
  *
- * @throws {@link OstreeError} (`isNotSupported` where libostree cannot), {@link OstreeInputError}
+ * @throws {@link OstreeError} (`isNotSupported` where libostree cannot), {@link OstreeInputError}; Node's error where the
+ * directory of the image cannot be opened
  */
 export async function checkoutComposefs(repo: Repo, options: ComposefsOptions): Promise<void> {
   const checkout = loadLibrary().find(['ostree', PROTOTYPE]);
@@ -44,21 +54,30 @@ export async function checkoutComposefs(repo: Repo, options: ComposefsOptions): 
       code: 15,
     });
   }
-  const place = [
-    directoryArgument(options.dirFd),
-    pathArgument(options.path),
-    checksumArgument(options.commit),
-  ];
+  pathArgument(options.path);
+  const base = directoryArgument(options.dirFd);
+  const parent = dirname(options.path);
+  const commit = checksumArgument(options.commit);
   verifyTree(repo, options.commit);
   const verity = variantUint32(verityModes[options.verity ?? 'required']);
   using variant = NativeVariant.of({
     type: 'a{sv}',
     value: dictData(new Map([['verity', verity]])),
   });
-  await repo.handle.whileHeld((pointer) =>
-    callFunctionAside(checkout, CHECKOUT, {
-      args: [pointer, variant.pointer, ...place],
-      signal: options.signal,
-    }),
+  // libostree makes the file in the directory that it is given, and links it to the path from there.
+  const directory = openSync(
+    base === AT_FDCWD || isAbsolute(parent) ? parent : `/proc/self/fd/${base}/${parent}`,
+    constants.O_RDONLY | constants.O_DIRECTORY,
   );
+  try {
+    const name = pathArgument(basename(options.path));
+    await repo.handle.whileHeld((pointer) =>
+      callFunctionAside(checkout, CHECKOUT, {
+        args: [pointer, variant.pointer, directory, name, commit],
+        signal: options.signal,
+      }),
+    );
+  } finally {
+    closeSync(directory);
+  }
 }

@@ -86,7 +86,12 @@ async function commitSample(repo: Repo, ref: string): Promise<Checksum> {
     checksum: largeChecksum,
     chunks: largeChunks,
   });
-  const directory = transaction.writeDirectoryMetadata({ mode: 0o750, uid: 0, gid: 0, xattrs: [] });
+  const directory = transaction.writeDirectoryMetadata({
+    mode: 0o750,
+    uid: isRoot ? 0 : owned.uid,
+    gid: isRoot ? 0 : owned.gid,
+    xattrs: [],
+  });
   using tree = createMutableTree();
   tree.setMetadata(directory);
   tree.replaceFile(
@@ -253,7 +258,10 @@ test('a transaction that is not committed leaves nothing', async () => {
   using repo = createRepo({ path: join(temp.path, 'repo'), mode: 'bare' });
   {
     await using transaction = await beginTransaction(repo);
-    transaction.writeFile({ kind: 'file', mode: 0o600, uid: 0, gid: 0, xattrs: [] }, Buffer.of(1));
+    transaction.writeFile(
+      { kind: 'file', mode: 0o600, uid: ownUid, gid: ownGid, xattrs: [] },
+      Buffer.of(1),
+    );
     await assert.rejects(beginTransaction(repo), /has a transaction already/);
   }
   assert.deepEqual(await listObjects(repo), []);
