@@ -41,7 +41,14 @@ for (const suite of suites) {
       const result = await runCommand(
         [
           ...['unshare', '--mount', 'sh', '-euc', ENTER, 'sh', tree, projectRoot, process.execPath],
-          ...[...user, 'env', '-i', 'PATH=/usr/sbin:/usr/bin:/sbin:/bin', 'HOME=/tmp'],
+          ...[
+            ...user,
+            'env',
+            '-i',
+            'PATH=/usr/sbin:/usr/bin:/sbin:/bin',
+            'HOME=/tmp',
+            'LANG=C.UTF-8',
+          ],
           ...['node', '--test', ...TESTS],
         ],
         { timeoutMs: 300_000 },
