@@ -4,21 +4,21 @@ import { join } from 'node:path/posix';
 import { isTemplateName, type ContainerName } from '../base/container-name.js';
 import { programVersion } from '../config/version.js';
 import type { ImageTree, MountPoint } from '../store/image-store.js';
-import { formatDropIn, DROP_IN_NAME } from '../systemd/drop-in.js';
+import { DROP_IN_NAME } from '../systemd/drop-in.js';
 import { parseUnit } from '../systemd/unit-text.js';
 import type { Values } from '../templates/values.js';
 import { decideHealth } from './decide-health.js';
-import type { Deployment, DeployedFile, FileRole } from './deployment.js';
+import type { Deployment } from './deployment.js';
 import { decideValues } from './decide-values.js';
 import type { FetchedImage } from './fetch-image.js';
-import { sha256Of } from './file-state.js';
 import type { Host } from './host.js';
 import type { UnitToCome } from './find-start-cycle.js';
 import { readImageDependencies } from './image-dependencies.js';
 import { loadExports } from './load-exports.js';
 import { completeExports } from './effective-exports.js';
 import { ownersOfPaths, pathsMadeByAll, pathsMadeByOthers } from './path-owners.js';
-import { planHostFiles, plannedFolder, type PlannedHostFile } from './plan-host-files.js';
+import { planHostFiles, type PlannedHostFile } from './plan-host-files.js';
+import { dropInText, planUnitFiles } from './plan-unit-files.js';
 import type { ChosenLauncher } from './place-launcher.js';
 import { renderContainer, type RenderedContainer } from './render-container.js';
 import { chooseRuntime } from './choose-runtime.js';
@@ -26,7 +26,6 @@ import { checkOrdering, resolveFor, type OrderingRequest } from './prepare-depen
 import { dependencyDirectives } from './resolve-dependencies.js';
 import { readSecrets, secretDirectives, secretFile } from './secrets.js';
 import { describeStarters } from './started-by.js';
-import { findMissingParents } from './safe-parents.js';
 import { findPathsToCreate, pathsOfTmpfiles } from './tmpfiles-paths.js';
 
 /** What a deployment is prepared from. */
@@ -108,7 +107,7 @@ export async function prepareDeployment(
     needed: service,
   });
   const uuid = installed?.values['UUID'] ?? randomUUID();
-  const { values, secrets, warnings } = await decideValues(host, {
+  const { values, secrets, warnings, unknown } = await decideValues(host, {
     ...request,
     keptSecrets: await keptSecrets(host, request),
     exports,
@@ -155,7 +154,10 @@ export async function prepareDeployment(
     'ALL_PROCESS_CAPABILITIES',
   ])
     shown.delete(name);
-  const unitFiles = rendered === undefined ? [] : await planUnitFiles(host, request, rendered);
+  const unitFiles =
+    rendered === undefined
+      ? []
+      : await planUnitFiles(host, { name, rendered, own: ownPaths(request) });
   const files = mergeFiles([...unitFiles, ...hostFiles.files]);
   return {
     deployment: {
@@ -166,7 +168,9 @@ export async function prepareDeployment(
         [...values].filter(([, value]) => !value.secret).map(([key, value]) => [key, value.text]),
       ),
       setValues: Object.fromEntries(
-        [...request.fileValues, ...request.setValues].filter(([key]) => !secrets.has(key)),
+        [...request.fileValues, ...request.setValues].filter(
+          ([key]) => !secrets.has(key) && (!unknown.has(key) || wasKnown(request, key)),
+        ),
       ),
       runtime: request.runtime ?? 'berth',
       storage: fetched.storage,
@@ -227,6 +231,11 @@ export async function prepareDeployment(
         .map(([key, value]) => [key, value.secret ? '(secret)' : value.text]),
     ),
   };
+}
+
+/** A value of the version before is kept for a later one that knows it again. */
+function wasKnown({ installed }: PrepareRequest, name: string): boolean {
+  return installed !== undefined && Object.hasOwn(installed.setValues, name);
 }
 
 async function keptSecrets(
@@ -299,83 +308,10 @@ function whatOnConflict(request: PrepareRequest): 'keep' | 'show' | 'refuse' {
   return request.planOnly ? 'show' : 'refuse';
 }
 
-/** The unit, its drop-in and its tmpfiles lines, with the folders that they need. */
-async function planUnitFiles(
-  host: Host,
-  request: PrepareRequest,
-  rendered: RenderedContainer,
-): Promise<readonly PlannedHostFile[]> {
-  const { unitDir, tmpfilesDir } = host.paths;
-  const { name } = request;
-  const owners = await ownersOfPaths(host, name);
-  const own = ownPaths(request);
-  const dropIn = dropInText(rendered);
-  const wanted = [
-    textFile({
-      role: 'unit',
-      path: join(unitDir, `${name}.service`),
-      text: rendered.unit,
-      source: `${name}.service`,
-    }),
-    textFile({
-      role: 'drop-in',
-      path: join(unitDir, `${name}.service.d`, DROP_IN_NAME),
-      text: dropIn,
-      source: DROP_IN_NAME,
-    }),
-  ];
-  if (rendered.tmpfiles !== '') {
-    const source = `tmpfiles-${name}.conf`;
-    wanted.push(
-      textFile({
-        role: 'tmpfiles',
-        path: join(tmpfilesDir, source),
-        text: rendered.tmpfiles,
-        source,
-      }),
-    );
-  }
-  const files: PlannedHostFile[] = [];
-  for (const file of wanted) {
-    const folders = await findMissingParents(
-      host.paths,
-      file.deployed.path,
-      (path) => owners.has(path) || own.has(path),
-    );
-    files.push(...folders.map((folder) => plannedFolder(folder, 0o755)));
-    files.push(file);
-  }
-  return files;
-}
-
-function textFile(from: {
-  role: FileRole;
-  path: string;
-  text: string;
-  source: string;
-}): PlannedHostFile {
-  const { role, path, text, source } = from;
-  const deployed: DeployedFile = {
-    role,
-    path,
-    kind: 'file',
-    sha256: sha256Of(text),
-    mode: 0o644,
-    source,
-  };
-  return { deployed, text, sizeBytes: Buffer.byteLength(text) };
-}
-
 /** Two lists may both need a folder; it is made once, and stands before everything in it. */
 function mergeFiles(files: readonly PlannedHostFile[]): readonly PlannedHostFile[] {
   const seen = new Set<string>();
   return files.filter(({ deployed }) => !seen.has(deployed.path) && seen.add(deployed.path));
-}
-
-function dropInText(rendered: RenderedContainer): string {
-  return formatDropIn(
-    rendered.directives.map(([section, key, value]) => ({ section, key, value })),
-  );
 }
 
 function collectContents(

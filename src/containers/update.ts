@@ -17,7 +17,7 @@ import { planTransition } from './plan-transition.js';
 import { assertPrivileged } from './preflight.js';
 import type { PlannedContainer } from './prepare-dependencies.js';
 import { prepareDeployment, type PreparedDeployment } from './prepare-deployment.js';
-import { readSecrets } from './secrets.js';
+import { readSecrets, secretFile } from './secrets.js';
 import { warnOfEdits } from './warn-of-edits.js';
 
 /** What to update a container to; what is not given stays as it is. */
@@ -146,12 +146,12 @@ export async function prepareUpdate(
     ...(await readSecrets(host.paths, installed)),
   ]);
   const hasSameValues = sameEntries(before, carryOver(before, request));
-  const isSame = (digest: Digest): boolean =>
-    hasSameValues &&
+  const isSameButForValues = (digest: Digest): boolean =>
     digest === installed.image.digest &&
     reference === installed.image.reference &&
     // What was adopted moves onto berth's own checkout and runtime with its first update.
     installed.adoptedFrom === undefined;
+  const isSame = (digest: Digest): boolean => hasSameValues && isSameButForValues(digest);
   let found: Digest = installed.image.digest;
   const rejection = (): string | undefined =>
     request.retry || found === installed.image.digest
@@ -197,8 +197,16 @@ export async function prepareUpdate(
     enable: true,
     allowHostPaths: [...new Set([...installed.allowedHostPaths, ...request.allowHostPaths])],
   });
-  await warnOfEdits(host, installed);
   for (const text of prepared.deployment.warnings) host.onEvent({ kind: 'warning', text });
+  if (isSameButForValues(found) && (await changesNoValue(host, installed, prepared)))
+    return {
+      ...unchanged,
+      action: 'nothing',
+      to: from,
+      difference: undefined,
+      prepared: undefined,
+    };
+  await warnOfEdits(host, installed);
   return {
     ...unchanged,
     action: 'planned',
@@ -213,6 +221,24 @@ export async function prepareUpdate(
       : undefined,
     prepared,
   };
+}
+
+/** Values were given, and all of them for variables that the image does not have. */
+async function changesNoValue(
+  host: Host,
+  installed: Deployment,
+  { deployment, contents }: PreparedDeployment,
+): Promise<boolean> {
+  const entries = (values: Deployment['setValues']): ReadonlyMap<string, string> =>
+    new Map(Object.entries(values));
+  const secrets = await readSecrets(host.paths, installed);
+  return (
+    sameEntries(entries(installed.setValues), entries(deployment.setValues)) &&
+    deployment.secrets.length === secrets.size &&
+    deployment.secrets.every(
+      (name) => contents.get(secretFile(name))?.content === secrets.get(name),
+    )
+  );
 }
 
 /** Root and runtime of their own are kept over updates; those of the forerunner are not. */

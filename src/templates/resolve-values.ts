@@ -83,6 +83,8 @@ export interface ResolvedValues {
   /** What the secrets are, by name; they are nowhere else. */
   readonly secrets: ReadonlyMap<string, string>;
   readonly warnings: readonly string[];
+  /** Names that were given and that the image knows nothing of: their values are nowhere. */
+  readonly unknown: ReadonlySet<string>;
 }
 
 /**
@@ -106,12 +108,14 @@ export function resolveValues(input: ResolveValuesInput): ResolvedValues {
   }
   put('default', input.manifest.defaultValues);
   const given = new Map([...input.fileValues, ...input.setValues]);
+  const unknown = findUnknown(input, given);
+  const isKnown = ([name]: readonly [string, string]): boolean => !unknown.has(name);
   put('host', hostDefaults(input, given));
   for (const [name, text] of input.keptSecrets ?? []) {
     if (input.manifest.variables.get(name)?.secret === true) put('file', [[name, text]]);
   }
-  put('file', input.fileValues);
-  put('set', input.setValues);
+  put('file', [...input.fileValues].filter(isKnown));
+  put('set', [...input.setValues].filter(isKnown));
   put('forced', forcedValues(input));
   const missing = findMissing(input, chosen);
   const forced = FORCED_VARIABLES.filter((name) => given.has(name));
@@ -132,7 +136,8 @@ export function resolveValues(input: ResolveValuesInput): ResolvedValues {
       isUnitSyntax: source === 'forced' && name.startsWith('EXEC_'),
     });
   }
-  return { values, secrets, warnings: [...findUnused(input), ...findDroppedSecrets(input)] };
+  const warnings = [...warnOfUnknown(unknown, input), ...findDroppedSecrets(input)];
+  return { values, secrets, warnings, unknown };
 }
 
 /**
@@ -146,7 +151,10 @@ export function parseSetArguments(args: readonly string[]): ReadonlyMap<string, 
     const equals = arg.indexOf('=');
     const name = arg.slice(0, equals);
     if (equals < 1 || !isVariableName(name)) {
-      throw new OperationalError('USAGE', `--set ${quote(arg)}: expected NAME=VALUE`, {
+      // What stands behind the '=' is not shown, and without one it is not known which of the two it is: it may be a secret.
+      const got =
+        equals < 0 ? "a text without '='" : `${quote(name)}, which cannot name a variable`;
+      throw new OperationalError('USAGE', `--set: expected NAME=VALUE, got ${got}`, {
         hint: 'see berth install --help',
       });
     }
@@ -284,9 +292,20 @@ function findDroppedSecrets(input: ResolveValuesInput): readonly string[] {
 /** The kernel takes no longer argument or environment string (MAX_ARG_STRLEN). */
 const MAX_VALUE_LENGTH = 131_071;
 
-/** Names given but used by no template: probably misspelt, or meant for another image. Never fatal: the forerunner took them. */
-function findUnused(input: ResolveValuesInput): readonly string[] {
-  const known = [
+/**
+ * Names given but used by no template: probably misspelt, or meant for another image. Never fatal: the forerunner took
+ * them. Their values are dropped: that of a misspelt secret would be written where everyone may read it.
+ */
+function findUnknown(
+  input: ResolveValuesInput,
+  given: ReadonlyMap<string, string>,
+): ReadonlySet<string> {
+  const known = new Set<string>([...knownNames(input), ...FORCED_VARIABLES]);
+  return new Set([...given.keys()].filter((name) => !known.has(name)));
+}
+
+function knownNames(input: ResolveValuesInput): readonly string[] {
+  return [
     ...new Set([
       ...input.used,
       ...input.manifest.variables.keys(),
@@ -294,12 +313,13 @@ function findUnused(input: ResolveValuesInput): readonly string[] {
       ...OVERRIDABLE_VARIABLES,
     ]),
   ];
-  return [...new Set([...input.fileValues.keys(), ...input.setValues.keys()])]
-    .filter((name) => !known.includes(name))
-    .map((name) => {
-      const suggestion = suggestName(name, known);
-      return `the image has no variable ${quote(name)}, ignoring it${
-        suggestion === undefined ? '' : `; did you mean ${quote(suggestion)}?`
-      }`;
-    });
+}
+
+function warnOfUnknown(unknown: ReadonlySet<string>, input: ResolveValuesInput): readonly string[] {
+  return [...unknown].map((name) => {
+    const suggestion = suggestName(name, knownNames(input));
+    return `the image has no variable ${quote(name)}, ignoring it${
+      suggestion === undefined ? '' : `; did you mean ${quote(suggestion)}?`
+    }`;
+  });
 }

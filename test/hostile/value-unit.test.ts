@@ -204,7 +204,7 @@ test('P02 every way by which a value comes passes the same check', async () => {
       credentialsPath: '/run/host/credentials',
       fileValues: new Map(),
       setValues: new Map([['V', '']]),
-      used: [],
+      used: ['V'],
       ...change,
       ...('setValues' in change || !('fileValues' in change || 'manifest' in change)
         ? {}

@@ -66,7 +66,11 @@ each<{ name: string; changes: Partial<ResolveValuesInput>; variable: string; wan
     },
     {
       name: '--set before the file',
-      changes: { fileValues: new Map([['PORT', '2']]), setValues: new Map([['PORT', '3']]) },
+      changes: {
+        used: ['PORT'],
+        fileValues: new Map([['PORT', '2']]),
+        setValues: new Map([['PORT', '3']]),
+      },
       variable: 'PORT',
       want: '3',
     },

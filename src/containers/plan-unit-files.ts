@@ -1,0 +1,88 @@
+import { join } from 'node:path/posix';
+
+import type { ContainerName } from '../base/container-name.js';
+import { DROP_IN_NAME, formatDropIn } from '../systemd/drop-in.js';
+import type { DeployedFile, FileRole } from './deployment.js';
+import { sha256Of } from './file-state.js';
+import type { Host } from './host.js';
+import { ownersOfPaths } from './path-owners.js';
+import { plannedFolder, type PlannedHostFile } from './plan-host-files.js';
+import type { RenderedContainer } from './render-container.js';
+import { findMissingParents } from './safe-parents.js';
+
+/** The unit, its drop-in and its tmpfiles lines, with the folders that they need. */
+export async function planUnitFiles(
+  host: Host,
+  from: {
+    readonly name: ContainerName;
+    readonly rendered: RenderedContainer;
+    /** Paths of the deployment that is there already. */
+    readonly own: ReadonlySet<string>;
+  },
+): Promise<readonly PlannedHostFile[]> {
+  const { unitDir, tmpfilesDir } = host.paths;
+  const { name, rendered, own } = from;
+  const owners = await ownersOfPaths(host, name);
+  const dropIn = dropInText(rendered);
+  const wanted = [
+    textFile({
+      role: 'unit',
+      path: join(unitDir, `${name}.service`),
+      text: rendered.unit,
+      source: `${name}.service`,
+    }),
+    textFile({
+      role: 'drop-in',
+      path: join(unitDir, `${name}.service.d`, DROP_IN_NAME),
+      text: dropIn,
+      source: DROP_IN_NAME,
+    }),
+  ];
+  if (rendered.tmpfiles !== '') {
+    const source = `tmpfiles-${name}.conf`;
+    wanted.push(
+      textFile({
+        role: 'tmpfiles',
+        path: join(tmpfilesDir, source),
+        text: rendered.tmpfiles,
+        source,
+      }),
+    );
+  }
+  const files: PlannedHostFile[] = [];
+  for (const file of wanted) {
+    const folders = await findMissingParents(
+      host.paths,
+      file.deployed.path,
+      (path) => owners.has(path) || own.has(path),
+    );
+    files.push(...folders.map((folder) => plannedFolder(folder, 0o755)));
+    files.push(file);
+  }
+  return files;
+}
+
+function textFile(from: {
+  role: FileRole;
+  path: string;
+  text: string;
+  source: string;
+}): PlannedHostFile {
+  const { role, path, text, source } = from;
+  const deployed: DeployedFile = {
+    role,
+    path,
+    kind: 'file',
+    sha256: sha256Of(text),
+    mode: 0o644,
+    source,
+  };
+  return { deployed, text, sizeBytes: Buffer.byteLength(text) };
+}
+
+/** The text of berth's own drop-in. */
+export function dropInText(rendered: RenderedContainer): string {
+  return formatDropIn(
+    rendered.directives.map(([section, key, value]) => ({ section, key, value })),
+  );
+}
