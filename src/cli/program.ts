@@ -10,7 +10,7 @@ import { completionCommand } from './commands/completion.js';
 import { diffCommand } from './commands/diff.js';
 import { copyCommand, pushCommand } from './commands/copy.js';
 import { fsckCommand } from './commands/fsck.js';
-import { execCommand } from './commands/exec.js';
+import { execCommand, shellCommand } from './commands/exec.js';
 import { imagesCommand } from './commands/images.js';
 import { historyCommand } from './commands/history.js';
 import { graphCommand } from './commands/graph.js';
@@ -18,11 +18,14 @@ import { infoCommand } from './commands/info.js';
 import { inspectCommand } from './commands/inspect.js';
 import { installCommand } from './commands/install.js';
 import { containersCommand, listCommand } from './commands/list.js';
+import { logsCommand } from './commands/logs.js';
 import { pinCommand } from './commands/pin.js';
 import { loginCommand, logoutCommand } from './commands/login.js';
 import { pullCommand } from './commands/pull.js';
 import { recoverCommand } from './commands/recover.js';
 import { rollbackCommand } from './commands/rollback.js';
+import { runCommand } from './commands/run.js';
+import { statsCommand, topCommand } from './commands/usage.js';
 import { setsCommand } from './commands/sets.js';
 import { statusCommand } from './commands/status.js';
 import { tagsCommand } from './commands/tags.js';
@@ -77,7 +80,12 @@ export function createProgram(context: CliContext): Command {
     fsckCommand(context),
     verifyCommand(context),
     graphCommand(context),
+    runCommand(context),
     execCommand(context),
+    shellCommand(context),
+    logsCommand(context),
+    topCommand(context),
+    statsCommand(context),
     policyCommand(context),
     autoUpdateCommand(context),
     recoverCommand(context),

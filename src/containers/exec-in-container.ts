@@ -26,6 +26,10 @@ export interface ExecOptions {
   readonly onOutput: (stream: 'stdout' | 'stderr', chunk: Buffer) => void;
   /** Gets the running program, to pass signals and input on. */
   readonly onStart?: (child: ChildProcess) => void;
+  /** The unit, where it is an instance of the container's. */
+  readonly unit?: string;
+  /** The far end of a terminal for its standard streams, in place of pipes. */
+  readonly terminal?: number;
   /** Whether it gets an input at all; else its standard input is at its end. */
   readonly input?: boolean;
   /** Longest run; after it, and when the signal aborts, it is killed with everything that it started. */
@@ -62,7 +66,7 @@ export async function execInContainer(
   deployment: Deployment,
   options: ExecOptions,
 ): Promise<ExecOutcome> {
-  const [unit] = deployment.units;
+  const unit = options.unit ?? deployment.units[0];
   if (unit === undefined || deployment.runtime !== 'berth') {
     throw new OperationalError(
       'RUNTIME_UNSUPPORTED',
@@ -74,12 +78,14 @@ export async function execInContainer(
   const manager = await host.openUnitManager();
   const launcher = await findOwnLauncher();
   using process = await openMainProcess(manager, unit);
-  const plan = await makePlan(host, { deployment, process, args: options.args });
-  const scope = `berth-exec-${deployment.name}-${randomBytes(4).toString('hex')}.scope`;
-  const child = spawn('systemd-run', scopeArguments({ scope, unit, launcher }), {
-    // Without the terminal of who asks: with it, a program could type for him (TIOCSTI).
-    detached: true,
-    stdio: ['pipe', 'pipe', 'pipe', process.fd, plan],
+  const { args, terminal } = options;
+  const plan = await makePlan(host, { deployment, process, args, terminal });
+  const scope = `berth-exec-${deployment.name.replace('@', '')}-${randomBytes(4).toString('hex')}.scope`;
+  const stream = terminal ?? 'pipe';
+  const child = spawn('systemd-run', scopeArguments({ scope, unit, launcher, terminal }), {
+    // Without the terminal of who asks: with it, a program could type for him (TIOCSTI). setsid(1) sees to that itself.
+    detached: terminal === undefined,
+    stdio: [stream, stream, stream, process.fd, plan],
     env: {
       PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin',
       LC_ALL: 'C.UTF-8',
@@ -98,9 +104,10 @@ async function makePlan(
     readonly deployment: Deployment;
     readonly process: MainProcess;
     readonly args: readonly string[];
+    readonly terminal: number | undefined;
   },
 ): Promise<number> {
-  const { deployment, process, args } = from;
+  const { deployment, process, args, terminal } = from;
   const { stateDir, runDir } = host.paths;
   const own = join(stateDir, `${deployment.name}.${deployment.number}`, LAUNCH_PLAN_FILE);
   const launchPlan = await readFileBounded(own, { maxBytes: MAX_PLAN_BYTES });
@@ -111,6 +118,7 @@ async function makePlan(
       path: `/proc/self/fd/${PROCESS_FD}/ns/${file}`,
     })),
     root: `/proc/self/fd/${PROCESS_FD}/root`,
+    terminal: terminal !== undefined,
     env: hasCredentials(process) ? [`CREDENTIALS_DIRECTORY=${HOST_DIRECTORY}/credentials`] : [],
   });
   await makeFolders(runDir, 0o755);
@@ -141,6 +149,7 @@ function scopeArguments(about: {
   readonly scope: string;
   readonly unit: string;
   readonly launcher: string;
+  readonly terminal: number | undefined;
 }): readonly string[] {
   return [
     '--scope',
@@ -154,6 +163,8 @@ function scopeArguments(about: {
     '--property=KillSignal=SIGKILL',
     '--property=SendSIGHUP=no',
     '--',
+    // What the terminal is controlled by is the program in the container, so that Ctrl-C reaches it.
+    ...(about.terminal === undefined ? [] : ['setsid', '--ctty', '--wait']),
     about.launcher,
     `/proc/self/fd/${PLAN_FD}`,
   ];

@@ -2,8 +2,7 @@ import { OperationalError } from '../errors/operational-error.js';
 import { withContext } from '../errors/with-context.js';
 import type { JobOutcome } from '../systemd/unit-manager.js';
 import { readJournalTail } from '../systemd/journal-tail.js';
-import { instanceUnitName, parseUnitName } from '../systemd/unit-name.js';
-import { getContainer } from './container-directory.js';
+import { getRunnableService } from './find-service.js';
 import type { Host } from './host.js';
 
 /** The verbs that are handed to systemd as they are. */
@@ -19,38 +18,9 @@ const LOG_LINES = 5;
  */
 export async function runUnitVerb(host: Host, verb: UnitVerb, name: string): Promise<void> {
   await withContext(`cannot ${verb} '${name}'`, async () => {
-    const unit = await findService(host, name);
-    if (unit === undefined) {
-      throw new OperationalError(
-        'UNIT_JOB_FAILED',
-        `'${name}' has no service: its image only brings files for the host`,
-      );
-    }
+    const { unit } = await getRunnableService(host, name);
     await runJob(host, verb, unit);
   });
-}
-
-/**
- * The unit that a name means: `NAME`, or `NAME@INSTANCE` of a container `NAME@`.
- *
- * @throws {@link OperationalError} CONTAINER_NOT_FOUND; USAGE for a template without an instance
- */
-async function findService(host: Host, name: string): Promise<string | undefined> {
-  const at = name.indexOf('@');
-  const deployment = await getContainer(host.paths, at === -1 ? name : name.slice(0, at + 1));
-  const template = deployment.units[0];
-  if (at === -1 || template === undefined) return template;
-  const instance = name.slice(at + 1);
-  if (instance === '') {
-    throw new OperationalError(
-      'USAGE',
-      `'${name}' is a template, which systemd only has instances of`,
-      {
-        hint: `name one: ${name}INSTANCE`,
-      },
-    );
-  }
-  return instanceUnitName(parseUnitName(template), instance);
 }
 
 /** Runs one job on a unit; see {@link runUnitVerb}. */

@@ -32,6 +32,8 @@ export interface ExecPlanOptions {
   readonly root: string;
   /** Variables (`NAME=VALUE`) beside those of the container's own. */
   readonly env: readonly string[];
+  /** Whether its standard streams are a terminal: a pipe in between would be none. */
+  readonly terminal?: boolean;
 }
 
 /**
@@ -56,7 +58,7 @@ export function compileExecPlan(launchPlan: Buffer, options: ExecPlanOptions): B
   return joinPlan([
     ...own.filter(({ op }) => op === INSTRUCTIONS.NAME.op),
     ...joins.map(({ type, path }) => encode(['JOIN', NAMESPACE_FLAGS[type], path])),
-    ...compileStreams(own, joined),
+    ...(options.terminal === true ? [] : compileStreams(own, joined)),
     encode(['ENTER', root]),
     ...own.filter(({ op, body }) => kept.has(op) && !isOfTheContainer(op, body, joined)),
     ...args.map((text) => encode(['ARGUMENT', text])),

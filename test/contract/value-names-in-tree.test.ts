@@ -11,13 +11,11 @@ import { TempDir } from '../support/temp-dir.js';
 
 const SECRET = 'hunter2-correct-horse';
 
-function treeWithSecretImage(): { readonly tree: BerthInTree; readonly image: string } {
-  const tree = new BerthInTree();
+function makeSecretImage(tree: BerthInTree): string {
   const manifest = { variables: { PASSWORD: { secret: true }, PORT: { default: '80' } } };
-  const image = tree.makeImage('web', [{ path: 'srv/' }], {
+  return tree.makeImage('web', [{ path: 'srv/' }], {
     'manifest.json': JSON.stringify(manifest),
   });
-  return { tree, image };
 }
 
 /** Files below a folder that hold the secret, in the order of their names. */
@@ -49,8 +47,8 @@ each(
     using folder = new TempDir();
     const file = `${folder.path}/secret`;
     writeFileSync(file, SECRET);
-    const { tree, image } = treeWithSecretImage();
-    using _tree = tree;
+    using tree = new BerthInTree();
+    const image = makeSecretImage(tree);
     const installed = await tree.run('install', '--name', 'web', ...args(file), image);
     assert.equal(installed.status, 0, installed.stderr);
     assert.match(
@@ -67,8 +65,8 @@ test('a misspelt name changes nothing, again and again', async () => {
   using folder = new TempDir();
   const file = `${folder.path}/secret`;
   writeFileSync(file, SECRET);
-  const { tree, image } = treeWithSecretImage();
-  using _tree = tree;
+  using tree = new BerthInTree();
+  const image = makeSecretImage(tree);
   const args = ['--set', `PASSWROD=@${file}`];
   await tree.runOk('install', '--name', 'web', ...args, image);
   // The same again is the same, and an update by nothing but such a name is none.
@@ -88,8 +86,8 @@ test('a misspelt name changes nothing, again and again', async () => {
 });
 
 test('a value that is given in the wrong way is not shown', async () => {
-  const { tree, image } = treeWithSecretImage();
-  using _tree = tree;
+  using tree = new BerthInTree();
+  const image = makeSecretImage(tree);
   for (const wrong of [`db-password=${SECRET}`, SECRET, `=${SECRET}`]) {
     const { status, stdout, stderr } = await tree.run('install', '--set', wrong, image);
     assert.equal(status, 64, stderr);
@@ -98,8 +96,8 @@ test('a value that is given in the wrong way is not shown', async () => {
 });
 
 test('a value for a variable that one version does not have is there for the next', async () => {
-  const { tree, image } = treeWithSecretImage();
-  using _tree = tree;
+  using tree = new BerthInTree();
+  const image = makeSecretImage(tree);
   const without = tree.makeImage('plain', [{ path: 'srv/' }]);
   await tree.runOk('install', '--name', 'web', '--set', 'PORT=8080', image);
   await tree.runOk('update', '--rebase', without, 'web');

@@ -2,6 +2,7 @@ import { resolve } from 'node:path';
 
 import { Option, type Command } from 'commander';
 
+import type { Host } from '../../containers/host.js';
 import type { InstallPlan } from '../../containers/install-plan.js';
 import type { InstallOutcome } from '../../containers/install.js';
 import type { CliContext, CommonOptions } from '../context.js';
@@ -90,6 +91,8 @@ export function installCommand(context: CliContext): Command {
         'berth install --plan etcd',
         'berth install --root /mnt/image etcd',
       ],
+      notes:
+        'An image with the label atomic.run=once is run once, in the foreground, and removed again.',
     },
     (call) => runInstall(call),
     context,
@@ -100,6 +103,7 @@ async function runInstall({ args, options, context }: CommandCall<InstallOptions
   hideArguments(options);
   const { withHost } = await import('../open-host.js');
   const { install } = await import('../../containers/install.js');
+  const { getContainer } = await import('../../containers/container-directory.js');
   const { printResult } = await import('../output/print.js');
   const { formatPlan } = await import('../output/format-plan.js');
   const { pullDisplay } = await import('../pull-display.js');
@@ -124,11 +128,24 @@ async function runInstall({ args, options, context }: CommandCall<InstallOptions
       onProgress: display.onProgress,
     });
     display[Symbol.dispose]();
+    if (options.plan !== true && (await runsOnce(host, outcome))) {
+      const { runAndRemove } = await import('./run.js');
+      const deployment = await getContainer(host.paths, outcome.plan.name);
+      await runAndRemove(context, host, { deployment, command: [], tty: false });
+      return;
+    }
     printResult(context, options, {
       json: outcome,
       text: options.plan === true ? formatPlan(outcome.plan) : formatOutcome(outcome, options),
     });
   });
+}
+
+/** The label by which an image says that it is to be run once and then to be gone (atomic(1)). */
+async function runsOnce(host: Host, { plan, started }: InstallOutcome): Promise<boolean> {
+  if (plan.action === 'nothing' || started || host.paths.root !== '') return false;
+  const { findContainer } = await import('../../containers/container-directory.js');
+  return (await findContainer(host.paths, plan.name))?.labels['atomic.run'] === 'once';
 }
 
 function formatOutcome(outcome: InstallOutcome, options: CommonOptions & InstallOptions): string {

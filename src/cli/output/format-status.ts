@@ -3,12 +3,16 @@ import type { ContainerStatus } from '../../containers/container-status.js';
 import { formatAge, formatBytes } from './units.js';
 
 /** The status of one container for people: a block of lines, the log at its end. */
-export function formatStatus({ deployment, state, log }: ContainerStatus, nowMs: number): string {
-  const lines = [`${deployment.name} - ${deployment.image.reference}`];
+export function formatStatus(status: ContainerStatus, nowMs: number): string {
+  const { name, deployment, unit, state, instances, log } = status;
+  const lines = [`${escapeText(name)} - ${deployment.image.reference}`];
   const add = (label: string, value: string | undefined): void => {
     if (value !== undefined && value !== '') lines.push(`${label.padStart(12)}: ${value}`);
   };
-  if (state === undefined) {
+  if (instances !== undefined) {
+    add('State', `a template with ${instances.length} active instances`);
+    for (const instance of instances) add('Instance', instance);
+  } else if (state === undefined) {
     add(
       'State',
       deployment.units.length === 0
@@ -42,7 +46,7 @@ export function formatStatus({ deployment, state, log }: ContainerStatus, nowMs:
     if (state.needDaemonReload)
       add('Note', "its unit changed on disk; run 'systemctl daemon-reload'");
   }
-  add('Unit', deployment.units[0]);
+  add('Unit', unit);
   add('Image', deployment.image.digest);
   add('Deployment', `${deployment.number}, made ${deployment.createdAt}`);
   add('Runtime', deployment.runtime);

@@ -1,0 +1,199 @@
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+
+import { type BootedHost, bootHost } from '../support/booted-host.js';
+import { debianImageLayers } from '../support/debian-image.js';
+import { pushImage } from '../support/push-image.js';
+import { type RealRegistry, startRegistry } from '../support/registry.js';
+import type { CommandResult } from '../support/run-command.js';
+import { suites } from '../support/suites.js';
+
+// run, shell, logs, top and stats: what a person does with a container that is installed, or for once.
+
+const BERTH = ['node', '/opt/berth/dist/src/main.js'];
+const [suite] = suites.slice(-1);
+let registry: RealRegistry;
+let host: BootedHost;
+
+function berth(args: readonly string[], input = ''): Promise<CommandResult> {
+  return host.run([...BERTH, ...args], { input });
+}
+
+async function pushBox(
+  name: string,
+  config: Readonly<Record<string, unknown>> = {},
+): Promise<void> {
+  const [base = ''] = await debianImageLayers('redis');
+  await pushImage(registry.target(name), 'latest', {
+    layers: [{ content: { path: base } }],
+    process: {
+      Entrypoint: [
+        '/bin/sh',
+        '-c',
+        'echo "box $COLOUR is up"; trap "exit 0" TERM; while :; do sleep 1; done',
+      ],
+      Env: ['PATH=/bin:/usr/bin', 'COLOUR=blue'],
+      WorkingDir: '/tmp',
+      ...config,
+    },
+  });
+}
+
+before(async () => {
+  assert.ok(suite !== undefined);
+  registry = await startRegistry();
+  await pushBox('box');
+  await pushBox('once', {
+    Entrypoint: ['/bin/sh', '-c', 'echo done once; exit 7'],
+    Labels: { 'atomic.run': 'once' },
+  });
+  host = await bootHost({ suite });
+  await host.network.exposePort(registry.port);
+  await host.runOk([...BERTH, 'install', '--start', `${registry.host}/box`]);
+});
+
+after(async () => {
+  await host[Symbol.asyncDispose]();
+  await registry[Symbol.asyncDispose]();
+});
+
+test('run enters a container that runs, and passes status and input', async () => {
+  const inside = await berth(['run', 'box', '--', 'sh', '-c', 'cat; pwd; exit 3'], 'hello\n');
+  assert.deepEqual([inside.status, inside.stdout], [3, 'hello\n/tmp\n'], inside.stderr);
+  const nothing = await berth(['run', 'box']);
+  assert.equal(nothing.status, 64);
+  assert.match(nothing.stderr, /runs already/);
+});
+
+/** Runs berth on a terminal of the host, and types as it asks: after each text that it shows, the next keys. */
+async function onTerminal(
+  args: readonly string[],
+  dialogue: readonly (readonly [string, string])[],
+): Promise<{ readonly status: number; readonly shown: string }> {
+  const script = `
+    import { spawn } from 'node:child_process';
+    import { closeSync, read, writeSync } from 'node:fs';
+    import { openPseudoTerminal, setTerminalSize } from '/opt/berth/dist/src/sys/terminal.js';
+    const [args, dialogue] = process.argv.slice(1).map((text) => JSON.parse(text));
+    const { master, slave } = openPseudoTerminal();
+    setTerminalSize(master, { rows: 33, columns: 77 });
+    const child = spawn('setsid', ['--ctty', '--wait', ...args], { stdio: [slave, slave, slave] });
+    closeSync(slave);
+    let shown = '';
+    let from = 0;
+    const buffer = Buffer.alloc(65536);
+    const next = () => read(master, buffer, 0, buffer.length, null, (error, length) => {
+      if (error !== null || length === 0) return;
+      shown += buffer.toString('utf8', 0, length);
+      while (dialogue.length > 0 && shown.indexOf(dialogue[0][0], from) >= 0) {
+        const [text, keys] = dialogue.shift();
+        from = shown.indexOf(text, from) + text.length;
+        writeSync(master, keys);
+      }
+      next();
+    });
+    next();
+    child.on('close', (status) => { console.log(JSON.stringify({ status, shown })); });`;
+  const argv = [JSON.stringify([...BERTH, ...args]), JSON.stringify(dialogue)];
+  const result = await host.run([
+    'timeout',
+    '60',
+    'node',
+    '--input-type=module',
+    '-e',
+    script,
+    ...argv,
+  ]);
+  assert.equal(result.status, 0, result.stderr + result.stdout);
+  return JSON.parse(result.stdout) as { status: number; shown: string };
+}
+
+test('run -t and shell give a terminal whose Ctrl-C reaches the program', async () => {
+  const run = await onTerminal(['run', '-t', 'box', '--', 'sh', '-c', 'echo end; exit 9'], []);
+  assert.equal(run.status, 9, run.shown);
+  assert.match(run.shown, /end\r+\n/, 'a terminal makes \\r\\n of line ends');
+  const shell = await onTerminal(
+    ['shell', 'box'],
+    [
+      ['# ', 'echo waits; sleep 60\n'],
+      ['\nwaits', '\u0003'],
+      ['# ', 'echo "got $COLOUR"; exit 5\n'],
+    ],
+  );
+  assert.equal(shell.status, 5, shell.shown);
+  assert.match(shell.shown, /got blue\r+\n/);
+  const plain = await berth(['run', '-t', 'box', '--', 'true']);
+  assert.equal(plain.status, 64);
+  assert.match(plain.stderr, /needs a terminal/);
+});
+
+test('shell reads commands from standard input where there is no terminal', async () => {
+  const shell = await berth(['shell', 'box'], 'echo $COLOUR; exit 4\n');
+  assert.deepEqual([shell.status, shell.stdout], [4, 'blue\n'], shell.stderr);
+  const other = await berth(['shell', '--shell', '/not/there', 'box']);
+  assert.equal(other.status, 203, other.stderr);
+});
+
+test('logs, top and stats tell of the service', async () => {
+  const logs = await berth(['logs', '-n', '20', 'box']);
+  assert.match(logs.stdout, /box blue is up/, logs.stderr);
+  const json = await berth(['logs', '--json', '-n', '1', 'box']);
+  assert.equal(typeof JSON.parse(json.stdout), 'object');
+  const top = await berth(['top', 'box']);
+  assert.match(top.stdout, /^NAME +PID +USER[^]*box +\d+ +0 [^]*sleep 1|trap/m, top.stderr);
+  const processes = JSON.parse((await berth(['top', '--json'])).stdout) as { pid: number }[];
+  assert.ok(processes.length >= 2, 'the launcher and the program');
+  const stats = await berth(['stats', 'box']);
+  assert.match(stats.stdout, /box +active +\d/, stats.stderr);
+  for (const command of ['logs', 'top', 'stats', 'shell', 'status']) {
+    const mistyped = await berth([command, 'bxo']);
+    assert.equal(mistyped.status, 66, command);
+    assert.match(mistyped.stderr, /did you mean 'box'/, command);
+    assert.equal(mistyped.stderr.trim().split('\n').length, 2, mistyped.stderr);
+  }
+});
+
+test('logs -f goes on until it is interrupted', async () => {
+  const follow = await host.run([
+    'sh',
+    '-c',
+    `timeout -s INT 8 ${BERTH.join(' ')} logs -f -n 1 box & sleep 4; systemd-cat -t x true; systemctl restart box; wait $!`,
+  ]);
+  assert.match(follow.stdout, /box blue is up[^]*box blue is up|Stopp/, follow.stderr);
+  assert.doesNotMatch(follow.stderr, /internal error|at .*\.js/);
+});
+
+test('run in a stopped container has its root and rights, and leaves nothing', async () => {
+  await host.runOk([...BERTH, 'stop', 'box']);
+  const stopped = await berth(
+    ['run', 'box', '--', 'sh', '-c', 'cat; echo $COLOUR; pwd; exit 6'],
+    'in\n',
+  );
+  assert.deepEqual([stopped.status, stopped.stdout], [6, 'in\nblue\n/tmp\n'], stopped.stderr);
+  const left = await host.sh(
+    'ls -A /run/berth | grep "^.run" || true; systemctl list-units --all --no-legend "berth-run*"',
+  );
+  assert.equal(left.trim(), '');
+  await host.runOk([...BERTH, 'start', 'box']);
+});
+
+test('run of an image is a fresh container for once, and a mistyped name is no image', async () => {
+  const fresh = await berth([
+    'run',
+    `${registry.host}/box`,
+    '--',
+    'sh',
+    '-c',
+    'echo fresh; exit 2',
+  ]);
+  assert.deepEqual([fresh.status, fresh.stdout], [2, 'fresh\n'], fresh.stderr);
+  const mistyped = await berth(['run', 'bxo', '--', 'true']);
+  assert.equal(mistyped.status, 66, mistyped.stderr);
+  assert.match(mistyped.stderr, /did you mean 'box'/);
+  const once = await berth(['install', `${registry.host}/once`]);
+  assert.deepEqual([once.status, once.stdout], [7, 'done once\n'], once.stderr);
+  const list = await berth(['list', '-q']);
+  assert.equal(list.stdout, 'box\n');
+  const left = await host.sh('ls /etc/systemd/system /var/lib/berth | grep -E "run-|once" || true');
+  assert.equal(left.trim(), '');
+});
