@@ -1,6 +1,8 @@
 import { CommanderError } from 'commander';
 
 import { escapeText } from '../base/escape-text.js';
+import { catalogue } from '../errors/catalogue.js';
+import { describeErrno } from '../errors/describe-errno.js';
 import { ExitStatus } from '../errors/exit-status.js';
 import { firstError } from '../errors/first-error.js';
 import { OperationalError } from '../errors/operational-error.js';
@@ -76,7 +78,13 @@ function describe(error: unknown, command: string | undefined): Description {
     };
   }
   const systemCall = describeErrno(error);
-  if (systemCall !== undefined) return systemCall;
+  if (systemCall !== undefined)
+    return {
+      ...systemCall,
+      message: escapeText(systemCall.message, MAX_MESSAGE_CHARACTERS),
+      causes: [],
+      status: catalogue[systemCall.code].exitStatus,
+    };
   return {
     code: 'INTERNAL',
     message: `internal error: ${escapeText(error instanceof Error ? error.message : String(error), MAX_MESSAGE_CHARACTERS)}`,
@@ -98,47 +106,3 @@ function causesOf(error: Error): string[] {
   }
   return causes;
 }
-
-const FULL = ['ENOSPC', 'EDQUOT'];
-
-/** A failed system call that nobody gave a meaning: said in words, never as a bug with a stack. */
-function describeErrno(error: unknown): Description | undefined {
-  if (!(error instanceof Error) || !('syscall' in error) || !('code' in error)) return undefined;
-  const { code, syscall } = error as NodeJS.ErrnoException;
-  if (typeof code !== 'string' || typeof syscall !== 'string') return undefined;
-  const path =
-    'path' in error && typeof error.path === 'string' ? ` '${escapeText(error.path)}'` : '';
-  const full = FULL.includes(code);
-  const denied = code === 'EACCES' || code === 'EPERM';
-  return {
-    code: full ? 'DISK_FULL' : denied ? 'NEEDS_ROOT' : 'SYSTEM_CALL_FAILED',
-    message: `${syscall}${path}: ${WORDS[code] ?? code}`,
-    hint: full
-      ? 'free some space and run the command again'
-      : denied
-        ? 'run berth as root'
-        : undefined,
-    causes: [],
-    status: full ? ExitStatus.cannotCreate : denied ? ExitStatus.noPermission : ExitStatus.osError,
-  };
-}
-
-const WORDS: Readonly<Record<string, string>> = {
-  ENOSPC: 'no space left on the file system',
-  EDQUOT: 'the disk quota is used up',
-  EACCES: 'permission denied',
-  EPERM: 'the operation is not permitted',
-  EROFS: 'the file system is read-only',
-  EIO: 'input/output error',
-  ENOENT: 'no such file or folder',
-  ENOTDIR: 'not a folder',
-  EEXIST: 'it exists already',
-  EMFILE: 'too many open files',
-  ENFILE: 'too many open files in the system',
-  ENOMEM: 'out of memory',
-  ECONNREFUSED: 'the connection was refused',
-  ECONNRESET: 'the connection was cut',
-  ETIMEDOUT: 'there was no answer in time',
-  ENOTFOUND: 'no such host',
-  EAI_AGAIN: 'the name server does not answer',
-};

@@ -11,10 +11,12 @@ const PROGRAM = fileURLToPath(new URL('../../src/main.js', import.meta.url));
 
 /** A tree that is not running, with berth at work on it, and images in layouts beside it. */
 export class BerthInTree implements Disposable {
-  readonly #tree = new TempDir();
+  readonly #tree: TempDir;
   readonly #layouts = new TempDir();
 
-  constructor() {
+  /** `parent` is where the tree is made; in memory unless given. */
+  constructor(parent?: string) {
+    this.#tree = new TempDir(parent);
     pathsInFolder(this.#tree.path);
   }
 
