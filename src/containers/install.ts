@@ -5,6 +5,7 @@ import { withContext } from '../errors/with-context.js';
 import { findContainer, readNameLink } from './container-directory.js';
 import type { Deployment } from './deployment.js';
 import { executeInstalls } from './execute-installs.js';
+import { withRequiredHeld } from './hold-required.js';
 import type { Host } from './host.js';
 import type { InstallPlan } from './install-plan.js';
 import { defaultContainerName } from './default-name.js';
@@ -75,7 +76,10 @@ export async function install(host: Host, request: InstallRequest): Promise<Inst
       const newNames = (found.requirements?.ordered ?? []).map((container) => container.name);
       return withNewNames(host, newNames, async () => {
         const { plan, steps } = await prepareAll(host, found, request);
-        await executeInstalls(host, steps, { enable: request.enable });
+        const made = steps.map(({ deployment }) => deployment);
+        await withRequiredHeld(host, made, () =>
+          executeInstalls(host, steps, { enable: request.enable }),
+        );
         const unit = steps.at(-1)?.deployment.units[0];
         const start = request.start && unit !== undefined;
         if (start) await startInstalled(host, unit);

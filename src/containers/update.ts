@@ -11,7 +11,9 @@ import type { Deployment } from './deployment.js';
 import { executeTransition } from './execute-transition.js';
 import { fetchImageIf, type ImageChoice } from './fetch-image.js';
 import { gainedPermissions } from './gained-permissions.js';
+import { withRequiredHeld } from './hold-required.js';
 import { preferring, type Host } from './host.js';
+import type { JournalEntry } from './journal.js';
 import { withNameLock } from './name-lock.js';
 import { planTransition } from './plan-transition.js';
 import { assertPrivileged } from './preflight.js';
@@ -111,17 +113,16 @@ async function updateLocked(
     to: prepared.deployment,
     builds: true,
   });
-  const { kept, saved } = await executeTransition(
-    host,
-    {
-      operation: 'update',
-      name,
-      transitions: [transition],
-      purge: false,
-      keep: request.keepDeployments,
-      watch: request.watch,
-    },
-    [prepared],
+  const entry: JournalEntry = {
+    operation: 'update',
+    name,
+    transitions: [transition],
+    purge: false,
+    keep: request.keepDeployments,
+    watch: request.watch,
+  };
+  const { kept, saved } = await withRequiredHeld(host, [prepared.deployment], () =>
+    executeTransition(host, entry, [prepared]),
   );
   return { ...outcome, action: 'updated', restarted: transition.starts, kept, saved };
 }

@@ -8,11 +8,15 @@ const DPKG = (version: string): string =>
 
 test('berth diff compares a container with an image, in words and as JSON', async () => {
   using tree = new BerthInTree();
-  const first = tree.makeImage('first', [
-    { path: 'probe', content: 'program', mode: 0o755 },
-    { path: 'var/lib/dpkg/status', content: DPKG('1.22.0') },
-    { path: 'gone', content: 'x' },
-  ]);
+  const first = tree.makeImage(
+    'first',
+    [
+      { path: 'probe', content: 'program', mode: 0o755 },
+      { path: 'var/lib/dpkg/status', content: DPKG('1.22.0') },
+      { path: 'gone', content: 'x' },
+    ],
+    { 'manifest.json': '{"defaultValues": {"LEVEL": "0"}}' },
+  );
   const second = tree.makeImage(
     'second',
     [
@@ -34,7 +38,8 @@ test('berth diff compares a container with an image, in words and as JSON', asyn
     files: { added: number; removed: number };
     variables: unknown[];
   };
-  assert.deepEqual([images.files.added, images.files.removed], [0, 1]);
+  // The manifest of the exports goes with the file.
+  assert.deepEqual([images.files.added, images.files.removed], [0, 2]);
   assert.match(await tree.runOk('diff', first, first), /There is no difference/);
 
   const unknown = await tree.run('diff', 'one', 'twoo');

@@ -1,0 +1,57 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+
+import { BerthInTree } from '../support/berth-in-tree.js';
+import { withFileLock } from '../support/file-lock.js';
+
+// Two commands at the same instant: one installs what requires a container, the other takes that container away.
+
+function place(): { readonly tree: BerthInTree; readonly db: string; readonly web: string } {
+  const tree = new BerthInTree();
+  const requires = JSON.stringify({ requires: ['db'] });
+  return {
+    tree,
+    db: tree.makeImage('db', [{ path: 'srv/' }]),
+    web: tree.makeImage('web', [{ path: 'srv/' }], { 'manifest.json': requires }),
+  };
+}
+
+test('what is being changed cannot be required meanwhile, and what is required cannot be taken away', async () => {
+  const { tree, db, web } = place();
+  try {
+    await tree.runOk('install', '--name', 'db', db);
+    const lock = `${tree.path}/var/lib/berth/.locks/db.lock`;
+    const refused = await withFileLock(lock, () => tree.run('install', '--name', 'web', web));
+    assert.equal(refused.status, 75, refused.stderr);
+    assert.match(refused.stderr, /cannot install 'web'\n.*changing 'db', which it requires/);
+    assert.equal(await tree.runOk('list', '-q'), 'db\n', 'nothing is left of it');
+    // With nobody at it, it goes; and then the other way round it does not.
+    await tree.runOk('install', '--name', 'web', web);
+    const required = await tree.run('uninstall', 'db');
+    assert.equal(required.status, 1, required.stderr);
+    assert.match(required.stderr, /web requires it/);
+  } finally {
+    tree[Symbol.dispose]();
+  }
+});
+
+test('of installing and uninstalling at the same time one is told, whichever comes first', async () => {
+  const { tree, db, web } = place();
+  try {
+    for (let round = 0; round < 3; round++) {
+      await tree.runOk('install', '--name', 'db', db);
+      const [installed, removed] = await Promise.all([
+        tree.run('install', '--name', 'web', web),
+        tree.run('uninstall', 'db'),
+      ]);
+      const both = `${installed.stderr}${removed.stderr}`;
+      const names = await tree.runOk('list', '-q');
+      assert.notEqual(names, 'web\n', `WEB STANDS WITHOUT WHAT IT REQUIRES: ${both}`);
+      assert.ok(installed.status !== 0 || removed.status !== 0, both);
+      if (installed.status === 0) await tree.runOk('uninstall', 'web');
+      if (removed.status !== 0) await tree.runOk('uninstall', 'db');
+    }
+  } finally {
+    tree[Symbol.dispose]();
+  }
+});
