@@ -31,7 +31,11 @@ export async function storeCredentials(
   const file = await readAuthFile(place.path);
   const helper = helperFor(file, registry);
   if (helper !== undefined) {
-    await tellCredentialHelper(helper, { verb: 'store', registry, credentials }, { env: place.helperEnv });
+    await tellCredentialHelper(
+      helper,
+      { verb: 'store', registry, credentials },
+      { env: place.helperEnv },
+    );
     return;
   }
   const pair = `${credentials.username}:${credentials.password}`;
