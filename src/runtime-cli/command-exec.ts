@@ -26,7 +26,6 @@ export const exec: RuntimeCommand = {
     apparmor: 'value',
     'pid-file': 'value',
     'console-socket': 'value',
-    'pidfd-socket': 'value',
     'preserve-fds': 'value',
     cgroup: 'values',
     'ignore-paused': 'flag',

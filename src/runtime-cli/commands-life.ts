@@ -13,7 +13,6 @@ const CREATE_OPTIONS: OptionTable = {
   bundle: 'value',
   'pid-file': 'value',
   'console-socket': 'value',
-  'pidfd-socket': 'value',
   'preserve-fds': 'value',
   'no-pivot': 'flag',
   'no-new-keyring': 'flag',
