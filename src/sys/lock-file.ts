@@ -81,14 +81,14 @@ export function tryLock(path: string, mode: LockOptions['mode']): LockFile | und
   for (;;) {
     const fd = openSync(path, constants.O_RDWR | constants.O_CREAT | constants.O_NOFOLLOW, 0o600);
     try {
-      refuseForeignFileSystem(path);
+      refuseForeignFileSystem(fd, path);
       if (!flock(fd, path, mode)) {
         closeSync(fd);
         return undefined;
       }
       // Somebody may have replaced the file between open and flock: then we hold a lock that no newcomer sees.
       if (isStillAt(fd, path)) {
-        checkExclusion(path);
+        checkExclusion(fd, path);
         return new LockFile(fd);
       }
     } catch (error) {
@@ -124,11 +124,11 @@ function isStillAt(fd: number, path: string): boolean {
 const trustedDevices = new Set<number>();
 
 /** A file system that grants everything to everybody is found out by asking a second time, once for each device. */
-function checkExclusion(path: string): void {
+function checkExclusion(fd: number, path: string): void {
+  const { dev } = fstatSync(fd);
+  if (trustedDevices.has(dev)) return;
   const second = openSync(path, constants.O_RDWR | constants.O_NOFOLLOW);
   try {
-    const { dev } = fstatSync(second);
-    if (trustedDevices.has(dev)) return;
     if (flock(second, path, 'exclusive')) {
       throw withoutLocks(path, 'its file system grants them to everybody');
     }
@@ -138,8 +138,9 @@ function checkExclusion(path: string): void {
   }
 }
 
-function refuseForeignFileSystem(path: string): void {
-  const name = FILE_SYSTEMS_WITHOUT_LOCKS.get(statfsSync(path).type >>> 0);
+/** By the descriptor: who clears up may have unlinked the file since it was opened. */
+function refuseForeignFileSystem(fd: number, path: string): void {
+  const name = FILE_SYSTEMS_WITHOUT_LOCKS.get(statfsSync(`/proc/self/fd/${fd}`).type >>> 0);
   if (name !== undefined) throw withoutLocks(path, `it is on ${name}, which other hosts write to`);
 }
 

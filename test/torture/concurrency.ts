@@ -67,7 +67,10 @@ export async function installSideBySide(root: string, count: number): Promise<Cr
   if (fetched.length !== LAYERS)
     crowd.violations.push(`${fetched.length} requests for ${LAYERS} layers`);
   const inodes = new Set(
-    names.map((name) => statSync(join(root, `var/lib/berth/${name}.0/rootfs/l1/f1`)).ino),
+    names.map((name) => {
+      const file = join(root, `var/lib/berth/${name}.0/rootfs/l1/f1`);
+      return statSync(file, { throwIfNoEntry: false })?.ino;
+    }),
   );
   if (inodes.size !== 1) crowd.violations.push(`${inodes.size} inodes of one file`);
   await crowd.check('after installing');

@@ -171,9 +171,10 @@ async function isLedOutside(target: SwapTarget, place: Place): Promise<boolean> 
     return await target.attempt(place);
   } catch (error) {
     // ENOENT: a link that leads out of the root leads nowhere in it. EAGAIN: the kernel gave up on a path in motion.
+    // EINVAL: Node's realpath reads a link that has become a folder.
     const isHeld =
       error instanceof OperationalError ||
-      isErrno(error, 'ENOENT', 'ENOTDIR', 'ELOOP', 'EAGAIN', 'EEXIST', 'EXDEV');
+      isErrno(error, 'ENOENT', 'ENOTDIR', 'ELOOP', 'EAGAIN', 'EEXIST', 'EXDEV', 'EINVAL');
     if (!isHeld) throw error;
     return false;
   }

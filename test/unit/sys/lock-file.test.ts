@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { renameSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { test } from 'node:test';
+import { Worker } from 'node:worker_threads';
 
 import { acquireLock, tryLock } from '../../../src/sys/lock-file.js';
 import { assertFails } from '../../support/assert-fails.js';
@@ -63,6 +65,27 @@ test('F22 tryLock() does not take a lock file that was replaced', () => {
   using fresh = tryLock(path, 'exclusive');
   assert.ok(fresh !== undefined, 'the lock is the one that newcomers see');
   assert.equal(tryLock(path, 'exclusive'), undefined);
+});
+
+test('tryLock() of a file that somebody takes away all the time', async () => {
+  using folder = new TempDir();
+  const path = join(folder.path, 'lock');
+  tryLock(path, 'exclusive')?.release();
+  const remover = new Worker(
+    "const { unlinkSync } = require('node:fs'); const { workerData } = require('node:worker_threads');" +
+      'for (;;) try { unlinkSync(workerData); } catch {}',
+    { eval: true, workerData: path },
+  );
+  try {
+    await new Promise((resolve) => remover.once('online', resolve));
+    for (let round = 0; round < 3000; round++) {
+      const lock = tryLock(path, 'exclusive');
+      assert.ok(lock !== undefined);
+      lock.release();
+    }
+  } finally {
+    await remover.terminate();
+  }
 });
 
 test('F23 a child process does not keep the lock', () => {
