@@ -1,5 +1,6 @@
 import { quote } from '../base/escape-text.js';
 import { OperationalError } from '../errors/operational-error.js';
+import type { ContainerRecord, ContainerStore } from './container-record.js';
 import { createContainer, type CreateOptions } from './create-container.js';
 import { destroyContainer } from './destroy-container.js';
 import { followProgram } from './follow-program.js';
@@ -73,38 +74,36 @@ export const run: RuntimeCommand = {
     }
     if (detach) return 0;
     const status = await followProgram(launched, relay);
-    if (!args.has('keep')) await destroy(context, store.id);
+    if (!args.has('keep')) await destroy(context, store, true);
     return status;
   },
 };
 
-/** `delete`. */
+/**
+ * `delete`. runtime-spec runtime.md, "Delete", asks for an error unless the container has stopped; runc and crun take a
+ * created one away all the same, and containerd's shim relies on it: it deletes a task that was never started without
+ * `--force` (createdState.Delete) and would keep the container for ever.
+ */
 export const remove: RuntimeCommand = {
   options: { force: 'flag' },
   aliases: { f: 'force' },
   async run(context, args) {
-    const store = openContainer(context, onlyId(args));
-    if (!args.has('force')) {
-      const record = store.read();
-      const status = store.status(record);
-      if (status !== 'stopped') {
-        throw new OperationalError(
-          'BUSY',
-          `cannot delete container ${quote(store.id)} that is not stopped: ${status}`,
-        );
-      }
-    }
-    await destroy(context, store.id, args.has('force'));
+    await destroy(context, openContainer(context, onlyId(args)), args.has('force'));
     return 0;
   },
 };
 
 /** Deletes a container; one that is not there is nothing that must be forced. */
-async function destroy(context: RuntimeContext, id: string, force = false): Promise<void> {
-  const store = openContainer(context, id);
+async function destroy(
+  context: RuntimeContext,
+  store: ContainerStore,
+  force: boolean,
+): Promise<void> {
   try {
     await store.exclusively(async () => {
-      const record = store.find();
+      // Under the lock, or a start could come between the look and the end of what then runs.
+      const record = force ? store.find() : store.read();
+      if (!force && record !== undefined) refuseLive(store, record);
       // A runtime that was killed before it described the container had made nothing else.
       if (record === undefined) await store.remove();
       else await destroyContainer(context, store, record);
@@ -113,6 +112,16 @@ async function destroy(context: RuntimeContext, id: string, force = false): Prom
     const isGone = error instanceof OperationalError && error.code === 'CONTAINER_NOT_FOUND';
     if (!(isGone && force)) throw error;
   }
+}
+
+/** @throws {@link OperationalError} BUSY */
+function refuseLive(store: ContainerStore, record: ContainerRecord): void {
+  const status = store.status(record);
+  if (status === 'stopped' || status === 'created') return;
+  throw new OperationalError(
+    'BUSY',
+    `cannot delete container ${quote(store.id)} that is not stopped: ${status}`,
+  );
 }
 
 function onlyId(args: ParsedArguments): string | undefined {

@@ -74,15 +74,19 @@ test('kill_no_effect: a stopped container stays as it is', async () => {
   assert.deepEqual(bed.state(), before);
 });
 
-test('delete: only a stopped container, and then nothing is left of it', async () => {
+test('delete: not a running container; a created or stopped one, and then nothing is left of it', async () => {
   using bed = new RuntimeBed();
   bed.configure(defaultDocument(['sleep', '30']));
   assert.notEqual(bed.call('delete').status, 0);
   bed.must(bed.create());
-  assert.notEqual(bed.call('delete', bed.id).status, 0, 'a created container was deleted');
-  assert.equal(bed.state()?.status, 'created');
+  const waiting = bed.state()?.pid ?? 0;
+  bed.must(bed.call('delete', bed.id));
+  assert.equal(bed.state(), undefined);
+  assert.ok(waiting > 0 && !isAlive(waiting), 'the process of a created container is left');
+  bed.must(bed.create());
   bed.must(bed.call('start', bed.id));
   assert.notEqual(bed.call('delete', bed.id).status, 0, 'a running container was deleted');
+  assert.equal(bed.state()?.status, 'running', 'a delete that was refused had an effect');
   const pid = bed.state()?.pid ?? 0;
   const cgroups = readFileSync(`/proc/${pid}/cgroup`, 'utf8')
     .split('\n')
@@ -129,3 +133,12 @@ test('misc_props: unknown members and annotations are ignored, a wrong version i
   assert.notEqual(bed.create().status, 0);
   assert.equal(bed.state(), undefined);
 });
+
+/** Whether a process is there and not only waited for. */
+function isAlive(pid: number): boolean {
+  try {
+    return !/^State:\s+[ZX]/m.test(readFileSync(`/proc/${pid}/status`, 'utf8'));
+  } catch {
+    return false; // there is no such process
+  }
+}
