@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
@@ -133,7 +134,7 @@ test('delete_only_create_resources: a group that somebody else made stays', asyn
   }
 });
 
-test('pause, resume, update, ps, list, events: what runc has beside the specification', () => {
+test('pause, resume, update, ps, list, events: what runc has beside the specification', (t) => {
   using bed = new RuntimeBed();
   bed.configure(defaultDocument(['sleep', '100']));
   bed.must(bed.create());
@@ -150,7 +151,13 @@ test('pause, resume, update, ps, list, events: what runc has beside the specific
   assert.equal(bed.state()?.status, 'running');
   const pid = bed.state()?.pid ?? 0;
   assert.deepEqual(JSON.parse(bed.call('ps', '--format', 'json', bed.id).stdout), [pid]);
-  assert.match(bed.call('ps', bed.id).stdout, /^UID +PID.*\n.* sleep 100\n$/);
+  const table = bed.call('ps', bed.id);
+  if (spawnSync('ps', ['--version']).error === undefined) {
+    assert.match(table.stdout, /^UID +PID.*\n.* sleep 100\n$/);
+  } else {
+    t.diagnostic('this host has no ps(1): the refusal is what is tested');
+    assert.notEqual(table.status, 0);
+  }
   assert.equal(bed.call('list', '-q').stdout, `${bed.id}\n`);
   assert.match(
     bed.call('list').stdout,
