@@ -16,6 +16,15 @@ export async function executeInstalls(
   steps: readonly PreparedDeployment[],
   options: { readonly enable: boolean },
 ): Promise<void> {
+  await withInstalled(host, steps, { ...options, body: () => Promise.resolve() });
+}
+
+/** {@link executeInstalls} before `body`; where that fails, all of them are taken back, too. */
+export async function withInstalled<T>(
+  host: Host,
+  steps: readonly PreparedDeployment[],
+  options: { readonly enable: boolean; readonly body: () => Promise<T> },
+): Promise<T> {
   const done: JournalEntry[] = [];
   try {
     for (const step of steps) {
@@ -23,6 +32,7 @@ export async function executeInstalls(
       await executeTransition(host, entry, [step]);
       done.push(entry);
     }
+    return await options.body();
   } catch (error) {
     for (const entry of done.reverse()) await takeBackAfter(host, entry, error);
     throw error;

@@ -25,6 +25,8 @@ export interface OrderingRequest {
   readonly planned?: readonly PlannedContainer[];
   /** Whether a requirement that nobody fulfils is an error; it is, unless nothing is going to change. */
   readonly requirements?: 'refuse' | 'keep';
+  /** Whether what is required is installed by the same command; undefined where the command cannot do that. */
+  readonly withDependencies?: boolean | undefined;
 }
 
 /** Finds whom a container means, and refuses it where somebody is missing. */
@@ -42,7 +44,7 @@ export async function resolveFor(
     planned: (request.planned ?? []).map(({ neighbour }) => neighbour),
   });
   if (request.requirements !== 'keep')
-    assertNothingMissing(resolved, { installing: request.installed === undefined });
+    assertNothingMissing(resolved, { canInstall: request.withDependencies === false });
   return resolved;
 }
 

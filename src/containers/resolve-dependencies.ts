@@ -111,7 +111,7 @@ export function dependencyDirectives(resolved: ResolvedDependencies): readonly U
 /** @throws {@link OperationalError} DEPENDENCY_MISSING naming all requirements that nobody fulfils */
 export function assertNothingMissing(
   resolved: ResolvedDependencies,
-  options: { readonly installing: boolean },
+  options: { readonly canInstall: boolean },
 ): void {
   const { missing } = resolved;
   if (missing.length === 0) return;
@@ -123,7 +123,7 @@ export function assertNothingMissing(
     {
       hint:
         containers.length === missing.length
-          ? `${options.installing ? `add '--with-dependencies', or ` : ''}run ${commands} first`
+          ? `${options.canInstall ? `add '--with-dependencies', or ` : ''}run ${commands} first`
           : undefined,
     },
   );

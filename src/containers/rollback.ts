@@ -108,5 +108,6 @@ export function nothingToDo(installed: Deployment): UpdateOutcome {
     kept: [],
     saved: [],
     difference: undefined,
+    installs: [],
   };
 }

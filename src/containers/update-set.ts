@@ -34,6 +34,12 @@ export async function updateSet(
 ): Promise<SetOutcome> {
   return withContext(`cannot update the set '${name}'`, async () => {
     assertPrivileged(host);
+    if (request.withDependencies === true) {
+      throw new OperationalError(
+        'USAGE',
+        'what is required is installed for one container at a time, not for a set',
+      );
+    }
     const { rebase, setValues, fileValues, unsetValues } = request;
     if (rebase !== undefined || setValues.size + fileValues.size + unsetValues.length > 0) {
       throw new OperationalError(
@@ -107,8 +113,13 @@ async function prepareAll(
   const planned: PlannedContainer[] = [];
   for (const member of members) {
     await withContext(`cannot update '${member.name}'`, async () => {
-      const update = await prepareUpdate(host, member, { ...request, planned });
-      const { prepared: next, ...outcome } = update;
+      const update = await prepareUpdate(host, member, {
+        ...request,
+        planned,
+        withDependencies: undefined,
+      });
+      const { prepared: next, required, ...outcome } = update;
+      if (required !== undefined) throw new Error('internal error: not asked for');
       outcomes.push(outcome);
       if (next === undefined) return;
       prepared.push(next);

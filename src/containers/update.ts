@@ -8,17 +8,21 @@ import { readSettings } from './container-settings.js';
 import { describeDifference, type DeploymentDifference } from './describe-difference.js';
 import { openDeploymentSide, preparedSide } from './difference-sides.js';
 import type { Deployment } from './deployment.js';
+import { withInstalled } from './execute-installs.js';
 import { executeTransition } from './execute-transition.js';
 import { fetchImageIf, type ImageChoice } from './fetch-image.js';
 import { gainedPermissions } from './gained-permissions.js';
 import { withRequiredHeld } from './hold-required.js';
 import { preferring, type Host } from './host.js';
+import type { InstallPlan } from './install-plan.js';
+import { findRequiredContainers, withNewNames, type Requiring } from './install-requirements.js';
 import type { JournalEntry } from './journal.js';
-import { withNameLock } from './name-lock.js';
+import { finishOthers, withNameLock } from './name-lock.js';
 import { planTransition } from './plan-transition.js';
 import { assertPrivileged } from './preflight.js';
 import type { PlannedContainer } from './prepare-dependencies.js';
 import { prepareDeployment, type PreparedDeployment } from './prepare-deployment.js';
+import { prepareRequired, type PreparedRequirements } from './prepare-required.js';
 import { readSecrets, secretFile } from './secrets.js';
 import { warnOfEdits } from './warn-of-edits.js';
 
@@ -44,6 +48,8 @@ export interface UpdateRequest extends Omit<ImageChoice, 'reference'> {
   readonly keepDeployments: number;
   /** Containers that the same command changes, too. */
   readonly planned?: readonly PlannedContainer[];
+  /** Whether what the new version requires is installed, too; undefined where that is not offered. */
+  readonly withDependencies?: boolean | undefined;
 }
 
 /** A deployment in a few words. */
@@ -76,6 +82,8 @@ export interface UpdateOutcome {
   readonly saved: readonly string[];
   /** With `planOnly`, and where there is something new. */
   readonly difference: DeploymentDifference | undefined;
+  /** What the new version requires and what is installed before it, in that order (`withDependencies`). */
+  readonly installs: readonly InstallPlan[];
 }
 
 /**
@@ -95,7 +103,11 @@ export async function update(
     assertPrivileged(host);
     await getContainer(host.paths, name); // a mistyped name is told before a lock file is made for it
     if (request.planOnly) return updateLocked(host, name, request);
-    return withNameLock(host, name, () => updateLocked(host, name, request));
+    return withNameLock(host, name, async () => {
+      // As in installing: what was half installed would else count as installed.
+      if (request.withDependencies === true) await finishOthers(host, name);
+      return updateLocked(host, name, request);
+    });
   });
 }
 
@@ -107,7 +119,7 @@ async function updateLocked(
   const installed = await getContainer(anyHost.paths, name);
   const host = preferring(anyHost, installed.storage);
   const update = await prepareUpdate(host, installed, request);
-  const { prepared, ...outcome } = update;
+  const { prepared, required, ...outcome } = update;
   if (prepared === undefined || request.planOnly) return outcome;
   const transition = await planTransition(host, installed, {
     to: prepared.deployment,
@@ -121,8 +133,16 @@ async function updateLocked(
     keep: request.keepDeployments,
     watch: request.watch,
   };
-  const { kept, saved } = await withRequiredHeld(host, [prepared.deployment], () =>
-    executeTransition(host, entry, [prepared]),
+  const steps = required?.steps ?? [];
+  const made = [...steps, prepared].map(({ deployment }) => deployment);
+  const newNames = steps.map(({ deployment }) => parseContainerName(deployment.name));
+  const { kept, saved } = await withNewNames(host, newNames, () =>
+    withRequiredHeld(host, made, () =>
+      withInstalled(host, steps, {
+        enable: true,
+        body: () => executeTransition(host, entry, [prepared]),
+      }),
+    ),
   );
   return { ...outcome, action: 'updated', restarted: transition.starts, kept, saved };
 }
@@ -130,6 +150,8 @@ async function updateLocked(
 /** An update before it is carried out; without a prepared deployment there is nothing to carry out. */
 export interface PreparedUpdate extends UpdateOutcome {
   readonly prepared: PreparedDeployment | undefined;
+  /** What is installed before it; undefined where nothing is to be. */
+  readonly required: PreparedRequirements | undefined;
 }
 
 /** Looks for what is new and prepares the deployment of it. Changes nothing but the store. */
@@ -180,15 +202,22 @@ export async function prepareUpdate(
     kept: [],
     saved: [],
     rejected: rejection(),
+    installs: [],
+    required: undefined,
   };
   if (fetched === undefined) {
     const action = unchanged.rejected === undefined ? 'nothing' : 'rejected';
     return { ...unchanged, action, to: from, difference: undefined, prepared: undefined };
   }
+  const required =
+    request.withDependencies === true
+      ? await prepareRequiredBy(host, { name, reference, fetched }, request)
+      : undefined;
   const prepared = await prepareDeployment(host, {
     ...request,
     name,
     reference,
+    planned: required?.planned ?? request.planned ?? [],
     number: await freeNumber(host, name),
     installed,
     fetched,
@@ -220,8 +249,22 @@ export async function prepareUpdate(
     difference: request.planOnly
       ? await compareWith(host, installed, { prepared, bytesToFetch: fetched.fetch.missingBytes })
       : undefined,
+    installs: required?.plans ?? [],
     prepared,
+    required,
   };
+}
+
+async function prepareRequiredBy(
+  host: Host,
+  container: Requiring,
+  request: UpdateRequest,
+): Promise<PreparedRequirements> {
+  const requirements = await findRequiredContainers(host, container, {
+    choice: request,
+    preview: request.planOnly,
+  });
+  return prepareRequired(host, requirements, { ...request, enable: true });
 }
 
 /** Values were given, and all of them for variables that the image does not have. */

@@ -20,7 +20,12 @@ class Place implements Disposable {
 
   constructor(images: Readonly<Record<string, LayoutSketch>>) {
     pathsInFolder(this.#tree.path);
-    this.#image = writeLayout(`${this.#folder.path}/layout`, images);
+    this.#image = this.publish(images);
+  }
+
+  /** Replaces all images by these. */
+  publish(images: Readonly<Record<string, LayoutSketch>>): (name: string) => string {
+    return writeLayout(`${this.#folder.path}/layout`, images);
   }
 
   install(name: string, ...more: readonly string[]): Promise<CommandResult> {
@@ -181,6 +186,72 @@ test('a failure in the middle takes back what was installed for it already', asy
   assert.deepEqual(place.installed, []);
   assert.ok(!existsSync(place.onDisk('/etc/shared.conf')));
   assert.ok(!existsSync(place.onDisk('/etc/systemd/system/first.service')));
+});
+
+test('a new version that requires more is refused, or installs it with --with-dependencies', async () => {
+  using place = new Place({ app: {} });
+  await place.installOk('app');
+  place.publish({
+    app: says({ requires: ['web'] }),
+    web: says({ requires: ['etcd'] }),
+    etcd: {},
+  });
+  const refused = await place.berth('update', 'app');
+  assert.equal(refused.status, 69, refused.stderr);
+  assert.match(refused.stderr, /it requires 'web'[^]*--with-dependencies.*'berth install web'/);
+  assert.deepEqual(place.installed, ['app']);
+  const plan = await place.berth('update', '--with-dependencies', '--plan', 'app');
+  assert.equal(plan.status, 0, plan.stderr);
+  assert.match(plan.stdout, /^Install etcd from[^]*^Install web from[^]*\bapp\b[^]*Nothing was/m);
+  assert.deepEqual(place.installed, ['app']);
+  const json = await place.berth('update', '--with-dependencies', '--plan', '--json', 'app');
+  assert.match(json.stdout, /"installs":\s*\[\s*\{\s*"name":\s*"etcd"/);
+  const done = await place.berth('update', '--with-dependencies', 'app');
+  assert.equal(done.status, 0, done.stderr);
+  assert.match(done.stdout, /^etcd installed[^]*^web installed[^]*^app updated/m);
+  assert.deepEqual(place.installed, ['app', 'etcd', 'web']);
+  assert.ok(place.dropIn('app').includes('Requires=web.service'));
+  assert.ok(place.dropIn('web').includes('Requires=etcd.service'));
+  const again = await place.berth('update', '--with-dependencies', 'app');
+  assert.match(again.stdout, /app is up to date/);
+});
+
+test('an update that fails takes back what was installed for it', async () => {
+  using place = new Place({
+    app: { files: { 'hostfs/etc/app.conf': 'one\n' } },
+    other: { files: { 'hostfs/etc/other.conf': 'of the other\n' } },
+  });
+  await place.installOk('app');
+  await place.installOk('other');
+  place.publish({
+    app: {
+      ...says({ requires: ['first', 'second'] }),
+      files: { 'hostfs/etc/shared.conf': 'one\n' },
+    },
+    first: {},
+    second: { files: { 'hostfs/etc/shared.conf': 'another\n' } },
+  });
+  const refused = await place.berth('update', '--with-dependencies', 'app');
+  assert.equal(refused.status, 73, refused.stderr);
+  assert.match(refused.stderr, /shared\.conf/);
+  assert.deepEqual(place.installed, ['app', 'other']);
+  assert.ok(!existsSync(place.onDisk('/etc/shared.conf')));
+  assert.ok(existsSync(place.onDisk('/etc/app.conf')));
+});
+
+test('for a set, what is required is not installed along with it', async () => {
+  using place = new Place({ app: {} });
+  await place.installOk('app');
+  assert.equal((await place.berth('sets', 'create', 'shop', 'app')).status, 0);
+  place.publish({ app: says({ requires: ['etcd'] }), etcd: {} });
+  const refused = await place.berth('update', '--with-dependencies', '@shop');
+  assert.equal(refused.status, 64, refused.stderr);
+  assert.match(refused.stderr, /one container at a time/);
+  const told = await place.berth('update', '@shop');
+  assert.equal(told.status, 69, told.stderr);
+  assert.match(told.stderr, /'berth install etcd'/);
+  assert.doesNotMatch(told.stderr, /--with-dependencies/);
+  assert.deepEqual(place.installed, ['app']);
 });
 
 each(

@@ -17,6 +17,7 @@ interface UpdateOptions {
   readonly platform?: string;
   readonly allowHostPath?: readonly string[];
   readonly keepExisting?: boolean;
+  readonly withDependencies?: boolean;
 }
 
 /** `berth update NAME…`. */
@@ -40,6 +41,10 @@ export function updateCommand(context: CliContext): Command {
           'read values from a file of KEY=VALUE lines or a JSON object',
         ),
         new Option('--rebase <image>', 'follow another image from now on'),
+        new Option(
+          '--with-dependencies',
+          'install what the new version requires and nobody on the host is, too',
+        ),
         new Option('--all', 'update all sets and containers; goes on where one fails'),
         new Option('--plan', 'show what would change and change nothing'),
         new Option('--no-wait', 'do not wait to see whether the new version stays well'),
@@ -100,6 +105,7 @@ async function runUpdate({ args, options, context }: CommandCall<UpdateOptions>)
         retry: options.retry === true || options.force === true,
         allowHostPaths: options.allowHostPath ?? [],
         keepExisting: options.keepExisting === true,
+        withDependencies: options.withDependencies === true,
         keepDeployments: host.conf.deployments.keep,
         onProgress: display.onProgress,
       };

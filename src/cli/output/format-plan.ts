@@ -12,6 +12,11 @@ export function formatPlan(plan: InstallPlan): string {
     .concat('\n');
 }
 
+/** What is installed before something else is changed, for people; ends with an empty line, or is empty. */
+export function formatInstallsBefore(plans: readonly InstallPlan[]): string {
+  return plans.length === 0 ? '' : [...plans.flatMap(describePlan), '', ''].join('\n');
+}
+
 const NOTHING_CHANGED = "Nothing was changed. Leave '--plan' away to carry this out.";
 
 function describePlan(plan: InstallPlan, index: number): string[] {

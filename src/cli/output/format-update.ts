@@ -2,6 +2,7 @@ import { escapeText } from '../../base/escape-text.js';
 import type { SetOutcome } from '../../containers/update-set.js';
 import type { UpdateOutcome } from '../../containers/update.js';
 import { formatDifference } from './format-difference.js';
+import { formatInstallsBefore } from './format-plan.js';
 
 /** What an update or a rollback came to, for people. */
 export function formatUpdate(outcome: UpdateOutcome, how: 'updated' | 'rolled back'): string {
@@ -12,11 +13,14 @@ export function formatUpdate(outcome: UpdateOutcome, how: 'updated' | 'rolled ba
     case 'rejected':
       return `${name} stays as it is: the image it would be updated to is not tried again: ${outcome.rejected ?? ''}\n  try it again with: berth update --retry ${name}\n`;
     case 'planned':
-      return `${outcome.difference === undefined ? '' : formatDifference(outcome.difference)}\nNothing was changed. Leave '--plan' away to carry this out.\n`;
+      return `${formatInstallsBefore(outcome.installs)}${outcome.difference === undefined ? '' : formatDifference(outcome.difference)}\nNothing was changed. Leave '--plan' away to carry this out.\n`;
     case 'updated':
       break;
   }
   const lines = [
+    ...outcome.installs.map(
+      ({ name: required, image }) => `${required} installed from ${escapeText(image.reference)}`,
+    ),
     `${name} ${how} to ${escapeText(to.reference)} (${to.digest}), deployment ${to.number}`,
     ...outcome.gained.map((item) => `  new: ${item}`),
     ...[...outcome.kept, ...outcome.saved].map(
