@@ -45,10 +45,11 @@ for (const suite of suites) {
       assertOk(await host.berth('install', '--system', '--start', registry.reference('redis')));
       const talk = async (words: string): Promise<string> => {
         const script = `exec 3<>/dev/tcp/127.0.0.1/6379; printf '${words}\\r\\n' >&3; head -n 1 <&3`;
-        // Type=exec says that it runs, not that it listens already.
+        // Type=exec says that it runs, not that it listens already, nor that it has read what it keeps.
         for (let attempt = 0; ; attempt++) {
           const { stdout } = await host.runInNetwork(['bash', '-c', script], { timeoutMs: 20_000 });
-          if (stdout !== '' || attempt === 100) return stdout.trim();
+          const isUp = stdout !== '' && !stdout.startsWith('-LOADING');
+          if (isUp || attempt === 100) return stdout.trim();
           await delay(50);
         }
       };
