@@ -25,10 +25,12 @@ export const testPackages = [
   'libostree-1-1', // the library of the OSTree adapter
   'ostree', // the other side of what it writes and reads
   'openssl', // certificates of a registry behind TLS
+  'sqlite3', // writes what rpm writes, damaged and open
   'strace', // kills berth at a chosen call
   'systemd', // systemd-analyze verify, as a second opinion on rendered units
   'systemd-container',
   'skopeo', // writes and reads what berth reads and writes
+  'rpm', // writes databases of packages that berth reads
   'runc', // a peer of the launcher in the benchmark
   'umoci', // writes layouts that berth reads
   'xfsprogs', // as btrfs-progs

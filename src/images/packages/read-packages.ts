@@ -15,6 +15,7 @@ import {
 } from './package-list.js';
 import { parseApkInstalled } from './parse-apk.js';
 import { parseDpkgStatus } from './parse-dpkg.js';
+import { parseRpmNdb, parseRpmSqlite } from './parse-rpm.js';
 
 /** Where package databases are, for whoever decides which files of an image to keep; relative byte-string paths. */
 export const PACKAGE_DATABASES =
@@ -37,22 +38,21 @@ export async function readPackages(tree: ImageTree): Promise<PackageList> {
   for (const path of ['lib/apk/db/installed', 'usr/lib/apk/db/installed'])
     await reader.file('apk', path, (content) => parseApkInstalled(content.toString('utf8')));
   for (const folder of RPM_FOLDERS) {
-    for (const [file, kind] of RPM_FORMATS) {
-      await reader.file(`rpm (${kind})`, `${folder}/${file}`, () => {
-        throw new DatabaseUnreadable(`berth does not read ${kind} databases`);
-      });
-    }
+    const path = `${folder}/rpmdb.sqlite`;
+    await reader.file('rpm (sqlite)', path, async (content) =>
+      parseRpmSqlite(content, await reader.content(`${path}-wal`)),
+    );
+    await reader.file('rpm (ndb)', `${folder}/Packages.db`, parseRpmNdb);
+    await reader.file('rpm (Berkeley DB)', `${folder}/Packages`, () => {
+      throw new DatabaseUnreadable('not read, rpm gave this form up in 4.17');
+    });
   }
   return reader.result();
 }
 
-const RPM_FORMATS = [
-  ['rpmdb.sqlite', 'sqlite'],
-  ['Packages.db', 'ndb'],
-  ['Packages', 'Berkeley DB'],
-] as const;
-
-type Parse = (content: Buffer) => readonly InstalledPackage[];
+type Parse = (
+  content: Buffer,
+) => readonly InstalledPackage[] | Promise<readonly InstalledPackage[]>;
 
 class PackageReader {
   readonly #tree: ImageTree;
@@ -78,6 +78,13 @@ class PackageReader {
     await this.#parse(database, path, { node, parse });
   }
 
+  /** The content of a file that belongs to a database; undefined if there is none. */
+  async content(path: string): Promise<Buffer | undefined> {
+    const node = this.#find(path);
+    if (node?.kind !== 'file') return undefined;
+    return this.#tree.readFile(node, { maxBytes: MAX_DATABASE_BYTES });
+  }
+
   /** One file a package; of each its checksums stand beside it (`NAME.md5sums`). */
   async folder(database: string, path: string, parse: Parse): Promise<void> {
     const node = this.#find(path);
@@ -96,7 +103,7 @@ class PackageReader {
   ): Promise<void> {
     try {
       const content = await this.#tree.readFile(what.node, { maxBytes: MAX_DATABASE_BYTES });
-      const found = what.parse(content);
+      const found = await what.parse(content);
       if (this.#packages.length + found.length > MAX_PACKAGES)
         throw new DatabaseUnreadable(`more than ${MAX_PACKAGES} packages`);
       this.#packages.push(...found);
