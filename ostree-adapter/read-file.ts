@@ -1,6 +1,6 @@
 import { callAside, callSync, type AsyncOptions } from './ffi/call.js';
 import { native, type Pointer } from './ffi/library.js';
-import { asciiString, filledSlot, readString, slot, slotPointer } from './ffi/memory.js';
+import { asciiString, filledSlot, readString, slot, slotPointer, type Slot } from './ffi/memory.js';
 import { NativeObject } from './ffi/native-object.js';
 import { fileTypeBits, xattrsOf, xattrsType, type FileHeader } from './file-header.js';
 import { takeVariant } from './gvariant/native-variant.js';
@@ -93,27 +93,16 @@ export class FileReader implements Disposable {
  */
 export function openFile(repo: Repo, checksum: Checksum): FileReader {
   const stream = slot();
-  const info = slot();
-  const xattrs = slot();
-  callSync(
-    'ostree_repo_load_file',
-    repo.handle.pointer,
-    checksumArgument(checksum),
-    stream,
-    info,
-    xattrs,
-    null,
-  );
-  // (transfer full), all three
-  const opened = slotPointer(stream);
-  const owned = opened === undefined ? undefined : new NativeObject(opened, 'a file');
+  // (transfer full)
+  const takeStream = (): NativeObject | undefined => {
+    const pointer = slotPointer(stream);
+    return pointer === undefined ? undefined : new NativeObject(pointer, 'a file');
+  };
   try {
-    using fileInfo = new NativeObject(filledSlot(info), 'file metadata');
-    const given = slotPointer(xattrs);
-    const decoded = given === undefined ? [] : xattrsOf(takeVariant(xattrsType, given));
-    return new FileReader(headerOf(fileInfo.pointer, decoded), sizeOf(fileInfo.pointer), owned);
+    const { header, size } = loadFile(repo, checksum, stream);
+    return new FileReader(header, size, takeStream());
   } catch (error) {
-    owned?.[Symbol.dispose]();
+    takeStream()?.[Symbol.dispose]();
     throw error;
   }
 }
@@ -124,23 +113,25 @@ export function openFile(repo: Repo, checksum: Checksum): FileReader {
  * @throws {@link OstreeError} (`isNotFound`)
  */
 export function readFileHeader(repo: Repo, checksum: Checksum): FileHeader {
+  return loadFile(repo, checksum, null).header;
+}
+
+/** What a content object is besides its content, and how long that is; its stream where one is asked for. */
+function loadFile(
+  repo: Repo,
+  checksum: Checksum,
+  stream: Slot | null,
+): { readonly header: FileHeader; readonly size: number } {
   const info = slot();
   const xattrs = slot();
-  callSync(
-    'ostree_repo_load_file',
-    repo.handle.pointer,
-    checksumArgument(checksum),
-    null,
-    info,
-    xattrs,
-    null,
-  );
+  const { pointer } = repo.handle;
+  const object = checksumArgument(checksum);
+  callSync('ostree_repo_load_file', pointer, object, stream, info, xattrs, null);
+  // (transfer full), both
   using fileInfo = new NativeObject(filledSlot(info), 'file metadata');
   const given = slotPointer(xattrs);
-  return headerOf(
-    fileInfo.pointer,
-    given === undefined ? [] : xattrsOf(takeVariant(xattrsType, given)),
-  );
+  const decoded = given === undefined ? [] : xattrsOf(takeVariant(xattrsType, given));
+  return { header: headerOf(fileInfo.pointer, decoded), size: sizeOf(fileInfo.pointer) };
 }
 
 const MODE = asciiString('unix::mode');

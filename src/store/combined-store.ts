@@ -1,20 +1,5 @@
 import { OperationalError } from '../errors/operational-error.js';
-import type { Digest } from '../oci/digest.js';
-import type {
-  CheckoutOptions,
-  CheckoutResult,
-  FsckOptions,
-  FsckProblem,
-  FsckReport,
-  ImageStore,
-  ImageTree,
-  LayerTransaction,
-  MendResult,
-  NewImage,
-  PruneOptions,
-  PruneResult,
-  StoredImage,
-} from './image-store.js';
+import type { FsckProblem, ImageStore, ImageTree } from './image-store.js';
 
 /**
  * Two stores as one: what is put in goes into the first, what is looked for is looked for in the first and then in the
@@ -45,77 +30,57 @@ class CombinedStore implements ImageStore {
     return this.#first.kind;
   }
 
-  hasLayer(diffId: Digest): Promise<boolean> {
-    return this.#first.hasLayer(diffId);
-  }
+  readonly hasLayer: ImageStore['hasLayer'] = (diffId) => this.#first.hasLayer(diffId);
 
-  reserveLayer(
-    diffId: Digest,
-    options?: { readonly signal?: AbortSignal | undefined },
-  ): Promise<Disposable> {
-    return this.#first.reserveLayer(diffId, options);
-  }
+  readonly reserveLayer: ImageStore['reserveLayer'] = (diffId, options) =>
+    this.#first.reserveLayer(diffId, options);
 
-  beginLayer(
-    diffId: Digest,
-    options?: { readonly replace?: ReadonlySet<string> },
-  ): Promise<LayerTransaction> {
-    return this.#first.beginLayer(diffId, options);
-  }
+  readonly beginLayer: ImageStore['beginLayer'] = (diffId, options) =>
+    this.#first.beginLayer(diffId, options);
 
-  addImage(image: NewImage): Promise<StoredImage> {
-    return this.#first.addImage(image);
-  }
+  readonly addImage: ImageStore['addImage'] = (image) => this.#first.addImage(image);
 
-  async findImage(nameOrDigest: string): Promise<StoredImage | undefined> {
+  readonly findImage: ImageStore['findImage'] = async (nameOrDigest) => {
     for (const store of this.parts) {
       const image = await store.findImage(nameOrDigest);
       if (image !== undefined) return image;
     }
     return undefined;
-  }
+  };
 
-  async listImages(options?: {
-    readonly onDamaged?: (digest: string, error: unknown) => void;
-  }): Promise<readonly StoredImage[]> {
+  readonly listImages: ImageStore['listImages'] = async (options) => {
     const lists = [];
     for (const store of this.parts) lists.push(await store.listImages(options));
     return lists.flat();
-  }
+  };
 
-  async addName(name: string, digest: Digest): Promise<void> {
+  readonly addName: ImageStore['addName'] = async (name, digest) => {
     const store = await this.#storeWith(digest);
     if (store === undefined) {
       throw new OperationalError('IMAGE_NOT_FOUND', `there is no image ${digest} in the store`);
     }
     await store.addName(name, digest);
-  }
+  };
 
-  async removeName(name: string): Promise<void> {
+  readonly removeName: ImageStore['removeName'] = async (name) => {
     await (await this.#storeWith(name))?.removeName(name);
-  }
+  };
 
-  async openTree(image: StoredImage): Promise<ImageTree> {
+  readonly openTree: ImageStore['openTree'] = async (image) => {
     const store = this.parts.find(({ kind }) => kind === image.storage) ?? this.#first;
     const tree = await store.openTree(image);
     storeOfTree.set(tree, store);
     return tree;
-  }
+  };
 
-  checkout(tree: ImageTree, directory: string, options?: CheckoutOptions): Promise<CheckoutResult> {
-    return this.#storeOf(tree).checkout(tree, directory, options);
-  }
+  readonly checkout: ImageStore['checkout'] = (tree, directory, options) =>
+    this.#storeOf(tree).checkout(tree, directory, options);
 
-  mendCheckout(
-    tree: ImageTree,
-    directory: string,
-    options?: { readonly signal?: AbortSignal | undefined },
-  ): Promise<MendResult> {
-    return this.#storeOf(tree).mendCheckout(tree, directory, options);
-  }
+  readonly mendCheckout: ImageStore['mendCheckout'] = (tree, directory, options) =>
+    this.#storeOf(tree).mendCheckout(tree, directory, options);
 
   /** An image that is to be kept is kept in both: who uses it may have it from either. */
-  async prune(options: PruneOptions): Promise<PruneResult> {
+  readonly prune: ImageStore['prune'] = async (options) => {
     const sum = { images: 0, layers: 0, objects: 0, freedBytes: 0 };
     for (const store of this.parts) {
       const one = await store.prune(options);
@@ -125,9 +90,9 @@ class CombinedStore implements ImageStore {
       sum.freedBytes += one.freedBytes;
     }
     return sum;
-  }
+  };
 
-  async fsck(options?: FsckOptions): Promise<FsckReport> {
+  readonly fsck: ImageStore['fsck'] = async (options) => {
     let checkedObjects = 0;
     const problems: FsckProblem[] = [];
     for (const store of this.parts) {
@@ -136,12 +101,12 @@ class CombinedStore implements ImageStore {
       problems.push(...report.problems);
     }
     return { checkedObjects, problems };
-  }
+  };
 
-  async discard(problem: FsckProblem): Promise<boolean> {
+  readonly discard: ImageStore['discard'] = async (problem) => {
     for (const store of this.parts) if (await store.discard(problem)) return true;
     return false;
-  }
+  };
 
   async [Symbol.asyncDispose](): Promise<void> {
     // Whoever opened the two closes them.

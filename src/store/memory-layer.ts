@@ -6,7 +6,7 @@ import { showBytes } from '../layer/show-bytes.js';
 import type { FileNode, NodeMeta } from '../layer/tree.js';
 import type { ImageTree } from './image-store.js';
 import type { LayerTree } from './layer-tree.js';
-import { LayerTreeBuilder } from './layer-tree-builder.js';
+import { LayerCollector } from './layer-collector.js';
 import { mergeLayers } from './merge-layers.js';
 
 /** What of a layer is kept in memory. */
@@ -30,30 +30,11 @@ export function createMemoryLayerSink(options: MemoryLayerOptions): {
   /** The layer; once everything has arrived. @throws `OperationalError` LAYER_ENTRY_REFUSED as `LayerTreeBuilder` */
   readonly finish: () => MemoryLayer;
 } {
-  const builder = new LayerTreeBuilder();
   const contents = new Map<string, Buffer>();
   let keptBytes = 0;
   let current: CurrentFile | undefined;
-  const sink: LayerSink = {
-    addDirectory: (path, meta) => {
-      builder.addDirectory(path, meta);
-    },
-    addSymlink: (path, target, meta) => {
-      builder.addNode(path, { kind: 'symlink', meta, target });
-    },
-    addSpecial: (path, special) => {
-      builder.addNode(path, special);
-    },
-    addHardLink: (path, target) => {
-      builder.addHardLink(path, target);
-    },
-    addWhiteout: (path) => {
-      builder.addWhiteout(path);
-    },
-    addOpaque: (path) => {
-      builder.addOpaque(path);
-    },
-    beginFile: (path, { meta, size }) => {
+  const collector = new LayerCollector({
+    begin: ({ path, meta, size }) => {
       const kept = options.keep(path, size) ? [] : undefined;
       if (kept !== undefined) keptBytes += size;
       if (keptBytes > options.maxKeptBytes) {
@@ -62,23 +43,23 @@ export function createMemoryLayerSink(options: MemoryLayerOptions): {
           `the files to look at have more than ${options.maxKeptBytes} bytes, refusing ${showBytes(path)}`,
         );
       }
-      current = { path, meta, size, hash: createHash('sha256'), kept };
+      current = { meta, size, hash: createHash('sha256'), kept };
     },
-    writeFile: (chunk) => {
+    write: (chunk) => {
       current?.hash.update(chunk);
       current?.kept?.push(Buffer.from(chunk));
     },
-    endFile: () => {
+    end: () => {
       if (current === undefined) throw new Error('internal error: the end of no file');
-      const { path, meta, size, hash, kept } = current;
+      const { meta, size, hash, kept } = current;
       const node: FileNode = { kind: 'file', meta, size, contentSha256: hash.digest('hex') };
       if (kept !== undefined) contents.set(node.contentSha256, Buffer.concat(kept));
-      builder.addNode(path, node);
       current = undefined;
+      return node;
     },
     drain: () => Promise.resolve(),
-  };
-  return { sink, finish: () => ({ tree: builder.finish(), contents }) };
+  });
+  return { sink: collector, finish: () => ({ tree: collector.finish(), contents }) };
 }
 
 /**
@@ -111,7 +92,6 @@ export function mergeMemoryLayers(layers: readonly MemoryLayer[]): ImageTree {
 }
 
 interface CurrentFile {
-  readonly path: string;
   readonly meta: NodeMeta;
   readonly size: number;
   readonly hash: Hash;

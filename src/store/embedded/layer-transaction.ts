@@ -1,16 +1,14 @@
 import { renameSync } from 'node:fs';
 
 import { syncFolder, writeFileSynced } from '../../base/atomic-file.js';
-import type { LayerSink, SpecialEntry } from '../../layer/layer-sink.js';
-import type { NodeMeta } from '../../layer/tree.js';
 import { syncFileSystemOf } from '../../sys/sync.js';
+import { diskError, onDisk, onDiskAsync } from '../disk-error.js';
 import type { LayerTransaction } from '../image-store.js';
+import { LayerCollector } from '../layer-collector.js';
 import { encodeLayer } from '../layer-file.js';
-import { LayerTreeBuilder } from '../layer-tree-builder.js';
-import { onDisk, onDiskAsync } from '../disk-error.js';
+import { TempArea } from '../temp-area.js';
 import { ObjectWriter } from './object-writer.js';
 import type { StorePlace } from './store-place.js';
-import { TempArea } from '../temp-area.js';
 
 /** What an {@link EmbeddedLayerTransaction} takes in. */
 export interface LayerToTake {
@@ -22,74 +20,27 @@ export interface LayerToTake {
 }
 
 /** A layer being taken into the embedded store: content into objects, everything else into its tree. */
-export class EmbeddedLayerTransaction implements LayerTransaction, LayerSink {
+export class EmbeddedLayerTransaction implements LayerTransaction {
+  readonly sink: LayerCollector;
   readonly #place: StorePlace;
   readonly #layerName: string;
   readonly #area: TempArea;
   readonly #objects: ObjectWriter;
-  readonly #tree = new LayerTreeBuilder();
   readonly #onEnd: () => void;
-  #path = '';
   #ended = false;
 
   constructor(place: StorePlace, layer: LayerToTake) {
     this.#place = place;
     this.#layerName = layer.fileName;
     this.#onEnd = layer.onEnd;
-    this.#area = onDisk(place.root, () => new TempArea(place.path('tmp')));
+    this.#area = onDisk(place.root, () => new TempArea(place.tempPath));
     this.#objects = new ObjectWriter({
       objectsFd: place.objectsFd,
       tempFd: this.#area.fd,
       replace: layer.replace,
     });
-  }
-
-  get sink(): LayerSink {
-    return this;
-  }
-
-  addDirectory(path: string, meta: NodeMeta): void {
-    this.#tree.addDirectory(path, meta);
-  }
-
-  addSymlink(path: string, target: string, meta: NodeMeta): void {
-    this.#tree.addNode(path, { kind: 'symlink', meta, target });
-  }
-
-  addSpecial(path: string, special: SpecialEntry): void {
-    this.#tree.addNode(path, special);
-  }
-
-  addHardLink(path: string, target: string): void {
-    this.#tree.addHardLink(path, target);
-  }
-
-  addWhiteout(path: string): void {
-    this.#tree.addWhiteout(path);
-  }
-
-  addOpaque(path: string): void {
-    this.#tree.addOpaque(path);
-  }
-
-  beginFile(path: string, file: { readonly meta: NodeMeta; readonly size: number }): void {
-    this.#path = path;
-    this.#objects.begin(file.meta, file.size);
-  }
-
-  writeFile(chunk: Uint8Array): void {
-    onDisk(this.#place.root, () => {
-      this.#objects.write(chunk);
-    });
-  }
-
-  endFile(): void {
-    const node = onDisk(this.#place.root, () => this.#objects.end());
-    this.#tree.addNode(this.#path, node);
-  }
-
-  async drain(): Promise<void> {
-    // Everything is written when its call returns.
+    const errorOf = (thrown: unknown): unknown => diskError(thrown, place.root);
+    this.sink = new LayerCollector(this.#objects, { errorOf });
   }
 
   /**
@@ -98,7 +49,7 @@ export class EmbeddedLayerTransaction implements LayerTransaction, LayerSink {
    */
   async commit(): Promise<void> {
     const place = this.#place;
-    const record = encodeLayer(this.#tree.finish());
+    const record = encodeLayer(this.sink.finish());
     await onDiskAsync(place.root, async () => {
       const temporary = `${this.#area.path}/layer`;
       await writeFileSynced(temporary, record, { mode: 0o600 });

@@ -6,10 +6,10 @@ import type { FileNode, NodeMeta } from '../../layer/tree.js';
 import { openAt, unlinkAt } from '../../sys/at.js';
 import { writeFully } from '../../sys/copy-content.js';
 import { isThere } from '../../sys/is-there.js';
-import type { At } from '../../sys/libc.js';
-import { removeTreeAt } from '../../sys/remove-tree.js';
-import { renameAt, renameNoReplaceAt } from '../../sys/rename.js';
+import { renameNoReplaceAt } from '../../sys/rename.js';
 import { applyMeta } from '../apply-meta.js';
+import type { ComingFile, ContentTaker } from '../layer-collector.js';
+import { replaceAt } from '../replace-at.js';
 import { objectName } from './object-name.js';
 
 const NEW_FILE = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL;
@@ -28,7 +28,7 @@ export interface ObjectPlace {
  * Takes in the content of files and makes objects of it: each hashed while it is written under a temporary name, with
  * owner, mode, time and attributes; published later, all at once. What the store has already is not written again.
  */
-export class ObjectWriter {
+export class ObjectWriter implements ContentTaker {
   readonly #place: ObjectPlace;
   /** Object name → temporary name. */
   readonly #pending = new Map<string, string>();
@@ -39,11 +39,10 @@ export class ObjectWriter {
     this.#place = place;
   }
 
-  begin(meta: NodeMeta, size: number): void {
+  begin({ meta, size }: ComingFile): void {
     this.#current = { meta, size, taken: 0, parts: undefined };
   }
 
-  /** The bytes are used during the call only. */
   write(chunk: Uint8Array): void {
     const file = this.#file();
     file.taken += chunk.length;
@@ -56,7 +55,6 @@ export class ObjectWriter {
     writeFully(file.parts.fd, chunk);
   }
 
-  /** Finishes the file; its node. */
   end(): FileNode {
     const file = this.#file();
     this.#current = undefined;
@@ -78,6 +76,10 @@ export class ObjectWriter {
       closeSync(parts.fd);
     }
     return { kind: 'file', meta, size, contentSha256 };
+  }
+
+  async drain(): Promise<void> {
+    // Everything is written when its call returns.
   }
 
   /** Gives all new objects their names. Their content must be durable: a name must never lead to less than the whole. */
@@ -136,17 +138,6 @@ export class ObjectWriter {
     this.#files += 1;
     const name = this.#files.toString(36);
     return { name, fd: openAt({ dirFd: this.#place.tempFd, name }, NEW_FILE, 0o600) };
-  }
-}
-
-/** Whatever stands there: a damaged store may have a folder in the place of a file. */
-function replaceAt(from: At, to: At): void {
-  try {
-    renameAt(from, to);
-  } catch (error) {
-    if (!isErrno(error, 'EISDIR', 'ENOTEMPTY', 'EEXIST')) throw error;
-    removeTreeAt(to);
-    renameAt(from, to);
   }
 }
 

@@ -1,4 +1,4 @@
-import { closeSync, constants, openSync, readFileSync, symlinkSync } from 'node:fs';
+import { closeSync, openSync, readFileSync, symlinkSync } from 'node:fs';
 
 import { quote } from '../../base/escape-text.js';
 import { isErrno } from '../../errors/is-errno.js';
@@ -11,6 +11,7 @@ import { isPrivileged } from '../apply-meta.js';
 import { makeFolder } from '../make-folder.js';
 import { diskError, onDisk } from '../disk-error.js';
 import { OBJECT_FOLDERS } from './object-name.js';
+import { StoreFolder } from '../store-folder.js';
 import { TempArea } from '../temp-area.js';
 import { writeRecord } from '../write-record.js';
 
@@ -34,21 +35,13 @@ const FORMAT_NAME = 'berth-store';
 const FORMAT = 1;
 const FOLDERS = ['objects', 'layers', 'images', 'names', 'tmp'];
 
-/** The folder of a store: made when something is first written, checked once, locked as needed. */
-export class StorePlace implements AsyncDisposable {
-  readonly root: string;
+/** The folder of the embedded store; its format is checked once. */
+export class StorePlace extends StoreFolder {
   #checked = false;
   #prepared: Promise<void> | undefined;
-  #lock: Promise<LockFile> | undefined;
-  #objectsFd: number | undefined;
 
-  constructor(root: string) {
-    this.root = root;
-  }
-
-  /** A path below the store. */
-  path(...parts: readonly string[]): string {
-    return [this.root, ...parts].join('/');
+  get tempPath(): string {
+    return this.path('tmp');
   }
 
   /**
@@ -103,7 +96,7 @@ export class StorePlace implements AsyncDisposable {
           makeFolder(this.path('objects', folder));
         }
         await writeRecord({
-          tempPath: this.path('tmp'),
+          tempPath: this.tempPath,
           path: this.path('format'),
           content: `${FORMAT_NAME} ${FORMAT}\n`,
           mode: 0o644,
@@ -115,44 +108,17 @@ export class StorePlace implements AsyncDisposable {
     }
   }
 
-  /** Holds the store so that nothing is removed from it, until this place is disposed of. Idempotent. */
-  async hold(signal?: AbortSignal): Promise<void> {
-    // The promise is kept, not the lock: layers come in side by side, and each of them asks.
-    this.#lock ??= acquireLock(this.path('lock'), { mode: 'shared', signal });
-    try {
-      await this.#lock;
-    } catch (error) {
-      this.#lock = undefined;
-      throw error;
-    }
+  async holdAlone(): Promise<LockFile> {
+    return acquireLock(this.path('lock'), { mode: 'exclusive' });
   }
 
-  /** Lets go what {@link StorePlace.hold} holds. */
-  async letGo(): Promise<void> {
-    const lock = this.#lock;
-    this.#lock = undefined;
-    try {
-      (await lock)?.release();
-    } catch {
-      // It was never had, and whoever waited for it has been told.
-    }
-  }
-
-  /** A descriptor of `objects/`; closed with this place. */
-  get objectsFd(): number {
-    this.#objectsFd ??= openSync(this.path('objects'), constants.O_RDONLY | constants.O_DIRECTORY);
-    return this.#objectsFd;
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.letGo();
-    if (this.#objectsFd !== undefined) closeSync(this.#objectsFd);
-    this.#objectsFd = undefined;
+  protected async acquire(signal: AbortSignal | undefined): Promise<readonly LockFile[]> {
+    return [await acquireLock(this.path('lock'), { mode: 'shared', signal })];
   }
 
   /** Tries what a store needs of its file system, so that the answer is one line now and not a riddle in the middle of a layer. */
   #probe(): void {
-    using area = new TempArea(this.path('tmp'));
+    using area = new TempArea(this.tempPath);
     const probe = area.path;
     const fd = openSync(`${probe}/file`, 'wx', 0o600);
     try {

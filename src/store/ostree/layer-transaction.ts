@@ -7,16 +7,15 @@ import {
   type Transaction,
   type TreeChecksums,
 } from '../../../ostree-adapter/index.js';
-import type { LayerSink, SpecialEntry } from '../../layer/layer-sink.js';
 import type { NodeMeta } from '../../layer/tree.js';
 import type { Digest } from '../../oci/digest.js';
 import type { LayerTransaction } from '../image-store.js';
-import { LayerTreeBuilder } from '../layer-tree-builder.js';
+import { LayerCollector } from '../layer-collector.js';
 import type { CommitCatalogue } from './commit-catalogue.js';
 import { CONTENT_BYTES, DIFF_ID } from './commit-keys.js';
 import { RepositoryObjectWriter } from './object-writer.js';
 import { blobRef } from './ref-names.js';
-import { onRepository, onRepositoryAsync } from './repository-error.js';
+import { onRepositoryAsync, repositoryError } from './repository-error.js';
 import type { ScratchRepository } from './scratch-repository.js';
 import { writeLayerTree } from './write-layer-tree.js';
 
@@ -35,66 +34,19 @@ export interface LayerToTake {
 }
 
 /** A layer being taken into a repository: content into objects as it arrives, everything else into its tree. */
-export class RepositoryLayerTransaction implements LayerTransaction, LayerSink {
+export class RepositoryLayerTransaction implements LayerTransaction {
+  readonly sink: LayerCollector;
   readonly #layer: LayerToTake;
   readonly #transaction: Transaction;
   readonly #objects: RepositoryObjectWriter;
-  readonly #tree = new LayerTreeBuilder();
-  #path = '';
   #ended = false;
 
   constructor(layer: LayerToTake, transaction: Transaction) {
     this.#layer = layer;
     this.#transaction = transaction;
     this.#objects = new RepositoryObjectWriter(transaction);
-  }
-
-  get sink(): LayerSink {
-    return this;
-  }
-
-  addDirectory(path: string, meta: NodeMeta): void {
-    this.#tree.addDirectory(path, timeless(meta));
-  }
-
-  addSymlink(path: string, target: string, meta: NodeMeta): void {
-    this.#tree.addNode(path, { kind: 'symlink', meta: timeless(meta), target });
-  }
-
-  addSpecial(path: string, special: SpecialEntry): void {
-    this.#tree.addNode(path, { ...special, meta: timeless(special.meta) });
-  }
-
-  addHardLink(path: string, target: string): void {
-    this.#tree.addHardLink(path, target);
-  }
-
-  addWhiteout(path: string): void {
-    this.#tree.addWhiteout(path);
-  }
-
-  addOpaque(path: string): void {
-    this.#tree.addOpaque(path);
-  }
-
-  beginFile(path: string, file: { readonly meta: NodeMeta; readonly size: number }): void {
-    this.#path = path;
-    this.#objects.begin(timeless(file.meta), file.size);
-  }
-
-  writeFile(chunk: Uint8Array): void {
-    onRepository(this.#layer.root, () => {
-      this.#objects.write(chunk);
-    });
-  }
-
-  endFile(): void {
-    const node = onRepository(this.#layer.root, () => this.#objects.end());
-    this.#tree.addNode(this.#path, node);
-  }
-
-  async drain(): Promise<void> {
-    await onRepositoryAsync(this.#layer.root, () => this.#objects.drain());
+    const errorOf = (thrown: unknown): unknown => repositoryError(thrown, layer.root);
+    this.sink = new LayerCollector(this.#objects, { keptMeta: timeless, errorOf });
   }
 
   /**
@@ -102,7 +54,7 @@ export class RepositoryLayerTransaction implements LayerTransaction, LayerSink {
    * short, is a repository that `ostree fsck` refuses.
    */
   async commit(): Promise<void> {
-    const tree = this.#tree.finish();
+    const tree = this.sink.finish();
     await onRepositoryAsync(this.#layer.root, async () => {
       await this.#objects.finish();
       const written = writeLayerTree(this.#transaction, tree);

@@ -8,6 +8,7 @@ import {
   type Transaction,
 } from '../../../ostree-adapter/index.js';
 import type { FileNode, NodeMeta } from '../../layer/tree.js';
+import type { ComingFile, ContentTaker } from '../layer-collector.js';
 import { xattrsOf } from './write-layer-tree.js';
 
 /** What may wait in memory for other threads to write it. */
@@ -17,7 +18,7 @@ const MAX_PENDING_BYTES = 32 * 1024 * 1024;
  * Takes in the content of files and makes content objects of it. What arrives in one piece is written at once; what arrives
  * in several is hashed as it comes and written by another thread, while the next ones arrive.
  */
-export class RepositoryObjectWriter {
+export class RepositoryObjectWriter implements ContentTaker {
   readonly #transaction: Transaction;
   #current: CurrentFile | undefined;
   readonly #pending = new Set<Promise<void>>();
@@ -28,13 +29,12 @@ export class RepositoryObjectWriter {
     this.#transaction = transaction;
   }
 
-  begin(meta: NodeMeta, size: number): void {
+  begin({ meta, size }: ComingFile): void {
     const { mode, uid, gid } = meta;
     const header: RegularFile = { kind: 'file', mode, uid, gid, xattrs: xattrsOf(meta) };
     this.#current = { meta, size, header, taken: 0, whole: undefined, parts: undefined };
   }
 
-  /** The bytes are used during the call only. */
   write(chunk: Uint8Array): void {
     const file = this.#file();
     file.taken += chunk.length;
@@ -47,7 +47,7 @@ export class RepositoryObjectWriter {
     file.parts.chunks.push(Buffer.from(chunk));
   }
 
-  /** Finishes the file; its node, with the object's name in the place of the content's digest. */
+  /** The node has the object's name in the place of the content's digest. */
   end(): FileNode {
     const file = this.#file();
     this.#current = undefined;
@@ -58,7 +58,7 @@ export class RepositoryObjectWriter {
     return { kind: 'file', meta, size, contentSha256 };
   }
 
-  /** Waits while too much is waiting. @throws what writing threw */
+  /** @throws what writing threw */
   async drain(): Promise<void> {
     while (this.#pendingBytes > MAX_PENDING_BYTES) await Promise.race(this.#pending);
     this.#rethrow();

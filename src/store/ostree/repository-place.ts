@@ -1,4 +1,4 @@
-import { closeSync, constants, existsSync, mkdirSync, openSync, renameSync } from 'node:fs';
+import { existsSync, mkdirSync, renameSync } from 'node:fs';
 import { dirname } from 'node:path';
 
 import { createRepo, openRepo, type Repo, type RepoMode } from '../../../ostree-adapter/index.js';
@@ -9,6 +9,7 @@ import { removeTreeAt } from '../../sys/remove-tree.js';
 import { syncFileSystemOf } from '../../sys/sync.js';
 import { isPrivileged } from '../apply-meta.js';
 import { makeFolder } from '../make-folder.js';
+import { StoreFolder } from '../store-folder.js';
 import { onRepository, onRepositoryAsync } from './repository-error.js';
 
 /*
@@ -21,28 +22,14 @@ import { onRepository, onRepositoryAsync } from './repository-error.js';
  *   REPO.new, REPO.lock          the repository while it is made, and who makes it
  */
 
-/** The repository of a store: made when something is first written, opened when something is first read, locked as needed. */
-export class RepositoryPlace implements AsyncDisposable {
-  readonly root: string;
+/** The repository of a store. libostree is not loaded before there is one. */
+export class RepositoryPlace extends StoreFolder {
   #repo: Repo | undefined;
-  #locks: Promise<readonly LockFile[]> | undefined;
-  #objectsFd: number | undefined;
 
-  constructor(root: string) {
-    this.root = root;
-  }
-
-  /** A path below the repository. */
-  path(...parts: readonly string[]): string {
-    return [this.root, ...parts].join('/');
-  }
-
-  /** Folder for what is only there for a while. */
   get tempPath(): string {
     return this.path('tmp/berth');
   }
 
-  /** Whether there is a repository at all. */
   exists(): boolean {
     return this.#repo !== undefined || existsSync(this.path('config'));
   }
@@ -68,50 +55,17 @@ export class RepositoryPlace implements AsyncDisposable {
     await onRepositoryAsync(this.root, async () => {
       if (!this.exists()) await this.#make();
       mkdirSync(this.tempPath, { recursive: true, mode: 0o700 });
-      await this.hold();
     });
   }
 
-  /** Holds the repository so that nothing is removed from it, until this place is disposed of. Idempotent. */
-  async hold(signal?: AbortSignal): Promise<void> {
-    // The promise is kept, not the locks: layers come in side by side, and each of them asks.
-    this.#locks ??= this.#acquire(signal);
-    try {
-      await this.#locks;
-    } catch (error) {
-      this.#locks = undefined;
-      throw error;
-    }
-  }
-
-  /** Lets go what {@link RepositoryPlace.hold} holds. */
-  async letGo(): Promise<void> {
-    const locks = this.#locks;
-    this.#locks = undefined;
-    try {
-      for (const lock of (await locks) ?? []) lock.release();
-    } catch {
-      // They were never had, and whoever waited for them has been told.
-    }
-  }
-
-  /** Waits until no store uses the repository, and keeps it so. */
   async holdAlone(): Promise<LockFile> {
     return acquireLock(this.path('.berth-lock'), { mode: 'exclusive' });
   }
 
-  /** A descriptor of `objects/`; closed with this place. */
-  get objectsFd(): number {
-    this.#objectsFd ??= openSync(this.path('objects'), constants.O_RDONLY | constants.O_DIRECTORY);
-    return this.#objectsFd;
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.letGo();
+  override async [Symbol.asyncDispose](): Promise<void> {
+    await super[Symbol.asyncDispose]();
     this.#repo?.[Symbol.dispose]();
     this.#repo = undefined;
-    if (this.#objectsFd !== undefined) closeSync(this.#objectsFd);
-    this.#objectsFd = undefined;
   }
 
   /** Beside, then renamed: libostree makes the folders of a repository one by one, its configuration among the first. */
@@ -137,7 +91,7 @@ export class RepositoryPlace implements AsyncDisposable {
     await syncFolder(dirname(this.root));
   }
 
-  async #acquire(signal: AbortSignal | undefined): Promise<readonly LockFile[]> {
+  protected async acquire(signal: AbortSignal | undefined): Promise<readonly LockFile[]> {
     const options = { mode: 'shared', signal } as const;
     const own = await acquireLock(this.path('.berth-lock'), options);
     try {

@@ -9,9 +9,9 @@ import {
 import { isErrno } from '../../errors/is-errno.js';
 import type { At } from '../../sys/libc.js';
 import { AT_FDCWD } from '../../sys/libc.js';
-import { removeTreeAt } from '../../sys/remove-tree.js';
-import { renameAt, renameNoReplaceAt } from '../../sys/rename.js';
+import { renameNoReplaceAt } from '../../sys/rename.js';
 import { syncFileSystemOf } from '../../sys/sync.js';
+import { replaceAt } from '../replace-at.js';
 import { TempArea } from '../temp-area.js';
 import type { RepositoryPlace } from './repository-place.js';
 
@@ -88,16 +88,5 @@ function placeAt(from: At, to: At): void {
     renameNoReplaceAt(from, to);
   } catch (error) {
     if (!isErrno(error, 'EEXIST')) throw error;
-  }
-}
-
-/** Whatever stands there: a damaged repository may have a folder in the place of an object. */
-function replaceAt(from: At, to: At): void {
-  try {
-    renameAt(from, to);
-  } catch (error) {
-    if (!isErrno(error, 'EISDIR', 'ENOTEMPTY', 'EEXIST')) throw error;
-    removeTreeAt(to);
-    renameAt(from, to);
   }
 }

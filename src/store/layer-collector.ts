@@ -1,0 +1,109 @@
+import type { LayerSink, SpecialEntry } from '../layer/layer-sink.js';
+import type { FileNode, NodeMeta } from '../layer/tree.js';
+import type { LayerTree } from './layer-tree.js';
+import { LayerTreeBuilder } from './layer-tree-builder.js';
+
+/** A regular file whose content is to come. */
+export interface ComingFile {
+  readonly path: string;
+  readonly meta: NodeMeta;
+  readonly size: number;
+}
+
+/** Takes in the contents of files, one file after another. */
+export interface ContentTaker {
+  begin(file: ComingFile): void;
+  /** The bytes are used during the call only. */
+  write(chunk: Uint8Array): void;
+  /** Finishes the file; its node. */
+  end(): FileNode;
+  /** Waits while too much is waiting. */
+  drain(): Promise<void>;
+}
+
+/** How a {@link LayerCollector} differs from one back end to the next. */
+export interface CollectorOptions {
+  /** What is kept of the metadata of an entry; all of it unless given. */
+  readonly keptMeta?: ((meta: NodeMeta) => NodeMeta) | undefined;
+  /** The value to throw for what taking in content threw; the same unless given. */
+  readonly errorOf?: ((thrown: unknown) => unknown) | undefined;
+}
+
+/** The sink of every store: contents go to who keeps them, everything else becomes the tree of the layer. */
+export class LayerCollector implements LayerSink {
+  readonly #contents: ContentTaker;
+  readonly #keptMeta: (meta: NodeMeta) => NodeMeta;
+  readonly #errorOf: (thrown: unknown) => unknown;
+  readonly #tree = new LayerTreeBuilder();
+  #path = '';
+
+  constructor(contents: ContentTaker, options: CollectorOptions = {}) {
+    this.#contents = contents;
+    this.#keptMeta = options.keptMeta ?? ((meta) => meta);
+    this.#errorOf = options.errorOf ?? ((thrown) => thrown);
+  }
+
+  addDirectory(path: string, meta: NodeMeta): void {
+    this.#tree.addDirectory(path, this.#keptMeta(meta));
+  }
+
+  addSymlink(path: string, target: string, meta: NodeMeta): void {
+    this.#tree.addNode(path, { kind: 'symlink', meta: this.#keptMeta(meta), target });
+  }
+
+  addSpecial(path: string, special: SpecialEntry): void {
+    this.#tree.addNode(path, { ...special, meta: this.#keptMeta(special.meta) });
+  }
+
+  addHardLink(path: string, target: string): void {
+    this.#tree.addHardLink(path, target);
+  }
+
+  addWhiteout(path: string): void {
+    this.#tree.addWhiteout(path);
+  }
+
+  addOpaque(path: string): void {
+    this.#tree.addOpaque(path);
+  }
+
+  beginFile(path: string, file: { readonly meta: NodeMeta; readonly size: number }): void {
+    this.#path = path;
+    const meta = this.#keptMeta(file.meta);
+    this.#throwing(() => {
+      this.#contents.begin({ path, meta, size: file.size });
+    });
+  }
+
+  writeFile(chunk: Uint8Array): void {
+    this.#throwing(() => {
+      this.#contents.write(chunk);
+    });
+  }
+
+  endFile(): void {
+    const node = this.#throwing(() => this.#contents.end());
+    this.#tree.addNode(this.#path, node);
+  }
+
+  async drain(): Promise<void> {
+    try {
+      await this.#contents.drain();
+    } catch (error) {
+      throw this.#errorOf(error);
+    }
+  }
+
+  /** The tree, once everything has arrived. @throws `OperationalError` LAYER_ENTRY_REFUSED as {@link LayerTreeBuilder} */
+  finish(): LayerTree {
+    return this.#tree.finish();
+  }
+
+  #throwing<T>(body: () => T): T {
+    try {
+      return body();
+    } catch (error) {
+      throw this.#errorOf(error);
+    }
+  }
+}
