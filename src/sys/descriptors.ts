@@ -1,6 +1,9 @@
 import { bindLibc, checked, loadKoffi } from './libc.js';
 
-const nativeSyscall = bindLibc('long syscall(long number, long first, long second, long third)');
+/** Four arguments, as many as any call here has: one that is not passed is whatever a register holds. */
+const nativeSyscall = bindLibc(
+  'long syscall(long number, long first, long second, long third, long fourth)',
+);
 const nativeSocket = bindLibc('int socket(int domain, int type, int protocol)');
 const nativeConnect = bindLibc('int connect(int fd, const void *address, uint32_t length)');
 const nativeSend = bindLibc('long sendmsg(int fd, const void *message, int flags)');
@@ -18,17 +21,17 @@ const MAX_SOCKET_PATH_BYTES = 107;
 
 /** A descriptor for a process (pidfd). The caller closes it. */
 export function openProcess(pid: number): number {
-  return checked(nativeSyscall(SYS_PIDFD_OPEN, pid, 0, 0), 'pidfd_open');
+  return checked(nativeSyscall(SYS_PIDFD_OPEN, pid, 0, 0, 0), 'pidfd_open');
 }
 
 /** A copy of a descriptor that another process holds. The caller closes it. */
 export function takeDescriptor(pidFd: number, fd: number): number {
-  return checked(nativeSyscall(SYS_PIDFD_GETFD, pidFd, fd, 0), 'pidfd_getfd');
+  return checked(nativeSyscall(SYS_PIDFD_GETFD, pidFd, fd, 0, 0), 'pidfd_getfd');
 }
 
 /** Signals the process that the descriptor is of, never another with its number. */
 export function signalProcess(pidFd: number, signal: number): void {
-  checked(nativeSyscall(SYS_PIDFD_SEND_SIGNAL, pidFd, signal, 0), 'pidfd_send_signal');
+  checked(nativeSyscall(SYS_PIDFD_SEND_SIGNAL, pidFd, signal, 0, 0), 'pidfd_send_signal');
 }
 
 /** A stream socket that is connected to a path. The caller closes it. */
