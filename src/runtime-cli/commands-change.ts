@@ -1,13 +1,8 @@
-import { closeSync } from 'node:fs';
-
 import { quote } from '../base/escape-text.js';
-import { isErrno } from '../errors/is-errno.js';
 import { OperationalError } from '../errors/operational-error.js';
 import { parseSignal } from '../runtime/signals.js';
-import { openProcess, signalProcess } from '../sys/descriptors.js';
 import { cgroupOf } from './container-cgroup.js';
-import { isAlive } from './container-process.js';
-import type { ContainerRecord } from './container-record.js';
+import { signalIfAlive } from './container-process.js';
 import type { RuntimeCommand } from './runtime-command.js';
 import { openContainer, type RuntimeContext } from './runtime-context.js';
 
@@ -24,28 +19,12 @@ export const kill: RuntimeCommand = {
       cgroupOf(record).kill(signal);
       return 0;
     }
-    if (!signalContainer(record, signal)) {
+    if (!signalIfAlive(record, signal)) {
       throw new OperationalError('CONTAINER_NOT_RUNNING', 'container not running');
     }
     return 0;
   },
 };
-
-/** Signals the container's process and none that has its number now; gives whether it was there. */
-function signalContainer(record: ContainerRecord, signal: number): boolean {
-  if (!isAlive(record)) return false;
-  const held = openProcess(record.pid);
-  try {
-    if (!isAlive(record)) return false;
-    signalProcess(held, signal);
-    return true;
-  } catch (error) {
-    if (isErrno(error, 'ESRCH')) return false;
-    throw error;
-  } finally {
-    closeSync(held);
-  }
-}
 
 /** `pause`. */
 export const pause: RuntimeCommand = {

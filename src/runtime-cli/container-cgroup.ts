@@ -1,5 +1,8 @@
+import { OperationalError } from '../errors/operational-error.js';
+import { removeCgroups } from '../runtime/cgroups/cgroup-files.js';
 import { cgroupfsManager } from '../runtime/cgroups/cgroupfs-manager.js';
 import type { Cgroup, CgroupManager, CgroupPlace } from '../runtime/cgroups/cgroup.js';
+import { removeDefaultParents } from '../runtime/cgroups/make-directories.js';
 import {
   openCgroup,
   systemdManager,
@@ -13,9 +16,30 @@ export function chooseManager(options: { readonly systemdCgroup: boolean }): Cgr
     : cgroupfsManager();
 }
 
-/** The control group of a container that is known. */
-export function cgroupOf(record: { readonly cgroup: CgroupPlace }): Cgroup {
-  return openCgroup(record.cgroup, busScopes());
+/** What a record says of a control group. */
+interface RecordedCgroup {
+  readonly cgroup: CgroupPlace;
+  readonly hasCgroup: boolean;
+}
+
+/**
+ * The control group of a container that is known.
+ *
+ * @throws {@link OperationalError} CONTAINER_NOT_RUNNING if it was not made yet
+ */
+export function cgroupOf({ cgroup, hasCgroup }: RecordedCgroup): Cgroup {
+  if (hasCgroup) return openCgroup(cgroup, busScopes());
+  throw new OperationalError('CONTAINER_NOT_RUNNING', 'the container has no control group yet');
+}
+
+/**
+ * Takes away what there is of a control group that was only about to be made: empty directories. A scope of systemd went
+ * with the container's process. What has processes is another container's, whatever place was asked for.
+ */
+export function removeUnfinishedCgroup({ cgroup }: RecordedCgroup): void {
+  const directories = Object.values(cgroup.directories);
+  for (const directory of new Set(directories)) removeCgroups([directory]);
+  removeDefaultParents(directories);
 }
 
 /** Scopes over a connection that is made for each call: most commands need none, and none needs two. */

@@ -1,6 +1,7 @@
 import { closeSync, openSync, readFileSync } from 'node:fs';
 
 import { isErrno } from '../errors/is-errno.js';
+import { openProcess, signalProcess } from '../sys/descriptors.js';
 
 /** A process that cannot be mistaken for a later one with the same number. */
 export interface ProcessIdentity {
@@ -17,6 +18,23 @@ export function findProcess(pid: number): ProcessIdentity | undefined {
 /** Whether the process runs still. */
 export function isAlive(process: ProcessIdentity): boolean {
   return process.pid > 0 && findProcess(process.pid)?.startTime === process.startTime;
+}
+
+/** Signals the process and none that has its number now; gives whether it was there. */
+export function signalIfAlive(process: ProcessIdentity, signal: number): boolean {
+  if (!isAlive(process)) return false;
+  let held: number | undefined;
+  try {
+    held = openProcess(process.pid);
+    if (!isAlive(process)) return false;
+    signalProcess(held, signal);
+    return true;
+  } catch (error) {
+    if (isErrno(error, 'ESRCH')) return false;
+    throw error;
+  } finally {
+    if (held !== undefined) closeSync(held);
+  }
 }
 
 /** A held directory of /proc: paths through it are of that process or fail, whoever has its number next. */

@@ -35,7 +35,10 @@ export interface ContainerRecord extends ProcessIdentity {
   readonly created: string;
   /** Whether everything up to the start has been done. */
   readonly isCreated: boolean;
+  /** Where its control group is, or is to be. */
   readonly cgroup: CgroupPlace;
+  /** Whether the control group was made. Until then another container may be in that place, and nothing there is ours. */
+  readonly hasCgroup: boolean;
   readonly hooks: Hooks;
   /** Whether the root was entered without pivot_root. */
   readonly noPivot: boolean;

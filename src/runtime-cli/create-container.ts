@@ -74,6 +74,7 @@ export async function createContainer(
     pid: 0,
     startTime: '',
     cgroup,
+    hasCgroup: false,
     hooks: document.hooks,
     noPivot: options.noPivot,
   };
@@ -129,7 +130,7 @@ async function make(document: BundleConfig, making: Making): Promise<CreatedCont
           pid,
           resources: config.linux.resources,
         });
-        record = { ...record, cgroup: place };
+        record = { ...record, cgroup: place, hasCgroup: true };
         await store.write(record);
       },
       onStop: async ({ at, pid, fd }) => {

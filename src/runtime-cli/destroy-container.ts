@@ -1,10 +1,10 @@
-import { isErrno } from '../errors/is-errno.js';
-import { cgroupOf } from './container-cgroup.js';
-import { isAlive } from './container-process.js';
+import { setTimeout as delay } from 'node:timers/promises';
+
+import { cgroupOf, removeUnfinishedCgroup } from './container-cgroup.js';
+import { isAlive, signalIfAlive } from './container-process.js';
 import type { ContainerRecord, ContainerStore } from './container-record.js';
 import { runHooksToTheEnd } from './run-hooks.js';
 import type { RuntimeContext } from './runtime-context.js';
-import { setTimeout as delay } from 'node:timers/promises';
 
 const SIGKILL = 9;
 /** Longest wait for a process that was killed: one that waits for a disk ends when the disk answers. */
@@ -12,8 +12,8 @@ const DEATH_TIMEOUT_MS = 10_000;
 const POLL_MS = 2;
 
 /**
- * Takes away all that a container is: its processes, its control group, its folder; then the poststop hooks. Each part
- * may be missing, as after a runtime that was killed.
+ * Takes away all that a container is: its processes and its control group; then the poststop hooks run, and its folder
+ * goes. Each part may be missing, as after a runtime that was killed.
  */
 export async function destroyContainer(
   context: RuntimeContext,
@@ -21,21 +21,16 @@ export async function destroyContainer(
   record: ContainerRecord,
 ): Promise<void> {
   await killContainer(record);
-  await cgroupOf(record).delete();
+  if (record.hasCgroup) await cgroupOf(record).delete();
+  else removeUnfinishedCgroup(record);
   await runHooksToTheEnd('poststop', { context, record, status: 'stopped', folder: store.path });
   await store.remove();
 }
 
-/** Kills the container's process and all that is in its group, and waits for the end of the first. */
+/** Kills the container's process and all that is in its own group, and waits for the end of the first. */
 async function killContainer(record: ContainerRecord): Promise<void> {
-  if (isAlive(record)) {
-    try {
-      process.kill(record.pid, 'SIGKILL');
-    } catch (error) {
-      if (!isErrno(error, 'ESRCH')) throw error;
-    }
-  }
-  cgroupOf(record).kill(SIGKILL);
+  signalIfAlive(record, SIGKILL);
+  if (record.hasCgroup) cgroupOf(record).kill(SIGKILL);
   for (let left = DEATH_TIMEOUT_MS; isAlive(record) && left > 0; left -= POLL_MS)
     await delay(POLL_MS);
 }

@@ -100,7 +100,8 @@ export async function execInContainer(
       onProcess: (pid) => {
         if (!isAlive(record))
           throw new OperationalError('CONTAINER_NOT_RUNNING', 'the container has stopped');
-        cgroupOf({ cgroup: subgroup(record.cgroup, options.cgroup) }).join(pid, record.pid);
+        const cgroup = subgroup(record.cgroup, options.cgroup);
+        cgroupOf({ ...record, cgroup }).join(pid, record.pid);
       },
       onStop: ({ at, pid, fd }) => {
         if (at === 'listener')

@@ -4,7 +4,7 @@ import { basename, dirname, join } from 'node:path';
 import { isErrno } from '../../errors/is-errno.js';
 import { OperationalError } from '../../errors/operational-error.js';
 import type { CgroupPlace } from './cgroup.js';
-import { processesOf, readValue, removeCgroups, writeValue } from './cgroup-files.js';
+import { cgroupTree, processesOf, readValue, removeCgroups, writeValue } from './cgroup-files.js';
 import type { CgroupHierarchy } from './hierarchy.js';
 
 /** Where cgroups are made when the config.json names no place; it goes with the last of them. */
@@ -120,14 +120,14 @@ function makeDirectory(directory: string): boolean {
 }
 
 /**
- * Refuses a cgroup that others are in or that is frozen: what is done to one container would be done to another
- * (config-linux.md, "Control groups").
+ * Refuses a cgroup that others are in, or below, or that is frozen: what is done to one container would be done to
+ * another, or to every service of a slice (config-linux.md, "Control groups").
  *
  * @throws {@link OperationalError} CGROUP_FAILED
  */
 export function checkUnused(directories: CgroupPlace['directories']): void {
   for (const directory of new Set(Object.values(directories))) {
-    if (processesOf(directory).length > 0) {
+    if (cgroupTree(directory).some((place) => processesOf(place).length > 0)) {
       throw new OperationalError('CGROUP_FAILED', `the cgroup ${directory} has processes already`);
     }
     if (
