@@ -27,7 +27,12 @@ export function leaveWasmUnoptimised(): void {
   setFlag('--wasm-tiering-budget=2000000000');
 }
 
-function setFlag(flag: string): void {
+/** Whether the engine is one whose flags are known. */
+export function isKnownEngine(): boolean {
   const major = Number.parseInt(process.versions.v8, 10);
-  if (major >= KNOWN_V8.from && major <= KNOWN_V8.to) setFlagsFromString(flag);
+  return major >= KNOWN_V8.from && major <= KNOWN_V8.to;
+}
+
+function setFlag(flag: string): void {
+  if (isKnownEngine()) setFlagsFromString(flag);
 }

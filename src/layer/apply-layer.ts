@@ -1,5 +1,6 @@
 import { createHash, type Hash } from 'node:crypto';
 
+import { noteFlow } from '../base/collect-flow.js';
 import { OperationalError } from '../errors/operational-error.js';
 import type { Descriptor } from '../oci/descriptor.js';
 import { digestAlgorithm, type Digest } from '../oci/digest.js';
@@ -153,6 +154,7 @@ class Unpacker {
 
   #take(chunk: Buffer): void {
     this.#archiveBytes += chunk.length;
+    noteFlow(chunk.length);
     this.#checkSize();
     if (!this.#isBlobItself) this.#diffHash.update(chunk);
     this.#parser.write(chunk);

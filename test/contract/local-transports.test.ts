@@ -4,7 +4,8 @@ import { test } from 'node:test';
 
 import { each } from '../support/each.js';
 import { Puller } from '../support/pull-from.js';
-import { sha256 } from '../support/push-image.js';
+import { pushImage, sha256 } from '../support/push-image.js';
+import { startRegistry } from '../support/registry.js';
 import { runCommand, runOk } from '../support/run-command.js';
 import { runMeasured } from '../support/run-measured.js';
 import { buildTar } from '../support/tar-builder.js';
@@ -42,6 +43,12 @@ each(
   },
 );
 
+/**
+ * Most memory of a pull, whatever the size of a layer. Measured are 85 to 95 MB on Node 20 and 103 to 111 MB on Node 24; where the dead
+ * buffers are not collected while they flow (base/collect-flow.ts) it is 155 MB and more there.
+ */
+const MOST_BYTES = 135_000_000;
+
 /** A layer of zeros, which a bound on memory is against; not compressed, so that no bound on ratios is. */
 const LAYER_BYTES = 300_000_000;
 
@@ -74,9 +81,21 @@ test('an archive that is larger than what berth may hold in memory, and than TMP
     ],
     { ...environment(shop), TMPDIR: shop.at('tmp') },
   );
-  // What is asked is whether the layer is held whole. How much is used is the benchmark's business: Node 24 on a machine
-  // that has other work to do took 170 MB, Node 20 takes 100.
-  assert.ok(peakBytes > 0 && peakBytes < (LAYER_BYTES / 4) * 3, `${peakBytes} bytes of memory`);
+  assert.ok(peakBytes > 0 && peakBytes < MOST_BYTES, `${peakBytes} bytes of memory`);
+});
+
+test('a layer from a registry takes no more memory than a small one', async () => {
+  using shop = new Workshop();
+  await using registry = await startRegistry();
+  // Noise, which no compression makes smaller, in the form of gzip.
+  await runOk(['sh', '-c', `head -c ${LAYER_BYTES / 2} /dev/urandom >"$0"`, shop.at('noise')]);
+  await runOk(['tar', '-C', shop.folder.path, '-cf', shop.at('layer.tar'), 'noise']);
+  await runOk(['gzip', '-1', shop.at('layer.tar')]);
+  const layers = [{ content: { path: shop.at('layer.tar.gz') } }];
+  await pushImage(registry.target('noise'), 'latest', { layers });
+  const pull = [program, 'pull', registry.reference('noise')];
+  const { peakBytes } = await runMeasured(process.execPath, pull, environment(shop));
+  assert.ok(peakBytes > 0 && peakBytes < MOST_BYTES, `${peakBytes} bytes of memory`);
 });
 
 test('without a library for zstd an image that needs it is refused before anything is unpacked', async (t) => {
