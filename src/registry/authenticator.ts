@@ -4,6 +4,7 @@ import type { AddressReach } from './address-reach.js';
 import { parseChallenges, type Challenge } from './challenge.js';
 import type { FindCredentials } from './credentials.js';
 import type { RegistryEndpoint } from './endpoint.js';
+import { forbidCoreDumps } from './forbid-core-dumps.js';
 import type { HttpClient, TlsSettings } from './http.js';
 import { basicHeader, fetchToken, type BearerToken } from './token.js';
 
@@ -84,6 +85,7 @@ export class Authenticator {
     const challenges = parseChallenges(challengeHeader ?? '');
     const credentials = await this.#options.findCredentials(endpoint);
     this.#hasAccount = credentials !== undefined;
+    if (credentials !== undefined) forbidCoreDumps();
     const bearer = challenges.find(({ scheme }) => scheme === 'bearer');
     if (bearer !== undefined) {
       this.#token = await fetchToken(client, bearer, {

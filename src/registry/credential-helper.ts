@@ -1,6 +1,6 @@
 import { quote } from '../base/escape-text.js';
 import { parseStrictJson } from '../base/strict-json.js';
-import { runProgram, type ProgramResult } from '../base/subprocess.js';
+import { runProgram, SubprocessError, type ProgramResult } from '../base/subprocess.js';
 import { OperationalError } from '../errors/operational-error.js';
 import type { Credentials } from './credentials.js';
 
@@ -49,7 +49,18 @@ export async function tellCredentialHelper(
   options: HelperOptions,
 ): Promise<void> {
   const input = told.verb === 'erase' ? told.registry : JSON.stringify(entryOf(told));
-  await runHelper(name, { verb: told.verb, input, okStatuses: [0] }, options);
+  try {
+    await runHelper(name, { verb: told.verb, input, okStatuses: [0] }, options);
+  } catch (error) {
+    if (!(error instanceof SubprocessError) || told.verb === 'erase') throw error;
+    // What it complains of may be what it was given.
+    throw new OperationalError('PROGRAM_FAILED', hideEntry(error.message, told.credentials));
+  }
+}
+
+function hideEntry(words: string, credentials: Credentials): string {
+  const secret = credentials.kind === 'password' ? credentials.password : credentials.token;
+  return words.replaceAll(secret, '…').replaceAll(JSON.stringify(secret).slice(1, -1), '…');
 }
 
 async function runHelper(

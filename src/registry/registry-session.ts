@@ -148,6 +148,7 @@ export class RegistrySession {
         throw await toResponseError(response, {
           method,
           url: followed.url,
+          authorization,
           doing: request.doing,
           // What a stranger refuses has nothing to do with an account here.
           hints: followed.elsewhere ? undefined : hints,

@@ -2,6 +2,7 @@ import { escapeText, quote } from '../base/escape-text.js';
 import { parseStrictJson, type JsonObject, type JsonValue } from '../base/strict-json.js';
 import type { ErrorCode } from '../errors/catalogue.js';
 import { OperationalError } from '../errors/operational-error.js';
+import { hideSecrets, type SentSecrets } from './hide-secrets.js';
 import type { HttpResponse } from './http.js';
 import { readBounded } from './read-bounded.js';
 import { redactUrl } from './redact-url.js';
@@ -51,17 +52,16 @@ export class RegistryResponseError extends OperationalError {
   }
 }
 
-/** Makes an error of an answer: reads its body up to a limit and takes the server's words out of it. */
+/** Makes an error of an answer: reads its body up to a limit and takes the server's words out of it, but for what was sent in confidence. */
 export async function toResponseError(
   response: HttpResponse,
-  asked: {
+  asked: SentSecrets & {
     readonly method: string;
-    readonly url: URL;
     readonly doing: string;
     readonly hints?: ResponseHints | undefined;
   },
 ): Promise<RegistryResponseError> {
-  const diagnostics = await readDiagnostics(response);
+  const diagnostics = await readDiagnostics(response, asked);
   const words = diagnostics.length === 0 ? '' : `: ${diagnostics.join('; ')}`;
   return new RegistryResponseError(
     `${asked.doing}: ${quote(asked.url.host)} answered ${response.status}${words}`,
@@ -112,14 +112,17 @@ function codeOf(status: number): ErrorCode {
   return 'REGISTRY_PROTOCOL';
 }
 
-async function readDiagnostics(response: HttpResponse): Promise<readonly string[]> {
+async function readDiagnostics(
+  response: HttpResponse,
+  sent: SentSecrets,
+): Promise<readonly string[]> {
   let body: Buffer;
   try {
     body = await readBounded(response.body, MAX_ERROR_BODY_BYTES);
   } catch {
     return []; // the status alone has to do: why the explanation did not come is of no interest
   }
-  const text = body.toString('utf8').trim();
+  const text = hideSecrets(body.toString('utf8').trim(), sent);
   if (text === '') return [];
   if (/^<(!doctype|html|\?xml)/i.test(text)) return ['a web page'];
   const listed = listErrors(text);

@@ -75,6 +75,7 @@ export async function fetchToken(
     for (const [name, value] of fields) realm.searchParams.append(name, value);
   }
   const method = refresh ? 'POST' : 'GET';
+  const authorization = credentials?.kind === 'password' ? basicHeader(credentials) : undefined;
   const response = await client.send({
     method,
     url: realm,
@@ -83,7 +84,7 @@ export async function fetchToken(
       'accept-encoding': 'identity',
       'user-agent': 'berth',
       ...(refresh ? { 'content-type': 'application/x-www-form-urlencoded' } : {}),
-      ...(credentials?.kind === 'password' ? { authorization: basicHeader(credentials) } : {}),
+      ...(authorization === undefined ? {} : { authorization }),
     },
     body: refresh ? fields.toString() : undefined,
     tls: asked.tls,
@@ -94,7 +95,11 @@ export async function fetchToken(
   const doing = `cannot get a token for ${quote(asked.scopes.join(' '))}`;
   if (response.status !== 200) {
     const hints = loginHints(asked.registry, { hasAccount: credentials !== undefined });
-    throw await toResponseError(response, { method, url: realm, doing, hints });
+    const body = refresh ? credentials.token : undefined;
+    throw await toResponseError(response, {
+      ...{ method, url: realm, authorization, body },
+      ...{ doing, hints },
+    });
   }
   return parseToken(await readBounded(response.body, MAX_TOKEN_BODY_BYTES));
 }
