@@ -22,8 +22,9 @@ export async function readPassword(
       hint: 'give it on standard input, with --password-stdin',
     });
   }
-  if (!fromInput) stderr.write(prompt);
-  const password = fromInput ? await readAll(stdin, signal) : await readHidden(stdin);
+  const password = fromInput
+    ? await readAll(stdin, signal)
+    : await readHidden(stdin, () => stderr.write(prompt));
   if (!fromInput) stderr.write('\n');
   if (password === '' || /[\r\n\0]/.test(password)) {
     throw new OperationalError('USAGE', 'the password is empty, or has more than one line');
@@ -50,9 +51,11 @@ async function readAll(stdin: NodeJS.ReadStream, signal: AbortSignal): Promise<s
     .replace(/\r?\n$/, '');
 }
 
-function readHidden(stdin: NodeJS.ReadStream): Promise<string> {
+/** Asks once the terminal shows nothing any more: who answers quickly is not shown either. */
+function readHidden(stdin: NodeJS.ReadStream, ask: () => void): Promise<string> {
   stdin.setRawMode(true);
   stdin.resume();
+  ask();
   let typed = '';
   return new Promise<string>((resolve, reject) => {
     const onData = (data: Buffer): void => {

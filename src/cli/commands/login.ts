@@ -23,13 +23,16 @@ export function loginCommand(context: CliContext): Command {
       summary: 'log in to a registry and keep the account',
       args: [{ syntax: '<registry>', description: 'HOST[:PORT]' }],
       options: [
-        new Option('-u, --username <name>', 'name of the account').makeOptionMandatory(),
+        new Option('-u, --username <name>', 'name of the account; asked for unless given'),
         new Option('--password-stdin', 'read the password from standard input, not the terminal'),
         authfileOption(),
         new Option('--cert-dir <dir>', 'a folder with the certificates for the registry'),
         tlsVerifyOption('--tls-verify <bool>', 'whether the registry has to prove who it is'),
       ],
-      examples: ['berth login -u me --password-stdin registry.example < password'],
+      examples: [
+        'berth login registry.example',
+        'berth login -u me --password-stdin registry.example < password',
+      ],
     },
     async ({ args, options }) => {
       const { AsyncScope } = await import('../../base/scope.js');
@@ -38,11 +41,12 @@ export function loginCommand(context: CliContext): Command {
       const { storeCredentials } = await import('../../registry/write-auth-file.js');
       const { checkLogin } = await import('../../transport/check-login.js');
       const { readPassword } = await import('../read-password.js');
+      const { readUserName } = await import('../read-user-name.js');
       const { printResult } = await import('../output/print.js');
       const { loadConf } = await import('../load-conf.js');
       const { openTransports } = await import('../transports.js');
       const registry = parseRegistryName(args[0] ?? '');
-      const { username = '' } = options;
+      const username = await readUserName(context, { registry, ...options });
       const password = await readPassword(context, {
         prompt: `Password of ${username} at ${registry}: `,
         fromInput: options.passwordStdin === true,
