@@ -9,7 +9,7 @@ import { DEFAULT_LAYER_LIMITS } from '../../src/layer/limits.js';
 import { createMemoryLayerSink } from '../../src/store/memory-layer.js';
 import { assertFails } from '../support/assert-fails.js';
 import { each } from '../support/each.js';
-import { feedLayer, inPieces } from '../support/feed-layer.js';
+import { feedLayer, inPieces, withChanges } from '../support/feed-layer.js';
 import { buildLayer, buildTar, sha256, type BuiltLayer } from '../support/tar-builder.js';
 
 const OCI = 'application/vnd.oci.image.layer.v1.tar';
@@ -231,12 +231,11 @@ test('R29 a bomb is refused in the middle', async () => {
   const limits = { ...DEFAULT_LAYER_LIMITS, ratioFreeBytes: 1_000_000 };
   let written = 0;
   const memory = createMemoryLayerSink({ keep: () => false, maxKeptBytes: 0 });
-  const sink = {
-    ...memory.sink,
+  const sink = withChanges(memory.sink, {
     writeFile: (chunk: Uint8Array) => {
       written += chunk.length;
     },
-  };
+  });
   const error = await assertFails('LAYER_LIMIT_EXCEEDED', () => feedLayer(sink, bomb, { limits }));
   assert.match(error.message, /decompression bomb/);
   assert.ok(written <= bomb.size * limits.maxRatio, 'more was unpacked than the limit says');
@@ -288,13 +287,12 @@ test('a layer that is given up closes its source', async () => {
 test('what a sink throws comes out, and nothing is unpacked after it', async () => {
   const memory = createMemoryLayerSink({ keep: () => false, maxKeptBytes: 0 });
   let calls = 0;
-  const sink = {
-    ...memory.sink,
+  const sink = withChanges(memory.sink, {
     beginFile: () => {
       calls += 1;
       throw new Error('the sink is full');
     },
-  };
+  });
   await assert.rejects(feedLayer(sink, good), /the sink is full/);
   assert.equal(calls, 1);
 });

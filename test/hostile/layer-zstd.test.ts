@@ -9,7 +9,7 @@ import { ZstdContext } from '../../src/sys/zstd.js';
 import { REFUSED_ZSTD } from '../contract/zstd-decompressor.js';
 import { assertFails } from '../support/assert-fails.js';
 import { each } from '../support/each.js';
-import { feedLayer, inPieces } from '../support/feed-layer.js';
+import { feedLayer, inPieces, withChanges } from '../support/feed-layer.js';
 import { buildLayer, sha256, type BuiltLayer } from '../support/tar-builder.js';
 import { rawFrame, skippableFrame, zstd } from '../support/zstd-frames.js';
 
@@ -111,12 +111,11 @@ test('R29 a zstd bomb is refused in the middle', async () => {
   const limits = { ...DEFAULT_LAYER_LIMITS, ratioFreeBytes: 1_000_000 };
   let written = 0;
   const memory = createMemoryLayerSink({ keep: () => false, maxKeptBytes: 0 });
-  const sink = {
-    ...memory.sink,
+  const sink = withChanges(memory.sink, {
     writeFile: (chunk: Uint8Array) => {
       written += chunk.length;
     },
-  };
+  });
   const error = await assertFails('LAYER_LIMIT_EXCEEDED', () => feedLayer(sink, bomb, { limits }));
   assert.match(error.message, /decompression bomb/);
   assert.ok(written <= 2_000_000, 'more was unpacked than the limit says');

@@ -47,3 +47,38 @@ export async function storeLayer(
   await transaction.commit();
   return diffId;
 }
+
+/** A sink of which single methods are replaced. */
+export function withChanges(sink: LayerSink, changes: Partial<LayerSink>): LayerSink {
+  return {
+    addDirectory: (path, meta) => {
+      sink.addDirectory(path, meta);
+    },
+    addSymlink: (path, target, meta) => {
+      sink.addSymlink(path, target, meta);
+    },
+    addSpecial: (path, special) => {
+      sink.addSpecial(path, special);
+    },
+    addHardLink: (path, target) => {
+      sink.addHardLink(path, target);
+    },
+    addWhiteout: (path) => {
+      sink.addWhiteout(path);
+    },
+    addOpaque: (path) => {
+      sink.addOpaque(path);
+    },
+    beginFile: (path, file) => {
+      sink.beginFile(path, file);
+    },
+    writeFile: (chunk) => {
+      sink.writeFile(chunk);
+    },
+    endFile: () => {
+      sink.endFile();
+    },
+    drain: () => sink.drain(),
+    ...changes,
+  };
+}
