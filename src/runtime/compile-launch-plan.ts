@@ -245,8 +245,10 @@ function compileRoot(
   config: RuntimeConfig,
   context: { readonly options: LaunchPlanOptions; readonly namespaces: CompiledNamespaces },
 ): readonly Instruction[] {
-  const { volatileRoot, rootfs } = context.options;
-  const idmapped = context.namespaces.has('user') ? ROOT_IDMAPPED : 0;
+  const { volatileRoot, rootfs, standalone } = context.options;
+  // A checkout that services share is mapped; who calls a runtime has given the root its owners (config-linux.md, "User
+  // namespace mappings").
+  const idmapped = context.namespaces.has('user') && standalone !== true ? ROOT_IDMAPPED : 0;
   const slave = /^r?slave$/.test(config.linux.rootfsPropagation ?? '') ? ROOT_SLAVE : 0;
   if (volatileRoot === undefined) {
     return [['ROOT', rootfs, (config.root.readonly ? ROOT_READ_ONLY : 0) | idmapped | slave]];

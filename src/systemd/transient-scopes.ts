@@ -14,6 +14,8 @@ const MANAGER = {
   interface: `${SYSTEMD}.Manager`,
 } as const;
 
+const SIGKILL = 9;
+
 /** Longest wait for a job: systemd's own limit for stopping a unit is 90 s. */
 const JOB_TIMEOUT_MS = 100_000;
 
@@ -90,9 +92,14 @@ export class TransientScopes implements AsyncDisposable {
     );
   }
 
-  /** Stops a scope, and waits until it is gone; one that is not there is no failure. */
+  /**
+   * Kills all that is in a scope, stops it, and waits until it is gone; one that is not there is no failure. Stopping alone asks
+   * with SIGTERM, which the first process of a pid namespace does not hear, and waits 90 s for it.
+   */
   async stop(name: string, signal?: AbortSignal): Promise<void> {
     try {
+      const body = [name, 'all', SIGKILL];
+      await this.#bus.call({ ...MANAGER, member: 'KillUnit', signature: 'ssi', body }, { signal });
       await this.#jobs.run(`the stop of ${name}`, this.#jobOptions(signal), () =>
         this.#call('StopUnit', { signature: 'ss', body: [name, 'replace'] }, signal),
       );

@@ -111,6 +111,25 @@ test('a scope is refused for a path that is none, and for limits that are not th
   child.kill('SIGKILL');
 });
 
+test(
+  'a scope that cannot be had does not wait for a process that is deaf',
+  { timeout: 60_000 },
+  async () => {
+    await using scopes = await TransientScopes.connect({
+      mode: 'system',
+      environment: process.env,
+    });
+    const manager = systemdManager({ scopes, defaultSlice: 'system.slice' });
+    const child = spawn('sh', ['-c', 'trap "" TERM; echo deaf; while :; do sleep 1; done']);
+    children.push(child);
+    await once(child.stdout, 'data');
+    const ended = once(child, 'exit');
+    const limits = { hugepageLimits: [{ pageSize: '3KB', limit: 1 }] };
+    await assertFails('RUNTIME_UNSUPPORTED', () => manager.create(request(child, limits)));
+    assert.deepEqual(await ended, [null, 'SIGKILL']);
+  },
+);
+
 test('limits of version 2 take hold, and stay after a reload', async (t) => {
   if (!hasLimits) {
     t.diagnostic('there are no controllers');
