@@ -74,7 +74,8 @@ export function parseImageName(text: string, workingDirectory: string): ImageNam
       return rest.includes(':') ? engineName(text, rest) : registryName(rest);
     case 'http':
     case 'https':
-      return { ...registryName(rest.replace(/^\/\//, '')), scheme: prefix };
+      if (rest.startsWith('//')) return refuseAddress(prefix, rest.slice(2));
+      return { ...registryName(rest), scheme: prefix };
     case 'oci':
       return namesRegistry(rest) ? registryName(rest) : layoutName('oci', pathed);
     case 'oci-archive':
@@ -176,6 +177,30 @@ function pathOf(
     });
   }
   return resolve(workingDirectory, path);
+}
+
+/** The account and the query of an address are not shown: there may be a password in them. */
+function refuseAddress(scheme: string, rest: string): never {
+  const shown = rest.replace(/^[^/]*@/, '').replace(/[?#].*$/s, '');
+  const insecurely = scheme === 'http' ? `, and http:${shown} is asked for without TLS` : '';
+  throw new OperationalError(
+    'REFERENCE_INVALID',
+    `${quote(`${scheme}://${shown}`)} is an address of the web, not the name of an image`,
+    {
+      hint: isReference(shown)
+        ? `an image of that registry is named ${shown}${insecurely}`
+        : 'images are named REGISTRY/NAME:TAG',
+    },
+  );
+}
+
+function isReference(text: string): boolean {
+  try {
+    return parseReference(text).registry !== undefined;
+  } catch (error) {
+    if (error instanceof OperationalError) return false;
+    throw error;
+  }
 }
 
 function refuse(transport: string, text: string): never {

@@ -15,7 +15,6 @@ each(
     { name: 'docker://quay.io/a/b', want: 'quay.io/a/b' },
     { name: 'docker:etcd', want: 'etcd' },
     { name: 'http:registry.example/etcd:1', want: 'registry.example/etcd:1', scheme: 'http' },
-    { name: 'http://registry.example/etcd', want: 'registry.example/etcd', scheme: 'http' },
     {
       name: 'https:registry.example:5000/etcd',
       want: 'registry.example:5000/etcd',
@@ -109,5 +108,31 @@ each(
   ],
   async ({ text }) => {
     await assertFails('REFERENCE_INVALID', () => parseImageName(text, '/work'));
+  },
+);
+
+each(
+  'parseImageName() tells an address of the web from an image, in one line without its password:',
+  [
+    {
+      name: 'http://example.com/x',
+      shown: 'http://example.com/x',
+      hint: 'an image of that registry is named example.com/x, and http:example.com/x is asked for without TLS',
+    },
+    {
+      name: 'https://me:secret@quay.io/a/b:1?token=secret#x',
+      shown: 'https://quay.io/a/b:1',
+      hint: 'an image of that registry is named quay.io/a/b:1',
+    },
+    {
+      name: 'https://example.com/',
+      shown: 'https://example.com/',
+      hint: 'images are named REGISTRY/NAME:TAG',
+    },
+  ],
+  async ({ name, shown, hint }) => {
+    const error = await assertFails('REFERENCE_INVALID', () => parseImageName(name, '/work'));
+    assert.equal(error.message, `'${shown}' is an address of the web, not the name of an image`);
+    assert.equal(error.hint, hint);
   },
 );
