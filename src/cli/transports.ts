@@ -80,6 +80,10 @@ async function open(
     workingDirectory: workingDirectory(),
     tlsVerify,
     spoolDirectory: spoolDirectory(context),
+    createDecompressor: async (compression, output) => {
+      const { createDecompressor } = await import('../layer/create-decompressor.js');
+      return createDecompressor(compression, output);
+    },
     engineSocket: () => engineSocket(env),
   };
 }

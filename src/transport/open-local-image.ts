@@ -16,9 +16,9 @@ export function openLocalImage(
   context: TransportContext,
   signal: AbortSignal,
 ): ImageSource {
-  const { spoolDirectory } = context;
+  const { spoolDirectory, createDecompressor } = context;
   const archive = (path: string): ArchiveFiles =>
-    new ArchiveFiles(path, () => openArchive(path, { spoolDirectory, signal }));
+    new ArchiveFiles(path, () => openArchive(path, { spoolDirectory, createDecompressor, signal }));
   switch (name.kind) {
     case 'oci':
     case 'oci-archive': {

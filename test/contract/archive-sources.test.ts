@@ -3,6 +3,7 @@ import { spawn } from 'node:child_process';
 import { suite, test } from 'node:test';
 
 import { assertFails } from '../support/assert-fails.js';
+import { each } from '../support/each.js';
 import { startDockerEngine } from '../support/docker-engine.js';
 import { Puller } from '../support/pull-from.js';
 import { runOk } from '../support/run-command.js';
@@ -60,24 +61,67 @@ suite('what skopeo writes is read', () => {
     assert.match(error.hint ?? '', /host\.example\/a\/b:c/);
     await assertFails('IMAGE_NOT_FOUND', () => pulledDiffIds(`${archive}:@1`));
   });
+});
 
-  test('docker-archive, compressed as a whole and through a pipe', async () => {
+/** How people pack archives, and what the file is then called. */
+// prettier-ignore
+const packers = [
+  { name: 'gzip', command: ['gzip', '--keep'], suffix: 'gz' },
+  { name: 'gzip in two parts', command: ['sh', '-c', 'head -c 1000 "$0" | gzip >"$0.2.gz"; tail -c +1001 "$0" | gzip >>"$0.2.gz"'], suffix: '2.gz' },
+  { name: 'zstd', command: ['zstd', '--quiet', '--keep'], suffix: 'zst' },
+  { name: 'zstd in several frames, the first of them skippable', command: ['sh', '-c', 'printf "P*M\\030\\004\\000\\000\\000skip" >"$0.2.zst"; head -c 1000 "$0" | zstd -q >>"$0.2.zst"; tail -c +1001 "$0" | zstd -q >>"$0.2.zst"'], suffix: '2.zst' },
+];
+
+for (const { name, command, suffix } of packers) {
+  test(`archives that are compressed as a whole are read, from a file and through a pipe: ${name}`, async () => {
     using shop = new Workshop();
     const [diffId] = await pulledDiffIds(shop.source);
-    await shop.skopeo(shop.source, `docker-archive:${shop.at('a.tar')}:a:b`);
-    await runOk(['gzip', '--keep', shop.at('a.tar')]);
-    assert.deepEqual(await pulledDiffIds(`docker-archive:${shop.at('a.tar.gz')}`), [diffId]);
-    for (const from of ['a.tar', 'a.tar.gz']) {
-      await runOk(['mkfifo', shop.at(`${from}.pipe`)]);
-      const writer = spawn('sh', ['-c', 'cat "$0" > "$0.pipe"', shop.at(from)]);
-      assert.deepEqual(await pulledDiffIds(`docker-archive:${shop.at(`${from}.pipe`)}`), [diffId]);
-      writer.kill();
+    for (const [transport, file] of [
+      ['docker-archive', 'd.tar'],
+      ['oci-archive', 'o.tar'],
+    ] as const) {
+      await shop.skopeo(shop.source, `${transport}:${shop.at(file)}:a:b`);
+      await runOk([...command, shop.at(file)]);
+      const packed = shop.at(`${file}.${suffix}`);
+      assert.deepEqual(await pulledDiffIds(`${transport}:${packed}`), [diffId]);
+      for (const from of [shop.at(file), packed]) {
+        await runOk(['mkfifo', `${from}.pipe`]);
+        const writer = spawn('sh', ['-c', 'cat "$0" > "$0.pipe"', from]);
+        assert.deepEqual(await pulledDiffIds(`${transport}:${from}.pipe`), [diffId]);
+        writer.kill();
+      }
     }
-    await runOk(['zstd', '--quiet', shop.at('a.tar')]);
-    const zst = `docker-archive:${shop.at('a.tar.zst')}`;
-    await assertFails('MANIFEST_UNSUPPORTED', () => pulledDiffIds(zst));
   });
-});
+}
+
+each(
+  'an archive that berth cannot unpack is refused, and read through the pipe that the hint names:',
+  [
+    { name: 'xz', suffix: 'xz' },
+    { name: 'bzip2', suffix: 'bz2' },
+  ],
+  async ({ name, suffix }) => {
+    using shop = new Workshop();
+    const [diffId] = await pulledDiffIds(shop.source);
+    await shop.skopeo(shop.source, `oci-archive:${shop.at('a.tar')}:a`);
+    await runOk([name, shop.at('a.tar')]);
+    const packed = shop.at(`a.tar.${suffix}`);
+    const { hint } = await assertFails('MANIFEST_UNSUPPORTED', () =>
+      pulledDiffIds(`oci-archive:${packed}`),
+    );
+    assert.match(hint ?? '', new RegExp(`${name} -dc … \\| berth …:/dev/stdin`));
+    const program = new URL('../../src/main.js', import.meta.url).pathname;
+    const pull = `${name} -dc ${packed} | ${process.execPath} ${program} pull oci-archive:/dev/stdin`;
+    const env = {
+      ...process.env,
+      BERTH_STATE_DIR: shop.at('state'),
+      BERTH_RUN_DIR: shop.at('run'),
+    };
+    await runOk(['sh', '-euc', pull], { env });
+    const info = await runOk([process.execPath, program, 'images', 'list', '--json'], { env });
+    assert.ok(diffId !== undefined && info.includes('/dev/stdin'), info);
+  },
+);
 
 test('what podman writes is read', async () => {
   using shop = new Workshop();

@@ -7,9 +7,11 @@ import { gzipSync } from 'node:zlib';
 import { executePull, type PullProgress } from '../../src/images/execute-pull.js';
 import { readHostPlatform } from '../../src/images/host-platform.js';
 import { preparePull } from '../../src/images/prepare-pull.js';
+import { createDecompressor } from '../../src/layer/create-decompressor.js';
 import { EMPTY_REGISTRIES_CONF } from '../../src/registry/registries-conf.js';
 import { RegistryClient, type RegistryClientOptions } from '../../src/registry/registry-client.js';
 import { openEmbeddedStore } from '../../src/store/embedded/embedded-store.js';
+import type { TransportContext } from '../../src/transport/transport-context.js';
 import { openImageSource } from '../../src/transport/open-image-source.js';
 import { assertFails } from '../support/assert-fails.js';
 import { askHttp } from '../support/ask-http.js';
@@ -155,11 +157,13 @@ function createClient(served: Pick<Served, 'client'>): RegistryClient {
 }
 
 function open(client: RegistryClient, name: string) {
-  const context = {
+  const context: TransportContext = {
     registryClient: client,
     registriesConf: EMPTY_REGISTRIES_CONF,
     workingDirectory: '/',
     spoolDirectory: '/var/tmp',
+    createDecompressor: (compression, output) =>
+      Promise.resolve(createDecompressor(compression, output)),
     engineSocket: () => '/nonexistent/docker.sock',
   };
   return openImageSource(name, context, { signal });

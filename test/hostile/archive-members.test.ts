@@ -11,6 +11,7 @@ import { Puller } from '../support/pull-from.js';
 import { runCommand } from '../support/run-command.js';
 import { buildTar, sha256, type TarItem } from '../support/tar-builder.js';
 import { TempDir } from '../support/temp-dir.js';
+import { rawFrame, zstd } from '../support/zstd-frames.js';
 
 const layer = buildTar([{ path: 'etc/etcd', content: 'configuration' }]);
 const otherLayer = buildTar([{ path: 'etc/etcd', content: 'something else' }]);
@@ -96,6 +97,21 @@ const REFUSED: readonly { name: string; archive: Uint8Array; code: ErrorCode }[]
   {
     name: 'T60 gzip that ends early',
     archive: gzipSync(whole).subarray(0, -20),
+    code: 'LAYER_COMPRESSION_INVALID',
+  },
+  {
+    name: 'R32 zstd that ends early',
+    archive: zstd(whole).subarray(0, -20),
+    code: 'LAYER_COMPRESSION_INVALID',
+  },
+  {
+    name: 'R31 zstd with a giant window',
+    archive: rawFrame([whole], { fields: [21 << 3] }),
+    code: 'LAYER_LIMIT_EXCEEDED',
+  },
+  {
+    name: 'R35 gzip with something behind it',
+    archive: Buffer.concat([gzipSync(whole), Buffer.from('junk')]),
     code: 'LAYER_COMPRESSION_INVALID',
   },
   {
@@ -212,10 +228,16 @@ test('T40 a member that claims eight exabytes costs nothing', async () => {
   await assertFails('LAYER_ARCHIVE_INVALID', () => pull(archive));
 });
 
-test('R29 a compressed archive that grows a thousandfold is refused', async () => {
-  const bomb = gzipSync(Buffer.alloc(60_000_000), { level: 9 });
-  await assertFails('LIMIT_EXCEEDED', () => pull(bomb));
-});
+each(
+  'R29 a compressed archive that grows a thousandfold is refused',
+  [
+    { name: 'gzip', bomb: gzipSync(Buffer.alloc(60_000_000), { level: 9 }) },
+    { name: 'zstd', bomb: zstd(Buffer.alloc(60_000_000)) },
+  ],
+  async ({ bomb }) => {
+    await assertFails('LIMIT_EXCEEDED', () => pull(bomb));
+  },
+);
 
 test('control: unpacking it and reading what its list names leaves the archive', async () => {
   using folder = new TempDir();

@@ -5,6 +5,7 @@ export const testPackages = [
   'apache2-utils', // htpasswd, for a registry with passwords
   'attr', // getfattr, for whole-tree comparisons
   'busybox-static', // the programs in containers of the conformance suite
+  'bzip2', // packs archives that berth has to refuse
   'btrfs-progs', // a file system that power cuts are tried on
   'curl',
   'dbus-daemon', // a bus for a service manager that misbehaves

@@ -5,6 +5,7 @@ import { copyImage, type CopyOptions, type CopyResult } from '../../src/images/c
 import { executePull, type PullProgress } from '../../src/images/execute-pull.js';
 import { PartialDownloads } from '../../src/images/partial-downloads.js';
 import { preparePull, type PullPlan } from '../../src/images/prepare-pull.js';
+import { createDecompressor } from '../../src/layer/create-decompressor.js';
 import type { HttpTimeouts } from '../../src/registry/http.js';
 import { EMPTY_REGISTRIES_CONF, type RegistriesConf } from '../../src/registry/registries-conf.js';
 import { RegistryClient, type RegistryClientOptions } from '../../src/registry/registry-client.js';
@@ -138,6 +139,8 @@ export class Puller implements AsyncDisposable {
       registriesConf: this.#conf,
       workingDirectory: '/',
       spoolDirectory: this.folder.path,
+      createDecompressor: (compression, output) =>
+        Promise.resolve(createDecompressor(compression, output)),
       engineSocket: () => this.#engineSocket,
     };
   }

@@ -1,5 +1,6 @@
 import { resolveHostPaths } from '../../src/config/host-paths.js';
 import { DEFAULT_CONF } from '../../src/config/berth-conf.js';
+import { createDecompressor } from '../../src/layer/create-decompressor.js';
 import type { Host } from '../../src/containers/host.js';
 import { install, type InstallOutcome } from '../../src/containers/install.js';
 import { update, type UpdateOutcome, type UpdateRequest } from '../../src/containers/update.js';
@@ -32,6 +33,8 @@ export async function onTree<T>(root: string, body: (host: Host) => Promise<T>):
           registriesConf: EMPTY_REGISTRIES_CONF,
           workingDirectory: '/',
           spoolDirectory: '/var/tmp',
+          createDecompressor: (compression, output) =>
+            Promise.resolve(createDecompressor(compression, output)),
           engineSocket: () => '/nonexistent/docker.sock',
         },
         { signal, isStored: async (name) => (await store.findImage(name)) !== undefined },
