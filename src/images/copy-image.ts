@@ -15,7 +15,7 @@ import { MAX_MANIFEST_BYTES } from '../oci/parse-manifest.js';
 import type { Platform } from '../oci/platform.js';
 import { verifyContent } from '../oci/verify-content.js';
 import type { ImageDestination } from '../transport/image-destination.js';
-import type { ImageSource, ManifestDocument } from '../transport/image-source.js';
+import type { BlobOptions, ImageSource, ManifestDocument } from '../transport/image-source.js';
 import { resolveManifest } from './resolve-manifest.js';
 import { runSideBySide } from './run-side-by-side.js';
 
@@ -223,7 +223,7 @@ async function copyBlob(blob: Descriptor, options: CopyOptions): Promise<boolean
       onProgress?.({ blob, phase: 'present', bytes: blob.size });
       return false;
     }
-    await destination.putBlob(blob, () => readBlob(blob, options), { signal });
+    await destination.putBlob(blob, (how) => readBlob(blob, { ...options, ...how }), { signal });
   } catch (error) {
     throw addContext(
       `cannot copy ${blob.digest.slice(0, 19)}… of ${quote(source.name)} to ${quote(destination.name)}`,
@@ -236,13 +236,13 @@ async function copyBlob(blob: Descriptor, options: CopyOptions): Promise<boolean
 
 async function* readBlob(
   blob: Descriptor,
-  { source, signal, onProgress }: CopyOptions,
+  { source, signal, onProgress, lend }: CopyOptions & Pick<BlobOptions, 'lend'>,
 ): AsyncGenerator<Uint8Array, void, undefined> {
   if (blob.data !== undefined) {
     yield blob.data;
     return;
   }
-  await using stream = await source.openBlob(blob, { signal });
+  await using stream = await source.openBlob(blob, { signal, lend });
   let bytes = 0;
   for await (const piece of verifyContent(stream, blob)) {
     bytes += piece.length;

@@ -32,10 +32,12 @@ export async function* streamBlob(
     readonly signal: AbortSignal;
     /** Bytes that the consumer has already, from elsewhere. */
     readonly offset?: number;
+    /** Whether pieces may be lent: each is good until the next one is asked for. */
+    readonly lend?: boolean | undefined;
   },
 ): AsyncGenerator<Uint8Array, void, undefined> {
   const doing = `cannot fetch ${descriptor.digest.slice(0, 19)}… of ${quote(session.endpoint.repository)}`;
-  const { signal } = options;
+  const { signal, lend } = options;
   let offset = options.offset ?? 0;
   let failures = 0;
   // Asked for parts, until the registry shows that it cannot give them.
@@ -44,7 +46,7 @@ export async function* streamBlob(
     const startedAt = offset;
     const from = whole ? 0 : offset;
     try {
-      const response = await session.getOnce(requestFor(descriptor, { from, doing, signal }));
+      const response = await session.getOnce(requestFor(descriptor, { from, doing, signal, lend }));
       if (!isAnswerTo(response, from)) {
         await response.body.discard();
         if (from === 0) throw badPart(response, doing);
@@ -87,13 +89,14 @@ export async function* streamBlob(
  */
 function requestFor(
   descriptor: Pick<Descriptor, 'digest' | 'size'>,
-  at: { readonly from: number; readonly doing: string; readonly signal: AbortSignal },
+  at: Pick<SessionRequest, 'doing' | 'signal' | 'lend'> & { readonly from: number },
 ): SessionRequest {
   return {
     path: `/blobs/${descriptor.digest}`,
     accept: '*/*',
     doing: at.doing,
     signal: at.signal,
+    lend: at.lend,
     ...(at.from === 0
       ? {}
       : { range: `bytes=${at.from}-${descriptor.size - 1}`, ok: [200, 206, 416] }),

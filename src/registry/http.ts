@@ -6,11 +6,14 @@ import type { SecureContext } from 'node:tls';
 import { isErrno } from '../errors/is-errno.js';
 import { isAddressAllowed, type AddressReach } from './address-reach.js';
 import { HttpFailure, type HttpFailureKind } from './http-failure.js';
+import { BodyLender } from './body-lender.js';
+import { Exchange } from './exchange.js';
 import {
   AgentOfUndici,
+  buildConnectorOfUndici,
+  ClientOfUndici,
   createProxyAgent,
   errorsOfUndici,
-  requestThrough,
   type Dispatcher,
 } from './undici.js';
 
@@ -26,6 +29,11 @@ export interface HttpRequest {
   readonly reach?: AddressReach | undefined;
   /** A proxy to go through, with its credentials in the URL. */
   readonly proxy?: URL | undefined;
+  /**
+   * Whether the body of the answer may be lent: a piece of it is good until the next one is asked for. Takes a connection of its
+   * own where it can be done, and a third of the work.
+   */
+  readonly lend?: boolean | undefined;
   readonly signal: AbortSignal;
 }
 
@@ -67,14 +75,8 @@ export const DEFAULT_TIMEOUTS: HttpTimeouts = {
   idleMs: 30_000,
 };
 
-/** Most of a body that is read only to keep its connection, in bytes; above it a new connection is cheaper. */
-const MAX_DISCARDED_BYTES = 64 * 1024;
-
 /** Largest block of headers in bytes; signed URLs of object stores take some 4 KiB. */
 const MAX_HEADER_BYTES = 32 * 1024;
-
-/** Bytes of a body that wait for whoever reads it, before the socket is left alone. */
-const MAX_QUEUED_BYTES = 256 * 1024;
 
 /** Most connections to one host at a time. */
 const MAX_CONNECTIONS = 16;
@@ -89,6 +91,7 @@ const HTTP2_WINDOW_BYTES = 2 * 1024 * 1024;
 export class HttpClient implements AsyncDisposable {
   readonly #timeouts: HttpTimeouts;
   readonly #dispatchers = new Map<string, Dispatcher>();
+  readonly #lending = new Set<Dispatcher>();
   readonly #contextIds = new Map<SecureContext, number>();
 
   constructor(timeouts: HttpTimeouts = DEFAULT_TIMEOUTS) {
@@ -106,30 +109,76 @@ export class HttpClient implements AsyncDisposable {
     if (reach !== undefined && !isAddressAllowed(url.hostname, reach)) {
       throw new HttpFailure('address', `${url.host} is an address inside this host or network`);
     }
+    const { dispatcher, lender } = this.#connectionFor(outgoing);
+    const body = wireBody(outgoing.body);
+    const sent = body instanceof Readable ? body : undefined;
+    const { idleMs } = this.#timeouts;
+    const exchange = new Exchange({ signal, sent, lender, idleMs });
     try {
-      const response = await requestThrough(this.#dispatcherFor(outgoing), url, {
-        method: outgoing.method,
-        headers: outgoing.headers,
-        body: wireBody(outgoing.body),
-        signal,
-        headersTimeout: this.#timeouts.headersMs,
-        bodyTimeout: this.#timeouts.idleMs,
-        highWaterMark: MAX_QUEUED_BYTES,
-      });
+      dispatcher.dispatch(
+        {
+          origin: url.origin,
+          path: url.pathname + url.search,
+          method: outgoing.method,
+          headers: outgoing.headers,
+          body,
+          headersTimeout: this.#timeouts.headersMs,
+          bodyTimeout: lender === undefined ? idleMs : 0, // undici sees a body that is lent stop
+        },
+        exchange,
+      );
+      if (lender !== undefined) this.#closeAfter(dispatcher);
+      const { status, headers: raw } = await exchange.head;
       const headers = Object.create(null) as Record<string, string | undefined>;
-      for (const [name, value] of Object.entries(response.headers)) {
+      for (const [name, value] of Object.entries(raw)) {
         headers[name] = typeof value === 'string' ? value : value?.join(', ');
       }
-      return { status: response.statusCode, headers, body: wrapBody(response.body, signal) };
+      return { status, headers, body: bodyOf(exchange, signal) };
     } catch (error) {
       throw describe(error, signal);
     }
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    const dispatchers = [...this.#dispatchers.values()];
+    const dispatchers = [...this.#dispatchers.values(), ...this.#lending];
     this.#dispatchers.clear();
     await Promise.all(dispatchers.map((dispatcher) => dispatcher.destroy()));
+  }
+
+  /** Closes a connection that serves nothing but what it was given already. */
+  #closeAfter(dispatcher: Dispatcher): void {
+    const forget = (): void => {
+      this.#lending.delete(dispatcher);
+    };
+    dispatcher.close().then(forget, forget);
+  }
+
+  #connectionFor(outgoing: HttpRequest): {
+    readonly dispatcher: Dispatcher;
+    readonly lender?: BodyLender;
+  } {
+    const { url, reach, proxy, lend } = outgoing;
+    // Not over TLS: there the bytes are made in memory of its own, and a server that has HTTP/2 is spoken to in that.
+    if (lend !== true || proxy !== undefined || url.protocol !== 'http:') {
+      return { dispatcher: this.#dispatcherFor(outgoing) };
+    }
+    const lender = new BodyLender({ idleMs: this.#timeouts.idleMs });
+    const connect = buildConnectorOfUndici({
+      timeout: this.#timeouts.connectMs,
+      ...(reach === undefined ? {} : { lookup: guardedLookup(reach) }),
+      onread: lender.onread,
+    });
+    const dispatcher = new ClientOfUndici(url.origin, {
+      maxHeaderSize: MAX_HEADER_BYTES,
+      connect: (options, callback) => {
+        connect(options, (...result) => {
+          if (result[1] !== null) lender.socket = result[1];
+          callback(...result);
+        });
+      },
+    });
+    this.#lending.add(dispatcher);
+    return { dispatcher, lender };
   }
 
   /** Connections are shared only between requests whose peer has to prove the same and may be the same. */
@@ -218,68 +267,17 @@ function wireBody(body: HttpRequest['body']): string | Uint8Array | Readable | n
   return Readable.from(body, { objectMode: false, highWaterMark: 256 * 1024 });
 }
 
-function wrapBody(body: Dispatcher.ResponseData['body'], signal: AbortSignal): HttpBody {
-  body.on('error', () => undefined); // a body that is dropped after an abort has no one else to tell
+function bodyOf(exchange: Exchange, signal: AbortSignal): HttpBody {
   return {
-    [Symbol.asyncIterator]: () => takePieces(body, signal),
-    async discard(): Promise<void> {
+    async *[Symbol.asyncIterator]() {
       try {
-        await body.dump({ limit: MAX_DISCARDED_BYTES, signal });
-      } catch {
-        body.destroy(); // a body that nobody wants may end as it likes
+        yield* exchange.pieces();
+      } catch (error) {
+        throw describe(error, signal);
       }
     },
+    discard: () => exchange.discard(),
   };
-}
-
-/**
- * The pieces of a body as they came from the socket. (A stream's own iterator copies what has gathered into one: of all that is
- * done to a byte here, only hashing would cost more.)
- */
-async function* takePieces(
-  body: Dispatcher.ResponseData['body'],
-  signal: AbortSignal,
-): AsyncGenerator<Uint8Array, void, undefined> {
-  let queue: Uint8Array[] = [];
-  let queuedBytes = 0;
-  const state: { isOver: boolean; failure?: unknown } = { isOver: false };
-  let wake: (() => void) | undefined;
-  const end = (error?: unknown): void => {
-    state.failure ??= error;
-    state.isOver = true;
-    wake?.();
-  };
-  body.on('data', (piece: Uint8Array) => {
-    queue.push(piece);
-    queuedBytes += piece.length;
-    if (queuedBytes >= MAX_QUEUED_BYTES) body.pause();
-    wake?.();
-  });
-  body.once('end', () => {
-    end();
-  });
-  body.once('error', end);
-  body.once('close', () => {
-    end(body.readableEnded ? undefined : new Error('the answer was given up'));
-  });
-  try {
-    for (;;) {
-      const pieces = queue;
-      queue = [];
-      queuedBytes = 0;
-      if (body.isPaused()) body.resume();
-      for (const piece of pieces) yield piece;
-      if (queue.length > 0) continue;
-      if (state.failure !== undefined) throw describe(state.failure, signal);
-      if (state.isOver) return;
-      await new Promise<void>((resolve) => {
-        wake = resolve;
-      });
-      wake = undefined;
-    }
-  } finally {
-    body.destroy();
-  }
 }
 
 const KINDS: readonly (readonly [HttpFailureKind, readonly string[]])[] = [

@@ -52,6 +52,8 @@ export interface SessionRequest {
   readonly range?: string;
   /** Further headers, for the registry itself. */
   readonly headers?: Readonly<Record<string, string>>;
+  /** See {@link HttpRequest.lend}. */
+  readonly lend?: boolean | undefined;
   /** Made anew for each try. */
   readonly body?: () => HttpRequest['body'];
   /** The answers that are none of failure; 200 and 206 unless given. */
@@ -187,6 +189,7 @@ export class RegistrySession {
         },
         tls,
         proxy: findProxy(url),
+        lend: request.lend,
         signal: request.signal,
       },
       {

@@ -1,6 +1,6 @@
 import { createRequire } from 'node:module';
 
-import type { Agent, Dispatcher, errors, ProxyAgent, request } from 'undici';
+import type { Agent, buildConnector, Client, Dispatcher, errors, ProxyAgent } from 'undici';
 
 import { leaveWasmUnoptimised } from '../base/engine-flags.js';
 
@@ -13,28 +13,17 @@ leaveWasmUnoptimised();
 
 const load = createRequire(import.meta.url) as (path: string) => unknown;
 
-/** What undici's own index makes of `lib/api`: a request that goes through the dispatcher that it is called on. */
-type Request = (
-  this: Dispatcher,
-  options: Dispatcher.RequestOptions & { readonly origin: string; readonly path: string },
-) => ReturnType<typeof request>;
-
 /** Connections to any number of hosts. */
 export const AgentOfUndici = load('undici/lib/dispatcher/agent.js') as typeof Agent;
 
+/** A connection to one host. */
+export const ClientOfUndici = load('undici/lib/dispatcher/client.js') as typeof Client;
+
+/** What makes its connections. */
+export const buildConnectorOfUndici = load('undici/lib/core/connect.js') as typeof buildConnector;
+
 /** What its failures are instances of. */
 export const errorsOfUndici = load('undici/lib/core/errors.js') as typeof errors;
-
-const send = load('undici/lib/api/api-request.js') as Request;
-
-/** Sends a request through a dispatcher. */
-export function requestThrough(
-  dispatcher: Dispatcher,
-  url: URL,
-  options: Omit<Dispatcher.RequestOptions, 'origin' | 'path'>,
-): ReturnType<typeof request> {
-  return send.call(dispatcher, { ...options, origin: url.origin, path: url.pathname + url.search });
-}
 
 /** A dispatcher that goes through a proxy; its code is loaded where there is one. */
 export function createProxyAgent(options: ProxyAgent.Options): ProxyAgent {

@@ -9,6 +9,9 @@ import { explainWriteError } from './explain-write-error.js';
 /** Pieces of a network are small: a write for each of them is a way through the thread pool each. */
 const GATHERED_BYTES = 512 * 1024;
 
+/** Pieces that are written as they are. */
+const LARGE_PIECE_BYTES = 128 * 1024;
+
 /** Writes files into a folder so that each is there whole or not at all. */
 export class BlobFolder {
   readonly #path: string;
@@ -53,43 +56,35 @@ export class BlobFolder {
   }
 }
 
-/** While one batch is written, the next one is taken in, and hashed by whoever gives it. */
+/** Pieces are done with when the next one is asked for: they may be lent. */
 async function writeGathered(
   file: FileHandle,
   content: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
   signal: AbortSignal,
 ): Promise<void> {
-  let batch: Uint8Array[] = [];
+  let batch: Buffer | undefined;
   let bytes = 0;
-  let writing: Promise<void> = Promise.resolve();
   const flush = async (): Promise<void> => {
-    await writing;
-    writing = writeBatch(file, batch);
-    writing.catch(() => undefined); // looked at above or below; not left unhandled while the source is waited for
-    batch = [];
+    if (batch !== undefined) await writeAll(file, batch.subarray(0, bytes));
     bytes = 0;
   };
-  try {
-    for await (const piece of content) {
-      signal.throwIfAborted();
-      batch.push(piece);
-      bytes += piece.length;
-      if (bytes >= GATHERED_BYTES) await flush();
+  for await (const piece of content) {
+    signal.throwIfAborted();
+    if (bytes + piece.length > GATHERED_BYTES) await flush();
+    if (piece.length >= LARGE_PIECE_BYTES) {
+      await flush();
+      await writeAll(file, piece);
+      continue;
     }
-    if (bytes > 0) await flush();
-  } finally {
-    // The file is closed next: nothing may be on its way there, whatever failed first.
-    await writing.catch(() => undefined);
+    batch ??= Buffer.allocUnsafeSlow(GATHERED_BYTES);
+    batch.set(piece, bytes);
+    bytes += piece.length;
   }
-  await writing;
+  await flush();
 }
 
-async function writeBatch(file: FileHandle, pieces: readonly Uint8Array[]): Promise<void> {
-  const total = pieces.reduce((sum, piece) => sum + piece.length, 0);
-  let { bytesWritten } = await file.writev([...pieces]);
-  if (bytesWritten === total) return;
-  const rest = Buffer.concat(pieces);
-  while (bytesWritten < total) {
-    bytesWritten += (await file.write(rest, bytesWritten)).bytesWritten;
+async function writeAll(file: FileHandle, bytes: Uint8Array): Promise<void> {
+  for (let written = 0; written < bytes.length;) {
+    written += (await file.write(bytes, written)).bytesWritten;
   }
 }

@@ -45,7 +45,7 @@ export class DirDestination implements ImageDestination {
 
   async putBlob(blob: Descriptor, content: BlobContent, { signal }: PutOptions): Promise<void> {
     await this.#prepare();
-    await this.#folder.write(fileNameOf(blob.digest), content(), signal);
+    await this.#folder.write(fileNameOf(blob.digest), content({ lend: true }), signal);
   }
 
   async putManifest(manifest: PutManifest, { signal }: PutOptions): Promise<void> {

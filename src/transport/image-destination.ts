@@ -1,6 +1,7 @@
 import type { ManifestFormat } from '../oci/convert-manifest.js';
 import type { Descriptor } from '../oci/descriptor.js';
 import type { Digest } from '../oci/digest.js';
+import type { BlobOptions } from './image-source.js';
 
 /**
  * Where an image goes: the other side of an `ImageSource`. Blobs come first, then the manifests that name them, then the
@@ -48,8 +49,8 @@ export interface PutManifest {
   readonly isTop: boolean;
 }
 
-/** Content that can be begun again: a registry may break off in the middle. */
-export type BlobContent = () => AsyncIterable<Uint8Array>;
+/** Content that can be begun again: a registry may break off in the middle. See {@link BlobOptions.lend}. */
+export type BlobContent = (options?: Pick<BlobOptions, 'lend'>) => AsyncIterable<Uint8Array>;
 
 /** Options of every call that waits. */
 export interface PutOptions {

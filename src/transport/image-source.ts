@@ -45,6 +45,11 @@ export interface SourceOptions {
 export interface BlobOptions extends SourceOptions {
   /** Bytes that the caller has already; those that follow are wanted. Only of a source that {@link ImageSource.resumes}. */
   readonly offset?: number;
+  /**
+   * Whether pieces may be lent: each is good until the next one is asked for. For readers of much that are done with a piece by
+   * then; a source may do it where it saves work.
+   */
+  readonly lend?: boolean | undefined;
 }
 
 /** A manifest or index as it came. */

@@ -61,7 +61,7 @@ export class OciLayoutDestination implements ImageDestination {
 
   async putBlob(blob: Descriptor, content: BlobContent, { signal }: PutOptions): Promise<void> {
     await this.#prepare();
-    await this.#folder.write(blobPath(blob.digest), content(), signal);
+    await this.#folder.write(blobPath(blob.digest), content({ lend: true }), signal);
   }
 
   async putManifest(manifest: PutManifest, { signal }: PutOptions): Promise<void> {

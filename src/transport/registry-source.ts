@@ -60,9 +60,9 @@ export class RegistrySource implements ImageSource {
     return { bytes, mediaType: contentType, digest: found };
   }
 
-  openBlob(descriptor: Descriptor, { signal, offset }: BlobOptions): Promise<BlobStream> {
+  openBlob(descriptor: Descriptor, { signal, ...how }: BlobOptions): Promise<BlobStream> {
     return Promise.resolve(
-      openBlobStream(signal, (stop) => this.#streamBlob(descriptor, { signal: stop, offset })),
+      openBlobStream(signal, (stop) => this.#streamBlob(descriptor, { signal: stop, ...how })),
     );
   }
 
@@ -88,7 +88,7 @@ export class RegistrySource implements ImageSource {
   /** Goes on at the next place where one breaks off: the consumer's hash runs over all of it. */
   async *#streamBlob(
     descriptor: Descriptor,
-    { signal, offset = 0 }: { readonly signal: AbortSignal; offset?: number | undefined },
+    { signal, lend, offset = 0 }: BlobOptions,
   ): AsyncGenerator<Uint8Array, void, undefined> {
     const failures = new Map<RegistryEndpoint, OperationalError>();
     const givers = new Set<RegistryEndpoint>();
@@ -96,7 +96,7 @@ export class RegistrySource implements ImageSource {
     for (const endpoint of this.#endpoints) {
       try {
         const session = await this.#client.session(endpoint);
-        for await (const chunk of streamBlob(session, descriptor, { signal, offset })) {
+        for await (const chunk of streamBlob(session, descriptor, { signal, offset, lend })) {
           offset += chunk.length;
           givers.add(endpoint);
           yield chunk;
