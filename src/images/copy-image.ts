@@ -14,6 +14,7 @@ import { listReferences } from '../oci/list-references.js';
 import { MAX_MANIFEST_BYTES } from '../oci/parse-manifest.js';
 import type { Platform } from '../oci/platform.js';
 import { verifyContent } from '../oci/verify-content.js';
+import { createThreadedHash } from '../sys/threaded-hash.js';
 import type { ImageDestination } from '../transport/image-destination.js';
 import type { BlobOptions, ImageSource, ManifestDocument } from '../transport/image-source.js';
 import { resolveManifest } from './resolve-manifest.js';
@@ -244,7 +245,7 @@ async function* readBlob(
   }
   await using stream = await source.openBlob(blob, { signal, lend });
   let bytes = 0;
-  for await (const piece of verifyContent(stream, blob)) {
+  for await (const piece of verifyContent(stream, blob, createThreadedHash)) {
     bytes += piece.length;
     onProgress?.({ blob, phase: 'copying', bytes });
     yield piece;
