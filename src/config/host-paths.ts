@@ -33,6 +33,8 @@ export interface HostPaths {
   readonly launcherDir: string;
   /** Run-time state. */
   readonly runDir: string;
+  /** Where other OCI runtimes keep their records of berth's containers; no container's name begins with a dot. */
+  readonly runtimeStateDir: string;
   readonly unitDir: string;
   readonly tmpfilesDir: string;
   /** berth.conf. */
@@ -62,6 +64,7 @@ export function resolveHostPaths(options: HostPathsOptions): HostPaths {
   const root = options.root === undefined || options.root === '/' ? '' : options.root;
   const base = mode === 'system' ? systemLocations() : userLocations(env);
   const stateDir = absolute(env, 'BERTH_STATE_DIR') ?? base.stateDir;
+  const runDir = absolute(env, 'BERTH_RUN_DIR') ?? base.runDir;
   return {
     mode,
     root,
@@ -73,7 +76,8 @@ export function resolveHostPaths(options: HostPathsOptions): HostPaths {
     setsDir: join(stateDir, '.sets'),
     lockDir: join(stateDir, '.locks'),
     launcherDir: join(stateDir, '.launch'),
-    runDir: absolute(env, 'BERTH_RUN_DIR') ?? base.runDir,
+    runDir,
+    runtimeStateDir: join(runDir, '.runtime'),
     unitDir: absolute(env, 'BERTH_UNIT_DIR') ?? base.unitDir,
     tmpfilesDir: absolute(env, 'BERTH_TMPFILES_DIR') ?? base.tmpfilesDir,
     confFile: absolute(env, 'BERTH_CONFIG') ?? base.confFile,

@@ -16,6 +16,7 @@ import { DROP_IN_NAME, formatDropIn } from '../systemd/drop-in.js';
 import { parseUnit } from '../systemd/unit-text.js';
 import { stageApply, finishApply } from './apply-staging.js';
 import { renderAppliedTmpfiles } from './applied-tmpfiles.js';
+import { foreignOptions } from './choose-runtime.js';
 import { compileService, type CompiledService } from './compile-service.js';
 import { getContainer } from './container-directory.js';
 import { formatDeployment, type DeployedFile, type Deployment } from './deployment.js';
@@ -205,7 +206,7 @@ async function compileEdited(
     runtime:
       deployment.runtime === 'berth'
         ? createBuiltInRuntime({ launcher: deployment.launcher ?? '' })
-        : createForeignRuntime(deployment.runtime),
+        : createForeignRuntime(deployment.runtime, foreignOptions(host.paths)),
     pidFile: forks ? deployment.values['PIDFILE'] : undefined,
   });
 }

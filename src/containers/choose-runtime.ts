@@ -1,8 +1,13 @@
 import { quote } from '../base/escape-text.js';
 import { isTemplateName, type ContainerName } from '../base/container-name.js';
+import type { HostPaths } from '../config/host-paths.js';
 import { OperationalError } from '../errors/operational-error.js';
 import { createBuiltInRuntime } from '../runtime/built-in-runtime.js';
-import { createForeignRuntime, foreignRuntimePath } from '../runtime/foreign-runtime.js';
+import {
+  createForeignRuntime,
+  foreignRuntimePath,
+  type ForeignRuntimeOptions,
+} from '../runtime/foreign-runtime.js';
 import type { ServiceExecLines, ServiceRuntime } from '../runtime/service-runtime.js';
 import type { Template } from '../templates/template.js';
 import type { Host } from './host.js';
@@ -72,7 +77,7 @@ export async function chooseRuntime(
 
 /** A unit whose program is not there would fail at its start, long after the person who could install it has gone. */
 async function findForeignRuntime(host: Host, runtime: string): Promise<ServiceRuntime> {
-  const found = createForeignRuntime(runtime);
+  const found = createForeignRuntime(runtime, foreignOptions(host.paths));
   const program = foreignRuntimePath(runtime);
   if (await isExecutable(host.paths.onDisk(program))) return found;
   throw new OperationalError(
@@ -80,6 +85,14 @@ async function findForeignRuntime(host: Host, runtime: string): Promise<ServiceR
     `the runtime ${quote(runtime)} is not there: no program at ${quote(program)}`,
     { hint: "install it, or leave out '--runtime' for berth's own" },
   );
+}
+
+/** Where a foreign runtime keeps what is berth's. */
+export function foreignOptions(paths: HostPaths): ForeignRuntimeOptions {
+  return {
+    states: paths.runtimeStateDir,
+    slice: paths.mode === 'user' ? 'user.slice' : 'system.slice',
+  };
 }
 
 /** As `resolveValues` decides PIDFILE, of which the command line is a part. */

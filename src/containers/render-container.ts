@@ -73,9 +73,10 @@ export async function renderContainer(
 ): Promise<RenderedContainer> {
   const { name, effective, values, chosen, destdir, fetched } = request;
   const unit = renderUnit(effective.service, withInstance(values, { name, text: '%i' }));
-  const { text: config, droppedAnnotations } = effective.renderConfig(
+  const { text, droppedAnnotations } = effective.renderConfig(
     withInstance(values, { name, text: INSTANCE_MARKER }),
   );
+  const config = chosen.runtime.configText(text, name);
   // Whole seconds: what is set through a floating-point number and what the plan records have to be the same nanoseconds.
   const configMtimeMs = Math.floor(host.nowMs() / 1000) * 1000;
   const document = parseUnit(unit);

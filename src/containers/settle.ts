@@ -57,7 +57,8 @@ async function forget(
   { entry, transition }: { readonly entry: JournalEntry; readonly transition: Transition },
 ): Promise<void> {
   const { name } = transition;
-  removePath(host.paths.onDisk(join(host.paths.runDir, name)));
+  for (const folder of [host.paths.runDir, host.paths.runtimeStateDir])
+    removePath(host.paths.onDisk(join(folder, name)));
   const numbers = await listDeploymentNumbers(host.paths, name);
   // An adoption that is taken back leaves the forerunner's container as it runs.
   if (entry.operation === 'uninstall') await removeForerunner(host, name, numbers);

@@ -26,6 +26,7 @@ export function createBuiltInRuntime(options: {
       startPre: '',
       stopPost: '',
     }),
+    configText: (text) => text,
     prepare: (config, planOptions) => {
       const { plan, ...rest } = compileLaunchPlan(config, {
         launcher: options.launcher,

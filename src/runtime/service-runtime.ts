@@ -17,6 +17,9 @@ export interface ServiceRuntime {
   /** The values of the EXEC_ variables, which a template may use before its config.json is known. */
   execLines(options: ServiceExecOptions): ServiceExecLines;
 
+  /** The config.json that is written for a container, from what its image says: changed where the runtime needs it. */
+  configText(text: string, name: string): string;
+
   /**
    * Checks and compiles the config.json of a container.
    *

@@ -8,9 +8,10 @@ import { after, before, test } from 'node:test';
 
 import { askHttp } from '../support/ask-http.js';
 import { type BootedHost, bootHost } from '../support/booted-host.js';
-import { pushExports } from '../support/exports-image.js';
+import { configTemplate, pushExports } from '../support/exports-image.js';
 import { snapshotChanging } from '../support/refused.js';
 import { type RealRegistry, startRegistry } from '../support/registry.js';
+import { runOk } from '../support/run-command.js';
 import { compareSnapshots } from '../support/tree-snapshot.js';
 
 // Several commands at once, and one that is interrupted.
@@ -59,6 +60,58 @@ test('F17 of installs of the same name one wins, and the others are told', async
   }
   assert.equal((await host.berth('uninstall', 'same')).status, 0);
   assert.deepEqual(compareSnapshots(earlier, await snapshotChanging(host)), []);
+});
+
+test("N15 an engine's container of the same id is not taken for berth's own", async () => {
+  const config = configTemplate({
+    process: { user: { uid: 0, gid: 0 }, args: ['/probe', 'signals'], cwd: '/' },
+  });
+  await pushExports(registry.target('twin'), { files: { 'config.json.template': config } });
+  const runc = readFileSync((await runOk(['which', 'runc'])).trim()).toString('base64');
+  await host.runOk(['sh', '-c', 'base64 -d >/usr/bin/runc; chmod 755 /usr/bin/runc'], {
+    input: runc,
+  });
+  // As an engine has it: the same id, in runc's own place, in a scope of its name.
+  await host.sh(`
+    mkdir /srv/twin
+    node /opt/berth/dist/src/main.js install --name model ${registry.host}/twin:latest
+    cp -r /var/lib/berth/model/rootfs /var/lib/berth/model/config.json /srv/twin
+    runc --systemd-cgroup run --detach --bundle /srv/twin twin </dev/null >/dev/null 2>&1`);
+  const foreign = (): Promise<string> => host.sh('runc state twin | grep -E \'"(pid|status)"\'');
+  const before = await foreign();
+  assert.match(before, /running/);
+  const naive = await host.run([
+    'runc',
+    '--systemd-cgroup',
+    'run',
+    '--bundle',
+    '/srv/twin',
+    'twin',
+  ]);
+  assert.notEqual(naive.status, 0, 'the control: the line without a place of its own is refused');
+
+  const installed = await host.berth(
+    ...['install', '--start', '--runtime', 'runc', `${registry.host}/twin:latest`],
+  );
+  assert.equal(installed.status, 0, installed.stderr);
+  const own = 'runc --root /run/berth/.runtime list -q';
+  // However it ends, nothing of it is left, and nothing of the other is touched.
+  for (const end of [
+    'systemctl kill --signal=KILL twin; systemctl stop twin',
+    'systemctl stop twin',
+  ]) {
+    await host.waitFor('berth-twin.scope', { ActiveState: 'active' });
+    assert.equal(await host.sh(own), 'twin\n');
+    await host.sh(end);
+    await host.waitFor('berth-twin.scope', { ActiveState: 'inactive' });
+    assert.equal(await host.sh(own), '', end);
+    assert.equal(await foreign(), before, end);
+    await host.run(['systemctl', 'start', 'twin']);
+  }
+  for (const name of ['twin', 'model'])
+    assert.equal((await host.berth('uninstall', name)).status, 0, name);
+  assert.equal(await foreign(), before, 'after the uninstallation');
+  await host.sh('runc delete --force twin');
 });
 
 test('F13 an interrupted pull ends with 130 and leaves nothing but finished layers', async () => {

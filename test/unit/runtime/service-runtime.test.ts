@@ -10,6 +10,7 @@ import { each } from '../../support/each.js';
 import { runtimeConfig } from '../../support/runtime-config.js';
 
 const etcd = { name: 'etcd', deployment: '/var/lib/berth/etcd' };
+const own = { states: '/run/berth/.runtime', slice: 'system.slice' } as const;
 const plan = { name: 'etcd', rootfs: '/var/lib/berth/etcd/rootfs' };
 
 test('the built-in runtime starts the launcher and leaves stopping to systemd', () => {
@@ -25,34 +26,50 @@ test('the built-in runtime starts the launcher and leaves stopping to systemd', 
   );
 });
 
-test('another runtime gets the lines that atomic wrote', () => {
-  const runtime = createForeignRuntime('crun');
+test('N15 another runtime gets the lines that atomic wrote, with records of its own', () => {
+  const runtime = createForeignRuntime('crun', own);
   assert.deepEqual(runtime.execLines(etcd), {
-    start: '/usr/bin/crun --systemd-cgroup run --bundle /var/lib/berth/etcd etcd',
-    stop: '/usr/bin/crun kill etcd TERM',
+    start:
+      '/usr/bin/crun --root /run/berth/.runtime --systemd-cgroup run --bundle /var/lib/berth/etcd etcd',
+    stop: '/usr/bin/crun --root /run/berth/.runtime kill etcd TERM',
     startPre: '',
     stopPost: '',
   });
   assert.deepEqual(
-    createForeignRuntime('/opt/runc').execLines({ ...etcd, pidFile: '/run/x.pid' }),
+    createForeignRuntime('/opt/runc', own).execLines({ ...etcd, pidFile: '/run/x.pid' }),
     {
       start:
-        '/opt/runc --systemd-cgroup run --detach --pid-file /run/x.pid --bundle /var/lib/berth/etcd etcd',
-      stop: '/opt/runc kill etcd TERM',
+        '/opt/runc --root /run/berth/.runtime --systemd-cgroup run --detach --pid-file /run/x.pid --bundle /var/lib/berth/etcd etcd',
+      stop: '/opt/runc --root /run/berth/.runtime kill etcd TERM',
       startPre: '',
-      stopPost: '/opt/runc delete --force etcd',
+      stopPost: '/opt/runc --root /run/berth/.runtime delete --force etcd',
     },
   );
 });
 
+test('N15 another runtime gets a scope that no other container has, unless the image names one', () => {
+  const runtime = createForeignRuntime('runc', own);
+  const given = { process: { args: ['/x'] }, linux: { namespaces: [] } };
+  assert.deepEqual(JSON.parse(runtime.configText(JSON.stringify(given), 'etcd')), {
+    ...given,
+    linux: { namespaces: [], cgroupsPath: 'system.slice:berth:etcd' },
+  });
+  const named = '{"linux": {"cgroupsPath": "machine.slice:a:b"}}';
+  assert.equal(runtime.configText(named, 'etcd'), named);
+  assert.equal(createBuiltInRuntime({ launcher: '/l' }).configText('{}', 'etcd'), '{}');
+});
+
 test('another runtime keeps its own limits, and the checks hold all the same', async () => {
-  const runtime = createForeignRuntime('crun');
+  const runtime = createForeignRuntime('crun', own);
   const limits = { memory: { limit: 1000 }, devices: [] };
   const prepared = runtime.prepare(
     runtimeConfig({ linux: { resources: limits, namespaces: [{ type: 'mount' }] } }),
     plan,
   );
-  assert.deepEqual([...new Set(prepared.directives.map(([section]) => section))], ['Unit']);
+  assert.deepEqual(
+    prepared.directives.filter(([section]) => section !== 'Unit'),
+    [['Service', 'ExecStopPost', '-/usr/bin/crun --root /run/berth/.runtime delete --force etcd']],
+  );
   assert.deepEqual(prepared.files, []);
   await assertFails('RUNTIME_UNSUPPORTED', () =>
     runtime.prepare(runtimeConfig({ hooks: { prestart: [{ path: '/x' }] } }), plan),
@@ -69,7 +86,7 @@ each<{ name: string; runtime: string }>(
     { name: 'nothing', runtime: '' },
   ],
   async ({ runtime }) => {
-    await assertFails('USAGE', () => createForeignRuntime(runtime));
+    await assertFails('USAGE', () => createForeignRuntime(runtime, own));
   },
 );
 
