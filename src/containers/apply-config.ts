@@ -12,7 +12,9 @@ import { MAX_RUNTIME_CONFIG_BYTES, parseRuntimeConfig } from '../oci/parse-runti
 import { createBuiltInRuntime, LAUNCH_PLAN_FILE } from '../runtime/built-in-runtime.js';
 import { createForeignRuntime } from '../runtime/foreign-runtime.js';
 import { readPlanStamp } from '../runtime/read-plan-stamp.js';
+import type { ImageTree } from '../store/image-store.js';
 import { DROP_IN_NAME, formatDropIn } from '../systemd/drop-in.js';
+import { instanceUnitName, parseUnitName } from '../systemd/unit-name.js';
 import { parseUnit } from '../systemd/unit-text.js';
 import { stageApply, finishApply } from './apply-staging.js';
 import { renderAppliedTmpfiles } from './applied-tmpfiles.js';
@@ -24,7 +26,7 @@ import { describeDifference, type DeploymentDifference } from './describe-differ
 import { openDeploymentSide, type OpenSide } from './difference-sides.js';
 import { sha256Of } from './file-state.js';
 import type { Host } from './host.js';
-import { statesOf } from './list-containers.js';
+import { findActiveInstances, statesOf } from './list-containers.js';
 import { loadExports } from './load-exports.js';
 import { addMountPointsToRoot } from './mount-points-on-disk.js';
 import { resolveMountPoints } from './mount-points.js';
@@ -40,8 +42,10 @@ export interface ApplyOutcome {
   readonly changed: readonly string[];
   /** What the container gains and loses by it. */
   readonly difference: DeploymentDifference;
-  /** Whether the service runs, and by the old plan until it is restarted. */
+  /** Whether something runs by the old plan, until it is restarted. */
   readonly restartNeeded: boolean;
+  /** The units that do: the service, or the instances of a template; of a single one where it was named. */
+  readonly running: readonly string[];
   /** Files of the host that an administrator changed: left as they are. */
   readonly kept: readonly string[];
   readonly warnings: readonly string[];
@@ -61,11 +65,14 @@ export async function applyConfig(
 ): Promise<ApplyOutcome> {
   return withContext(`cannot apply the config.json of ${quote(given)}`, async () => {
     assertPrivileged(host);
-    const name = parseContainerName(given);
-    if (options.planOnly) return (await prepareApply(host, name)).outcome;
+    // All instances of a template run by one config.json: whoever names one means that.
+    const at = given.indexOf('@');
+    const name = parseContainerName(at === -1 ? given : given.slice(0, at + 1));
+    const instance = at === -1 ? '' : given.slice(at + 1);
+    if (options.planOnly) return (await prepareApply(host, name, instance)).outcome;
     await getContainer(host.paths, name);
     return withNameLock(host, name, async () => {
-      const prepared = await prepareApply(host, name);
+      const prepared = await prepareApply(host, name, instance);
       if (prepared.outcome.changed.length === 0) return prepared.outcome;
       await makeMountPoints(host, prepared);
       await stageApply(host.paths, {
@@ -83,12 +90,18 @@ export async function applyConfig(
 interface PreparedApply {
   readonly deployment: Deployment;
   readonly compiled: CompiledService;
+  /** Of the image, where it is in the store. */
+  readonly tree: ImageTree | undefined;
   readonly contents: ReadonlyMap<string, string | Uint8Array>;
   readonly files: readonly { readonly previousSha256: string; readonly file: DeployedFile }[];
   readonly outcome: ApplyOutcome;
 }
 
-async function prepareApply(host: Host, name: ContainerName): Promise<PreparedApply> {
+async function prepareApply(
+  host: Host,
+  name: ContainerName,
+  instance: string,
+): Promise<PreparedApply> {
   const deployment = await getContainer(host.paths, name);
   if (deployment.units.length === 0) {
     throw new OperationalError(
@@ -152,10 +165,11 @@ async function prepareApply(host: Host, name: ContainerName): Promise<PreparedAp
     },
   );
   const folder = join(host.paths.stateDir, `${name}.${deployment.number}`);
-  const states = await statesOf(host, deployment.units);
+  const running = await findRunning(host, deployment, instance);
   return {
     deployment,
     compiled,
+    tree: before.imageConfig === undefined ? undefined : before.tree,
     contents,
     files,
     outcome: {
@@ -165,11 +179,29 @@ async function prepareApply(host: Host, name: ContainerName): Promise<PreparedAp
         ...files.map(({ file }) => file.path),
       ],
       difference,
-      restartNeeded: [...states.values()].some(({ activeState }) => activeState !== 'inactive'),
+      restartNeeded: running.length > 0,
+      running,
       kept: [],
       warnings: compiled.launch.warnings,
     },
   };
+}
+
+async function findRunning(
+  host: Host,
+  deployment: Deployment,
+  instance: string,
+): Promise<readonly string[]> {
+  const [template] = deployment.units;
+  if (template === undefined) return [];
+  const only = instance === '' ? undefined : instanceUnitName(parseUnitName(template), instance);
+  const instances = await findActiveInstances(host, deployment);
+  if (instances !== undefined)
+    return instances.filter((unit) => only === undefined || unit === only);
+  const states = await statesOf(host, deployment.units);
+  return [...states]
+    .filter(([, { activeState }]) => activeState !== 'inactive')
+    .map(([unit]) => unit);
 }
 
 /** What config.json said before is known to nobody: the plan that was made of it is not read back. */
@@ -316,9 +348,9 @@ async function changedNames(
 
 /** In a root that is not ours nothing is made: the start then says which mount point is missing. */
 async function makeMountPoints(host: Host, prepared: PreparedApply): Promise<void> {
-  const { deployment, compiled } = prepared;
+  const { deployment, compiled, tree } = prepared;
   if (deployment.rootfs !== 'checkout') return;
   const wanted = resolveMountPoints(host.paths, compiled.launch.mountPoints, new Map());
   const root = join(host.paths.stateDir, `${deployment.name}.${deployment.number}`, 'rootfs');
-  await addMountPointsToRoot(host.paths.onDisk(root), wanted);
+  await addMountPointsToRoot(host.paths.onDisk(root), wanted, tree?.root);
 }

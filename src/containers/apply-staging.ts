@@ -213,7 +213,7 @@ export function parseStagedApply(bytes: Uint8Array, what: string, name: string):
       })),
   };
   // It names files that are written: a damaged record must not name others than those of its own container.
-  const isPlain = (file: string): boolean => /^[A-Za-z0-9_][A-Za-z0-9_.-]*$/.test(file);
+  const isPlain = (file: string): boolean => /^[A-Za-z0-9_][A-Za-z0-9_.@-]*$/.test(file);
   const isSound =
     change.name === name &&
     change.names.every(isPlain) &&

@@ -50,7 +50,18 @@ export async function startRecovered(host: Host, names: readonly string[]): Prom
   await units.reload();
   for (const name of names) {
     const deployment = await findContainer(host.paths, name);
-    for (const unit of deployment?.units ?? []) await startIfWanted(unit);
+    for (const unit of deployment?.units ?? []) await startOrTell(host, unit);
+  }
+}
+
+/** One that cannot be started is no reason to leave the others down. */
+async function startOrTell(host: Host, unit: string): Promise<void> {
+  try {
+    await startIfWanted(unit);
+  } catch (error) {
+    host.signal.throwIfAborted();
+    const text = error instanceof Error ? error.message : String(error);
+    host.onEvent({ kind: 'warning', text: `cannot start ${unit}: ${text}` });
   }
 }
 

@@ -33,11 +33,11 @@ export function openEarlyUnitManager(options: { readonly unitDirectory: string }
       await systemctl('kill', '--signal=KILL', '--', unit);
     },
     resetFailed: (unit) => offline.resetFailed(unit),
-    getStates: showStates,
-    getSummaries: showStates,
+    getStates: (units) => showStates(offline, units),
+    getSummaries: (units) => showStates(offline, units),
     findDependents: (unit) => offline.findDependents(unit),
     watchUnits: (units, onChange) => offline.watchUnits(units, onChange),
-    listInstances: (template) => offline.listInstances(template),
+    listInstances: listLoaded,
     getRelations: (unit) => offline.getRelations(unit),
     createTmpfiles: async (file) => {
       await runProgram(['systemd-tmpfiles', '--create', '--', file]);
@@ -47,10 +47,14 @@ export function openEarlyUnitManager(options: { readonly unitDirectory: string }
 }
 
 /**
- * Starts a unit if something that is starting or has started wants it: what was enabled after the boot's own jobs were
+ * Starts a unit, or of a template the instances, if something that is starting or has started wants it: what was enabled after the boot's own jobs were
  * made has none. Queued only, like everything here.
  */
 export async function startIfWanted(unit: string): Promise<void> {
+  if (unit.includes('@.')) {
+    for (const instance of await listLoaded(unit)) await startIfWanted(instance);
+    return;
+  }
   const properties = await showUnit(unit);
   const wanting = ['WantedBy', 'RequiredBy'].flatMap((name) => {
     const value = properties.get(name);
@@ -103,8 +107,26 @@ async function systemctl(...args: readonly string[]): Promise<string> {
   return stdout.toString('utf8');
 }
 
-async function showStates(units: readonly string[]): Promise<readonly UnitState[]> {
+/** A template is never loaded itself: what there is to say of one stands on the disk. */
+async function showStates(
+  offline: UnitManager,
+  units: readonly string[],
+): Promise<readonly UnitState[]> {
   const states: UnitState[] = [];
-  for (const unit of units) states.push(readUnitState(unit, await showUnit(unit)));
+  for (const unit of units) {
+    if (unit.includes('@.')) states.push(...(await offline.getStates([unit])));
+    else states.push(readUnitState(unit, await showUnit(unit)));
+  }
   return states;
+}
+
+/** The instances of a template that systemd knows: those that run, and those that something else wants. */
+async function listLoaded(template: string): Promise<readonly string[]> {
+  const pattern = template.replace('@.', '@*.');
+  const text = await systemctl('list-units', '--all', '--plain', '--no-legend', '--', pattern);
+  return text
+    .split('\n')
+    .map((line) => line.trim().split(/\s/)[0] ?? '')
+    .filter((unit) => unit !== '' && unit !== template)
+    .sort();
 }

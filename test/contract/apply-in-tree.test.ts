@@ -4,17 +4,24 @@ import {
   copyFileSync,
   existsSync,
   mkdirSync,
+  readdirSync,
   readFileSync,
   renameSync,
   rmSync,
   statSync,
   writeFileSync,
 } from 'node:fs';
+import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 
 import { BerthInTree } from '../support/berth-in-tree.js';
 import { each } from '../support/each.js';
+import { runOk } from '../support/run-command.js';
+import { TempDir } from '../support/temp-dir.js';
 import { compareSnapshots, snapshotTree } from '../support/tree-snapshot.js';
+
+import { PROGRAM } from '../torture/program.js';
+import { supervise, type Supervised } from '../torture/supervise.js';
 
 // An edited config.json is taken over whole or not at all.
 
@@ -49,6 +56,11 @@ function edit(change: (config: Config) => void): void {
   const config = JSON.parse(readFileSync(at(CONFIG), 'utf8')) as Config;
   change(config);
   writeFileSync(at(CONFIG), JSON.stringify(config, null, 2));
+}
+
+function nameOf({ calls }: Supervised): string {
+  const last = calls.at(-1);
+  return `killed at ${last?.call} ${last?.places.join(' ')}`;
 }
 
 test('berth apply finds nothing to do where nothing was edited', async () => {
@@ -90,6 +102,27 @@ test('berth apply compiles what was edited, drop-in, mount points and all', asyn
   assert.equal(await tree.runOk('verify', 'web'), 'web.0: as installed\n');
   assert.match(await tree.runOk('apply', 'web'), /nothing to do/);
   assert.ok(!existsSync(at('/var/lib/berth/.journal/web.apply')));
+});
+
+test('an apply that is killed at any call in the root leaves what the next one makes whole', async () => {
+  edit((config) => {
+    config.mounts.push({ destination: '/etc/new/deep', type: 'tmpfs', source: 'tmpfs' });
+  });
+  const argv = [process.execPath, PROGRAM, '--root', tree.path, 'apply', 'web'];
+  const roots = [at('/var/lib/berth/web.0/rootfs')];
+  let killed = 0;
+  for (let number = 1; ; number++) {
+    using copy = new TempDir();
+    await runOk(['cp', '-a', `${tree.path}/.`, copy.path]);
+    const run = await supervise(argv, { roots, killAt: number });
+    if (run.fired !== 'killed') break;
+    killed += 1;
+    await tree.runOk('apply', 'web');
+    assert.equal(await tree.runOk('verify', 'web'), 'web.0: as installed\n', nameOf(run));
+    await runOk(['rm', '-r', ...readdirSync(tree.path).map((name) => join(tree.path, name))]);
+    await runOk(['cp', '-a', `${copy.path}/.`, tree.path]);
+  }
+  assert.ok(killed >= 6, `${killed} calls: two folders with mode and time, and the time of theirs`);
 });
 
 each(

@@ -100,6 +100,17 @@ for (const suite of suites) {
       await host.waitFor('web@a..b.service', { ActiveState: 'failed' });
     });
 
+    await t.test('their config.json is applied for all, by the name of any', async () => {
+      await host.sh("sed -i 's/--for={instance}/--of={instance}/' /var/lib/berth/web@/config.json");
+      const applied = await host.berth('apply', 'web@one');
+      assertOk(applied);
+      assert.match(applied.stdout, /run as before: web@one\.service\.$/m);
+      assert.match(await environmentOf(host, 'web@one.service'), /--for=one one\n/);
+      assertOk(await host.berth('restart', 'web@one'));
+      assert.match(await environmentOf(host, 'web@one.service'), /--of=one one\n/);
+      assert.match((await host.berth('apply', 'web@')).stdout, /nothing to do/);
+    });
+
     await t.test(
       'an update restarts the instances that run, an uninstallation stops them',
       async () => {

@@ -64,7 +64,7 @@ async function writeJournal(
     const paths = resolveHostPaths({ mode: 'system', env: {} });
     const deployment = await getContainer(paths, '${name}');
     const forward = {
-      name: '${name}', from: undefined, to: sideOf(deployment, deployment.units),
+      name: '${name}', from: undefined, to: sideOf(deployment, deployment.units.filter((unit) => !unit.includes('@.'))),
       builds: true, starts: false, dependents: [], rejected: undefined,
     };
     const operation = '${operation}';
@@ -87,17 +87,23 @@ for (const suite of suites) {
     const host = hostOf(suite);
     const left = `${registry.host}/tiny:latest`;
     await berth(host, 'install', left);
+    await berth(host, 'install', '--name', 'many@', left);
+    await host.sh('systemctl enable many@one.service');
     await writeJournal(host, 'tiny', 'install');
+    await writeJournal(host, 'many@', 'install');
     // As after the commit point: the NAME link is there, nothing of it is on the host yet.
     await host.sh(`
       rm -r /etc/systemd/system/tiny.service /etc/systemd/system/tiny.service.d
-      rm /etc/systemd/system/multi-user.target.wants/tiny.service`);
+      rm /etc/systemd/system/multi-user.target.wants/tiny.service
+      rm -r /etc/systemd/system/many@.service /etc/systemd/system/many@.service.d`);
     await host.reboot();
     await host.waitFor('tiny.service', { ActiveState: 'active' });
+    await host.waitFor('many@one.service', { ActiveState: 'active' });
     assert.equal(await host.sh('ls -A /var/lib/berth/.journal'), '');
     const recovered = await startOf(host, 'berth-recover.service');
     assert.ok(recovered <= (await startOf(host, 'tiny.service')));
     assert.equal((await host.runOk(['systemctl', 'is-system-running'])).trim(), 'running');
+    await berth(host, 'uninstall', 'many@');
   });
 
   test(`${suite}: nothing runs at a boot that has nothing to recover`, async () => {

@@ -14,12 +14,13 @@ export function applyCommand(context: CliContext): Command {
     {
       name: 'apply',
       summary: 'take an edited config.json over into the launch plan',
-      args: [{ syntax: '<name>', description: 'name of an installed container' }],
+      args: [{ syntax: '<name>', description: 'name of an installed container, or NAME@INSTANCE' }],
       options: [new Option('--plan', 'show what would change, and change nothing')],
       examples: ['berth apply etcd', 'berth apply --plan etcd'],
       notes:
         'Edit /var/lib/berth/NAME/config.json, apply it, then restart the service. Until it is applied the service starts\n' +
-        'as before. What is wrong with the file is named by its place in it, and changes nothing.',
+        'as before. What is wrong with the file is named by its place in it, and changes nothing. Instances of a template\n' +
+        'share one config.json, NAME@/config.json: it is applied for all of them.',
     },
     async ({ args, options }) => {
       const { withHost } = await import('../open-host.js');
@@ -52,10 +53,13 @@ function planText({ name, changed }: ApplyOutcome): string {
   return `Files that would be written\n${files}\nNothing was changed. Leave '--plan' away to carry this out.\n`;
 }
 
-function doneText({ name, changed, restartNeeded }: ApplyOutcome): string {
+function doneText({ name, changed, running }: ApplyOutcome): string {
   if (changed.length === 0) return `${name} runs by this config.json already; nothing to do\n`;
-  const next = restartNeeded
-    ? `The service runs as before until 'berth restart ${name}'.`
-    : 'It holds from the next start on.';
+  const next =
+    running.length === 0
+      ? 'It holds from the next start on.'
+      : name.endsWith('@')
+        ? `Until they are restarted, these run as before: ${running.join(', ')}.`
+        : `The service runs as before until 'berth restart ${name}'.`;
   return `applied the config.json of ${name}. ${next}\n`;
 }
