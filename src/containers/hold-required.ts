@@ -10,6 +10,14 @@ import type { Host } from './host.js';
 import { readDeployments } from './list-containers.js';
 import { answersTo, containerNameOf } from './resolve-dependencies.js';
 
+/** What {@link withRequiredHeld} is about. */
+export interface MadeContainers {
+  /** The deployments that will stand when the body has run. */
+  readonly made: readonly Pick<Deployment, 'name' | 'dependencies'>[];
+  /** Names whose locks the caller holds, beside those that are made. */
+  readonly held?: readonly string[];
+}
+
 /**
  * Runs `body`, which makes containers, while nobody takes away what they require: of two commands that install one
  * container and uninstall another that it requires, at the same instant, one is told. Their locks are held shared, so
@@ -20,11 +28,12 @@ import { answersTo, containerNameOf } from './resolve-dependencies.js';
  */
 export async function withRequiredHeld<T>(
   host: Host,
-  made: readonly Pick<Deployment, 'name' | 'dependencies'>[],
+  { made, held = [] }: MadeContainers,
   body: () => Promise<T>,
 ): Promise<T> {
   await using scope = new AsyncScope();
   for (const name of await findRequired(host, made)) {
+    if (held.includes(name)) continue;
     const path = host.paths.onDisk(join(host.paths.lockDir, `${name}.lock`));
     const lock = tryLock(path, 'shared');
     if (lock === undefined) {

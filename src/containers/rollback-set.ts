@@ -3,9 +3,12 @@ import { withContext } from '../errors/with-context.js';
 import { assertDeploymentWhole } from './assert-whole.js';
 import { listDeploymentNumbers, loadDeployment } from './container-directory.js';
 import { setLabel } from './container-sets.js';
+import type { Deployment } from './deployment.js';
 import { executeTransition } from './execute-transition.js';
 import { gainedPermissions } from './gained-permissions.js';
+import { withRequiredHeld } from './hold-required.js';
 import type { Host } from './host.js';
+import type { JournalEntry } from './journal.js';
 import { planTransition } from './plan-transition.js';
 import { assertPrivileged } from './preflight.js';
 import { nothingToDo, ROLLED_BACK, type RollbackRequest } from './rollback.js';
@@ -36,6 +39,7 @@ export async function rollbackSet(
       }
       const transitions: Transition[] = [];
       const outcomes: UpdateOutcome[] = [];
+      const made: Deployment[] = [];
       for (const member of members) {
         const number = set.previous.get(member.name) ?? member.number;
         if (number === member.number) {
@@ -51,6 +55,7 @@ export async function rollbackSet(
         }
         const target = await loadDeployment(host.paths, `${member.name}.${number}`);
         await assertDeploymentWhole(host, target);
+        made.push(target);
         transitions.push(
           await planTransition(host, member, { to: target, builds: false, rejected: ROLLED_BACK }),
         );
@@ -59,17 +64,17 @@ export async function rollbackSet(
       }
       const label = setLabel(name);
       if (transitions.length === 0) return { set: label, action: 'nothing', members: outcomes };
-      const { kept, saved } = await executeTransition(
-        host,
-        {
-          operation: 'rollback',
-          name: label,
-          transitions,
-          purge: false,
-          keep: request.keepDeployments,
-          watch: request.watch,
-        },
-        [],
+      const entry: JournalEntry = {
+        operation: 'rollback',
+        name: label,
+        transitions,
+        purge: false,
+        keep: request.keepDeployments,
+        watch: request.watch,
+      };
+      const held = members.map((member) => member.name);
+      const { kept, saved } = await withRequiredHeld(host, { made, held }, () =>
+        executeTransition(host, entry, []),
       );
       return {
         set: label,

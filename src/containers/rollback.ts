@@ -7,7 +7,9 @@ import { orderDeployments } from './deployment-order.js';
 import type { Deployment } from './deployment.js';
 import { executeTransition } from './execute-transition.js';
 import { gainedPermissions } from './gained-permissions.js';
+import { withRequiredHeld } from './hold-required.js';
 import type { Host } from './host.js';
+import type { JournalEntry } from './journal.js';
 import { withNameLock } from './name-lock.js';
 import { planTransition } from './plan-transition.js';
 import { assertPrivileged } from './preflight.js';
@@ -49,17 +51,16 @@ export async function rollback(
         builds: false,
         rejected: ROLLED_BACK,
       });
-      const { kept, saved } = await executeTransition(
-        host,
-        {
-          operation: 'rollback',
-          name,
-          transitions: [transition],
-          purge: false,
-          keep: request.keepDeployments,
-          watch: request.watch,
-        },
-        [],
+      const entry: JournalEntry = {
+        operation: 'rollback',
+        name,
+        transitions: [transition],
+        purge: false,
+        keep: request.keepDeployments,
+        watch: request.watch,
+      };
+      const { kept, saved } = await withRequiredHeld(host, { made: [target] }, () =>
+        executeTransition(host, entry, []),
       );
       return {
         ...nothingToDo(installed),

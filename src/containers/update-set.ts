@@ -3,7 +3,9 @@ import { withContext } from '../errors/with-context.js';
 import { setLabel } from './container-sets.js';
 import type { Deployment } from './deployment.js';
 import { executeTransition } from './execute-transition.js';
+import { withRequiredHeld } from './hold-required.js';
 import type { Host } from './host.js';
+import type { JournalEntry } from './journal.js';
 import { planTransition } from './plan-transition.js';
 import { assertPrivileged } from './preflight.js';
 import type { PlannedContainer } from './prepare-dependencies.js';
@@ -60,17 +62,18 @@ export async function updateSet(
         if (from === undefined) throw new Error('internal error: not a member');
         transitions.push(await planTransition(host, from, { to: deployment, builds: true }));
       }
-      const { kept, saved } = await executeTransition(
-        host,
-        {
-          operation: 'update',
-          name: set,
-          transitions,
-          purge: false,
-          keep: request.keepDeployments,
-          watch: request.watch,
-        },
-        prepared,
+      const entry: JournalEntry = {
+        operation: 'update',
+        name: set,
+        transitions,
+        purge: false,
+        keep: request.keepDeployments,
+        watch: request.watch,
+      };
+      const made = prepared.map(({ deployment }) => deployment);
+      const held = members.map((member) => member.name);
+      const { kept, saved } = await withRequiredHeld(host, { made, held }, () =>
+        executeTransition(host, entry, prepared),
       );
       return {
         set,

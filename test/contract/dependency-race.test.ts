@@ -35,6 +35,43 @@ test('what is being changed cannot be required meanwhile, and what is required c
   }
 });
 
+test('a set, and going back, hold what is required of others, and nothing of their own', async () => {
+  const { tree, db, web } = place();
+  try {
+    const other = tree.makeImage('other', [{ path: 'srv/' }]);
+    await tree.runOk('install', '--name', 'db', db);
+    await tree.runOk('install', '--name', 'other', other);
+    await tree.runOk('install', '--name', 'web', web);
+    await tree.runOk('sets', 'create', 'pair', 'web', 'other');
+    await tree.runOk('sets', 'create', 'whole', 'web', 'db');
+    const requires = JSON.stringify({ requires: ['db'] });
+    const publish = (version: string): string =>
+      tree.makeImage('web', [{ path: `srv/${version}`, content: version }], {
+        'manifest.json': requires,
+      });
+    const lock = `${tree.path}/var/lib/berth/.locks/db.lock`;
+    const steps = [
+      { args: ['update', '@pair'], before: () => publish('2') },
+      { args: ['rollback', '@pair'], before: () => undefined },
+      { args: ['update', 'web'], before: () => publish('3') },
+      { args: ['rollback', 'web'], before: () => undefined },
+    ];
+    for (const { args, before } of steps) {
+      before();
+      const refused = await withFileLock(lock, () => tree.run(...args));
+      assert.equal(refused.status, 75, `${args.join(' ')}: ${refused.stdout}${refused.stderr}`);
+      assert.match(refused.stderr, /changing 'db', which it requires/);
+      await tree.runOk(...args);
+    }
+    // Of a set that it is a member of itself, it is held already.
+    publish('4');
+    await tree.runOk('update', '@whole');
+    await tree.runOk('rollback', '@whole');
+  } finally {
+    tree[Symbol.dispose]();
+  }
+});
+
 test('of installing and uninstalling at the same time one is told, whichever comes first', async () => {
   const { tree, db, web } = place();
   try {
