@@ -1,3 +1,5 @@
+import { lookUp } from '../base/look-up.js';
+
 /** Media types of image-spec v1.1 (media-types.md) and of Docker's schema 2, and what berth makes of them. */
 export const OCI_MANIFEST = 'application/vnd.oci.image.manifest.v1+json';
 /** An OCI index. */
@@ -63,7 +65,7 @@ export function isImageConfigType(mediaType: string): boolean {
 
 /** How a layer of this type is compressed; undefined for what is not a layer that berth takes. */
 export function findLayerCompression(mediaType: string): LayerCompression | undefined {
-  return Object.hasOwn(LAYER_COMPRESSION, mediaType) ? LAYER_COMPRESSION[mediaType] : undefined;
+  return lookUp(LAYER_COMPRESSION, mediaType);
 }
 
 /** A media type without its parameters, in lower case: `application/json; charset=utf-8` → `application/json`. */

@@ -1,4 +1,5 @@
 import { quote } from '../base/escape-text.js';
+import { lookUp } from '../base/look-up.js';
 import { OperationalError } from '../errors/operational-error.js';
 
 /** The options of a command: whether each takes a value. Names are without hyphens; `b` and the like are short forms. */
@@ -38,8 +39,8 @@ export function parseArguments(
     const option = /^--?([^=]+)(?:=(.*))?$/s.exec(word);
     if (option === null || word === '-') break;
     const [, given = '', inline] = option;
-    const name = aliases[given] ?? given;
-    const kind = Object.hasOwn(table, name) ? table[name] : undefined;
+    const name = lookUp(aliases, given) ?? given;
+    const kind = lookUp(table, name);
     if (kind === undefined) usage(`there is no option ${quote(word)}`);
     const value = kind === 'flag' ? (inline ?? 'true') : (inline ?? words[++at]);
     if (value === undefined) usage(`the option ${quote(word)} needs a value`);

@@ -1,4 +1,5 @@
 import { quote } from '../base/escape-text.js';
+import { lookUp } from '../base/look-up.js';
 import { parseArguments, usage, type OptionTable } from './parse-arguments.js';
 import { reportFailure, type LogOptions } from './report.js';
 import type { RuntimeCommand } from './runtime-command.js';
@@ -73,7 +74,7 @@ export async function runRuntime(process: RuntimeProcess): Promise<number> {
       return 0;
     }
     if (name === undefined) usage('no command was given; see berth-runtime --help');
-    const load = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
+    const load = lookUp(COMMANDS, name);
     if (load === undefined) usage(`there is no command ${quote(name)}; see berth-runtime --help`);
     const command = await load();
     const args = parseArguments(

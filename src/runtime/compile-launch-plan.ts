@@ -1,6 +1,7 @@
 import { posix } from 'node:path';
 
 import { quote } from '../base/escape-text.js';
+import { lookUp } from '../base/look-up.js';
 import { OperationalError } from '../errors/operational-error.js';
 import type { RuntimeConfig } from '../oci/runtime-config.js';
 import { capabilityNames } from './capabilities.js';
@@ -264,7 +265,7 @@ function compileRoot(
 function compilePivot(config: RuntimeConfig): Instruction {
   const wanted = config.linux.rootfsPropagation;
   if (wanted === undefined) return ['PIVOT', 0];
-  const flag = PROPAGATION[wanted.replace(/^r/, '')];
+  const flag = lookUp(PROPAGATION, wanted.replace(/^r/, ''));
   if (flag === undefined) refuse(`linux.rootfsPropagation: ${quote(wanted)} is not a propagation`);
   return ['PIVOT', flag];
 }

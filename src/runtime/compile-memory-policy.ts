@@ -1,4 +1,5 @@
 import { quote } from '../base/escape-text.js';
+import { lookUp } from '../base/look-up.js';
 import { OperationalError } from '../errors/operational-error.js';
 import type { RuntimeMemoryPolicy } from '../oci/runtime-config.js';
 import { parseNumberList } from './number-list.js';
@@ -40,7 +41,7 @@ export function compileMemoryPolicy(
   policy: RuntimeMemoryPolicy | undefined,
 ): readonly Instruction[] {
   if (policy === undefined) return [];
-  const mode = Object.hasOwn(MODES, policy.mode) ? MODES[policy.mode] : undefined;
+  const mode = lookUp(MODES, policy.mode);
   if (mode === undefined) refuse('mode', `${quote(policy.mode)} is not one`);
   const nodes =
     policy.nodes === undefined
@@ -49,7 +50,7 @@ export function compileMemoryPolicy(
   if (mode.nodes === 'some' && nodes.length === 0) refuse('nodes', `${policy.mode} needs some`);
   if (mode.nodes === 'none' && nodes.length > 0) refuse('nodes', `${policy.mode} takes none`);
   const flags = policy.flags.reduce((all, name) => {
-    const flag = Object.hasOwn(FLAGS, name) ? FLAGS[name] : undefined;
+    const flag = lookUp(FLAGS, name);
     return flag === undefined ? refuse('flags', `${quote(name)} is not one`) : all | flag;
   }, 0);
   if ((flags & 0xc000) === 0xc000) refuse('flags', 'nodes are either static or relative');

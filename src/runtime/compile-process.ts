@@ -1,4 +1,5 @@
 import { quote } from '../base/escape-text.js';
+import { lookUp } from '../base/look-up.js';
 import { OperationalError } from '../errors/operational-error.js';
 import type { RuntimeConfig, RuntimeLimit, RuntimeProcess } from '../oci/runtime-config.js';
 import { capabilityMask } from './capabilities.js';
@@ -123,6 +124,9 @@ export function compileProgram(
   ];
 }
 
+/** personality(2). */
+const PERSONALITIES: Readonly<Record<string, number>> = { LINUX: 0, LINUX32: 8 };
+
 /** Everything of the process but namespaces, privileges and program. */
 export function compileAttributes(
   config: RuntimeConfig,
@@ -146,7 +150,7 @@ export function compileAttributes(
   }
   instructions.push(...compileLimits(process.rlimits));
   if (linux.personality !== undefined) {
-    const number = { LINUX: 0, LINUX32: 8 }[linux.personality.domain];
+    const number = lookUp(PERSONALITIES, linux.personality.domain);
     if (number === undefined) refuse(`${quote(linux.personality.domain)} is not a personality`);
     const [flag] = linux.personality.flags;
     if (flag !== undefined) refuse(`linux.personality.flags: ${quote(flag)} is not one`);

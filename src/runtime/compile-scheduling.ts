@@ -1,4 +1,5 @@
 import { quote } from '../base/escape-text.js';
+import { lookUp } from '../base/look-up.js';
 import { OperationalError } from '../errors/operational-error.js';
 import type { RuntimeProcess, RuntimeScheduler } from '../oci/runtime-config.js';
 import { parseNumberList } from './number-list.js';
@@ -87,7 +88,7 @@ export function compileAffinity(list: string | undefined, at: string): readonly 
 }
 
 function numberOf(table: Readonly<Record<string, number>>, name: string, at: string): number {
-  const number = Object.hasOwn(table, name) ? table[name] : undefined;
+  const number = lookUp(table, name);
   if (number !== undefined) return number;
   throw new OperationalError('RUNTIME_CONFIG_INVALID', `${at}: ${quote(name)} is not one`);
 }

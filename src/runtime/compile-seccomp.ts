@@ -1,4 +1,5 @@
 import { quote } from '../base/escape-text.js';
+import { lookUp } from '../base/look-up.js';
 import { OperationalError } from '../errors/operational-error.js';
 import type { SeccompProfile } from '../oci/runtime-config.js';
 import { exportSeccompFilter } from '../sys/seccomp.js';
@@ -33,7 +34,7 @@ export function compileSeccomp(
   checkErrno(profile);
   const flags = profile.flags.reduce(
     (all, name) => {
-      const flag = FLAGS[name];
+      const flag = lookUp(FLAGS, name);
       if (flag === undefined) {
         throw new OperationalError(
           'RUNTIME_UNSUPPORTED',

@@ -1,3 +1,5 @@
+import { lookUp } from '../base/look-up.js';
+
 /** MOUNT_ATTR_* of mount_setattr(2). */
 export const MOUNT_ATTR = {
   rdonly: 0x1,
@@ -100,10 +102,10 @@ export function parseMountOptions(options: readonly string[]): MountOptions {
   let remount = false;
   const data: string[] = [];
   for (const option of options) {
-    const flag = FLAGS[option];
-    const deepFlag = option.startsWith('r') ? FLAGS[option.slice(1)] : undefined;
-    const shallow = PROPAGATION[option];
-    const deep = option.startsWith('r') ? PROPAGATION[option.slice(1)] : undefined;
+    const flag = lookUp(FLAGS, option);
+    const deepFlag = option.startsWith('r') ? lookUp(FLAGS, option.slice(1)) : undefined;
+    const shallow = lookUp(PROPAGATION, option);
+    const deep = option.startsWith('r') ? lookUp(PROPAGATION, option.slice(1)) : undefined;
     if (option === 'bind' || option === 'rbind') bind = option;
     else if (flag !== undefined) attributes = apply(attributes, flag);
     else if (deepFlag !== undefined) recursive = apply(recursive, deepFlag);

@@ -1,4 +1,5 @@
 import { quote } from '../base/escape-text.js';
+import { lookUp } from '../base/look-up.js';
 import { OperationalError } from '../errors/operational-error.js';
 import type { BlockDeviceValue, BlockThrottle, RuntimeResources } from '../oci/runtime-config.js';
 import type { UnitDirective } from './launch-plan.js';
@@ -135,7 +136,7 @@ function unifiedRows(
     }
     const io = file === 'io.weight' ? /^(?:default )?(\d+)$/.exec(text)?.[1] : undefined;
     if (io !== undefined) return [['IOWeight', io]];
-    const key = UNIFIED_KEYS[file];
+    const key = lookUp(UNIFIED_KEYS, file);
     const pattern = file.startsWith('cpuset.')
       ? /^[\d,-]+$/
       : file.startsWith('cpu.')

@@ -1,4 +1,5 @@
 import { quote } from '../base/escape-text.js';
+import { lookUp } from '../base/look-up.js';
 import { OperationalError } from '../errors/operational-error.js';
 import type { RuntimeProcess } from '../oci/runtime-config.js';
 import type { UnitDirective } from './launch-plan.js';
@@ -26,7 +27,7 @@ export function compileScheduling(process: RuntimeProcess): readonly UnitDirecti
   const rows: UnitDirective[] = [];
   const { scheduler, ioPriority } = process;
   if (scheduler !== undefined) {
-    const policy = POLICIES[scheduler.policy];
+    const policy = lookUp(POLICIES, scheduler.policy);
     if (policy === undefined) unsupported('scheduler', scheduler.policy);
     const flag = scheduler.flags.find((name) => name !== 'SCHED_FLAG_RESET_ON_FORK');
     if (flag !== undefined) unsupported('scheduler flag', flag);
@@ -38,7 +39,7 @@ export function compileScheduling(process: RuntimeProcess): readonly UnitDirecti
     if (scheduler.flags.length > 0) rows.push(['Service', 'CPUSchedulingResetOnFork', 'yes']);
   }
   if (ioPriority !== undefined) {
-    const ioClass = IO_CLASSES[ioPriority.class];
+    const ioClass = lookUp(IO_CLASSES, ioPriority.class);
     if (ioClass === undefined) unsupported('I/O priority class', ioPriority.class);
     rows.push(['Service', 'IOSchedulingClass', ioClass]);
     rows.push(['Service', 'IOSchedulingPriority', String(ioPriority.priority)]);

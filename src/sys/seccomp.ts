@@ -1,6 +1,7 @@
 import { closeSync, readSync } from 'node:fs';
 
 import { quote } from '../base/escape-text.js';
+import { lookUp } from '../base/look-up.js';
 import { OperationalError } from '../errors/operational-error.js';
 import { bindLibc, loadKoffi } from './libc.js';
 
@@ -205,7 +206,7 @@ function exportFilter(library: Libseccomp, context: FilterContext): Buffer {
 }
 
 function actionValue(name: string, errno: number | undefined): number {
-  const action = ACTIONS[name];
+  const action = lookUp(ACTIONS, name);
   if (action === undefined) {
     throw new OperationalError(
       'RUNTIME_UNSUPPORTED',

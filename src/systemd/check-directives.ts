@@ -1,4 +1,5 @@
 import { quote } from '../base/escape-text.js';
+import { lookUp } from '../base/look-up.js';
 import { suggestName } from '../base/suggest-name.js';
 import type { UnitLine } from '../base/unit-lines.js';
 import type { CheckUnitOptions, UnitProblem } from './unit-problem.js';
@@ -133,7 +134,7 @@ function unknownDirective(line: Extract<UnitLine, { kind: 'assignment' }>): read
 
 function findWrongValue(kind: string, key: string, value: string): string | undefined {
   if (value === '' || value.includes('%')) return undefined;
-  const allowed = Object.hasOwn(ENUMERATIONS, key) ? ENUMERATIONS[key] : undefined;
+  const allowed = lookUp(ENUMERATIONS, key);
   if (allowed !== undefined && !allowed.includes(value)) {
     return `expects one of ${allowed.join(', ')}`;
   }

@@ -1,4 +1,5 @@
 import { quote } from '../base/escape-text.js';
+import { lookUp } from '../base/look-up.js';
 import { OperationalError } from '../errors/operational-error.js';
 import { instanceOf, parseUnitName, templateOf, type UnitName } from './unit-name.js';
 import { getValue, getWords, type UnitDocument } from './unit-text.js';
@@ -81,7 +82,7 @@ function expandSpecifiers(unit: UnitName, text: string): string {
     j: prefix.slice(prefix.lastIndexOf('-') + 1),
   };
   return text.replace(/%(.?)/g, (whole, letter: string) => {
-    const value = Object.hasOwn(known, letter) ? known[letter] : undefined;
+    const value = lookUp(known, letter);
     if (value !== undefined) return value;
     throw new OperationalError(
       'UNIT_INVALID',
