@@ -1,4 +1,5 @@
 import { quote } from '../base/escape-text.js';
+import { AsyncScope } from '../base/scope.js';
 import { OperationalError } from '../errors/operational-error.js';
 import type { ContainerRecord, ContainerStore } from './container-record.js';
 import { createContainer, type CreateOptions } from './create-container.js';
@@ -60,18 +61,16 @@ export const run: RuntimeCommand = {
     const store = openContainer(context, onlyId(args));
     const detach = args.has('detach');
     using relay = new TerminalRelay();
-    const { record, launched } = await createContainer(context, store, {
+    const { launched } = await createContainer(context, store, {
       ...createOptions(args, detach),
       onTerminal: (from) => {
         relay.take(from);
       },
     });
-    try {
-      await startContainer(context, store);
-    } catch (error) {
-      await destroyContainer(context, store, record);
-      throw error;
-    }
+    await using undo = new AsyncScope();
+    undo.defer(() => destroy(context, store, true));
+    await startContainer(context, store);
+    undo.commit();
     if (detach) return 0;
     const status = await followProgram(launched, relay);
     if (!args.has('keep')) await destroy(context, store, true);

@@ -11,6 +11,7 @@ import type { CgroupPlace } from '../runtime/cgroups/cgroup.js';
 import { cgroupOf } from './container-cgroup.js';
 import { isAlive, type ProcessIdentity } from './container-process.js';
 import type { Hooks } from './hooks.js';
+import { isAwaited } from './start-pipe.js';
 
 /**
  * What is known of a container, below `--root` in a folder of its id:
@@ -18,7 +19,7 @@ import type { Hooks } from './hooks.js';
  * ```
  * state.json    this record, replaced by rename at every step
  * config.json   as it was when the container was created: what is changed later has no effect
- * start         a pipe with a name: the container's process waits for a byte from it; gone once it is started
+ * start         the pipe at which the container's process waits: see start-pipe.ts; gone once it is started
  * lock          held by whoever changes the container
  * ```
  * The record is written before anything that it tells of is made, so whatever a killed runtime left can be taken away.
@@ -128,16 +129,20 @@ export class ContainerStore {
 
   /** The record; undefined if there is no such container, or one that was not yet described. */
   find(): ContainerRecord | undefined {
+    let problem: unknown;
     try {
-      return JSON.parse(readFileSync(this.file('state.json'), 'utf8')) as ContainerRecord;
+      const record = JSON.parse(readFileSync(this.file('state.json'), 'utf8')) as ContainerRecord;
+      if ((record as { format?: unknown }).format === 1) return record;
+      problem = new Error('it is of another format');
     } catch (error) {
       if (isErrno(error, 'ENOENT', 'ENOTDIR')) return undefined;
-      throw new OperationalError(
-        'CONTAINER_STATE_INVALID',
-        `the state of container ${quote(this.id)} cannot be read`,
-        { cause: error },
-      );
+      problem = error;
     }
+    throw new OperationalError(
+      'CONTAINER_STATE_INVALID',
+      `the state of container ${quote(this.id)} cannot be read`,
+      { cause: problem },
+    );
   }
 
   /** Where the container is in its life. */
@@ -145,7 +150,7 @@ export class ContainerStore {
     if (record.pid === 0) return record.isCreated ? 'stopped' : 'creating';
     if (!isAlive(record)) return 'stopped';
     if (!record.isCreated) return 'creating';
-    if (existsSync(this.startPipe)) return 'created';
+    if (isAwaited(this.startPipe)) return 'created';
     return cgroupOf(record).isFrozen() ? 'paused' : 'running';
   }
 

@@ -1,9 +1,8 @@
 import { closeSync, existsSync } from 'node:fs';
-import { execFileSync } from 'node:child_process';
 import { rename, writeFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 
-import { OperationalError } from '../errors/operational-error.js';
+import { AsyncScope } from '../base/scope.js';
 import {
   findRootfs,
   parseBundleConfig,
@@ -20,7 +19,9 @@ import { keptDescriptors, listenEnvironment } from './kept-descriptors.js';
 import { launch, type Launched } from './launch.js';
 import { offerListener } from './offer-listener.js';
 import { runHooks } from './run-hooks.js';
+import { usage } from './parse-arguments.js';
 import { findLauncher, warn, type RuntimeContext } from './runtime-context.js';
+import { makeStartPipe } from './start-pipe.js';
 import { stateDocument } from './state-document.js';
 import { connectConsole, sendTerminal } from './terminal.js';
 import { copyUnderTmpfs } from './tmpfs-content.js';
@@ -82,16 +83,12 @@ export async function createContainer(
   compile(document, { context, store, options, record }, { control: 3, kept: 0, process: 5 });
   await store.make();
   return store.exclusively(async () => {
+    await using undo = new AsyncScope();
+    undo.defer(() => destroyContainer(context, store, store.find() ?? record));
     await store.write(record);
-    try {
-      return await make(document, { context, store, options, record });
-    } catch (error) {
-      const last = store.find() ?? record;
-      await destroyContainer(context, store, last).catch((second: unknown) => {
-        if (error instanceof OperationalError) error.suppressed.push(second);
-      });
-      throw error;
-    }
+    const created = await make(document, { context, store, options, record });
+    undo.commit();
+    return created;
   });
 }
 
@@ -107,7 +104,7 @@ async function make(document: BundleConfig, making: Making): Promise<CreatedCont
   const { config } = document;
   let { record } = making;
   await writeFile(store.file('config.json'), document.text, { mode: 0o600 });
-  execFileSync('mkfifo', ['-m', '600', store.startPipe]);
+  makeStartPipe(store.startPipe);
   const socket =
     options.consoleSocket === undefined
       ? undefined
@@ -184,19 +181,17 @@ function compile(
   });
 }
 
-function checkTerminal({ config }: BundleConfig, options: CreateOptions): void {
+/** @throws {@link OperationalError} USAGE for a terminal that nobody would have, and for a socket without a terminal */
+export function checkTerminal(
+  { config }: BundleConfig,
+  options: Pick<CreateOptions, 'detach' | 'consoleSocket'>,
+): void {
   const { terminal } = config.process;
   if (terminal && options.detach && options.consoleSocket === undefined) {
-    throw new OperationalError(
-      'USAGE',
-      'cannot allocate tty if runc will detach without setting console socket',
-    );
+    usage('a terminal of a program in the background needs --console-socket');
   }
   if (!terminal && options.consoleSocket !== undefined) {
-    throw new OperationalError(
-      'USAGE',
-      'cannot use console socket if runc will not detach or allocate tty',
-    );
+    usage('--console-socket is given, and the program has no terminal');
   }
 }
 

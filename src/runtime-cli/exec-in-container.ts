@@ -8,7 +8,7 @@ import { cgroupOf } from './container-cgroup.js';
 import { compileJoiningPlan, type TerminalSize } from './container-plan.js';
 import { HeldProcess, isAlive } from './container-process.js';
 import type { ContainerStore } from './container-record.js';
-import { writePidFile } from './create-container.js';
+import { checkTerminal, writePidFile } from './create-container.js';
 import { keptDescriptors, listenEnvironment } from './kept-descriptors.js';
 import { launch, type Launched } from './launch.js';
 import { offerListener } from './offer-listener.js';
@@ -61,12 +61,7 @@ export async function execInContainer(
   }
   const document = parseBundleConfig(withProcess(store, options.process));
   const { config } = document;
-  if (config.process.terminal && options.detach && options.consoleSocket === undefined) {
-    throw new OperationalError(
-      'USAGE',
-      'cannot allocate tty if runc will detach without setting console socket',
-    );
-  }
+  checkTerminal(document, options);
   const socket =
     options.consoleSocket === undefined
       ? undefined

@@ -84,6 +84,8 @@ export async function runHook(
   command: HookCommand,
   about: {
     readonly name: string;
+    /** Of the hook: what is run may be a launcher that enters the container first. */
+    readonly path: string;
     readonly state: string;
     readonly timeoutSeconds: number | undefined;
   },
@@ -101,13 +103,12 @@ export async function runHook(
   child.stderr?.on('data', keep);
   child.stdin?.on('error', () => undefined); // a hook that does not read its state is not a failure
   child.stdin?.end(about.state);
-  const tooLong = new AbortController();
-  tooLong.signal.addEventListener('abort', () => child.kill('SIGKILL'));
+  let tookTooLong = false;
   const timer =
     about.timeoutSeconds === undefined
       ? undefined
       : setTimeout(() => {
-          tooLong.abort();
+          tookTooLong = child.kill('SIGKILL');
         }, about.timeoutSeconds * 1000);
   const problem = await new Promise<string | undefined>((resolve) => {
     child.once('error', (error) => {
@@ -123,12 +124,10 @@ export async function runHook(
   child.stdout?.destroy();
   child.stderr?.destroy();
   if (problem === undefined) return;
-  const why = tooLong.signal.aborted
-    ? `it took longer than ${about.timeoutSeconds ?? 0} s`
-    : problem;
+  const why = tookTooLong ? `it took longer than ${about.timeoutSeconds ?? 0} s` : problem;
   const said = output.trim() === '' ? '' : `, it said ${quote(output.trim())}`;
   throw new OperationalError(
     'PROGRAM_FAILED',
-    `error running ${about.name} hook ${quote(command.file)}: ${why}${said}`,
+    `error running ${about.name} hook ${quote(about.path)}: ${why}${said}`,
   );
 }

@@ -46,6 +46,7 @@ async function runOne(name: HookName, hook: Hook, run: HookRun): Promise<void> {
   const { context, record } = run;
   const about = {
     name,
+    path: hook.path,
     state: JSON.stringify(stateDocument(record, run.status)),
     timeoutSeconds: hook.timeoutSeconds,
   };

@@ -1,13 +1,14 @@
-import { closeSync, constants, openSync, unlinkSync, writeSync } from 'node:fs';
+import { closeSync, unlinkSync, writeSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 
 import { quote } from '../base/escape-text.js';
-import { isErrno } from '../errors/is-errno.js';
+import { AsyncScope } from '../base/scope.js';
 import { OperationalError } from '../errors/operational-error.js';
 import type { ContainerStore } from './container-record.js';
 import { destroyContainer } from './destroy-container.js';
 import { runHooks, runHooksToTheEnd } from './run-hooks.js';
 import type { RuntimeContext } from './runtime-context.js';
+import { isAwaited, openStartPipe } from './start-pipe.js';
 
 /** How long between two looks whether the program has begun: it takes some tenths of a millisecond. */
 const POLL_MS = 1;
@@ -38,12 +39,10 @@ async function start(context: RuntimeContext, store: ContainerStore): Promise<vo
         : `cannot start a container in the ${status} state: ${quote(store.id)}`,
     );
   }
-  try {
-    await runHooks('startContainer', { context, record, status, folder: store.path });
-  } catch (error) {
-    await destroyContainer(context, store, record);
-    throw error;
-  }
+  await using undo = new AsyncScope();
+  undo.defer(() => destroyContainer(context, store, record));
+  await runHooks('startContainer', { context, record, status, folder: store.path });
+  undo.commit();
   await letGo(store);
   await runHooksToTheEnd('poststart', {
     context,
@@ -53,9 +52,13 @@ async function start(context: RuntimeContext, store: ContainerStore): Promise<vo
   });
 }
 
-/** The byte that the process waits for; it has begun when nobody reads the pipe any more. */
+/**
+ * The byte that the process waits for; it has begun when nobody reads the pipe any more.
+ *
+ * @throws {@link OperationalError} PROGRAM_FAILED if that takes too long
+ */
 async function letGo(store: ContainerStore): Promise<void> {
-  const pipe = openPipe(store.startPipe);
+  const pipe = openStartPipe(store.startPipe);
   if (pipe === undefined) {
     throw new OperationalError(
       'CONTAINER_NOT_RUNNING',
@@ -64,21 +67,14 @@ async function letGo(store: ContainerStore): Promise<void> {
   }
   writeSync(pipe, '.');
   closeSync(pipe);
-  for (let left = BEGIN_TIMEOUT_MS; left > 0; left -= POLL_MS) {
-    const still = openPipe(store.startPipe);
-    if (still === undefined) break;
-    closeSync(still);
+  for (let left = BEGIN_TIMEOUT_MS; isAwaited(store.startPipe); left -= POLL_MS) {
+    if (left <= 0) {
+      throw new OperationalError(
+        'PROGRAM_FAILED',
+        `the program of ${quote(store.id)} has not begun within ${BEGIN_TIMEOUT_MS / 1000} seconds`,
+      );
+    }
     await delay(POLL_MS);
   }
   unlinkSync(store.startPipe);
-}
-
-/** Opens a pipe for writing if somebody reads it. */
-function openPipe(path: string): number | undefined {
-  try {
-    return openSync(path, constants.O_WRONLY | constants.O_NONBLOCK | constants.O_NOFOLLOW);
-  } catch (error) {
-    if (isErrno(error, 'ENXIO')) return undefined;
-    throw error;
-  }
 }
