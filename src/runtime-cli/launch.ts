@@ -10,6 +10,10 @@ const FIRST_FD = 3;
 /** Longest that the launcher's side of the conversation may get: a few lines, and messages. */
 const MAX_TALK_CHARACTERS = 65_536;
 
+/** What the launcher says, line by line: first which process it is, then what that has reached; the rest are messages. */
+const PROCESS = /^(pid) (\d+)$/;
+const REACHED = /^(mounted|terminal|listener|created) (-?\d+)$/;
+
 /** How a plan is carried out. */
 export interface LaunchOptions {
   readonly launcher: string;
@@ -104,19 +108,24 @@ export async function launch(options: LaunchOptions): Promise<Launched> {
   return { pid, launcher: child, ended };
 }
 
-/** Follows what the process says, up to its start or to the end of the conversation. */
+/**
+ * Follows what the process says, up to its start or to the end of the conversation. The first line with a number is that
+ * of the process, and no later one: messages hold texts of images, and no number in them may lead to another process.
+ */
 async function converse(socket: Duplex, options: LaunchOptions): Promise<number> {
   let pid = 0;
   const messages: string[] = [];
   try {
     for await (const line of linesOf(socket)) {
-      const [, what = '', number = ''] =
-        /^(pid|mounted|terminal|listener|created) (-?\d+)$/.exec(line) ?? [];
-      if (what === '') messages.push(line);
-      else if (what === 'pid') await options.onProcess((pid = Number(number)));
-      else if (what === 'created') return pid;
+      const [, what, number] = pid === 0 ? (PROCESS.exec(line) ?? []) : (REACHED.exec(line) ?? []);
+      if (what === 'created') break;
+      if (what === undefined) {
+        messages.push(line);
+        continue;
+      }
+      if (what === 'pid') await options.onProcess((pid = Number(number)));
       else await options.onStop({ at: what, pid, fd: Number(number) });
-      if (what !== '') socket.write('.');
+      socket.write('.');
     }
   } finally {
     socket.destroy();

@@ -195,6 +195,63 @@ each<{ name: string; path: string; target: string; runs: boolean }>(
   },
 );
 
+each<{ name: string; process: (line: string) => object }>(
+  'C26 P01 a text of the image with line ends in it tells the runtime nothing:',
+  [
+    { name: 'a directory', process: (line) => ({ cwd: `/x\n${line}\n` }) },
+    { name: 'a program', process: (line) => ({ args: [`x\n${line}\n`] }) },
+  ],
+  async ({ process: make }) => {
+    const host = spawn('sleep', ['60'], { stdio: 'ignore' });
+    try {
+      using bed = new RuntimeBed();
+      const naive = /^pid (\d+)$/m;
+      const text = `pid ${host.pid ?? 0}`;
+      bed.configure(change(defaultDocument(['true']), { process: make(text) }));
+      const result = bed.create();
+      assert.equal(result.status, 1);
+      assert.equal(result.stderr.trim().split('\n').length, 1, result.stderr);
+      await delay(50);
+      assert.equal(host.signalCode, null, 'AN IMAGE HAD A PROCESS OF THE HOST KILLED');
+      // The control: whoever looks for such lines in the text itself finds the process of the host.
+      assert.equal(
+        naive.exec(JSON.stringify(make(text)).replaceAll('\\n', '\n'))?.[1],
+        String(host.pid),
+      );
+    } finally {
+      host.kill('SIGKILL');
+    }
+  },
+);
+
+test('a container that runs is running, whatever a start that was killed left', () => {
+  using bed = new RuntimeBed();
+  bed.configure(defaultDocument(['sleep', '100']));
+  bed.must(bed.create());
+  assert.equal(bed.state()?.status, 'created');
+  bed.must(bed.call('start', bed.id));
+  // It ended after the byte was written, and before the pipe was taken away.
+  spawnSync('mkfifo', [bed.path(`state/${bed.id}/start`)]);
+  assert.equal(bed.state()?.status, 'running');
+  assert.match(bed.call('start', bed.id).stderr, /running state/);
+  assert.notEqual(bed.call('delete', bed.id).status, 0, 'a running container was deleted');
+  assert.equal(bed.state()?.status, 'running');
+});
+
+test('a hook that fails is told by its own path, and the container is destroyed once', () => {
+  using bed = new RuntimeBed();
+  const count = bed.path('count');
+  const poststop = { path: '/bin/sh', args: ['sh', '-c', `echo x >>${count}`] };
+  bed.configure(
+    change(defaultDocument(['sleep', '100']), {
+      hooks: { startContainer: [{ path: '/bin/false' }], poststop: [poststop] },
+    }),
+  );
+  const result = bed.call('run', '-b', bed.bundle, bed.id);
+  assert.match(result.stderr, /startContainer hook '\/bin\/false': exit status 1/);
+  assert.equal(readFileSync(count, 'utf8'), 'x\n');
+});
+
 test('exec of a process whose number another has by now goes nowhere', () => {
   using bed = new RuntimeBed();
   bed.configure(defaultDocument(['sleep', '100']));
