@@ -103,12 +103,11 @@ export async function runHook(
   child.stderr?.on('data', keep);
   child.stdin?.on('error', () => undefined); // a hook that does not read its state is not a failure
   child.stdin?.end(about.state);
-  let tookTooLong = false;
   const timer =
     about.timeoutSeconds === undefined
       ? undefined
       : setTimeout(() => {
-          tookTooLong = child.kill('SIGKILL');
+          child.kill('SIGKILL');
         }, about.timeoutSeconds * 1000);
   const problem = await new Promise<string | undefined>((resolve) => {
     child.once('error', (error) => {
@@ -124,7 +123,7 @@ export async function runHook(
   child.stdout?.destroy();
   child.stderr?.destroy();
   if (problem === undefined) return;
-  const why = tookTooLong ? `it took longer than ${about.timeoutSeconds ?? 0} s` : problem;
+  const why = child.killed ? `it took longer than ${about.timeoutSeconds ?? 0} s` : problem;
   const said = output.trim() === '' ? '' : `, it said ${quote(output.trim())}`;
   throw new OperationalError(
     'PROGRAM_FAILED',
