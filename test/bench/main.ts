@@ -7,6 +7,7 @@ import { launchBench } from './launch.js';
 import { layerBench } from './layer.js';
 import { formatMachineFacts, readMachineFacts } from './machine.js';
 import { ostreeBench } from './ostree.js';
+import { startBench } from './start.js';
 import { formatFigures, type Bench, type Figure } from './measure.js';
 
 /*
@@ -15,6 +16,7 @@ import { formatFigures, type Bench, type Figure } from './measure.js';
  */
 const BENCHES: readonly Bench[] = [
   launchBench,
+  startBench,
   layerBench,
   copyBench,
   copyLargeBench,
