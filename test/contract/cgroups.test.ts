@@ -198,8 +198,9 @@ test('limits of version 1 take hold', async (t) => {
     t.diagnostic('this host has version 2');
     return;
   }
+  // A shell that cannot fork ends; what it has started stays.
   await using waiting = new Waiting(
-    'for i in 1 2 3 4 5 6; do sleep 60 & done 2>/dev/null; echo ready; wait',
+    'trap "echo ready" EXIT; for i in 1 2 3 4 5 6; do sleep 60 >/dev/null 2>&1 & done 2>/dev/null; wait',
   );
   const cgroup = await waiting.enter(cgroupfsManager(), 'limits', {
     memory: { limit: 30_000_000, swappiness: 10 },
@@ -208,7 +209,8 @@ test('limits of version 1 take hold', async (t) => {
   });
   await waiting.go();
   const { pids, memory } = cgroup.stats();
-  assert.ok(pids !== undefined && pids.current <= 4 && pids.limit === 4, JSON.stringify(pids));
+  assert.ok(pids !== undefined && pids.limit === 4, JSON.stringify(pids));
+  assert.ok(pids.current >= 2 && pids.current <= 4, JSON.stringify(pids));
   assert.ok((memory?.limitBytes ?? Infinity) <= 30_000_000, JSON.stringify(memory));
   const read = (controller: string, file: string): string =>
     readFileSync(join(cgroup.place.directories[controller] ?? '', file), 'utf8').trim();
