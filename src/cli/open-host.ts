@@ -61,7 +61,7 @@ export async function withHost<T>(
     openSource: async (reference, { preferStored } = { preferStored: false }) => {
       const open = async (): Promise<Transports> => {
         const { openTransports } = await import('./transports.js');
-        return openTransports(context, scope, { ...options, conf });
+        return openTransports(context, scope, { ...options, conf, paths });
       };
       const transport = await (await (transports ??= open())).contextFor(reference);
       const { openImageSource } = await import('../transport/open-image-source.js');

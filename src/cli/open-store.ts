@@ -97,7 +97,7 @@ function chosenStorage({ paths, conf }: StoresToOpen): StorageKind {
 }
 
 /** Where the repository is, or would be made: hard links need it on the file system of the checkouts. */
-function repositoryPath(paths: HostPaths, conf: BerthConf): string {
+export function repositoryPath(paths: HostPaths, conf: Pick<BerthConf, 'storage'>): string {
   const configured = conf.storage['ostree-repository'];
   if (configured !== undefined) return paths.onDisk(configured);
   const system = paths.onDisk('/ostree/repo');

@@ -1,6 +1,7 @@
 import { quote } from '../base/escape-text.js';
 import type { AsyncScope } from '../base/scope.js';
 import type { BerthConf } from '../config/berth-conf.js';
+import { resolveHostPaths, type HostPaths } from '../config/host-paths.js';
 import { isErrno } from '../errors/is-errno.js';
 import { OperationalError } from '../errors/operational-error.js';
 import { createRegistryClient } from '../registry/create-registry-client.js';
@@ -25,11 +26,18 @@ export interface Transports {
   contextFor(text: string): Promise<TransportContext>;
 }
 
+/** What {@link openTransports} takes. */
+export interface TransportOptions extends RegistryOptionValues {
+  readonly conf: BerthConf;
+  /** Of the tree that is worked on; the running host's unless given. */
+  readonly paths?: HostPaths;
+}
+
 /** Makes {@link Transports} of the options of a command; connections are closed with the scope. */
 export function openTransports(
   context: CliContext,
   scope: AsyncScope,
-  options: RegistryOptionValues & { readonly conf: BerthConf },
+  options: TransportOptions,
 ): Transports {
   let opened: Promise<TransportContext> | undefined;
   let credentialsFor: string | undefined;
@@ -51,7 +59,7 @@ async function open(
     options,
     find,
   }: {
-    readonly options: RegistryOptionValues & { readonly conf: BerthConf };
+    readonly options: TransportOptions;
     readonly find: FindCredentials;
   },
 ): Promise<TransportContext> {
@@ -85,6 +93,14 @@ async function open(
       return createDecompressor(compression, output);
     },
     engineSocket: () => engineSocket(env),
+    openRepositoryImage: async ({ reference, repository }) => {
+      const { repositoryPath } = await import('./open-store.js');
+      const { RepositoryImages } = await import('../store/ostree/repository-images.js');
+      const { RepositorySource } = await import('../images/repository-source.js');
+      const paths = options.paths ?? resolveHostPaths({ mode: 'system', env });
+      const root = repository ?? repositoryPath(paths, conf);
+      return new RepositorySource(new RepositoryImages(root), reference);
+    },
   };
 }
 

@@ -3,7 +3,10 @@
  * tag and digest (`docker://registry.example:5000/infra/etcd:3.5@sha256:…` gives `etcd`). Not checked.
  */
 export function defaultContainerName(reference: string): string {
-  const withoutDigest = reference.replace(/@[a-z0-9]+:[0-9a-f]+$/, '');
+  const withoutRepository = reference.startsWith('ostree:')
+    ? reference.replace(/@\/.*$/s, '')
+    : reference;
+  const withoutDigest = withoutRepository.replace(/@[a-z0-9]+:[0-9a-f]+$/, '');
   const path = withoutDigest.replace(/\/+$/, '');
   const last = path.slice(path.lastIndexOf('/') + 1);
   const withoutTransport = path.includes('/')

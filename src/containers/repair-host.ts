@@ -143,7 +143,7 @@ class StoreRepair {
     // Of an image whose documents had to be fetched, nobody looked at the layers yet.
     for (const { config } of images) {
       for (const diffId of config.diffIds)
-        if (!(await this.#store.hasLayer(diffId))) lost.add(diffId);
+        if (!(await this.#store.hasLayer(diffId, { takenOver: true }))) lost.add(diffId);
     }
     for (const diffId of lost) await this.#refetchLayer(diffId, { images, replace });
     for (const { layers } of damaged) {

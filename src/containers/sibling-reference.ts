@@ -1,3 +1,4 @@
+import { formatRepository } from '../oci/reference.js';
 import { parseImageName } from '../transport/parse-image-name.js';
 
 /**
@@ -11,6 +12,11 @@ export function siblingReference(reference: string, name: string): string {
   if (parsed.kind === 'oci' && parsed.imageName !== undefined) {
     const layout = reference.slice(0, -parsed.imageName.length);
     return `${layout}${parsed.imageName.replace(/[^/]*$/, '')}${name}`;
+  }
+  if (parsed.kind === 'ostree') {
+    const { reference: image, repository } = parsed;
+    const beside = formatRepository(image).replace(/[^/]*$/, '');
+    return `ostree:${beside}${name}${repository === undefined ? '' : `@${repository}`}`;
   }
   const named = reference.replace(/@[^@/]*$/, '').replace(/\/+$/, '');
   const slash = named.lastIndexOf('/');

@@ -145,6 +145,10 @@ export const catalogue = {
     exitStatus: ExitStatus.dataError,
     meaning: 'a layer holds an entry that berth does not take',
   },
+  LAYER_DISPUTED: {
+    exitStatus: ExitStatus.dataError,
+    meaning: 'two repositories say different things of one layer',
+  },
   LAYER_LIMIT_EXCEEDED: {
     exitStatus: ExitStatus.dataError,
     meaning: 'a layer is larger than the limits allow',

@@ -17,6 +17,7 @@ import { verifyContent } from '../oci/verify-content.js';
 import { createThreadedHash } from '../sys/threaded-hash.js';
 import type { ImageDestination } from '../transport/image-destination.js';
 import type { BlobOptions, ImageSource, ManifestDocument } from '../transport/image-source.js';
+import { noBlobs, RepositorySource } from './repository-source.js';
 import { resolveManifest } from './resolve-manifest.js';
 import { runSideBySide } from './run-side-by-side.js';
 
@@ -105,7 +106,9 @@ export async function copyImage(options: CopyOptions): Promise<CopyResult> {
   };
 }
 
-function refuseImpossible({ destination, platform, preserveDigests }: CopyOptions): void {
+function refuseImpossible(options: CopyOptions): void {
+  const { source, destination, platform, preserveDigests } = options;
+  if (source instanceof RepositorySource) throw noBlobs(source.name);
   if (platform === undefined && !destination.takesIndex) {
     throw new OperationalError(
       'MANIFEST_UNSUPPORTED',

@@ -13,6 +13,7 @@ import type { ImageSource } from '../transport/image-source.js';
 import { Download } from './download.js';
 import type { PartialDownloads } from './partial-downloads.js';
 import type { PlannedLayer, PullPlan } from './prepare-pull.js';
+import { RepositorySource } from './repository-source.js';
 import { runSideBySide } from './run-side-by-side.js';
 
 /** Layers that are fetched side by side: enough to keep decompressing while another connection is slow. */
@@ -154,22 +155,28 @@ async function takeLayer(
 ): Promise<void> {
   const { store, signal, onProgress, onWarning, onResume, limits } = options;
   const { descriptor, diffId } = layer;
-  const { replace } = options;
-  await using transaction = await store.beginLayer(
-    diffId,
-    replace === undefined ? {} : { replace },
-  );
-  await using blob = download.open(signal, (bytes) => onResume?.(descriptor, bytes));
-  await applyLayer({
-    source: blob,
-    descriptor,
-    diffId,
-    sink: transaction.sink,
-    signal,
-    limits,
-    onProgress: (bytes) => onProgress?.(progressOf(layer, 'fetching', bytes)),
-    onWarning,
-  });
+  const { replace, source } = options;
+  const takenOver = source instanceof RepositorySource;
+  await using transaction = await store.beginLayer(diffId, { replace, takenOver });
+  const { sink } = transaction;
+  const tell = (bytes: number): void => {
+    onProgress?.(progressOf(layer, 'fetching', Math.min(bytes, descriptor.size)));
+  };
+  if (takenOver) {
+    await source.giveLayer(layer, { sink, signal, onProgress: tell });
+  } else {
+    await using blob = download.open(signal, (bytes) => onResume?.(descriptor, bytes));
+    await applyLayer({
+      source: blob,
+      descriptor,
+      diffId,
+      sink,
+      signal,
+      limits,
+      onProgress: tell,
+      onWarning,
+    });
+  }
   onProgress?.(progressOf(layer, 'storing', descriptor.size));
   await transaction.commit();
   onProgress?.(progressOf(layer, 'done', descriptor.size));

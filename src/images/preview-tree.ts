@@ -10,6 +10,7 @@ import type { ImageSource } from '../transport/image-source.js';
 import type { PullProgress } from './execute-pull.js';
 import { PACKAGE_DATABASES } from './packages/read-packages.js';
 import type { PlannedLayer, PullPlan } from './prepare-pull.js';
+import { RepositorySource } from './repository-source.js';
 
 /**
  * Most bytes of file content that a preview keeps in memory: what a plan reads of /exports, and the accounts, have 100 KiB;
@@ -51,11 +52,9 @@ export async function previewTree(plan: PullPlan, options: PreviewOptions): Prom
   );
 }
 
-async function readLayer(
-  { descriptor, diffId }: PlannedLayer,
-  options: PreviewOptions,
-): Promise<MemoryLayer> {
+async function readLayer(layer: PlannedLayer, options: PreviewOptions): Promise<MemoryLayer> {
   const { source, signal, onProgress, keepPackages } = options;
+  const { descriptor, diffId } = layer;
   const total = descriptor.size;
   const { sink, finish } = createMemoryLayerSink({
     keep: (path, size) =>
@@ -63,17 +62,15 @@ async function readLayer(
       (keepPackages === true && size <= MAX_KEPT_DATABASE_BYTES && PACKAGE_DATABASES.test(path)),
     maxKeptBytes: MAX_KEPT_BYTES,
   });
-  await using blob = await source.openBlob(descriptor, { signal });
-  await applyLayer({
-    source: blob,
-    descriptor,
-    diffId,
-    sink,
-    signal,
-    onProgress: (bytes) => {
-      onProgress({ layer: descriptor, phase: 'fetching', bytes, total });
-    },
-  });
+  const tell = (bytes: number): void => {
+    onProgress({ layer: descriptor, phase: 'fetching', bytes: Math.min(bytes, total), total });
+  };
+  if (source instanceof RepositorySource) {
+    await source.giveLayer(layer, { sink, signal, onProgress: tell });
+  } else {
+    await using blob = await source.openBlob(descriptor, { signal });
+    await applyLayer({ source: blob, descriptor, diffId, sink, signal, onProgress: tell });
+  }
   onProgress({ layer: descriptor, phase: 'done', bytes: total, total });
   return finish();
 }

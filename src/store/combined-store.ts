@@ -30,7 +30,8 @@ class CombinedStore implements ImageStore {
     return this.#first.kind;
   }
 
-  readonly hasLayer: ImageStore['hasLayer'] = (diffId) => this.#first.hasLayer(diffId);
+  readonly hasLayer: ImageStore['hasLayer'] = (diffId, options) =>
+    this.#first.hasLayer(diffId, options);
 
   readonly reserveLayer: ImageStore['reserveLayer'] = (diffId, options) =>
     this.#first.reserveLayer(diffId, options);

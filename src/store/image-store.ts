@@ -16,8 +16,11 @@ export interface ImageStore extends AsyncDisposable {
    * Whether the layer with this uncompressed digest is there, its record sound (a damaged one counts as missing, so that
    * pulling repairs it). From here on, and from every other call that uses layers or files, nothing is pruned by anyone
    * until this store is disposed of.
+   *
+   * One that was taken over (see {@link ImageStore.beginLayer}) only counts with `takenOver`: the images that came with it
+   * use it, and whoever else needs the layer fetches it.
    */
-  hasLayer(diffId: Digest): Promise<boolean>;
+  hasLayer(diffId: Digest, options?: { readonly takenOver?: boolean }): Promise<boolean>;
 
   /**
    * Waits until nobody else, in whatever process, has the turn at this layer, and gives it to the caller until the result is
@@ -37,11 +40,12 @@ export interface ImageStore extends AsyncDisposable {
    *
    * `replace` names objects (ids of {@link FsckProblem}s) that are there and damaged: committing puts sound ones in their
    * places, each in one step. Checkouts keep the damaged ones until {@link ImageStore.mendCheckout}.
+   *
+   * `takenOver` says that nobody hashed an archive: that the files are those of the diff id is what a repository said. Such a
+   * layer never takes the place of one that was hashed, nor of one that somebody else said to be the same and is not; and
+   * it gives way to one that was hashed.
    */
-  beginLayer(
-    diffId: Digest,
-    options?: { readonly replace?: ReadonlySet<string> },
-  ): Promise<LayerTransaction>;
+  beginLayer(diffId: Digest, options?: BeginLayerOptions): Promise<LayerTransaction>;
 
   /**
    * Records an image whose layers are all there, under the given names; durable when it returns. Idempotent. A name that
@@ -119,10 +123,21 @@ export interface ImageStore extends AsyncDisposable {
   discard(problem: FsckProblem): Promise<boolean>;
 }
 
+/** Options of {@link ImageStore.beginLayer}. */
+export interface BeginLayerOptions {
+  readonly replace?: ReadonlySet<string> | undefined;
+  readonly takenOver?: boolean | undefined;
+}
+
 /** A layer being taken in. */
 export interface LayerTransaction extends AsyncDisposable {
   readonly sink: LayerSink;
-  /** Makes the layer visible and durable. Call only after the whole layer was verified against its diff id. */
+  /**
+   * Makes the layer visible and durable. Call only after the whole layer was verified against its diff id, unless it is taken
+   * over.
+   *
+   * @throws OperationalError LAYER_DISPUTED for a layer that is taken over
+   */
   commit(): Promise<void>;
 }
 

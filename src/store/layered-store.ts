@@ -6,6 +6,7 @@ import type { Digest } from '../oci/digest.js';
 import { Checkout } from './checkout.js';
 import type { FileContents } from './file-contents.js';
 import type {
+  BeginLayerOptions,
   CheckoutOptions,
   CheckoutResult,
   FsckOptions,
@@ -33,6 +34,8 @@ export interface LayerToBegin {
   readonly diffId: Digest;
   /** Damaged objects that it is to replace; undefined where nothing is to be repaired. */
   readonly replace: ReadonlySet<string> | undefined;
+  /** Nobody hashed its archive. */
+  readonly takenOver: boolean;
   readonly onEnd: () => void;
 }
 
@@ -62,10 +65,13 @@ export abstract class LayeredStore implements ImageStore {
 
   abstract removeName(name: string): Promise<void>;
 
-  async hasLayer(diffId: Digest): Promise<boolean> {
+  async hasLayer(
+    diffId: Digest,
+    { takenOver = false }: { readonly takenOver?: boolean } = {},
+  ): Promise<boolean> {
     if (!this.#place.exists()) return false;
     await this.#place.hold();
-    return this.isLayerSound(diffId);
+    return this.isLayerSound(diffId, takenOver);
   }
 
   async reserveLayer(
@@ -77,16 +83,15 @@ export abstract class LayeredStore implements ImageStore {
     return this.#guarded(() => takeTurn(this.#place.tempPath, name, options.signal));
   }
 
-  async beginLayer(
-    diffId: Digest,
-    options: { readonly replace?: ReadonlySet<string> } = {},
-  ): Promise<LayerTransaction> {
+  async beginLayer(diffId: Digest, options: BeginLayerOptions = {}): Promise<LayerTransaction> {
     await this.#prepare();
     const onEnd = (): void => {
       this.#transactions -= 1;
+      // It may have been made of a layer that was taken over, in whose place this one is now.
+      this.#lastTree = undefined;
     };
-    const { replace } = options;
-    const begun = await this.#guarded(() => this.begin({ diffId, replace, onEnd }));
+    const { replace, takenOver = false } = options;
+    const begun = await this.#guarded(() => this.begin({ diffId, replace, takenOver, onEnd }));
     this.#transactions += 1;
     return begun;
   }
@@ -190,8 +195,8 @@ export abstract class LayeredStore implements ImageStore {
   /** The value to throw for what was met while working at `place`. */
   protected abstract errorOf(thrown: unknown, place: string): unknown;
 
-  /** Whether a layer is there and its record sound. */
-  protected abstract isLayerSound(diffId: Digest): Promise<boolean>;
+  /** Whether a layer is there and its record sound; one that was taken over counts where that is said. */
+  protected abstract isLayerSound(diffId: Digest, takenOver: boolean): Promise<boolean>;
 
   /** The tree of a layer; `blob` is the digest under which an image lists it. @throws `OperationalError` STORE_INVALID */
   protected abstract readLayer(diffId: Digest, blob: Digest | undefined): Promise<LayerTree>;

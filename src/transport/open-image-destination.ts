@@ -16,6 +16,11 @@ export async function openImageDestination(
   options: { readonly signal: AbortSignal; readonly from: BlobOrigin | undefined },
 ): Promise<ImageDestination> {
   const name = parseImageName(text, context.workingDirectory);
+  if (name.kind === 'ostree') {
+    throw new OperationalError('TRANSPORT_UNKNOWN', `blobs cannot be written to ${quote(text)}`, {
+      hint: 'berth copy puts images into OSTree repositories',
+    });
+  }
   if (name.kind !== 'registry') {
     const { openLocalDestination } = await import('./open-local-destination.js');
     return openLocalDestination(name, { text, context, signal: options.signal });

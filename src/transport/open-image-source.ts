@@ -1,3 +1,4 @@
+import { quote } from '../base/escape-text.js';
 import { OperationalError } from '../errors/operational-error.js';
 import type { RegistryEndpoint } from '../registry/endpoint.js';
 import { resolveReference, type ResolvedReference } from '../registry/resolve-endpoints.js';
@@ -29,6 +30,13 @@ export async function openImageSource(
   options: OpenImageOptions,
 ): Promise<ImageSource> {
   const name = parseImageName(text, context.workingDirectory);
+  if (name.kind === 'ostree') {
+    if (context.openRepositoryImage !== undefined) return context.openRepositoryImage(name);
+    throw new OperationalError(
+      'TRANSPORT_UNKNOWN',
+      `there is no OSTree here to read ${quote(text)} from`,
+    );
+  }
   if (name.kind !== 'registry') {
     const { openLocalImage } = await import('./open-local-image.js');
     return openLocalImage(name, context, options.signal);

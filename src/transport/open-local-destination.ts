@@ -7,7 +7,7 @@ import { EngineTarget } from './engine-target.js';
 import type { ImageDestination } from './image-destination.js';
 import { OciArchiveDestination } from './oci-archive-destination.js';
 import { OciLayoutDestination } from './oci-layout-destination.js';
-import type { ImageName } from './parse-image-name.js';
+import type { LocalName } from './parse-image-name.js';
 import type { TransportContext } from './transport-context.js';
 
 /** What opening a place takes besides its name. */
@@ -24,7 +24,7 @@ export interface LocalPlace {
  * @throws OperationalError REFERENCE_INVALID
  */
 export function openLocalDestination(
-  name: Exclude<ImageName, { readonly kind: 'registry' }>,
+  name: LocalName,
   { text, context, signal }: LocalPlace,
 ): ImageDestination {
   switch (name.kind) {

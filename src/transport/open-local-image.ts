@@ -7,12 +7,12 @@ import { FolderFiles } from './folder-files.js';
 import type { ImageSource } from './image-source.js';
 import { OciLayoutSource } from './oci-layout-source.js';
 import { openArchive, spool } from './open-archive.js';
-import type { ImageName } from './parse-image-name.js';
+import type { LocalName } from './parse-image-name.js';
 import type { TransportContext } from './transport-context.js';
 
 /** Opens an image that is on this host: in a folder, in an archive, or in the docker engine. Nothing is read yet. */
 export function openLocalImage(
-  name: Exclude<ImageName, { readonly kind: 'registry' }>,
+  name: LocalName,
   context: TransportContext,
   signal: AbortSignal,
 ): ImageSource {

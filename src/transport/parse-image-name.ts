@@ -34,10 +34,22 @@ export type ImageName =
       readonly kind: 'docker-daemon';
       /** `NAME:TAG`, or the digest of an image's configuration. */
       readonly image: string;
-    };
+    }
+  | OstreeName;
+
+/** An image of an OSTree repository: `ostree:NAME[@/REPOSITORY]`. */
+export interface OstreeName {
+  readonly kind: 'ostree';
+  readonly reference: ImageReference;
+  /** Absolute; undefined for the host's. */
+  readonly repository: string | undefined;
+}
+
+/** What is read and written as files and blobs on this host. */
+export type LocalName = Exclude<ImageName, { readonly kind: 'registry' | 'ostree' }>;
 
 /** Transports of containers-transports(5) that berth knows but does not speak. */
-const NOT_SPOKEN = ['containers-storage', 'ostree', 'sif', 'tarball'] as const;
+const NOT_SPOKEN = ['containers-storage', 'sif', 'tarball'] as const;
 
 /** What can stand in front of an image, for messages. */
 export const TRANSPORTS_READ = [
@@ -47,6 +59,7 @@ export const TRANSPORTS_READ = [
   'docker-archive:',
   'dir:',
   'docker-daemon:',
+  'ostree:',
   'http:',
   'https:',
 ] as const;
@@ -87,6 +100,8 @@ export function parseImageName(text: string, workingDirectory: string): ImageNam
       return { kind: 'dir', path: pathOf(rest, { ...pathed, form: 'dir:PATH' }) };
     case 'docker-daemon':
       return engineName(text, rest);
+    case 'ostree':
+      return ostreeName(rest);
     default:
       if (NOT_SPOKEN.some((known) => known === prefix)) return refuse(prefix, text);
       // `oci-arhive:images/x.tar`: nearly one of the transports, and no registry is called so without a dot or a port.
@@ -158,6 +173,22 @@ function engineName(text: string, rest: string): ImageName {
   throw new OperationalError('REFERENCE_INVALID', `${quote(text)} has no tag`, {
     hint: `write docker-daemon:${rest}:latest`,
   });
+}
+
+/** A reference has no `/` behind its `@`, so that the first `@/` begins the path. */
+function ostreeName(rest: string): OstreeName {
+  const at = rest.indexOf('@/');
+  const path = at === -1 ? undefined : rest.slice(at + 1);
+  if (path?.includes('\0') === true) {
+    throw new OperationalError('REFERENCE_INVALID', `${quote(rest)} names no path`, {
+      hint: 'write ostree:NAME[:TAG]@/REPOSITORY',
+    });
+  }
+  return {
+    kind: 'ostree',
+    reference: parseReference(at === -1 ? rest : rest.slice(0, at)),
+    repository: path === undefined ? undefined : resolve(path),
+  };
 }
 
 function splitAtColon(rest: string): { path: string; name: string | undefined } {

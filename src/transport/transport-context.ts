@@ -1,5 +1,7 @@
 import type { RegistriesConf } from '../registry/registries-conf.js';
 import type { RegistryClient } from '../registry/registry-client.js';
+import type { ImageSource } from './image-source.js';
+import type { OstreeName } from './parse-image-name.js';
 
 /** How an archive may be packed as a whole. */
 export type ArchiveCompression = 'gzip' | 'zstd';
@@ -34,4 +36,6 @@ export interface TransportContext {
   readonly createDecompressor: CreateDecompressor;
   /** Finds the docker engine's socket; asked only where an image is the engine's. */
   readonly engineSocket: () => string;
+  /** Opens an image of an OSTree repository; undefined where there is none to read from. */
+  readonly openRepositoryImage?: (name: OstreeName) => Promise<ImageSource>;
 }

@@ -23,6 +23,10 @@ export interface AtomicImage {
   /** Encoded as its ref; given here as text so that no code of berth's decides it. */
   readonly ref: string;
   readonly layers: readonly (readonly TarItem[])[];
+  /** Files that the commits of the layers have instead: a repository that lies. */
+  readonly planted?: readonly (readonly TarItem[])[];
+  /** Diff ids that the configuration and the commits name instead. */
+  readonly claimedDiffIds?: readonly string[];
   /** `config` of the image configuration. */
   readonly config?: Readonly<Record<string, unknown>>;
   /** Leaves out what was not written before September 2017 (`digest`) and before January 2018 (`all`). */
@@ -60,15 +64,18 @@ export async function writeAtomicRepository(
 
 async function writeImage(repository: string, image: AtomicImage): Promise<AtomicImageWritten> {
   const layers = image.layers.map((items) => buildLayer(items));
+  const diffIds = image.claimedDiffIds ?? layers.map(({ diffId }) => diffId);
   for (const [index, layer] of layers.entries()) {
-    const kept = (image.layers[index] ?? []).filter(({ type = '' }) => !LEFT_OUT.includes(type));
-    await writeLayer(repository, layer, { kept, without: image.without });
+    const files = image.planted?.[index] ?? image.layers[index] ?? [];
+    const kept = files.filter(({ type = '' }) => !LEFT_OUT.includes(type));
+    const diffId = diffIds[index] ?? layer.diffId;
+    await writeLayer(repository, { ...layer, diffId }, { kept, without: image.without });
   }
   const config = JSON.stringify({
     architecture: process.arch === 'arm64' ? 'arm64' : 'amd64',
     os: 'linux',
     config: image.config ?? {},
-    rootfs: { type: 'layers', diff_ids: layers.map(({ diffId }) => diffId) },
+    rootfs: { type: 'layers', diff_ids: diffIds },
     history: [],
   });
   const configDigest = sha256(Buffer.from(config));

@@ -73,6 +73,7 @@ export function copyCommand(context: CliContext): Command {
       options: OPTIONS(),
       examples: [
         'berth copy registry.example/etcd:3.5 oci:/media/usb/images:etcd',
+        'berth copy registry.example/etcd:3.5 ostree:registry.example/etcd:3.5@/ostree/repo',
         'berth copy --all docker-archive:etcd.tar docker://registry.example/etcd:3.5',
       ],
     },
@@ -117,6 +118,7 @@ async function copy(
   const { parsePlatform } = await import('../../oci/parse-platform.js');
   const { openImageSource } = await import('../../transport/open-image-source.js');
   const { openImageDestination } = await import('../../transport/open-image-destination.js');
+  const { parseImageName } = await import('../../transport/parse-image-name.js');
   const { printResult } = await import('../output/print.js');
   const { formatBytes } = await import('../output/units.js');
   const { loadConf } = await import('../load-conf.js');
@@ -134,21 +136,30 @@ async function copy(
   );
   const result = await withContext(`cannot copy ${quote(from)} to ${quote(to)}`, async () => {
     await using source = await openImageSource(from, reading, { signal });
-    await using destination = await openImageDestination(to, writing, {
-      signal,
-      from: source.repository,
-    });
     using display = await copyDisplay(context, options);
-    return await copyImage({
+    const shared = {
       source,
-      destination,
       platform: options.all === true ? undefined : platform,
-      preserveDigests: options.preserveDigests === true,
       parallel: options.parallel ?? conf.network.parallel,
       format: options.format,
       signal,
       onProgress: display.onProgress,
+    };
+    const name = parseImageName(to, writing.workingDirectory);
+    if (name.kind === 'ostree') {
+      const { copyToRepository } = await import('../copy-to-repository.js');
+      const { printEvent } = await import('../output/print-event.js');
+      const onWarning = (text: string): void => {
+        printEvent(context, options, { kind: 'warning', text });
+      };
+      return await copyToRepository(name, { ...shared, conf, env: context.host.env, onWarning });
+    }
+    await using destination = await openImageDestination(to, writing, {
+      signal,
+      from: source.repository,
     });
+    const preserveDigests = options.preserveDigests === true;
+    return await copyImage({ ...shared, destination, preserveDigests });
   });
   const { copiedBlobs, blobs, copiedBytes } = result;
   printResult(context, options, {

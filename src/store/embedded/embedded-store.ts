@@ -14,7 +14,7 @@ import type { LayerTree } from '../layer-tree.js';
 import { LayeredStore, type LayerToBegin } from '../layered-store.js';
 import { discard } from './discard.js';
 import { fsck } from './fsck.js';
-import { fileNameOf, ImageRecords, type ImageRecord } from './image-records.js';
+import { ImageRecords, type ImageRecord } from './image-records.js';
 import { LayerRecords } from './layer-records.js';
 import { EmbeddedLayerTransaction } from './layer-transaction.js';
 import { ObjectContents } from './object-contents.js';
@@ -83,8 +83,8 @@ class EmbeddedStore extends LayeredStore {
     return diskError(thrown, place);
   }
 
-  protected isLayerSound(diffId: Digest): Promise<boolean> {
-    return this.#layers.has(diffId);
+  protected isLayerSound(diffId: Digest, takenOver: boolean): Promise<boolean> {
+    return this.#layers.has(diffId, { takenOver });
   }
 
   protected readLayer(diffId: Digest): Promise<LayerTree> {
@@ -94,14 +94,12 @@ class EmbeddedStore extends LayeredStore {
   // eslint-disable-next-line @typescript-eslint/require-await -- so that it rejects and does not throw
   protected async begin({
     diffId,
-    replace,
+    replace = new Set(),
+    takenOver,
     onEnd,
   }: LayerToBegin): Promise<EmbeddedLayerTransaction> {
-    return new EmbeddedLayerTransaction(this.#place, {
-      fileName: fileNameOf(diffId),
-      replace: replace ?? new Set(),
-      onEnd,
-    });
+    const layer = { diffId, records: this.#layers, replace, takenOver, onEnd };
+    return new EmbeddedLayerTransaction(this.#place, layer);
   }
 
   protected async record(image: NewImage, contentBytes: number): Promise<void> {

@@ -71,7 +71,8 @@ class Checker {
         const image = await images.read(digest);
         for (const diffId of image?.config.diffIds ?? []) {
           this.#wantedLayers.add(diffId);
-          const isSound = soundLayers.get(diffId) ?? (await layers.has(diffId));
+          const isSound =
+            soundLayers.get(diffId) ?? (await layers.has(diffId, { takenOver: true }));
           soundLayers.set(diffId, isSound);
           if (isSound) continue;
           const problem = `layer ${diffId} is missing or damaged`;

@@ -1,15 +1,23 @@
-import { existsSync, unlinkSync } from 'node:fs';
+import { existsSync, renameSync, unlinkSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 
+import { syncFolder } from '../../base/atomic-file.js';
 import { isErrno } from '../../errors/is-errno.js';
 import { OperationalError } from '../../errors/operational-error.js';
 import type { Digest } from '../../oci/digest.js';
 import { decodeLayer } from '../layer-file.js';
 import type { LayerTree } from '../layer-tree.js';
+import { layerDisputed } from '../layer-disputed.js';
+import { makeFolder } from '../make-folder.js';
 import { digestOfFileName, fileNameOf, namesIn } from './image-records.js';
 import type { StorePlace } from './store-place.js';
 
-/** The trees of the layers, in `layers/`. */
+/** Where a record stands: by whether the layer's archive was hashed. What was hashed counts before what was taken over. */
+const FOLDERS = ['layers', 'taken'] as const;
+
+type Folder = (typeof FOLDERS)[number];
+
+/** The trees of the layers, in `layers/` and `taken/`. */
 export class LayerRecords {
   readonly #place: StorePlace;
 
@@ -17,46 +25,100 @@ export class LayerRecords {
     this.#place = place;
   }
 
-  /** Whether a layer is there and its record is sound. */
-  async has(diffId: Digest): Promise<boolean> {
-    if (!existsSync(this.#path(diffId))) return false;
-    try {
-      await this.read(diffId);
-      return true;
-    } catch (error) {
-      // A damaged one counts as missing, so that pulling again repairs it.
-      if (error instanceof OperationalError && error.code === 'STORE_INVALID') return false;
-      throw error;
-    }
+  /** Whether a layer is there and its record is sound. One that was taken over counts with `takenOver`. */
+  async has(diffId: Digest, { takenOver }: { readonly takenOver: boolean }): Promise<boolean> {
+    if ((await this.#readIfSound('layers', diffId)) !== undefined) return true;
+    return takenOver && (await this.#readIfSound('taken', diffId)) !== undefined;
   }
 
   /** The tree of a layer. @throws `OperationalError` STORE_INVALID if it is missing or damaged, STORE_FORMAT */
   async read(diffId: Digest): Promise<LayerTree> {
-    let bytes: Buffer;
-    try {
-      bytes = await readFile(this.#path(diffId));
-    } catch (error) {
-      if (!isErrno(error, 'ENOENT')) throw error;
-      throw new OperationalError('STORE_INVALID', `layer ${diffId} is not in the store`, {
-        hint: 'pull the image again',
-      });
+    for (const folder of FOLDERS) {
+      const bytes = await this.#readBytes(folder, diffId);
+      if (bytes !== undefined) return decodeLayer(bytes, diffId);
     }
-    return decodeLayer(bytes, diffId);
+    throw new OperationalError('STORE_INVALID', `layer ${diffId} is not in the store`, {
+      hint: 'pull the image again',
+    });
+  }
+
+  /**
+   * Makes sure that nobody has said something else of a layer that is to be taken over.
+   *
+   * @throws `OperationalError` LAYER_DISPUTED
+   */
+  async assertUndisputed(diffId: Digest, record: Buffer): Promise<void> {
+    const known = await this.#readIfSound('taken', diffId);
+    if (known !== undefined && !known.equals(record)) throw layerDisputed(diffId);
+  }
+
+  /** Gives a record, written beside, its name; durable when it returns. */
+  async publish(
+    temporary: string,
+    { diffId, takenOver }: { readonly diffId: Digest; readonly takenOver: boolean },
+  ): Promise<void> {
+    if (takenOver && (await this.#readIfSound('layers', diffId)) !== undefined) return;
+    const folder: Folder = takenOver ? 'taken' : 'layers';
+    if (takenOver) makeFolder(this.#place.path(folder));
+    renameSync(temporary, this.#path(folder, diffId));
+    await syncFolder(this.#place.path(folder));
+    // What was taken over gives way to what was hashed, and what is damaged to either.
+    this.#unlink(takenOver ? 'layers' : 'taken', diffId);
   }
 
   /** Diff ids of all layers, sorted. */
   diffIds(): Digest[] {
-    return namesIn(this.#place.path('layers'))
+    const names = FOLDERS.flatMap((folder) => namesIn(this.#place.path(folder)));
+    return [...new Set(names)]
       .map(digestOfFileName)
       .filter((digest) => digest !== undefined)
       .sort();
   }
 
+  /** Removes a layer, however it came; durable after {@link LayerRecords.sync}. */
   remove(diffId: Digest): void {
-    unlinkSync(this.#path(diffId));
+    for (const folder of FOLDERS) this.#unlink(folder, diffId);
   }
 
-  #path(diffId: Digest): string {
-    return this.#place.path('layers', fileNameOf(diffId));
+  /** Makes what was removed durable. */
+  async sync(): Promise<void> {
+    for (const folder of FOLDERS) {
+      const path = this.#place.path(folder);
+      if (existsSync(path)) await syncFolder(path);
+    }
+  }
+
+  async #readIfSound(folder: Folder, diffId: Digest): Promise<Buffer | undefined> {
+    const bytes = await this.#readBytes(folder, diffId);
+    if (bytes === undefined) return undefined;
+    try {
+      decodeLayer(bytes, diffId);
+      return bytes;
+    } catch (error) {
+      // A damaged one counts as missing, so that pulling again repairs it.
+      if (error instanceof OperationalError && error.code === 'STORE_INVALID') return undefined;
+      throw error;
+    }
+  }
+
+  async #readBytes(folder: Folder, diffId: Digest): Promise<Buffer | undefined> {
+    try {
+      return await readFile(this.#path(folder, diffId));
+    } catch (error) {
+      if (isErrno(error, 'ENOENT')) return undefined;
+      throw error;
+    }
+  }
+
+  #unlink(folder: Folder, diffId: Digest): void {
+    try {
+      unlinkSync(this.#path(folder, diffId));
+    } catch (error) {
+      if (!isErrno(error, 'ENOENT')) throw error;
+    }
+  }
+
+  #path(folder: Folder, diffId: Digest): string {
+    return this.#place.path(folder, fileNameOf(diffId));
   }
 }

@@ -1,21 +1,24 @@
-import { renameSync } from 'node:fs';
-
-import { syncFolder, writeFileSynced } from '../../base/atomic-file.js';
+import { writeFileSynced } from '../../base/atomic-file.js';
+import type { Digest } from '../../oci/digest.js';
 import { syncFileSystemOf } from '../../sys/sync.js';
 import { diskError, onDisk, onDiskAsync } from '../disk-error.js';
 import type { LayerTransaction } from '../image-store.js';
 import { LayerCollector } from '../layer-collector.js';
 import { encodeLayer } from '../layer-file.js';
 import { TempArea } from '../temp-area.js';
+import type { LayerRecords } from './layer-records.js';
 import { ObjectWriter } from './object-writer.js';
 import type { StorePlace } from './store-place.js';
 
 /** What an {@link EmbeddedLayerTransaction} takes in. */
 export interface LayerToTake {
-  /** Of its record. */
-  readonly fileName: string;
+  readonly diffId: Digest;
+  /** Where its record goes. */
+  readonly records: LayerRecords;
   /** Damaged objects that it is to replace. */
   readonly replace: ReadonlySet<string>;
+  /** Nobody hashed its archive. */
+  readonly takenOver: boolean;
   readonly onEnd: () => void;
 }
 
@@ -23,16 +26,14 @@ export interface LayerToTake {
 export class EmbeddedLayerTransaction implements LayerTransaction {
   readonly sink: LayerCollector;
   readonly #place: StorePlace;
-  readonly #layerName: string;
+  readonly #layer: LayerToTake;
   readonly #area: TempArea;
   readonly #objects: ObjectWriter;
-  readonly #onEnd: () => void;
   #ended = false;
 
   constructor(place: StorePlace, layer: LayerToTake) {
     this.#place = place;
-    this.#layerName = layer.fileName;
-    this.#onEnd = layer.onEnd;
+    this.#layer = layer;
     this.#area = onDisk(place.root, () => new TempArea(place.tempPath));
     this.#objects = new ObjectWriter({
       objectsFd: place.objectsFd,
@@ -49,15 +50,16 @@ export class EmbeddedLayerTransaction implements LayerTransaction {
    */
   async commit(): Promise<void> {
     const place = this.#place;
+    const { diffId, records, takenOver } = this.#layer;
     const record = encodeLayer(this.sink.finish());
     await onDiskAsync(place.root, async () => {
+      if (takenOver) await records.assertUndisputed(diffId, record);
       const temporary = `${this.#area.path}/layer`;
       await writeFileSynced(temporary, record, { mode: 0o600 });
       await syncFileSystemOf(place.root);
       this.#objects.publish();
       await syncFileSystemOf(place.root);
-      renameSync(temporary, place.path('layers', this.#layerName));
-      await syncFolder(place.path('layers'));
+      await records.publish(temporary, { diffId, takenOver });
     });
     await this[Symbol.asyncDispose]();
   }
@@ -70,7 +72,7 @@ export class EmbeddedLayerTransaction implements LayerTransaction {
     try {
       this.#area[Symbol.dispose]();
     } finally {
-      this.#onEnd();
+      this.#layer.onEnd();
     }
   }
 }

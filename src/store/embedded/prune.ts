@@ -44,7 +44,7 @@ async function pruneImages({ place, images, keep }: PruneScope): Promise<number>
   return gone.length;
 }
 
-async function pruneLayers({ place, images, layers }: PruneScope): Promise<number> {
+async function pruneLayers({ images, layers }: PruneScope): Promise<number> {
   const stay = new Set<Digest>();
   for (const digest of images.digests()) {
     const image = await images.read(digest);
@@ -52,7 +52,7 @@ async function pruneLayers({ place, images, layers }: PruneScope): Promise<numbe
   }
   const gone = layers.diffIds().filter((diffId) => !stay.has(diffId));
   for (const diffId of gone) layers.remove(diffId);
-  await syncFolder(place.path('layers'));
+  await layers.sync();
   return gone.length;
 }
 

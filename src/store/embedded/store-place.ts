@@ -22,6 +22,7 @@ import { writeRecord } from '../write-record.js';
  *   STORE/lock              shared: who takes in or reads objects; exclusive: who removes some. Never unlinked
  *   STORE/objects/ab/…      one file for each content and its owner, mode, time, attributes (object-name.ts)
  *   STORE/layers/ALG-HEX    the tree of a layer, by diff id (layer-file.ts)
+ *   STORE/taken/ALG-HEX     the same of a layer that was taken over: nobody hashed its archive; made when needed
  *   STORE/images/ALG-HEX    manifest and configuration of an image, by the digest of its manifest
  *   STORE/names/HEX         which image a name means; the file name is the SHA-256 of the name
  *   STORE/tmp/…             what is being written (temp-area.ts)

@@ -7,7 +7,7 @@ import {
   type Variant,
 } from '../../../ostree-adapter/index.js';
 import { parseDigest, type Digest } from '../../oci/digest.js';
-import { CONTENT_BYTES, DIFF_ID, MANIFEST } from './commit-keys.js';
+import { CONTENT_BYTES, DIFF_ID, MANIFEST, TAKEN_OVER } from './commit-keys.js';
 import { blobRef, IMAGE_REFS, parseImageRef } from './ref-names.js';
 
 /** A commit below `ociimage/`. */
@@ -22,6 +22,8 @@ export interface LayerCommit extends CatalogueCommit {
   readonly diffId: Digest | undefined;
   /** Sum of the sizes of its files; undefined where another tool put it in. Then its tree is what the tree says. */
   readonly contentBytes: number | undefined;
+  /** Nobody hashed its archive. */
+  readonly isTakenOver: boolean;
 }
 
 /**
@@ -61,25 +63,27 @@ export class CommitCatalogue {
   layers(): (LayerCommit & { readonly diffId: Digest })[] {
     const found = [];
     for (const [ref, checksum] of this.refs()) {
-      if (parseImageRef(ref)?.kind !== 'blob') continue;
+      const kind = parseImageRef(ref)?.kind;
+      if (kind !== 'blob' && kind !== 'taken-over') continue;
       const layer = this.#layer(ref, checksum);
       if (layer?.diffId !== undefined) found.push({ ...layer, diffId: layer.diffId });
     }
     return found;
   }
 
-  /** The layer with a diff id. `blob` is the digest under which an image lists it, for layers that do not know their diff id. */
+  /** The layer with a diff id; one that was hashed before one that was taken over. `blob` is the digest under which an image lists it, for layers that do not know their diff id. */
   findLayer(diffId: Digest, blob?: Digest): LayerCommit | undefined {
     const refs = this.refs();
     const direct = [blobRef(diffId), ...(blob === undefined ? [] : [blobRef(blob)])];
     for (const ref of direct) {
       const checksum = refs.get(ref);
       const layer = checksum === undefined ? undefined : this.#layer(ref, checksum);
-      if (layer === undefined) continue;
+      if (layer === undefined || layer.isTakenOver) continue;
       if (layer.diffId === diffId) return layer;
       if (layer.diffId === undefined && blob !== undefined && ref === blobRef(blob)) return layer;
     }
-    return this.layers().find((layer) => layer.diffId === diffId);
+    const known = this.layers().filter((layer) => layer.diffId === diffId);
+    return known.find((layer) => !layer.isTakenOver) ?? known[0];
   }
 
   #layer(ref: string, checksum: Checksum): LayerCommit | undefined {
@@ -92,7 +96,9 @@ export class CommitCatalogue {
     const { metadata } = commit;
     if (metadata.has(MANIFEST)) return undefined;
     const contentBytes = numberOf(metadata.get(CONTENT_BYTES));
-    return { ref, commit, diffId: digestIn(metadata.get(DIFF_ID)), contentBytes };
+    const diffId = digestIn(metadata.get(DIFF_ID));
+    const isTakenOver = metadata.has(TAKEN_OVER) || parseImageRef(ref)?.kind === 'taken-over';
+    return { ref, commit, diffId, contentBytes, isTakenOver };
   }
 }
 

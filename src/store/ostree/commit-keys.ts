@@ -23,6 +23,8 @@ export const DIFF_ID = 'docker.uncompressed_digest';
 export const SIGNATURES = 'signatures';
 /** Sum of the sizes of the layer's files: berth's own, so that listing images opens no layer. */
 export const CONTENT_BYTES = 'berth.content-bytes';
+/** Nobody hashed the layer's archive: berth took it over from another repository, which said what it is. berth's own. */
+export const TAKEN_OVER = 'berth.taken-over';
 
 /** The blob's file in the tree of a configuration. */
 export const CONFIG_FILE = 'content';

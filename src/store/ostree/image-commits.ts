@@ -9,12 +9,14 @@ import { OperationalError } from '../../errors/operational-error.js';
 import { digestAlgorithm, digestOf, parseDigest, type Digest } from '../../oci/digest.js';
 import type { Descriptor } from '../../oci/descriptor.js';
 import { MAX_IMAGE_CONFIG_BYTES, parseImageConfig } from '../../oci/parse-image-config.js';
+import type { ImageManifest } from '../../oci/manifest.js';
 import { MAX_MANIFEST_BYTES, parseManifest } from '../../oci/parse-manifest.js';
 import { verifyBytes } from '../../oci/verify-content.js';
+import { findByDigest } from '../abbreviated-digest.js';
 import type { StoredImage } from '../image-store.js';
 import { textOf, type CommitCatalogue } from './commit-catalogue.js';
 import { CONFIG_FILE, MANIFEST, MANIFEST_DIGEST } from './commit-keys.js';
-import { blobRef, parseImageRef } from './ref-names.js';
+import { blobRef, fullName, parseImageRef } from './ref-names.js';
 import { repositoryError } from './repository-error.js';
 
 /** An image of the repository, as far as its commit says. */
@@ -81,13 +83,7 @@ export class ImageCommits {
    */
   read({ digest, commit, names }: ImageCommit): StoredImage {
     try {
-      const manifestBytes = Buffer.from(textOf(commit.metadata.get(MANIFEST)) ?? '', 'utf8');
-      if (manifestBytes.length > MAX_MANIFEST_BYTES)
-        throw new RangeError('its manifest is too large');
-      verifyBytes(manifestBytes, { digest });
-      const parsed = parseManifest(manifestBytes, { what: 'its manifest' });
-      if (parsed.kind !== 'manifest') throw new RangeError('it holds an index');
-      const { manifest } = parsed;
+      const { manifest } = readManifest(digest, commit);
       const configBytes = this.#readConfig(manifest.config);
       const config = parseImageConfig(configBytes, { what: 'its configuration', manifest });
       const sizes = config.diffIds.map((diffId, index) => {
@@ -102,6 +98,23 @@ export class ImageCommits {
     }
   }
 
+  /**
+   * The documents of an image, hashed.
+   *
+   * @throws `OperationalError` STORE_INVALID
+   */
+  readDocuments({ digest, commit }: ImageCommit): {
+    readonly manifestBytes: Uint8Array;
+    readonly configBytes: Uint8Array;
+  } {
+    try {
+      const { manifest, manifestBytes } = readManifest(digest, commit);
+      return { manifestBytes, configBytes: this.#readConfig(manifest.config) };
+    } catch (error) {
+      throw imageDamaged(digest, repositoryError(error, this.#place.root));
+    }
+  }
+
   #readConfig(config: Descriptor): Buffer {
     const commit = this.#catalogue.find(blobRef(config.digest));
     if (commit === undefined) throw new RangeError('its configuration is missing');
@@ -111,6 +124,35 @@ export class ImageCommits {
     verifyBytes(bytes, config);
     return bytes;
   }
+}
+
+/** The image of a name, as it stands or else in full since atomic wrote names as they were typed; or of a digest. */
+export function findImageCommit(
+  all: readonly ImageCommit[],
+  nameOrDigest: string,
+): ImageCommit | undefined {
+  return findByName(all, nameOrDigest) ?? findByDigest(all, nameOrDigest);
+}
+
+/** As {@link findImageCommit}, by name alone. */
+export function findByName(all: readonly ImageCommit[], name: string): ImageCommit | undefined {
+  const full = fullName(name);
+  return (
+    all.find(({ names }) => names.includes(name)) ??
+    all.find(({ names }) => names.some((known) => fullName(known) === full))
+  );
+}
+
+function readManifest(
+  digest: Digest,
+  commit: Commit,
+): { readonly manifest: ImageManifest; readonly manifestBytes: Buffer } {
+  const manifestBytes = Buffer.from(textOf(commit.metadata.get(MANIFEST)) ?? '', 'utf8');
+  if (manifestBytes.length > MAX_MANIFEST_BYTES) throw new RangeError('its manifest is too large');
+  verifyBytes(manifestBytes, { digest });
+  const parsed = parseManifest(manifestBytes, { what: 'its manifest' });
+  if (parsed.kind !== 'manifest') throw new RangeError('it holds an index');
+  return { manifest: parsed.manifest, manifestBytes };
 }
 
 /** The content of a small regular file of the repository. */

@@ -40,10 +40,15 @@ export class LayerReader {
     this.#catalogue = catalogue;
   }
 
-  /** Whether a layer is there and can be read. */
-  has(diffId: Digest): boolean {
+  /** Whether a layer is there and can be read. One that was taken over counts with `takenOver`. */
+  has(diffId: Digest, { takenOver }: { readonly takenOver: boolean }): boolean {
     const layer = this.#catalogue.findLayer(diffId);
-    if (layer === undefined) return false;
+    if (layer === undefined || (layer.isTakenOver && !takenOver)) return false;
+    return this.isReadable(layer);
+  }
+
+  /** Whether the tree of a layer can be read. @throws `OperationalError` STORE_FORMAT if a newer berth wrote it */
+  isReadable(layer: LayerCommit): boolean {
     try {
       this.readCommit(layer);
       return true;

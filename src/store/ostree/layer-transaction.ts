@@ -6,31 +6,32 @@ import {
   type Repo,
   type Transaction,
   type TreeChecksums,
+  type VariantDict,
 } from '../../../ostree-adapter/index.js';
 import type { NodeMeta } from '../../layer/tree.js';
-import type { Digest } from '../../oci/digest.js';
 import type { LayerTransaction } from '../image-store.js';
 import { LayerCollector } from '../layer-collector.js';
+import { layerDisputed } from '../layer-disputed.js';
+import type { LayerToBegin } from '../layered-store.js';
 import type { CommitCatalogue } from './commit-catalogue.js';
-import { CONTENT_BYTES, DIFF_ID } from './commit-keys.js';
+import { CONTENT_BYTES, DIFF_ID, TAKEN_OVER } from './commit-keys.js';
+import type { LayerReader } from './layer-reader.js';
 import { RepositoryObjectWriter } from './object-writer.js';
-import { blobRef } from './ref-names.js';
+import { blobRef, takenOverRef } from './ref-names.js';
 import { onRepositoryAsync, repositoryError } from './repository-error.js';
 import type { ScratchRepository } from './scratch-repository.js';
 import { writeLayerTree } from './write-layer-tree.js';
 
 /** What a {@link RepositoryLayerTransaction} takes in, and where. */
-export interface LayerToTake {
-  readonly diffId: Digest;
+export interface LayerToTake extends LayerToBegin {
   /** Path of the repository, for messages. */
   readonly root: string;
   readonly catalogue: CommitCatalogue;
+  readonly layers: LayerReader;
   /** Opened for this layer alone; disposed of at its end. */
   readonly repo: Repo;
-  /** Where objects go that may be there already, damaged; {@link LayerToTake.replace} says which are. */
+  /** Where objects go that may be there already, damaged; `replace` says which are. */
   readonly scratch: ScratchRepository | undefined;
-  readonly replace: ReadonlySet<string>;
-  readonly onEnd: () => void;
 }
 
 /** A layer being taken into a repository: content into objects as it arrives, everything else into its tree. */
@@ -58,10 +59,11 @@ export class RepositoryLayerTransaction implements LayerTransaction {
     await onRepositoryAsync(this.#layer.root, async () => {
       await this.#objects.finish();
       const written = writeLayerTree(this.#transaction, tree);
-      const { scratch, replace } = this.#layer;
+      const { scratch, replace = [], takenOver } = this.#layer;
+      const isNews = !takenOver || this.#isNews(written.tree);
       if (scratch === undefined) await this.#transaction.commit();
       else await scratch.publish(new Set([...replace, written.record]));
-      await this.#writeCommits(written.tree, tree.contentBytes);
+      if (isNews) await this.#writeCommits(written.tree, tree.contentBytes);
     });
     await this[Symbol.asyncDispose]();
   }
@@ -79,20 +81,41 @@ export class RepositoryLayerTransaction implements LayerTransaction {
     }
   }
 
+  /**
+   * Whether a layer that is taken over has to be written: not where it was hashed by somebody.
+   *
+   * @throws `OperationalError` LAYER_DISPUTED
+   */
+  #isNews(tree: TreeChecksums): boolean {
+    const { diffId, catalogue, layers } = this.#layer;
+    const known = catalogue.findLayer(diffId);
+    if (known === undefined || !layers.isReadable(known)) return true;
+    if (!known.isTakenOver) return false;
+    const { contents, metadata } = known.commit.tree;
+    if (contents !== tree.contents || metadata !== tree.metadata) throw layerDisputed(diffId);
+    return true;
+  }
+
   /** The layer by its diff id; and where it is there already under the digest of a blob, that becomes the new one too. */
   async #writeCommits(tree: TreeChecksums, contentBytes: number): Promise<void> {
-    const { diffId, catalogue, repo } = this.#layer;
+    const { diffId, catalogue, repo, takenOver } = this.#layer;
     const own = new Map([
       [DIFF_ID, variantString(diffId)],
       [CONTENT_BYTES, variantString(`${contentBytes}`)],
+      ...(takenOver ? [[TAKEN_OVER, variantString('1')] as const] : []),
     ]);
     await using transaction = await beginTransaction(repo);
     const timestampSeconds = Math.floor(Date.now() / 1000);
     const known = catalogue.layers().filter((layer) => layer.diffId === diffId);
-    const refs = new Map(
-      known.map(({ ref, commit }) => [ref, new Map([...commit.metadata, ...own])]),
-    );
-    if (refs.size === 0) refs.set(blobRef(diffId), own);
+    const takenOverAs = takenOverRef(diffId);
+    const refs = new Map<string, VariantDict>();
+    if (takenOver) refs.set(takenOverAs, own);
+    else {
+      for (const { ref, commit, isTakenOver } of known)
+        if (!isTakenOver) refs.set(ref, new Map([...commit.metadata, ...own]));
+      if (refs.size === 0) refs.set(blobRef(diffId), own);
+      if (catalogue.refs().has(takenOverAs)) transaction.setRef(takenOverAs, undefined);
+    }
     const written: Checksum[] = [];
     for (const [ref, metadata] of refs) {
       const checksum = await transaction.writeCommit({ tree, metadata, timestampSeconds });

@@ -7,7 +7,6 @@ import {
 } from '../../../ostree-adapter/index.js';
 import type { FileNode } from '../../layer/tree.js';
 import type { Digest } from '../../oci/digest.js';
-import { findByDigest } from '../abbreviated-digest.js';
 import type {
   FsckOptions,
   FsckProblem,
@@ -21,7 +20,7 @@ import type { LayerTree } from '../layer-tree.js';
 import { LayeredStore, type LayerToBegin } from '../layered-store.js';
 import { CommitCatalogue, type LayerCommit } from './commit-catalogue.js';
 import { fsck } from './fsck.js';
-import { ImageCommits, type ImageCommit } from './image-commits.js';
+import { findByName, findImageCommit, ImageCommits, type ImageCommit } from './image-commits.js';
 import { LayerReader } from './layer-reader.js';
 import { RepositoryLayerTransaction } from './layer-transaction.js';
 import { readContent, RepositoryContents } from './object-contents.js';
@@ -58,8 +57,7 @@ class OstreeStore extends LayeredStore {
   // eslint-disable-next-line @typescript-eslint/require-await -- so that it rejects and does not throw
   async findImage(nameOrDigest: string): Promise<StoredImage | undefined> {
     if (!this.#place.exists()) return undefined;
-    const all = this.#list();
-    const found = findByName(all, nameOrDigest) ?? findByDigest(all, nameOrDigest);
+    const found = findImageCommit(this.#list(), nameOrDigest);
     return found === undefined ? undefined : this.#images.read(found);
   }
 
@@ -104,8 +102,8 @@ class OstreeStore extends LayeredStore {
   }
 
   // eslint-disable-next-line @typescript-eslint/require-await -- so that it rejects and does not throw
-  protected async isLayerSound(diffId: Digest): Promise<boolean> {
-    return this.#layers.has(diffId);
+  protected async isLayerSound(diffId: Digest, takenOver: boolean): Promise<boolean> {
+    return this.#layers.has(diffId, { takenOver });
   }
 
   // eslint-disable-next-line @typescript-eslint/require-await -- so that it rejects and does not throw
@@ -113,7 +111,8 @@ class OstreeStore extends LayeredStore {
     return this.#layers.read(diffId, blob);
   }
 
-  protected async begin({ diffId, replace, onEnd }: LayerToBegin): Promise<LayerTransaction> {
+  protected async begin(layer: LayerToBegin): Promise<LayerTransaction> {
+    const { replace } = layer;
     const repo = this.#place.openAnother();
     let scratch: ScratchRepository | undefined;
     try {
@@ -121,13 +120,12 @@ class OstreeStore extends LayeredStore {
       const transaction = scratch?.transaction ?? (await beginTransaction(repo));
       return new RepositoryLayerTransaction(
         {
-          diffId,
+          ...layer,
           root: this.#place.root,
           catalogue: this.#catalogue,
+          layers: this.#layers,
           repo,
           scratch,
-          replace: replace ?? new Set(),
-          onEnd,
         },
         transaction,
       );
@@ -233,13 +231,4 @@ class OstreeStore extends LayeredStore {
   #commitOf(digest: Digest): ImageCommit | undefined {
     return this.#list().find((image) => image.digest === digest);
   }
-}
-
-/** The image of a name as it stands, else in full: atomic wrote names as they were typed. */
-function findByName(all: readonly ImageCommit[], name: string): ImageCommit | undefined {
-  const full = fullName(name);
-  return (
-    all.find(({ names }) => names.includes(name)) ??
-    all.find(({ names }) => names.some((known) => fullName(known) === full))
-  );
 }

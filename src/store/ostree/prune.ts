@@ -40,7 +40,8 @@ export async function prune(scope: PruneScope): Promise<PruneResult> {
   const refs = new Set(gone.flatMap((image) => image.refs));
   const staying = new Set(stay.flatMap((image) => image.refs));
   for (const ref of catalogue.refs().keys()) {
-    const isBlob = parseImageRef(ref)?.kind === 'blob';
+    const kind = parseImageRef(ref)?.kind;
+    const isBlob = kind === 'blob' || kind === 'taken-over';
     if (isBlob && !blobs.has(ref) && !staying.has(ref)) refs.add(ref);
   }
   for (const { ref, diffId } of catalogue.layers()) if (layers.has(diffId)) refs.delete(ref);

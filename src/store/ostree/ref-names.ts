@@ -12,6 +12,8 @@ import {
  * Refs below `ociimage/`, as atomic 1.22 and the `ostree:` transport of containers/image wrote them:
  *
  *   ociimage/HEX                  a blob by the hexadecimal part of its digest: a layer or a configuration, and with berth also an image
+ *   ociimage/taken-over/HEX       a layer that berth took over from another repository, by its diff id: nobody hashed its archive,
+ *                                 so that the number may be that of any other blob
  *   ociimage/ENCODED              an image by name; `docker.io/library/etcd:3` is `docker.io_2Flibrary_2Fetcd_3A3`
  *
  * Everything but letters, digits, `.` and `-` becomes `_XX`, the two hexadecimal digits of the byte in capitals. A name of
@@ -21,17 +23,23 @@ import {
 /** What all refs of images begin with. */
 export const IMAGE_REFS = 'ociimage';
 
+const TAKEN_OVER = `${IMAGE_REFS}/taken-over/`;
 const BLOB = /^(?:[0-9a-f]{64}|[0-9a-f]{128})$/;
 const ENCODED = /^(?:[A-Za-z0-9.-]|_[0-9A-Fa-f]{2})+$/;
 
 /** What a ref below {@link IMAGE_REFS} stands for. */
 export type ImageRef =
-  | { readonly kind: 'blob'; readonly hex: string }
+  | { readonly kind: 'blob' | 'taken-over'; readonly hex: string }
   | { readonly kind: 'name'; readonly name: string };
 
 /** The ref of a blob. */
 export function blobRef(digest: Digest): string {
   return `${IMAGE_REFS}/${digestHex(digest)}`;
+}
+
+/** The ref of a layer that was taken over. */
+export function takenOverRef(diffId: Digest): string {
+  return `${TAKEN_OVER}${digestHex(diffId)}`;
 }
 
 /** The ref of an image's name. */
@@ -44,6 +52,8 @@ export function parseImageRef(ref: string): ImageRef | undefined {
   if (!ref.startsWith(`${IMAGE_REFS}/`)) return undefined;
   const text = ref.slice(IMAGE_REFS.length + 1);
   if (BLOB.test(text)) return { kind: 'blob', hex: text };
+  const hex = ref.startsWith(TAKEN_OVER) ? ref.slice(TAKEN_OVER.length) : '';
+  if (BLOB.test(hex)) return { kind: 'taken-over', hex };
   const decoded = ENCODED.test(text) ? decodeName(text) : undefined;
   return decoded === undefined ? undefined : { kind: 'name', name: decoded };
 }

@@ -4,6 +4,7 @@ import {
   deleteObject,
   hasObject,
   parseChecksum,
+  readCommit,
   fsckObject,
   OstreeError,
   variantString,
@@ -57,16 +58,21 @@ export async function writeImage({ image, layers, catalogue, repo }: ImageToWrit
   await inTransaction(repo, async (transaction) => {
     const refs = catalogue.refs();
     const configRef = blobRef(manifest.config.digest);
-    if (!(await isSound(refs.get(configRef), repo))) {
+    if (!(await holds(configTree, refs.get(configRef), repo))) {
       const metadata = new Map([[BLOB_SIZE, variantString(`${image.configBytes.length}`)]]);
       const config = { tree: configTree, metadata, timestampSeconds };
       transaction.setRef(configRef, await transaction.writeCommit(config));
     }
+    const known = catalogue.layers();
     const blobs = new Set(manifest.layers.map(({ digest }) => blobRef(digest)));
     for (const [index, layer] of layers.entries()) {
       const descriptor = manifest.layers[index];
-      if (descriptor === undefined || layer.diffId === undefined) continue;
+      if (descriptor === undefined || layer.diffId === undefined || layer.isTakenOver) continue;
       const ref = blobRef(descriptor.digest);
+      // An image that was taken over says what it likes of its blobs: each layer keeps a ref that leads to it.
+      const isTaken =
+        refs.has(ref) && !known.some((one) => one.ref === ref && one.diffId === layer.diffId);
+      if (isTaken) continue;
       if (!refs.has(ref) || (layer.ref === ref && !layer.commit.metadata.has(BLOB_SIZE))) {
         const commit = layerCommit(layer, { diffId: layer.diffId, size: descriptor.size });
         transaction.setRef(ref, await transaction.writeCommit({ ...commit, timestampSeconds }));
@@ -80,7 +86,7 @@ export async function writeImage({ image, layers, catalogue, repo }: ImageToWrit
     const known = catalogue.refs();
     const digestRef = blobRef(image.digest);
     let checksum = known.get(digestRef);
-    if (!(await isSound(checksum, repo))) checksum = undefined;
+    if (!(await holds(manifestTree, checksum, repo))) checksum = undefined;
     checksum ??= await transaction.writeCommit({
       tree: manifestTree,
       metadata: new Map([
@@ -121,12 +127,17 @@ async function removeDamaged(repo: Repo, content: Uint8Array): Promise<void> {
 /** What the file of a document is. */
 const DOCUMENT = { kind: 'file', mode: 0o644, uid: 0, gid: 0, xattrs: [] } as const;
 
-/** Whether a commit is there and its bytes are what its name says. */
-async function isSound(checksum: Checksum | undefined, repo: Repo): Promise<boolean> {
+/** Whether a commit is there, its bytes what its name says, and of this tree. */
+async function holds(
+  tree: TreeChecksums,
+  checksum: Checksum | undefined,
+  repo: Repo,
+): Promise<boolean> {
   if (checksum === undefined) return false;
   try {
     await fsckObject(repo, { type: 'commit', checksum });
-    return true;
+    const there = readCommit(repo, checksum).tree;
+    return there.contents === tree.contents && there.metadata === tree.metadata;
   } catch (error) {
     if (error instanceof OstreeError) return false;
     throw error;

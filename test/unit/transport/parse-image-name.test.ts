@@ -47,6 +47,7 @@ each(
   },
 );
 
+const ETCD = { registry: undefined, repository: 'etcd', tag: undefined, digest: undefined };
 const archive = { kind: 'docker-archive', reference: undefined, index: undefined };
 each(
   'parseImageName() takes',
@@ -69,6 +70,19 @@ each(
       want: { kind: 'oci-archive', path: '/work/x.tar', imageName: 'v1' },
     },
     { name: 'dir:x', want: { kind: 'dir', path: '/work/x' } },
+    {
+      name: 'ostree:etcd:3@/a/../repo',
+      want: { kind: 'ostree', reference: { ...ETCD, tag: '3' }, repository: '/repo' },
+    },
+    { name: 'ostree:etcd', want: { kind: 'ostree', reference: ETCD, repository: undefined } },
+    {
+      name: `ostree:etcd@sha256:${'a'.repeat(64)}@/a@/b`,
+      want: {
+        kind: 'ostree',
+        reference: { ...ETCD, digest: `sha256:${'a'.repeat(64)}` },
+        repository: '/a@/b',
+      },
+    },
   ],
   ({ name, want }) => {
     assert.deepEqual(parseImageName(name, '/work'), want);
@@ -78,7 +92,6 @@ each(
 each(
   'parseImageName() refuses by name',
   [
-    { name: 'ostree:x@/repo', transport: 'ostree' },
     { name: 'containers-storage:x', transport: 'containers-storage' },
     { name: 'ftp://host/x', transport: 'ftp' },
     { name: 'file:///etc/passwd', transport: 'file' },
@@ -100,6 +113,9 @@ each(
     { name: 'a URL with a user', text: 'http://user:pass@host.example/x' },
     { name: 'a transport of nothing', text: 'docker://' },
     { name: 'a folder of nothing', text: 'dir:' },
+    { name: 'an image of a repository without a name', text: 'ostree:@/repo' },
+    { name: 'a repository that is not absolute', text: 'ostree:etcd@repo' },
+    { name: 'a repository with a NUL in its path', text: 'ostree:etcd@/a\0b' },
     { name: 'an archive of nothing', text: 'docker-archive::x' },
     { name: 'an archive with a digest', text: `docker-archive:x:a@sha256:${'a'.repeat(64)}` },
     { name: 'an archive with a name that is none', text: 'docker-archive:x:../y' },
