@@ -5,12 +5,17 @@ import { test } from 'node:test';
 
 import { bootHost, type BootedHost } from '../support/booted-host.js';
 import { bootedHostRecipe, type TreeRecipe } from '../support/host-tree.js';
+import { putProgramInto } from '../support/machine-berth.js';
+import { onMachine } from '../support/on-machine.js';
 import type { Suite } from '../support/suites.js';
 
 /*
  * Engines that start containers through berth-runtime in place of crun. Each row is done with both: what crun gives is the
  * known good answer, and the row says what that has to be.
  */
+
+/** Time for a row in emulation, where everything takes ten times as long. */
+const MACHINE_TIMEOUT_MS = 300_000;
 
 const OWN = '/usr/local/bin/berth-runtime';
 
@@ -192,20 +197,19 @@ const PREPARE = `
   '
 `;
 
+const ENGINES = ['podman', 'catatonit', 'uidmap', 'crun', 'busybox-static'];
+
 function recipe(suite: Suite): TreeRecipe {
   const base = bootedHostRecipe(suite);
   return {
     ...base,
     name: 'engines',
-    packages: [
-      ...base.packages,
-      ...['podman', 'catatonit', 'uidmap', 'crun', 'buildah', 'containerd', 'busybox-static'],
-    ],
+    packages: [...base.packages, ...ENGINES, 'buildah', 'containerd'],
   };
 }
 
-/** What the engines need on a host without controllers, whose file system is not one for overlays. */
-function configure(tree: string): void {
+/** What the engines need where the file system is not one for overlays; and not to ask for limits where there are no controllers. */
+function configure(tree: string, containers = 'pids_limit = 0\n'): void {
   const write = (path: string, text: string): void => {
     mkdirSync(join(tree, path, '..'), { recursive: true });
     writeFileSync(join(tree, path), text);
@@ -215,7 +219,7 @@ function configure(tree: string): void {
     'etc/containers/storage.conf',
     '[storage]\ndriver = "vfs"\nrunroot = "/run/containers/storage"\ngraphroot = "/var/lib/containers/storage"\n',
   );
-  write('etc/containers/containers.conf', '[containers]\npids_limit = 0\nnetns = "none"\n');
+  write('etc/containers/containers.conf', `[containers]\nnetns = "none"\n${containers}`);
   // Whose numbers --userns=auto takes.
   appendFileSync(
     join(tree, 'etc/passwd'),
@@ -224,15 +228,21 @@ function configure(tree: string): void {
   for (const file of ['etc/subuid', 'etc/subgid']) write(file, 'containers:200000:1000000\n');
 }
 
+function variables(runtime: string): string {
+  return `runtime=${runtime}; podman="podman --runtime ${runtime}"; image=localhost/engine-test`;
+}
+
 async function ask(
   host: BootedHost,
   runtime: string,
   script: string,
 ): Promise<{ readonly status: number; readonly stdout: string; readonly stderr: string }> {
-  const setUp = `runtime=${runtime}; podman="podman --runtime ${runtime}"; image=localhost/engine-test`;
-  const { status, stdout, stderr } = await host.run(['bash', '-c', `${setUp}\n${script}`], {
-    timeoutMs: 120_000,
-  });
+  const { status, stdout, stderr } = await host.run(
+    ['bash', '-c', `${variables(runtime)}\n${script}`],
+    {
+      timeoutMs: 120_000,
+    },
+  );
   return { status, stdout, stderr };
 }
 
@@ -256,3 +266,43 @@ for (const suite of ['trixie', 'forky'] as const) {
     );
   });
 }
+
+const limits: readonly Row[] = [
+  {
+    name: 'run with limits, update, stats, and an end for want of memory',
+    script: `
+      $podman run -d --name held --memory 64m --memory-swap 64m --pids-limit 7 --cpus 0.5 --cpu-shares 512 $image sleep 1000 >/dev/null
+      group=/sys/fs/cgroup/$($podman inspect --format '{{.State.CgroupPath}}' held)
+      limits() { cat $group/memory.max $group/pids.max $group/cpu.max $group/cpu.weight; }
+      limits
+      $podman update --memory 128m --memory-swap 128m --pids-limit 9 --cpus 1 held >/dev/null && limits
+      $podman stats --no-stream --format '{{.PIDs}} {{.MemLimit}}' held
+      $podman exec held sh -c 'for i in 1 2 3 4 5 6 7 8 9 10; do sleep 9 & done' >/dev/null 2>&1; echo $?
+      $podman rm --force --time 0 held >/dev/null
+      $podman run --name eater --memory 16m --memory-swap 16m $image sh -c 'head -c 64m /dev/zero | tail -c 32m | wc -c' >/dev/null 2>&1
+      $podman inspect --format '{{.State.OOMKilled}}' eater
+      $podman rm eater >/dev/null`,
+    says: /^67108864\n7\n50000 100000\n\d+\n134217728\n9\n100000 100000\n\d+\n1 .*\n2\ntrue\n$/,
+  },
+];
+
+test('podman sets limits through berth-runtime on a whole machine', async (t) => {
+  const prepare = async (tree: string): Promise<void> => {
+    await putProgramInto(tree);
+    configure(tree, '');
+  };
+  const extra = { name: 'engines', packages: ENGINES };
+  await onMachine({ suite: 'trixie', extra, prepare }, async (machine) => {
+    await machine.sh(PREPARE, MACHINE_TIMEOUT_MS);
+    for (const { name, script, says } of limits) {
+      await t.test(name, async () => {
+        const ask = (runtime: string) =>
+          machine.run(`${variables(runtime)}\n${script}`, MACHINE_TIMEOUT_MS);
+        const known = await ask('crun');
+        assert.match(known.stdout, says as RegExp, `crun: ${known.stderr}`);
+        const own = await ask(OWN);
+        assert.equal(own.stdout, known.stdout, own.stderr);
+      });
+    }
+  });
+});

@@ -24,6 +24,8 @@ import type { Suite } from './suites.js';
  */
 export interface BootMachineOptions {
   readonly suite: Suite;
+  /** Packages beside those of every machine; they make a tree of their own, by the name of what it is for. */
+  readonly extra?: { readonly name: string; readonly packages: readonly string[] };
   /** Changes the tree before it becomes a disk; it may be entered with chroot. */
   readonly prepare?: (tree: string) => void | Promise<void>;
   readonly diskMb?: number;
@@ -65,13 +67,23 @@ export function wholeMachineRecipe(suite: Suite): TreeRecipe {
   };
 }
 
+function recipeFor({ suite, extra }: BootMachineOptions): TreeRecipe {
+  const recipe = wholeMachineRecipe(suite);
+  if (extra === undefined) return recipe;
+  return {
+    ...recipe,
+    name: `${recipe.name}-${extra.name}`,
+    packages: [...recipe.packages, ...extra.packages],
+  };
+}
+
 function fixture(name: string): string {
   return readFileSync(join(projectRoot, 'test/fixtures/machine', name), 'utf8');
 }
 
 /** Makes a disk, and boots a machine from it. */
 export async function bootMachine(options: BootMachineOptions): Promise<WholeMachine> {
-  const tree = await hostTree(wholeMachineRecipe(options.suite));
+  const tree = await hostTree(recipeFor(options));
   const kernel = await machineKernel(options.suite);
   const emulator = await emulatorCommand();
   await reapDeadHosts();
