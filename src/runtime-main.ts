@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 import { writeSync } from 'node:fs';
 
+import { programVersion } from './config/version.js';
 import { runRuntime } from './runtime-cli/program.js';
 
 process.exitCode = await runRuntime({
@@ -8,5 +9,6 @@ process.exitCode = await runRuntime({
   env: process.env,
   uid: process.getuid?.() ?? 0,
   cwd: process.cwd(),
+  version: programVersion,
   print: (text) => void writeSync(1, text),
 });

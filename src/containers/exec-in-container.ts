@@ -11,12 +11,13 @@ import { isErrno } from '../errors/is-errno.js';
 import { OperationalError } from '../errors/operational-error.js';
 import { LAUNCH_PLAN_FILE } from '../runtime/built-in-runtime.js';
 import { compileExecPlan } from '../runtime/compile-exec-plan.js';
+import { NAMESPACE_FILES, ownNamespaces } from '../runtime/own-namespaces.js';
 import { HOST_DIRECTORY } from '../runtime/host-directory.js';
 import { openInRoot } from '../sys/open-in-root.js';
 import type { UnitManager } from '../systemd/unit-manager.js';
 import type { Deployment } from './deployment.js';
 import type { Host } from './host.js';
-import { listOwnNamespaces, openMainProcess, type MainProcess } from './main-process.js';
+import { openMainProcess, type MainProcess } from './main-process.js';
 import { findOwnLauncher } from './place-launcher.js';
 
 /** Options of {@link execInContainer}. */
@@ -113,9 +114,9 @@ async function makePlan(
   const launchPlan = await readFileBounded(own, { maxBytes: MAX_PLAN_BYTES });
   const plan = compileExecPlan(launchPlan, {
     args,
-    joins: listOwnNamespaces(process).map(({ type, file }) => ({
+    joins: ownNamespaces(`/proc/self/fd/${process.fd}`).map((type) => ({
       type,
-      path: `/proc/self/fd/${PROCESS_FD}/ns/${file}`,
+      path: `/proc/self/fd/${PROCESS_FD}/ns/${NAMESPACE_FILES[type]}`,
     })),
     root: `/proc/self/fd/${PROCESS_FD}/root`,
     terminal: terminal !== undefined,

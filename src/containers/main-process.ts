@@ -1,8 +1,8 @@
-import { closeSync, openSync, readFileSync, readlinkSync } from 'node:fs';
+import { closeSync, openSync, readFileSync } from 'node:fs';
 
 import { OperationalError } from '../errors/operational-error.js';
 import { isErrno } from '../errors/is-errno.js';
-import type { LinuxNamespace } from '../runtime/compile-namespaces.js';
+import { namespaceOf } from '../runtime/own-namespaces.js';
 import type { UnitManager, UnitState } from '../systemd/unit-manager.js';
 
 /**
@@ -15,18 +15,6 @@ export interface MainProcess extends Disposable {
   /** Of the unit when it was opened. */
   readonly state: UnitState;
 }
-
-/** Names in `/proc/PID/ns`. */
-const NAMESPACE_FILES: readonly (readonly [LinuxNamespace, string])[] = [
-  ['cgroup', 'cgroup'],
-  ['ipc', 'ipc'],
-  ['network', 'net'],
-  ['uts', 'uts'],
-  ['time', 'time'],
-  ['pid', 'pid'],
-  ['mount', 'mnt'],
-  ['user', 'user'],
-];
 
 /**
  * Opens the program of a unit's container. With a pid namespace systemd's main process is the launcher that stayed on
@@ -61,28 +49,20 @@ export async function openMainProcess(manager: UnitManager, unit: string): Promi
   throw notRunning(unit);
 }
 
-/** The namespaces of a process that are not this process's own. */
-export function listOwnNamespaces(
-  process: MainProcess,
-): readonly { readonly type: LinuxNamespace; readonly file: string }[] {
-  return NAMESPACE_FILES.filter(
-    ([, file]) => namespaceOf(process.fd, file) !== readLink(`/proc/self/ns/${file}`),
-  ).map(([type, file]) => ({ type, file }));
-}
-
 /**
  * The process itself, or its child in the pid namespace that it made. Its mounts do not tell: a unit may give the launcher
  * some of its own (`PrivateTmp=`).
  */
 function openContainerProcess(pid: number): number {
   const fd = openSync(`/proc/${pid}`, 'r');
-  const inside = namespaceOf(fd, 'pid_for_children');
-  if (inside === namespaceOf(fd, 'pid')) return fd;
+  const inside = namespaceOf(`/proc/self/fd/${fd}`, 'pid_for_children');
+  if (inside === namespaceOf(`/proc/self/fd/${fd}`, 'pid')) return fd;
   try {
     const children = readFileSync(`/proc/self/fd/${fd}/task/${pid}/children`, 'utf8');
     for (const child of children.split(' ').filter((word) => word !== '')) {
       const opened = openSync(`/proc/${child}`, 'r');
-      if (parentOf(opened) === pid && namespaceOf(opened, 'pid') === inside) return opened;
+      if (parentOf(opened) === pid && namespaceOf(`/proc/self/fd/${opened}`, 'pid') === inside)
+        return opened;
       closeSync(opened);
     }
   } finally {
@@ -94,20 +74,6 @@ function openContainerProcess(pid: number): number {
 function parentOf(fd: number): number {
   const status = readFileSync(`/proc/self/fd/${fd}/status`, 'utf8');
   return Number(/^PPid:\t(\d+)$/m.exec(status)?.[1]);
-}
-
-function namespaceOf(fd: number, file: string): string | undefined {
-  return readLink(`/proc/self/fd/${fd}/ns/${file}`);
-}
-
-/** Undefined for a namespace that this kernel does not have. */
-function readLink(path: string): string | undefined {
-  try {
-    return readlinkSync(path);
-  } catch (error) {
-    if (isErrno(error, 'ENOENT')) return undefined;
-    throw error;
-  }
 }
 
 function notRunning(unit: string): OperationalError {

@@ -1,3 +1,15 @@
+/** The hooks of runtime-spec config.md, in the order in which they come. */
+export const HOOK_NAMES = [
+  'prestart',
+  'createRuntime',
+  'createContainer',
+  'startContainer',
+  'poststart',
+  'poststop',
+] as const;
+/** One of {@link HOOK_NAMES}. */
+export type HookName = (typeof HOOK_NAMES)[number];
+
 /**
  * A `config.json` (runtime-spec 1.2) as {@link parseRuntimeConfig} gives it: today's form, whatever draft it was written
  * for. What the document leaves out is undefined or an empty list; numbers have been checked for range.

@@ -1,56 +1,61 @@
-import { closeSync, existsSync, openSync, readFileSync, realpathSync, statSync } from 'node:fs';
+import { closeSync, openSync, readSync, realpathSync, statSync } from 'node:fs';
 import { isAbsolute, join, resolve } from 'node:path';
 
 import { quote } from '../base/escape-text.js';
 import { parseStrictJson } from '../base/strict-json.js';
+import { isErrno } from '../errors/is-errno.js';
 import { OperationalError } from '../errors/operational-error.js';
 import { ObjectReader } from '../oci/object-reader.js';
 import { MAX_RUNTIME_CONFIG_BYTES, parseRuntimeConfig } from '../oci/parse-runtime-config.js';
 import type { RuntimeConfig } from '../oci/runtime-config.js';
 import { readFileInRoot } from '../sys/open-in-root.js';
 import { parseHooks, type Hooks } from './hooks.js';
-import type { TerminalSize } from './container-plan.js';
 
 /** A config.json and what of it only a command line has a use for. */
 export interface BundleConfig {
   readonly text: string;
   readonly config: RuntimeConfig;
   readonly hooks: Hooks;
-  readonly consoleSize: TerminalSize;
 }
 
 /** Parses a config.json. @throws {@link OperationalError} RUNTIME_CONFIG_INVALID, JSON_INVALID */
 export function parseBundleConfig(text: string): BundleConfig {
   const config = parseRuntimeConfig(text);
   const reader = new ObjectReader(parseStrictJson(text, { what: 'config.json' }), '');
-  const size = reader.object('process').object('consoleSize');
-  const side = { min: 0, max: 65_535 };
-  return {
-    text,
-    config,
-    hooks: parseHooks(reader.object('hooks')),
-    consoleSize: {
-      rows: size.integer('height', side) ?? 0,
-      columns: size.integer('width', side) ?? 0,
-    },
-  };
+  return { text, config, hooks: parseHooks(reader.object('hooks')) };
 }
 
-/** Reads a file that a caller names. @throws {@link OperationalError} RUNTIME_CONFIG_INVALID, LIMIT_EXCEEDED */
+/**
+ * Reads a file that a caller names, which may be a pipe.
+ *
+ * @throws {@link OperationalError} RUNTIME_CONFIG_INVALID if it is not there, LIMIT_EXCEEDED
+ */
 export function readDocument(path: string): string {
-  if (!existsSync(path)) {
+  let fd: number;
+  try {
+    fd = openSync(path, 'r');
+  } catch (cause) {
+    if (!isErrno(cause, 'ENOENT', 'ENOTDIR')) throw cause;
     throw new OperationalError(
       'RUNTIME_CONFIG_INVALID',
       `JSON specification file ${quote(path)} not found`,
+      { cause },
     );
   }
-  if (path !== '/dev/stdin' && statSync(path).size > MAX_RUNTIME_CONFIG_BYTES) {
-    throw new OperationalError(
-      'LIMIT_EXCEEDED',
-      `${quote(path)} is larger than ${MAX_RUNTIME_CONFIG_BYTES} bytes`,
-    );
+  try {
+    const bytes = Buffer.alloc(MAX_RUNTIME_CONFIG_BYTES + 1);
+    let length = 0;
+    for (let read = -1; read !== 0 && length < bytes.length; length += read) {
+      read = readSync(fd, bytes, length, bytes.length - length, null);
+    }
+    if (length < bytes.length) return bytes.toString('utf8', 0, length);
+  } finally {
+    closeSync(fd);
   }
-  return readFileSync(path, 'utf8');
+  throw new OperationalError(
+    'LIMIT_EXCEEDED',
+    `${quote(path)} is larger than ${MAX_RUNTIME_CONFIG_BYTES} bytes`,
+  );
 }
 
 /** The root of a bundle as a path of the host without links. @throws {@link OperationalError} RUNTIME_CONFIG_INVALID */

@@ -2,8 +2,10 @@ import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 
 import { quote } from '../base/escape-text.js';
+import { parseStrictJson } from '../base/strict-json.js';
 import { OperationalError } from '../errors/operational-error.js';
 import { parseRuntimeConfig } from '../oci/parse-runtime-config.js';
+import { readDocument } from './bundle.js';
 import { cgroupOf } from './container-cgroup.js';
 import { parseCount, type ParsedArguments } from './parse-arguments.js';
 import type { RuntimeCommand } from './runtime-command.js';
@@ -62,8 +64,8 @@ export const update: RuntimeCommand = {
 function resourcesOf(context: RuntimeContext, args: ParsedArguments): unknown {
   const file = args.value('resources');
   if (file !== undefined) {
-    const path = file === '-' ? 0 : resolve(context.cwd, file);
-    return JSON.parse(readFileSync(path, 'utf8')) as unknown;
+    const path = file === '-' ? '/dev/stdin' : resolve(context.cwd, file);
+    return parseStrictJson(readDocument(path), { what: 'the resources' });
   }
   const resources: Record<string, Record<string, unknown>> = {};
   for (const [option, [group, key]] of Object.entries(NUMBERS)) {

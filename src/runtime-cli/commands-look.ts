@@ -1,12 +1,12 @@
-import { execFileSync } from 'node:child_process';
 import { writeSync } from 'node:fs';
 
+import { runProgram } from '../base/subprocess.js';
 import { OperationalError } from '../errors/operational-error.js';
 import { cgroupOf } from './container-cgroup.js';
 import { ContainerStore, listContainerIds } from './container-record.js';
 import { usage } from './parse-arguments.js';
 import type { RuntimeCommand } from './runtime-command.js';
-import { openContainer } from './runtime-context.js';
+import { openContainer, warn } from './runtime-context.js';
 import { stateRow } from './state-document.js';
 
 /** `state`. */
@@ -29,9 +29,14 @@ export const list: RuntimeCommand = {
     const rows: Readonly<Record<string, unknown>>[] = [];
     for (const id of (await listContainerIds(context.root)).toSorted()) {
       const store = new ContainerStore(context.root, id);
-      const record = store.find();
-      if (record === undefined) continue;
-      rows.push(stateRow(record, store.status(record)));
+      try {
+        const record = store.find();
+        if (record !== undefined) rows.push(stateRow(record, store.status(record)));
+      } catch (error) {
+        // One that is damaged does not hide the others.
+        if (!(error instanceof OperationalError)) throw error;
+        warn(context, error.message);
+      }
     }
     if (args.has('quiet')) print(rows.map(({ id }) => `${String(id)}\n`).join(''));
     else if (args.value('format') === 'json') print(`${JSON.stringify(rows)}\n`);
@@ -70,19 +75,23 @@ function cellOf(value: unknown): string {
 export const ps: RuntimeCommand = {
   options: { format: 'value' },
   aliases: { f: 'format' },
-  run(context, args) {
+  async run(context, args) {
     const [id, ...words] = args.rest;
     const record = openContainer(context, id).read();
     const pids = cgroupOf(record).pids();
     if (args.value('format') === 'json') print(`${JSON.stringify(pids)}\n`);
-    else print(psLines(words.length === 0 ? ['-ef'] : words, pids));
+    else print(await psLines(words.length === 0 ? ['-ef'] : words, pids));
     return 0;
   },
 };
 
+/** Most that ps(1) may print: Linux has four million processes at most, and few hosts one in a hundred of them. */
+const MAX_PS_BYTES = 16 * 1024 * 1024;
+
 /** What ps(1) says, of the container's processes alone. */
-function psLines(words: readonly string[], pids: readonly number[]): string {
-  const [title = '', ...lines] = execFileSync('ps', words, { encoding: 'utf8' }).split('\n');
+async function psLines(words: readonly string[], pids: readonly number[]): Promise<string> {
+  const { stdout } = await runProgram(['ps', ...words], { maxOutputBytes: MAX_PS_BYTES });
+  const [title = '', ...lines] = stdout.toString('utf8').split('\n');
   const column = title.trim().split(/\s+/).indexOf('PID');
   if (column < 0) throw new OperationalError('USAGE', "couldn't find PID field in ps output");
   const ours = lines.filter((line) => pids.includes(Number(line.trim().split(/\s+/)[column])));

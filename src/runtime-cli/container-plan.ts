@@ -5,11 +5,13 @@ import {
   encodeInstruction,
   INSTRUCTIONS,
   joinPlan,
+  readTextField,
   splitPlan,
   type Instruction,
-  type InstructionName,
   type RawInstruction,
 } from '../runtime/plan-format.js';
+import { NAMESPACE_FILES } from '../runtime/own-namespaces.js';
+import { processInstructions } from '../runtime/process-instructions.js';
 import type { RuntimeConfig } from '../oci/runtime-config.js';
 import type { LaunchDescriptors } from './launch.js';
 import { withoutCopyUp } from './tmpfs-content.js';
@@ -18,18 +20,11 @@ const ROOT_READ_ONLY = 1;
 const PIVOT_BY_CHROOT = 1;
 const SECCOMP_NEW_LISTENER = 8;
 
-/** A terminal for the program. */
-export interface TerminalSize {
-  readonly rows: number;
-  readonly columns: number;
-}
-
 /** What a plan of the command line has beside what config.json says. */
 export interface ContainerPlanOptions extends LaunchDescriptors {
   readonly name: string;
   readonly rootfs: string;
   readonly cgroupVersion: 1 | 2;
-  readonly terminal: TerminalSize | undefined;
   /** Whether the launcher leaves the program to whoever adopts orphans. */
   readonly detach: boolean;
   /** The pipe that the program waits at; it begins at once if there is none. */
@@ -57,11 +52,11 @@ export function compileContainerPlan(config: RuntimeConfig, options: ContainerPl
     if (op === INSTRUCTIONS.KEYRING.op && options.noNewKeyring) continue;
     if (op === INSTRUCTIONS.EXEC.op) {
       if (options.startPipe !== undefined) {
-        plan.push(encode(['START', options.startPipe, textAt(body, 4)]));
+        plan.push(encode(['START', options.startPipe, readTextField(body, 4)]));
       }
       plan.push(...filters);
     }
-    if (op === INSTRUCTIONS.PIVOT.op) plan.push(...beforePivot(config, options));
+    if (op === INSTRUCTIONS.PIVOT.op) plan.push(...beforePivot(config));
     isUser ||= op === INSTRUCTIONS.USER.op;
     // A filter that comes last is not to see us wait.
     if (op === INSTRUCTIONS.SECCOMP.op && isUser && !hasListener(body)) filters.push(instruction);
@@ -70,25 +65,6 @@ export function compileContainerPlan(config: RuntimeConfig, options: ContainerPl
   }
   return joinPlan(plan);
 }
-
-/** What of a compiled plan makes a process what it is. */
-const OF_THE_PROCESS: readonly InstructionName[] = [
-  'PROC_WRITE',
-  'KEYRING',
-  'RLIMIT',
-  'PERSONALITY',
-  'SCHEDULE',
-  'IO_PRIORITY',
-  'AFFINITY',
-  'MEMORY_POLICY',
-  'DIRECTORY',
-  'SECCOMP',
-  'USER',
-  'CAPABILITIES',
-  'ARGUMENT',
-  'ENVIRONMENT',
-  'EXEC',
-];
 
 /** A program to run in a container that is there. */
 export interface JoiningPlanOptions extends ContainerPlanOptions {
@@ -102,20 +78,19 @@ export interface JoiningPlanOptions extends ContainerPlanOptions {
  * @throws {@link OperationalError} as {@link compileLaunchPlan}
  */
 export function compileJoiningPlan(config: RuntimeConfig, options: JoiningPlanOptions): Buffer {
-  const kept = new Set(OF_THE_PROCESS.map((name) => INSTRUCTIONS[name].op as number));
   const compiled = compile(config, options);
   const inUser = options.namespaces.includes('user');
+  const isProgram = ({ op }: RawInstruction): boolean =>
+    op === INSTRUCTIONS.ARGUMENT.op || op === INSTRUCTIONS.EXEC.op;
   return joinPlan([
     ...compiled.filter(({ op }) => op === INSTRUCTIONS.NAME.op),
     controlOf(options),
     ...enterContainer(options),
-    ...terminalOf(config, options, false),
-    ...compiled.filter(
-      ({ op, body }) =>
-        kept.has(op) &&
-        !(op === INSTRUCTIONS.KEYRING.op && options.noNewKeyring) &&
-        !(op === INSTRUCTIONS.PROC_WRITE.op && isOfTheContainer(body, inUser)),
+    ...terminalOf(config, false),
+    ...processInstructions(compiled, { inUser }).filter(
+      ({ op }) => !(op === INSTRUCTIONS.KEYRING.op && options.noNewKeyring),
     ),
+    ...compiled.filter(isProgram),
   ]);
 }
 
@@ -166,25 +141,19 @@ function controlOf(options: LaunchDescriptors & { readonly detach: boolean }): R
   return encode(['CONTROL', options.control, options.kept, options.detach ? 1 : 0]);
 }
 
-function beforePivot(
-  config: RuntimeConfig,
-  options: ContainerPlanOptions,
-): readonly RawInstruction[] {
+function beforePivot(config: RuntimeConfig): readonly RawInstruction[] {
   return [
-    ...terminalOf(config, options, true),
+    ...terminalOf(config, true),
     encode(['SYNC', 'mounted']),
     ...(config.root.readonly ? [encode(['READ_ONLY_MOUNT', '/'])] : []),
   ];
 }
 
-function terminalOf(
-  config: RuntimeConfig,
-  options: ContainerPlanOptions,
-  console: boolean,
-): readonly RawInstruction[] {
-  if (options.terminal === undefined) return [];
-  const { rows, columns } = options.terminal;
-  return [encode(['TERMINAL', config.process.user.uid, rows, columns, console ? 1 : 0])];
+/** A terminal for the program, and at /dev/console too. */
+function terminalOf(config: RuntimeConfig, console: boolean): readonly RawInstruction[] {
+  const { terminal, consoleSize, user } = config.process;
+  if (!terminal) return [];
+  return [encode(['TERMINAL', user.uid, consoleSize.height, consoleSize.width, console ? 1 : 0])];
 }
 
 function enterContainer(
@@ -198,18 +167,6 @@ function enterContainer(
     encode(['ENTER', `${path}/root`]),
   ];
 }
-
-/** The names of namespaces in /proc/PID/ns. */
-export const NAMESPACE_FILES: Readonly<Record<LinuxNamespace, string>> = {
-  mount: 'mnt',
-  cgroup: 'cgroup',
-  uts: 'uts',
-  ipc: 'ipc',
-  user: 'user',
-  pid: 'pid',
-  network: 'net',
-  time: 'time',
-};
 
 function change(instruction: RawInstruction, options: ContainerPlanOptions): RawInstruction {
   const { op, body } = instruction;
@@ -231,16 +188,4 @@ function withFlags(body: Buffer, flags: (before: number) => number): Buffer {
 
 function hasListener(body: Buffer): boolean {
   return (body.readUInt32LE(0) & SECCOMP_NEW_LISTENER) !== 0;
-}
-
-/** Parameters of the kernel are set already; the host root's files in /proc are not to be written from a user namespace. */
-function isOfTheContainer(body: Buffer, inUser: boolean): boolean {
-  const path = textAt(body, 0);
-  return !path.startsWith('self/') || (path === 'self/oom_score_adj' && inUser);
-}
-
-/** The text field that begins at an offset of an instruction's fields. */
-function textAt(body: Buffer, offset: number): string {
-  const length = body.readUInt32LE(offset);
-  return body.toString('utf8', offset + 4, offset + 4 + length - 1);
 }

@@ -57,9 +57,9 @@ export class HeldProcess implements Disposable {
     return undefined;
   }
 
-  /** A file below the process's directory, as long as this is held. */
-  path(name: string): string {
-    return `/proc/self/fd/${this.fd}/${name}`;
+  /** The process's directory, as long as this is held. */
+  get directory(): string {
+    return `/proc/self/fd/${this.fd}`;
   }
 
   [Symbol.dispose](): void {

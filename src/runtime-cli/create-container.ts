@@ -170,7 +170,6 @@ function compile(
     name: store.id,
     rootfs: record.rootfs,
     cgroupVersion: record.cgroup.version,
-    terminal: document.config.process.terminal ? document.consoleSize : undefined,
     detach: options.detach,
     startPipe: store.startPipe,
     noPivot: options.noPivot,

@@ -1,18 +1,19 @@
 import { closeSync, readFileSync } from 'node:fs';
 import { posix, resolve } from 'node:path';
 
+import { parseStrictJson } from '../base/strict-json.js';
 import { OperationalError } from '../errors/operational-error.js';
 import type { CgroupPlace } from '../runtime/cgroups/cgroup.js';
+import { ownNamespaces } from '../runtime/own-namespaces.js';
 import { parseBundleConfig, readUserFiles } from './bundle.js';
 import { cgroupOf } from './container-cgroup.js';
-import { compileJoiningPlan, type TerminalSize } from './container-plan.js';
+import { compileJoiningPlan } from './container-plan.js';
 import { HeldProcess, isAlive } from './container-process.js';
 import type { ContainerStore } from './container-record.js';
 import { checkTerminal, writePidFile } from './create-container.js';
 import { keptDescriptors, listenEnvironment } from './kept-descriptors.js';
 import { launch, type Launched } from './launch.js';
 import { offerListener } from './offer-listener.js';
-import { ownNamespaces } from './own-namespaces.js';
 import { findLauncher, warn, type RuntimeContext } from './runtime-context.js';
 import { usage } from './parse-arguments.js';
 import { stateDocument } from './state-document.js';
@@ -66,10 +67,7 @@ export async function execInContainer(
     options.consoleSocket === undefined
       ? undefined
       : connectConsole(resolve(context.cwd, options.consoleSocket));
-  const terminal: TerminalSize | undefined = config.process.terminal
-    ? document.consoleSize
-    : undefined;
-  const namespaces = ownNamespaces(held);
+  const namespaces = ownNamespaces(held.directory);
   try {
     const launched = await launch({
       launcher: findLauncher(context),
@@ -80,11 +78,10 @@ export async function execInContainer(
       plan: (descriptors) =>
         compileJoiningPlan(config, {
           ...descriptors,
-          ...readUserFiles(held.path('root')),
+          ...readUserFiles(`${held.directory}/root`),
           name: store.id,
           rootfs: record.rootfs,
           cgroupVersion: record.cgroup.version,
-          terminal,
           namespaces,
           detach: options.detach,
           startPipe: undefined,
@@ -123,7 +120,10 @@ function withProcess(store: ContainerStore, process: string): string {
     string,
     unknown
   >;
-  return JSON.stringify({ ...document, process: JSON.parse(process) as unknown });
+  return JSON.stringify({
+    ...document,
+    process: parseStrictJson(process, { what: 'the process' }),
+  });
 }
 
 /** A group below the container's own, or that itself. */

@@ -3,18 +3,7 @@ import { spawn } from 'node:child_process';
 import { quote } from '../base/escape-text.js';
 import { OperationalError } from '../errors/operational-error.js';
 import type { ObjectReader } from '../oci/object-reader.js';
-
-/** The hooks of runtime-spec config.md, in the order in which they come. */
-export const HOOK_NAMES = [
-  'prestart',
-  'createRuntime',
-  'createContainer',
-  'startContainer',
-  'poststart',
-  'poststop',
-] as const;
-/** One of {@link HOOK_NAMES}. */
-export type HookName = (typeof HOOK_NAMES)[number];
+import { HOOK_NAMES, type HookName } from '../oci/runtime-config.js';
 
 /** One program to run at a point of a container's life. */
 export interface Hook {

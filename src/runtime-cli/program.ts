@@ -1,5 +1,6 @@
 import { quote } from '../base/escape-text.js';
-import { lookUp } from '../base/look-up.js';
+import { suggestName } from '../base/suggest-name.js';
+import { COMMAND_NAMES, formatCommandHelp, formatHelp, type CommandName } from './help.js';
 import { parseArguments, usage, type OptionTable } from './parse-arguments.js';
 import { reportFailure, type LogOptions } from './report.js';
 import type { RuntimeCommand } from './runtime-command.js';
@@ -9,7 +10,7 @@ import { defaultRoot, type RuntimeContext } from './runtime-context.js';
  * `berth-runtime`: an OCI runtime with runc's command line (runtime-tools docs/command-line-interface.md). Each command is
  * loaded when it is called: engines call several for each container, and start-up is most of what a call costs.
  */
-const COMMANDS: Readonly<Record<string, () => Promise<RuntimeCommand>>> = {
+const COMMANDS: Readonly<Record<CommandName, () => Promise<RuntimeCommand>>> = {
   create: async () => (await import('./commands-life.js')).create,
   run: async () => (await import('./commands-life.js')).run,
   start: async () => (await import('./commands-life.js')).start,
@@ -48,6 +49,8 @@ export interface RuntimeProcess {
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly uid: number;
   readonly cwd: string;
+  /** berth's own; asked for where it is printed. */
+  version(): string;
   print(text: string): void;
 }
 
@@ -65,25 +68,25 @@ export async function runRuntime(process: RuntimeProcess): Promise<number> {
       debug: global.has('debug') || global.value('log-level') === 'debug',
     };
     if (global.has('version')) {
-      process.print(VERSION);
+      process.print(`berth-runtime version ${process.version()}\nspec: 1.2.0\n`);
       return 0;
     }
     const [name, ...words] = global.rest;
     if (global.has('help') || name === 'help') {
-      process.print(HELP);
+      process.print(formatHelp());
       return 0;
     }
     if (name === undefined) usage('no command was given; see berth-runtime --help');
-    const load = lookUp(COMMANDS, name);
-    if (load === undefined) usage(`there is no command ${quote(name)}; see berth-runtime --help`);
-    const command = await load();
+    const known = COMMAND_NAMES.find((one) => one === name);
+    if (known === undefined) usage(`there is no command ${quote(name)}${meant(name)}`);
+    const command = await COMMANDS[known]();
     const args = parseArguments(
       words,
       { ...command.options, help: 'flag' },
       { ...command.aliases, h: 'help' },
     );
     if (args.has('help')) {
-      process.print(HELP);
+      process.print(formatCommandHelp(known, command));
       return 0;
     }
     const context: RuntimeContext = {
@@ -100,6 +103,11 @@ export async function runRuntime(process: RuntimeProcess): Promise<number> {
   }
 }
 
+function meant(name: string): string {
+  const near = suggestName(name, COMMAND_NAMES);
+  return near === undefined ? '; see berth-runtime --help' : `; did you mean '${near}'?`;
+}
+
 function parseFormat(text: string | undefined): LogOptions['format'] {
   const format = text ?? 'text';
   if (format !== 'text' && format !== 'json') usage(`unknown log-format ${quote(format)}`);
@@ -109,31 +117,3 @@ function parseFormat(text: string | undefined): LogOptions['format'] {
 function emptyAsAbsent(text: string | undefined): string | undefined {
   return text === '' ? undefined : text;
 }
-
-const VERSION = `berth-runtime version 0.1.0
-spec: 1.2.0
-`;
-
-const HELP = `berth-runtime: an OCI runtime (runtime-spec 1.2)
-
-usage: berth-runtime [--root DIR] [--log FILE] [--log-format text|json] [--debug]
-                     [--systemd-cgroup] COMMAND [OPTIONS] [ID]
-
-  create   create a container; its process waits
-  start    start the process of a created container
-  run      create, start, wait, delete
-  exec     run a program in a running container
-  state    print the state of a container
-  kill     send a signal to the process of a container
-  delete   release what a stopped container holds
-  list     list containers
-  ps       list the processes of a container
-  pause    freeze the processes of a container
-  resume   let them go on
-  update   change the limits of a container
-  events   print statistics, and when memory runs out
-  spec     write a config.json to begin with
-  features print what this runtime can do
-
-example: berth-runtime run --bundle /srv/box box
-`;

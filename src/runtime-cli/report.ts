@@ -1,6 +1,7 @@
 import { appendFileSync, writeSync } from 'node:fs';
 
 import { escapeText } from '../base/escape-text.js';
+import { describeErrno } from '../errors/describe-errno.js';
 import { firstError } from '../errors/first-error.js';
 import { OperationalError } from '../errors/operational-error.js';
 
@@ -37,15 +38,25 @@ export function logLine(options: LogOptions, level: LogLevel, message: string): 
 /** Reports a failure: to the log, and as a plain line to standard error where the log is a file. */
 export function reportFailure(options: LogOptions, thrown: unknown): void {
   const message = messageOf(thrown, options.debug);
-  logLine(options, 'error', message);
-  if (options.path !== undefined) {
-    writeSync(2, `berth-runtime: ${escapeText(message, MAX_MESSAGE_CHARACTERS)}\n`);
+  if (options.path === undefined) {
+    logLine(options, 'error', message);
+    return;
   }
+  const complain = (text: string): void => {
+    writeSync(2, `berth-runtime: ${escapeText(text, MAX_MESSAGE_CHARACTERS)}\n`);
+  };
+  try {
+    logLine(options, 'error', message);
+  } catch (error) {
+    complain(`cannot write the log: ${messageOf(error, false)}`);
+  }
+  complain(message);
 }
 
 function messageOf(thrown: unknown, debug: boolean): string {
   const error = firstError(thrown);
   if (!(error instanceof Error)) return String(error);
-  const isBug = !(error instanceof OperationalError) && !('syscall' in error);
-  return isBug || debug ? (error.stack ?? error.message) : error.message;
+  const systemCall = describeErrno(error);
+  const isBug = !(error instanceof OperationalError) && systemCall === undefined;
+  return isBug || debug ? (error.stack ?? error.message) : (systemCall ?? error).message;
 }

@@ -1,12 +1,13 @@
 import { closeSync } from 'node:fs';
 
 import { OperationalError } from '../errors/operational-error.js';
+import type { HookName } from '../oci/runtime-config.js';
+import { ownNamespaces } from '../runtime/own-namespaces.js';
 import { compileHookPlan } from './container-plan.js';
 import { HeldProcess } from './container-process.js';
 import type { ContainerRecord, ContainerStatus } from './container-record.js';
-import { hookCommand, runHook, type Hook, type HookName } from './hooks.js';
+import { hookCommand, runHook, type Hook } from './hooks.js';
 import { unnamedFile } from './launch.js';
-import { ownNamespaces } from './own-namespaces.js';
 import { findLauncher, warn, type RuntimeContext } from './runtime-context.js';
 import { stateDocument } from './state-document.js';
 
@@ -64,7 +65,7 @@ async function runOne(name: HookName, hook: Hook, run: HookRun): Promise<void> {
   // The launcher looks for its program by its first argument; a hook's is the path.
   const plan = compileHookPlan(
     { args: [hook.path, ...hook.args.slice(1)], env: hook.env },
-    { name: record.id, namespaces: ownNamespaces(process), process: 4 },
+    { name: record.id, namespaces: ownNamespaces(process.directory), process: 4 },
   );
   const file = unnamedFile(run.folder, plan);
   try {

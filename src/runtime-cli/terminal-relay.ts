@@ -2,7 +2,7 @@ import { closeSync, createReadStream, createWriteStream, type ReadStream } from 
 import { ReadStream as TerminalInput } from 'node:tty';
 import { setTimeout as delay } from 'node:timers/promises';
 
-import { setWindowSize } from '../sys/descriptors.js';
+import { setTerminalSize } from '../sys/terminal.js';
 import { fetchDescriptor } from './terminal.js';
 
 /** What the program wrote last may still be on its way when it ends. */
@@ -31,6 +31,7 @@ export class TerminalRelay implements Disposable {
       this.#isRaw = true;
     }
     const input = createWriteStream('', { fd: terminal, autoClose: false });
+    input.on('error', () => undefined); // what is typed after the program's end is read by nobody
     stdin.on('data', (chunk: Buffer) => void input.write(chunk));
     this.#output = createReadStream('', { fd: terminal, autoClose: false });
     this.#output.on('data', (chunk) => void process.stdout.write(chunk));
@@ -55,6 +56,6 @@ export class TerminalRelay implements Disposable {
   readonly #resize = (): void => {
     if (this.#terminal === undefined || !process.stdout.isTTY) return;
     const [columns, rows] = process.stdout.getWindowSize();
-    setWindowSize(this.#terminal, { rows, columns });
+    setTerminalSize(this.#terminal, { rows, columns });
   };
 }

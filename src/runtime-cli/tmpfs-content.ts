@@ -1,7 +1,9 @@
 import { execFileSync } from 'node:child_process';
 import { closeSync, constants, openSync } from 'node:fs';
 
+import { quote } from '../base/escape-text.js';
 import { isErrno } from '../errors/is-errno.js';
+import { OperationalError } from '../errors/operational-error.js';
 import type { RuntimeConfig } from '../oci/runtime-config.js';
 import { openInRoot } from '../sys/open-in-root.js';
 
@@ -32,13 +34,25 @@ export function copyUnderTmpfs(
     const to = openDirectory(places.root, destination);
     try {
       if (to === undefined) continue;
-      execFileSync('cp', ['-a', '/proc/self/fd/3/.', '/proc/self/fd/4/'], {
-        stdio: ['ignore', 'ignore', 'pipe', from, to],
-      });
+      copy(from, to, destination);
     } finally {
       closeSync(from);
       if (to !== undefined) closeSync(to);
     }
+  }
+}
+
+function copy(from: number, to: number, destination: string): void {
+  try {
+    execFileSync('cp', ['-a', '/proc/self/fd/3/.', '/proc/self/fd/4/'], {
+      stdio: ['ignore', 'ignore', 'pipe', from, to],
+    });
+  } catch (cause) {
+    throw new OperationalError(
+      'PROGRAM_FAILED',
+      `cannot copy what the image has at ${quote(destination)}`,
+      { cause },
+    );
   }
 }
 

@@ -4,24 +4,12 @@ import {
   encodeInstruction,
   INSTRUCTIONS,
   joinPlan,
+  readTextField,
   splitPlan,
   type Instruction,
-  type InstructionName,
   type RawInstruction,
 } from './plan-format.js';
-
-/** What of a container's own plan makes its process what it is; all else made the container, which is there already. */
-const OF_THE_PROCESS: readonly InstructionName[] = [
-  'PROC_WRITE',
-  'KEYRING',
-  'RLIMIT',
-  'PERSONALITY',
-  'DIRECTORY',
-  'SECCOMP',
-  'USER',
-  'CAPABILITIES',
-  'ENVIRONMENT',
-];
+import { processInstructions } from './process-instructions.js';
 
 /** A program to run in a container that runs already. */
 export interface ExecPlanOptions {
@@ -53,25 +41,17 @@ export function compileExecPlan(launchPlan: Buffer, options: ExecPlanOptions): B
       "its program is not in a mount namespace of its own: refusing to run anything on the host's files",
     );
   }
-  const kept = new Set(OF_THE_PROCESS.map((name) => INSTRUCTIONS[name].op as number));
   const encode = (instruction: Instruction): RawInstruction => encodeInstruction(instruction);
   return joinPlan([
     ...own.filter(({ op }) => op === INSTRUCTIONS.NAME.op),
     ...joins.map(({ type, path }) => encode(['JOIN', NAMESPACE_FLAGS[type], path])),
     ...(options.terminal === true ? [] : compileStreams(own, joined)),
     encode(['ENTER', root]),
-    ...own.filter(({ op, body }) => kept.has(op) && !isOfTheContainer(op, body, joined)),
+    ...processInstructions(own, { inUser: joined.has('user') }),
     ...args.map((text) => encode(['ARGUMENT', text])),
     ...env.map((text) => encode(['ENVIRONMENT', text])),
     encode(['EXEC', 0, searchPath(own)]),
   ]);
-}
-
-/** Parameters of the kernel are set already; the host root's files in /proc are not to be written from a user namespace. */
-function isOfTheContainer(op: number, body: Buffer, joined: ReadonlySet<LinuxNamespace>): boolean {
-  if (op !== INSTRUCTIONS.PROC_WRITE.op) return false;
-  const path = readText(body, 0);
-  return !path.startsWith('self/') || (path === 'self/oom_score_adj' && joined.has('user'));
 }
 
 /** Pipes that programs may open by path, as the container has them; emptied by the launcher's parent, if one stays. */
@@ -87,12 +67,6 @@ function compileStreams(
 /** Where the container's program is looked for if its name has no slash. */
 function searchPath(own: readonly RawInstruction[]): string {
   const exec = own.find(({ op }) => op === INSTRUCTIONS.EXEC.op);
-  if (exec !== undefined) return readText(exec.body, 4);
+  if (exec !== undefined) return readTextField(exec.body, 4);
   throw new OperationalError('CONTAINER_STATE_INVALID', 'the launch plan runs nothing');
-}
-
-/** The text field that begins at an offset of an instruction's fields. */
-function readText(body: Buffer, offset: number): string {
-  const length = body.readUInt32LE(offset);
-  return body.toString('utf8', offset + 4, offset + 4 + length - 1);
 }

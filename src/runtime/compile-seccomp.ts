@@ -17,6 +17,9 @@ const FLAGS: Readonly<Record<string, number>> = {
   SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV: WAIT_KILLABLE,
 };
 
+/** Flags of a filter that a config.json may have. */
+export const SECCOMP_FLAGS = Object.keys(FLAGS);
+
 /** Asks the kernel for the descriptor by which somebody else answers for calls (SCMP_ACT_NOTIFY). */
 const NEW_LISTENER = 8;
 

@@ -1,6 +1,9 @@
+import { HOOK_NAMES } from '../oci/runtime-config.js';
+import { COMPARISONS } from '../sys/seccomp.js';
 import { CAPABILITIES } from './capabilities.js';
 import { NAMESPACE_FLAGS } from './compile-namespaces.js';
 import { MEMORY_POLICY_FLAGS, MEMORY_POLICY_MODES } from './compile-memory-policy.js';
+import { SECCOMP_FLAGS } from './compile-seccomp.js';
 import { MOUNT_OPTION_NAMES } from './mount-options.js';
 
 /** What the features depend on beside this build; {@link readFeatureHost} looks at it. */
@@ -37,24 +40,6 @@ const ACTIONS: Readonly<Record<string, readonly string[]>> = {
   allow: ['SCMP_ACT_ALLOW'],
 };
 
-const OPERATORS = [
-  'SCMP_CMP_NE',
-  'SCMP_CMP_LT',
-  'SCMP_CMP_LE',
-  'SCMP_CMP_EQ',
-  'SCMP_CMP_GE',
-  'SCMP_CMP_GT',
-  'SCMP_CMP_MASKED_EQ',
-] as const;
-
-/** Flags of a filter that a config.json may have. */
-export const SECCOMP_FLAGS = [
-  'SECCOMP_FILTER_FLAG_TSYNC',
-  'SECCOMP_FILTER_FLAG_LOG',
-  'SECCOMP_FILTER_FLAG_SPEC_ALLOW',
-  'SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV',
-] as const;
-
 /** Annotations of a config.json that change what the launcher does. */
 const OWN_ANNOTATIONS = ['berth.init', 'berth.log-pipes'];
 
@@ -64,28 +49,21 @@ export function describeFeatures(host: FeatureHost): Readonly<Record<string, unk
   return {
     ociVersionMin: '1.0.0',
     ociVersionMax: '1.3.0',
-    hooks: [
-      'prestart',
-      'createRuntime',
-      'createContainer',
-      'startContainer',
-      'poststart',
-      'poststop',
-    ],
+    hooks: HOOK_NAMES,
     mountOptions: MOUNT_OPTION_NAMES,
     linux: {
       namespaces: Object.keys(NAMESPACE_FLAGS)
         .filter((type) => host.namespaces.includes(type))
         .sort(),
       capabilities: CAPABILITIES.slice(0, host.lastCapability + 1),
-      cgroup: { v1: true, v2: true, systemd: true, systemdUser: true, rdma: true },
+      cgroup: { v1: true, v2: true, systemd: true, systemdUser: false, rdma: true },
       seccomp: {
         enabled: seccomp !== undefined,
         ...(seccomp === undefined
           ? {}
           : {
               actions: seccomp.actions.flatMap((word) => ACTIONS[word] ?? []).sort(),
-              operators: OPERATORS,
+              operators: COMPARISONS,
               archs: seccomp.architectures,
               knownFlags: SECCOMP_FLAGS,
               supportedFlags: SECCOMP_FLAGS.filter((flag) => seccomp.flags.includes(flag)),

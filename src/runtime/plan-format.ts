@@ -144,6 +144,12 @@ export function splitPlan(plan: Buffer): readonly RawInstruction[] {
   throw new OperationalError('CONTAINER_STATE_INVALID', 'the launch plan is damaged');
 }
 
+/** The text field that begins at an offset of an instruction's fields. */
+export function readTextField(body: Buffer, offset: number): string {
+  const length = body.readUInt32LE(offset);
+  return body.toString('utf8', offset + 4, offset + 4 + length - 1);
+}
+
 /** The checksum of a plan: FNV-1a, the checksum's own four bytes taken as 0. */
 export function planChecksum(plan: Uint8Array): number {
   let hash = 2166136261;

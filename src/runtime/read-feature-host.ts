@@ -2,11 +2,9 @@ import { existsSync, readFileSync } from 'node:fs';
 
 import { isErrno } from '../errors/is-errno.js';
 import { knownSeccompArchitectures, supportedSeccompFlags } from '../sys/seccomp-support.js';
-import { NAMESPACE_FLAGS } from './compile-namespaces.js';
-import { SECCOMP_FLAGS, type FeatureHost } from './describe-features.js';
-
-/** Names in /proc/PID/ns that differ from those of the specification. */
-const NAMESPACE_FILES: Readonly<Record<string, string>> = { mount: 'mnt', network: 'net' };
+import { SECCOMP_FLAGS } from './compile-seccomp.js';
+import type { FeatureHost } from './describe-features.js';
+import { NAMESPACE_FILES } from './own-namespaces.js';
 
 /** Linux 5.12: mount_setattr(2) and mounts with mapped owners came together. */
 const IDMAP_SINCE = [5, 12] as const;
@@ -16,8 +14,8 @@ export function readFeatureHost(): FeatureHost {
   const actions = readWords('/proc/sys/kernel/seccomp/actions_avail');
   const architectures = knownSeccompArchitectures();
   return {
-    namespaces: Object.keys(NAMESPACE_FLAGS).filter((type) =>
-      existsSync(`/proc/self/ns/${NAMESPACE_FILES[type] ?? type}`),
+    namespaces: Object.entries(NAMESPACE_FILES).flatMap(([type, file]) =>
+      existsSync(`/proc/self/ns/${file}`) ? [type] : [],
     ),
     lastCapability: Number(readWords('/proc/sys/kernel/cap_last_cap')[0] ?? '-1'),
     seccomp:

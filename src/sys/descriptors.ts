@@ -1,3 +1,5 @@
+import { closeSync } from 'node:fs';
+
 import { bindLibc, checked, loadKoffi } from './libc.js';
 
 /** Four arguments, as many as any call here has: one that is not passed is whatever a register holds. */
@@ -43,8 +45,13 @@ export function connectSocket(path: string): number {
   address.writeUInt16LE(AF_UNIX, 0);
   bytes.copy(address, 2);
   const fd = checked(nativeSocket(AF_UNIX, SOCK_STREAM_CLOEXEC, 0), 'socket');
-  checked(nativeConnect(fd, address, 2 + bytes.length + 1), 'connect', path);
-  return fd;
+  try {
+    checked(nativeConnect(fd, address, 2 + bytes.length + 1), 'connect', path);
+    return fd;
+  } catch (error) {
+    closeSync(fd);
+    throw error;
+  }
 }
 
 /**
@@ -68,18 +75,4 @@ export function sendDescriptor(socket: number, fd: number, bytes: Uint8Array): v
   message.writeBigUInt64LE(address(control), 32);
   message.writeBigUInt64LE(24n, 40);
   checked(nativeSend(socket, message, MSG_NOSIGNAL), 'sendmsg');
-}
-
-const nativeIoctl = bindLibc('int ioctl(int fd, unsigned long request, const void *argument)');
-const TIOCSWINSZ = 0x5414;
-
-/** Sets the size of a terminal, in characters. */
-export function setWindowSize(
-  fd: number,
-  size: { readonly rows: number; readonly columns: number },
-): void {
-  const window = Buffer.alloc(8);
-  window.writeUInt16LE(size.rows, 0);
-  window.writeUInt16LE(size.columns, 2);
-  checked(nativeIoctl(fd, TIOCSWINSZ, window), 'ioctl');
 }

@@ -85,7 +85,8 @@ const ACTIONS: Readonly<Record<string, number>> = {
   SCMP_ACT_ALLOW: 0x7fff_0000,
 };
 
-const COMPARISONS = [
+/** Operators of rules that look at arguments; their numbers are their places, from 1 on. */
+export const COMPARISONS = [
   'SCMP_CMP_NE',
   'SCMP_CMP_LT',
   'SCMP_CMP_LE',

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 
 import { quote } from '../../base/escape-text.js';
+import { isErrno } from '../../errors/is-errno.js';
 import { OperationalError } from '../../errors/operational-error.js';
 
 /** Where this host has its control groups. */
@@ -56,8 +57,9 @@ export function cgroupsOfProcess(pid: number | 'self'): ReadonlyMap<string, stri
   let text;
   try {
     text = readFileSync(`/proc/${pid}/cgroup`, 'utf8');
-  } catch {
-    return undefined;
+  } catch (error) {
+    if (isErrno(error, 'ENOENT', 'ESRCH')) return undefined;
+    throw error;
   }
   const places = new Map<string, string>();
   for (const line of text.split('\n')) {
