@@ -1,5 +1,10 @@
 import { spawn } from 'node:child_process';
 
+/** A command that did not end in its time, and was killed. */
+export class CommandOverdueError extends Error {
+  override readonly name = 'CommandOverdueError';
+}
+
 /** Options of {@link runCommand}. */
 export interface RunCommandOptions {
   /** Written to standard input, which is then closed; without it, standard input is /dev/null. */
@@ -62,7 +67,7 @@ export async function runCommand(
     stderr: Buffer.concat(errors).toString(),
   };
   if (late.signal.aborted) {
-    throw new Error(
+    throw new CommandOverdueError(
       `'${argv.join(' ')}' did not end within ${timeoutMs} ms\n${tail(result.stdout)}\n${tail(result.stderr)}`,
     );
   }

@@ -62,6 +62,8 @@ async function killAt(
       const call = describeCall(run.calls.at(-1) ?? point, ground.root);
       return ground.aftermath(`${ground.verb.name} killed at ${call}`);
     }
+    if (run.fired === 'overdue')
+      return [`${ground.verb.name}, to be killed at ${at}: ${run.stderr}`];
     at = Math.min(at, run.calls.length);
   }
   return undefined;

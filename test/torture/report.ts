@@ -52,7 +52,7 @@ export class TortureReport {
   async run(part: string, name: string, body: () => Promise<Outcome>): Promise<void> {
     if (this.#rows.some((row) => row.part === part && row.name === name)) return;
     const started = performance.now();
-    const { figures, violations } = await body();
+    const { figures, violations } = await body().catch(giveUp);
     const seconds = Math.round((performance.now() - started) / 1000);
     this.#rows.push({ part, name, figures, violations, seconds });
     this.#write(false);
@@ -80,6 +80,12 @@ export class TortureReport {
     writeFileSync(`${this.#file}.new`, `${JSON.stringify(report, null, 2)}\n`);
     renameSync(`${this.#file}.new`, this.#file);
   }
+}
+
+/** What cannot be run to its end is a violation of its own, and keeps nothing else from being run. */
+function giveUp(error: unknown): Outcome {
+  const why = error instanceof Error ? (error.stack ?? error.message) : String(error);
+  return { figures: {}, violations: [`could not be run to its end: ${why}`] };
 }
 
 function formatBlock(rows: readonly ReportRow[]): string {

@@ -7,7 +7,12 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 
 import { cacheFolder, projectRoot } from '../support/cache-folder.js';
-import { type CommandResult, runCommand, runOk } from '../support/run-command.js';
+import {
+  CommandOverdueError,
+  type CommandResult,
+  runCommand,
+  runOk,
+} from '../support/run-command.js';
 
 /** What a supervised command is watched for, and what happens to it. At most one of kill, fail and hold. */
 export interface Supervision {
@@ -28,9 +33,13 @@ export interface Supervision {
   readonly fail?: { readonly from: number; readonly to: number; readonly errno: string };
   /** Holds it on entry to the call of this number until `meanwhile` has ended. */
   readonly hold?: { readonly at: number; meanwhile(): Promise<void> };
+  /** How long the command may take; it is killed then, with all that it started. Two minutes unless given. */
+  readonly limitMs?: number;
 }
 
 const FIRED = ['no', 'killed', 'failed', 'paused'] as const;
+
+const DEFAULT_LIMIT_MS = 120_000;
 
 /** One call that counted. */
 export interface SupervisedCall {
@@ -43,8 +52,11 @@ export interface SupervisedCall {
 /** How a supervised command ended. */
 export interface Supervised extends CommandResult {
   readonly calls: readonly SupervisedCall[];
-  /** Whether what was asked for came about. A kill that did not is no test. */
-  readonly fired: (typeof FIRED)[number];
+  /**
+   * Whether what was asked for came about. A kill that did not is no test. `overdue` is a command that did not end in its
+   * time: one run of many that fails, and no reason to give up the others.
+   */
+  readonly fired: (typeof FIRED)[number] | 'overdue';
 }
 
 /** Environment that makes the order of Node's calls repeatable: one thread makes those that do not run in the main one. */
@@ -70,9 +82,13 @@ export async function supervise(
     const { hold } = supervision;
     const result =
       hold === undefined
-        ? await runCommand(command, { env })
+        ? await runCommand(command, { env, timeoutMs: supervision.limitMs ?? DEFAULT_LIMIT_MS })
         : await runHeld(command, { env, log, meanwhile: () => hold.meanwhile() });
     return { ...result, ...parseLog(readFileSync(log, 'utf8'), result) };
+  } catch (error) {
+    if (!(error instanceof CommandOverdueError)) throw error;
+    const stderr = error.message;
+    return { status: 137, signal: 'SIGKILL', stdout: '', stderr, calls: [], fired: 'overdue' };
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }

@@ -1,0 +1,37 @@
+import assert from 'node:assert/strict';
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { test } from 'node:test';
+
+import { TempDir } from '../../support/temp-dir.js';
+import { TortureReport } from '../../torture/report.js';
+import { supervise } from '../../torture/supervise.js';
+
+test('a run that does not end in its time is told as one, and nothing of it goes on', async () => {
+  using folder = new TempDir();
+  const pid = join(folder.path, 'pid');
+  const run = await supervise(['sh', '-c', `sleep 1000 & echo $! >${pid}; wait`], {
+    roots: [folder.path],
+    limitMs: 500,
+  });
+  assert.equal(run.fired, 'overdue');
+  assert.match(run.stderr, /did not end within 500 ms/);
+  const process = `/proc/${readFileSync(pid, 'utf8').trim()}/stat`;
+  const state = existsSync(process) ? readFileSync(process, 'utf8').split(') ')[1]?.[0] : 'gone';
+  assert.ok(state === 'gone' || state === 'Z' || state === 'X', `the sleep goes on: ${state}`);
+});
+
+test('a part of the torture that cannot be run is counted, and the next one is run', async () => {
+  const report = new TortureReport({
+    seed: 1,
+    file: undefined,
+    resume: false,
+    say: () => undefined,
+  });
+  await report.run('kills', 'slow', () => Promise.reject(new Error('did not end')));
+  await report.run('kills', 'quick', () =>
+    Promise.resolve({ figures: { points: 3 }, violations: [] }),
+  );
+  assert.equal(report.violations, 1);
+  assert.match(report.finish(), /slow[^]*quick/);
+});
