@@ -219,6 +219,23 @@ function tellNow<T>(tell: (value: T) => void): (value: T) => void {
   };
 }
 
+async function booted(): Promise<void> {
+  await report.run('booted', 'a booted host', () => {
+    const test = fileURLToPath(new URL('../integration/kill-booted.test.js', import.meta.url));
+    const env = { ...process.env, BERTH_TEST_KILLS: String(options.booted) };
+    const argv = ['--test', '--test-reporter=tap', test];
+    const { status, stdout } = spawnSync(process.execPath, argv, {
+      ...{ env, encoding: 'utf8', maxBuffer: 256 * 1024 * 1024 },
+    });
+    // One test a kill, below those that choose them.
+    const kills = [...stdout.matchAll(/^ {4}(?:not )?ok /gm)].length;
+    const failed = [...stdout.matchAll(/^ {4}not ok .*/gm)].map(([line]) => line.trim());
+    const violations = failed.length > 0 || status === 0 ? failed : [stdout.slice(-4000)];
+    sayAll(violations);
+    return Promise.resolve({ figures: { kills }, violations });
+  });
+}
+
 const PARTS = {
   kills,
   faults,
@@ -231,6 +248,7 @@ const PARTS = {
   plugs,
   links,
   soak: soakIt,
+  booted,
 };
 
 if (options.help) process.stdout.write(HELP);

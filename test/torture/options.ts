@@ -6,7 +6,8 @@ export const HELP = `npm run torture -- [--only PART]… [--verb VERB]… [--jso
 Runs berth on trees of \`--root\`, on disks and on whole machines, disturbs it in every way, and checks what is left. A line
 for each part as soon as it is done, a table at the end. Exits with 1 if anything was violated.
 
-  --only PART    kills, faults, devices, races, swaps, crowds, flips, power, plugs, links, soak; all of them unless given
+  --only PART    kills, faults, devices, races, swaps, crowds, flips, power, plugs, links, soak, booted; all of them
+                 unless given
   --verb VERB    only this verb (install, uninstall, pull, recover, …)
   --json FILE    write a report that programs can read, after each part
   --resume       leave out what FILE has already; its seed is taken
@@ -20,6 +21,7 @@ for each part as soon as it is done, a table at the end. Exits with 1 if anythin
   --states N     states of a disk whose power was cut, in all; 1500 unless given
   --pulls N      times that the plug of a whole machine is pulled; 50 unless given
   --megabytes N  size of the layer that is pulled over links that are cut; 200 unless given
+  --booted N     kills of each command on a booted host, with systemd in it; 100 unless given
   --minutes N    how long the soak of random commands and kills takes; 120 unless given
 `;
 
@@ -41,6 +43,7 @@ export interface TortureOptions {
   readonly pulls: number;
   readonly megabytes: number;
   readonly minutes: number;
+  readonly booted: number;
 }
 
 const NUMBERS = {
@@ -55,6 +58,7 @@ const NUMBERS = {
   pulls: 50,
   megabytes: 200,
   minutes: 120,
+  booted: 100,
 } as const;
 
 /** Parses the command line of this process. */
