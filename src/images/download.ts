@@ -24,7 +24,7 @@ export class Download {
     return this.#resumedBytes;
   }
 
-  /** The bytes, from the first one on. `onResume` is called when the source is asked for the rest of them. */
+  /** The bytes, from the first one on, in pieces of which each is good until the next one is asked for. `onResume` is called when the source is asked for the rest of them. */
   open(signal: AbortSignal, onResume: (bytes: number) => void): BlobStream {
     return openBlobStream(signal, (stop) => this.#flow(stop, onResume));
   }
@@ -48,7 +48,11 @@ export class Download {
       if (this.#resumedBytes === size) return;
     }
     const offset = this.#resumedBytes;
-    await using blob = await this.#source.openBlob(this.#descriptor, { signal, offset });
+    await using blob = await this.#source.openBlob(this.#descriptor, {
+      signal,
+      offset,
+      lend: true,
+    });
     for await (const piece of blob) {
       await partial?.append(piece);
       yield piece;

@@ -78,7 +78,7 @@ export class PartialBlob implements AsyncDisposable {
     await this.#try(() => this.#parts.file.truncate(this.#position));
   }
 
-  /** Keeps a piece; it must not be changed afterwards. */
+  /** Keeps a piece; it may be changed afterwards. */
   async append(piece: Uint8Array): Promise<void> {
     if (!this.#keeps) return;
     this.#bytes += piece.length;
@@ -88,8 +88,14 @@ export class PartialBlob implements AsyncDisposable {
       this.#keeps = false;
       return;
     }
-    this.#waiting.push(piece);
+    const isWhole = this.#waitingBytes === 0 && piece.length >= RECORD_BYTES;
+    this.#waiting.push(isWhole ? piece : Buffer.from(piece));
     this.#waitingBytes += piece.length;
+    if (isWhole) {
+      await this.#write();
+      await this.#writing;
+      return;
+    }
     const isDue = performance.now() - this.#wroteAtMs >= WRITE_AFTER_MS;
     if (this.#waitingBytes >= RECORD_BYTES || isDue) await this.#write();
   }
@@ -142,7 +148,11 @@ export class PartialBlob implements AsyncDisposable {
   async #write(): Promise<void> {
     await this.#writing;
     if (!this.#keeps || this.#waitingBytes === 0) return;
-    const content = Buffer.concat(this.#waiting, this.#waitingBytes);
+    const [only] = this.#waiting;
+    const content =
+      this.#waiting.length === 1 && only !== undefined
+        ? only
+        : Buffer.concat(this.#waiting, this.#waitingBytes);
     const offset = this.#bytes - content.length;
     this.#waiting = [];
     this.#waitingBytes = 0;

@@ -1,14 +1,14 @@
-import { createHash, type Hash } from 'node:crypto';
-
 import { noteFlow } from '../base/collect-flow.js';
 import { OperationalError } from '../errors/operational-error.js';
 import type { Descriptor } from '../oci/descriptor.js';
 import { digestAlgorithm, type Digest } from '../oci/digest.js';
 import { verifyContent } from '../oci/verify-content.js';
+import { createThreadedHash } from '../sys/threaded-hash.js';
 import { TarParser } from '../tar/parser.js';
 import { assertCanDecompress, createDecompressor } from './create-decompressor.js';
 import type { Decompressor } from './decompressor.js';
 import { checkLayerMediaType, detectCompression, MAGIC_BYTES } from './detect-compression.js';
+import { DiffHash } from './diff-hash.js';
 import { EntryPolicy } from './entry-policy.js';
 import type { LayerSink } from './layer-sink.js';
 import { DEFAULT_LAYER_LIMITS, type LayerLimits } from './limits.js';
@@ -24,7 +24,7 @@ import { DEFAULT_LAYER_LIMITS, type LayerLimits } from './limits.js';
 
 /** What {@link applyLayer} needs. */
 export interface LayerInput {
-  /** The blob; consumed or ended early. Pieces stay as they are: they are still read when the next one was asked for. */
+  /** The blob; consumed or ended early. A piece is done with when the next one is asked for. */
   readonly source: AsyncIterable<Uint8Array>;
   readonly descriptor: Pick<Descriptor, 'digest' | 'size' | 'mediaType'>;
   /** Digest of the archive that the blob unpacks to, from the image's configuration. */
@@ -48,7 +48,7 @@ export interface LayerSummary {
 }
 
 /** Pieces of a network are small; zlib's threads want them larger, or waking them costs more than they do. */
-const INPUT_BYTES = 256 * 1024;
+const INPUT_BYTES = 512 * 1024;
 
 /**
  * Unpacks one layer into a sink, verified against digest, size and diff id, within limits.
@@ -59,7 +59,7 @@ const INPUT_BYTES = 256 * 1024;
  */
 export async function applyLayer(input: LayerInput): Promise<LayerSummary> {
   assertCanDecompress(checkLayerMediaType(input.descriptor.mediaType));
-  const blob = verifyContent(input.source, input.descriptor);
+  const blob = verifyContent(input.source, input.descriptor, createThreadedHash);
   const unpacker = new Unpacker(input);
   try {
     // Without the generator's return(): leaving the loop early must not end it, see betterReason.
@@ -94,7 +94,8 @@ class Unpacker {
   readonly #limits: LayerLimits;
   readonly #policy: EntryPolicy;
   readonly #parser: TarParser;
-  readonly #diffHash: Hash;
+  /** There when something has come, and the archive is not the blob itself. */
+  #diffHash: DiffHash | undefined;
   #decompressor: Decompressor | undefined;
   /** The archive came as it is: its diff id is its digest, which is verified already. */
   #isBlobItself = false;
@@ -110,7 +111,6 @@ class Unpacker {
       onWarning: input.onWarning ?? (() => undefined),
     });
     this.#parser = new TarParser(this.#policy, this.#limits.tar);
-    this.#diffHash = createHash(digestAlgorithm(input.diffId));
   }
 
   async run(blob: AsyncIterable<Uint8Array>): Promise<void> {
@@ -120,6 +120,7 @@ class Unpacker {
       await writing;
       this.#throwIfCancelled();
       await this.#input.sink.drain();
+      await this.#diffHash?.settle();
       this.#blobBytes += piece.length;
       writing = this.#decompressorFor(piece).write(piece);
       writing.catch(() => undefined); // looked at above or below; not left unhandled while the source is waited for
@@ -127,6 +128,7 @@ class Unpacker {
     }
     await writing;
     await this.#decompressor?.end();
+    await this.#diffHash?.settle();
     this.#throwIfCancelled();
     this.#parser.end();
     this.#checkDiffId();
@@ -138,6 +140,7 @@ class Unpacker {
 
   destroy(): void {
     this.#decompressor?.destroy();
+    this.#diffHash?.[Symbol.dispose]();
   }
 
   #decompressorFor(first: Buffer): Decompressor {
@@ -148,15 +151,21 @@ class Unpacker {
     const compression = detectCompression(first);
     const { descriptor, diffId } = this.#input;
     this.#isBlobItself = compression === 'none' && descriptor.digest === diffId;
-    this.#decompressor = createDecompressor(compression, output);
-    return this.#decompressor;
+    const decompressor = createDecompressor(compression, output);
+    this.#decompressor = decompressor;
+    if (!this.#isBlobItself) {
+      const { staysAsIs } = decompressor;
+      const algorithm = digestAlgorithm(diffId);
+      this.#diffHash = new DiffHash(algorithm, { bytes: descriptor.size, staysAsIs });
+    }
+    return decompressor;
   }
 
   #take(chunk: Buffer): void {
     this.#archiveBytes += chunk.length;
     noteFlow(chunk.length);
     this.#checkSize();
-    if (!this.#isBlobItself) this.#diffHash.update(chunk);
+    this.#diffHash?.add(chunk);
     this.#parser.write(chunk);
   }
 
@@ -181,7 +190,7 @@ class Unpacker {
   #checkDiffId(): void {
     const { diffId } = this.#input;
     if (this.#isBlobItself) return;
-    const actual = `${digestAlgorithm(diffId)}:${this.#diffHash.digest('hex')}`;
+    const actual = `${digestAlgorithm(diffId)}:${this.#diffHash?.digest() ?? ''}`;
     if (actual === diffId) return;
     throw new OperationalError(
       'CONTENT_MISMATCH',
@@ -196,24 +205,26 @@ class Unpacker {
   }
 }
 
-/** Puts small pieces together; the first one is at least as long as a magic number, if there is that much. */
+/**
+ * Puts pieces together; the first one is at least as long as a magic number, if there is that much. What comes out is in memory of
+ * its own, which is used again when the next but one is asked for.
+ */
 async function* gathered(pieces: AsyncIterable<Uint8Array>): AsyncGenerator<Buffer> {
-  let waiting: Buffer[] = [];
+  let [batch, other] = [Buffer.allocUnsafeSlow(INPUT_BYTES), Buffer.allocUnsafeSlow(INPUT_BYTES)];
   let bytes = 0;
   let wanted = MAGIC_BYTES;
   for await (const piece of pieces) {
-    waiting.push(Buffer.from(piece.buffer, piece.byteOffset, piece.byteLength));
-    bytes += piece.length;
-    if (bytes < wanted) continue;
-    yield joined(waiting, bytes);
-    wanted = INPUT_BYTES;
-    waiting = [];
-    bytes = 0;
+    for (let at = 0; at < piece.length;) {
+      const part = piece.subarray(at, at + INPUT_BYTES - bytes);
+      batch.set(part, bytes);
+      bytes += part.length;
+      at += part.length;
+      if (bytes < wanted) continue;
+      yield batch.subarray(0, bytes);
+      [batch, other] = [other, batch];
+      wanted = INPUT_BYTES;
+      bytes = 0;
+    }
   }
-  if (bytes > 0) yield joined(waiting, bytes);
-}
-
-function joined(pieces: readonly Buffer[], bytes: number): Buffer {
-  const [only] = pieces;
-  return pieces.length === 1 && only !== undefined ? only : Buffer.concat(pieces, bytes);
+  if (bytes > 0) yield batch.subarray(0, bytes);
 }

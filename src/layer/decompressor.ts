@@ -5,6 +5,8 @@ import { OUTPUT_BYTES, ZlibStream } from './zlib-stream.js';
 
 /** Takes compressed pieces; plain ones come out at the callback that it was made with. */
 export interface Decompressor {
+  /** Whether what comes out is in memory of its own, which is not used again. */
+  readonly staysAsIs: boolean;
   /** Takes a piece; resolves when it is used up. The piece must not change before. One at a time. */
   write(chunk: Buffer): Promise<void>;
   /** Says that nothing more comes; resolves when everything has come out. */
@@ -15,6 +17,7 @@ export interface Decompressor {
 
 /** For layers that are not compressed. */
 export class NoDecompressor implements Decompressor {
+  readonly staysAsIs = false;
   readonly #output: (chunk: Buffer) => void;
 
   constructor(output: (chunk: Buffer) => void) {
@@ -41,6 +44,7 @@ export class NoDecompressor implements Decompressor {
  * accepted, since producers pad; anything else there is refused.
  */
 export class GzipDecompressor implements Decompressor {
+  readonly staysAsIs = true;
   readonly #stream: ZlibStream;
 
   constructor(output: (chunk: Buffer) => void) {

@@ -23,6 +23,7 @@ export function hasNodeZstd(): boolean {
 
 /** zstd through Node's own library. Its streams stop at the end of a frame, so each frame gets one of its own. */
 export class NodeZstdDecompressor implements Decompressor {
+  readonly staysAsIs = true;
   readonly #frames = new ZstdFrames();
   readonly #output: (chunk: Buffer) => void;
   #stream: ZlibStream | undefined;

@@ -12,6 +12,7 @@ const ASIDE_BYTES = 32 * 1024;
  * thread.
  */
 export class LibzstdDecompressor implements Decompressor {
+  readonly staysAsIs = false;
   readonly #context = new ZstdContext(MAX_WINDOW_LOG);
   readonly #frames = new ZstdFrames();
   readonly #output: (chunk: Buffer) => void;

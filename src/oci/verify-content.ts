@@ -55,7 +55,8 @@ export async function* verifyContent(
   if (digest !== expected.digest) throw new ContentMismatchError(expected, { digest, bytesRead });
 }
 
-function createHashHere(algorithm: DigestAlgorithm): ContentHash {
+/** A hash that is computed in this thread. */
+export function createHashHere(algorithm: DigestAlgorithm): ContentHash {
   const hash = createHash(algorithm);
   return {
     update: (piece) => {

@@ -49,7 +49,8 @@ export class ThreadedHash implements Disposable {
   readonly #evp: Bindings;
   readonly #context: unknown;
   readonly #algorithm: 'sha256' | 'sha512';
-  #isUpdating = false;
+  /** What is hashed elsewhere just now: the call there has its address only. */
+  #held: Uint8Array | undefined;
   #isDisposed = false;
 
   /** @throws Error if OpenSSL does */
@@ -65,18 +66,19 @@ export class ThreadedHash implements Disposable {
    * written to this one.
    */
   update(piece: Uint8Array): Promise<void> | undefined {
+    if (this.#isDisposed) throw new Error('internal error: this hash was given back');
     if (piece.length < MIN_PIECE_BYTES) {
       check(this.#evp.update(this.#context, piece, piece.length));
       return undefined;
     }
-    this.#isUpdating = true;
+    this.#held = piece;
     return new Promise((resolve, reject) => {
       this.#evp.update.async(
         this.#context,
         piece,
         piece.length,
         (error: Error | null, result: unknown) => {
-          this.#isUpdating = false;
+          this.#held = undefined;
           if (this.#isDisposed) this.#free();
           if (error !== null) reject(error);
           else if (result !== 1) reject(failure());
@@ -97,7 +99,7 @@ export class ThreadedHash implements Disposable {
   [Symbol.dispose](): void {
     if (this.#isDisposed) return;
     this.#isDisposed = true;
-    if (!this.#isUpdating) this.#free();
+    if (this.#held === undefined) this.#free();
   }
 
   #free(): void {

@@ -1,0 +1,47 @@
+import { createHashHere, type ContentHash } from '../oci/verify-content.js';
+import type { DigestAlgorithm } from '../oci/digest.js';
+import { createThreadedHash } from '../sys/threaded-hash.js';
+
+/** What a diff id is made of: the hash of an archive, taken while it is unpacked, on another thread where that gains something. */
+export class DiffHash implements Disposable {
+  readonly #hash: ContentHash;
+  /** Settles when all pieces so far are hashed. */
+  #hashing: Promise<void> | undefined;
+
+  /** `expectedBytes` is what comes at least; `staysAsIs` whether pieces are never written to again. */
+  constructor(
+    algorithm: DigestAlgorithm,
+    expected: { readonly bytes: number; readonly staysAsIs: boolean },
+  ) {
+    const elsewhere = expected.staysAsIs
+      ? createThreadedHash(algorithm, expected.bytes)
+      : undefined;
+    this.#hash = elsewhere ?? createHashHere(algorithm);
+  }
+
+  /** Takes a piece in, behind those that are still being hashed. */
+  add(piece: Uint8Array): void {
+    this.#hashing =
+      this.#hashing === undefined
+        ? this.#hash.update(piece)
+        : this.#hashing.then(() => this.#hash.update(piece));
+    this.#hashing?.catch(() => undefined); // looked at when it is waited for
+  }
+
+  /** Resolves when all pieces are hashed: those that wait take memory. */
+  async settle(): Promise<void> {
+    for (let last = this.#hashing; last !== undefined; last = this.#hashing) {
+      await last;
+      if (last === this.#hashing) this.#hashing = undefined; // or else more came meanwhile
+    }
+  }
+
+  /** In hexadecimal; once only, when all is settled. */
+  digest(): string {
+    return this.#hash.digest();
+  }
+
+  [Symbol.dispose](): void {
+    this.#hash[Symbol.dispose]();
+  }
+}
