@@ -9,7 +9,7 @@ import { readBounded } from './read-bounded.js';
 import type { RegistrySession } from './registry-session.js';
 
 /** Most referrers of one image that are listed (CVE-2024-29903: a list of any length was read). */
-const MAX_REFERRERS = 1000;
+export const MAX_REFERRERS = 1000;
 
 const MAX_PAGES = 100;
 
@@ -43,14 +43,18 @@ export async function listReferrers(
   return found;
 }
 
+/** The tag under which the list is where the registry keeps none ("Referrers Tag Schema"). */
+export function referrersTag(digest: Digest): string {
+  return `${digestAlgorithm(digest)}-${digestHex(digest).slice(0, 64)}`;
+}
+
 async function listByTag(
   session: RegistrySession,
   digest: Digest,
   { doing, signal }: { readonly doing: string; readonly signal: AbortSignal },
 ): Promise<readonly Descriptor[]> {
-  const tag = `${digestAlgorithm(digest)}-${digestHex(digest).slice(0, 64)}`;
   const response = await session.get({
-    path: `/manifests/${tag}`,
+    path: `/manifests/${referrersTag(digest)}`,
     accept: 'application/vnd.oci.image.index.v1+json',
     doing,
     signal,

@@ -1,38 +1,26 @@
 import { quote } from '../base/escape-text.js';
-import { OperationalError } from '../errors/operational-error.js';
-import type { Digest } from '../oci/digest.js';
+import { readReferrer } from '../oci/read-referrer.js';
+import { addReferrer } from './add-referrer.js';
+import { putManifest, type OutgoingManifest } from './put-manifest.js';
 import type { RegistrySession } from './registry-session.js';
 
 /**
- * Pushes a manifest or index under a tag or its digest (distribution-spec v1.1, "Pushing manifests").
+ * Pushes a manifest or index under a tag or its digest. One that refers to another by its `subject` is found from there, whether the
+ * registry keeps lists of referrers or not.
  *
- * @throws {@link OperationalError} REGISTRY_PROTOCOL if the registry keeps something else than it was given; as
- * {@link RegistrySession.get}
+ * @throws {@link OperationalError} as {@link putManifest} and {@link addReferrer}
  */
 export async function pushManifest(
   session: RegistrySession,
-  manifest: { readonly bytes: Uint8Array; readonly mediaType: string; readonly digest: Digest },
+  manifest: OutgoingManifest,
   options: { readonly reference: string; readonly signal: AbortSignal },
 ): Promise<void> {
-  const { bytes, mediaType, digest } = manifest;
-  const { endpoint } = session;
-  const doing = `cannot push the manifest of ${quote(`${endpoint.repository}:${options.reference}`)}`;
-  const response = await session.get({
-    method: 'PUT',
-    path: `/manifests/${options.reference}`,
-    accept: '*/*',
-    headers: { 'content-type': mediaType, 'content-length': String(bytes.length) },
-    body: () => bytes,
-    ok: [200, 201, 202, 204],
-    doing,
-    signal: options.signal,
-  });
-  await response.body.discard();
-  const kept = response.headers['docker-content-digest'];
-  if (kept === undefined || kept === digest || !kept.startsWith('sha256:')) return;
-  if (!digest.startsWith('sha256:')) return; // named by another algorithm: nothing to compare
-  throw new OperationalError(
-    'REGISTRY_PROTOCOL',
-    `${doing}: ${quote(endpoint.registry)} keeps it as ${quote(kept)}, expected ${digest}`,
-  );
+  const { bytes, mediaType } = manifest;
+  const { reference, signal } = options;
+  const doing = `cannot push the manifest of ${quote(`${session.endpoint.repository}:${reference}`)}`;
+  const headers = await putManifest(session, manifest, { reference, doing, signal });
+  // The header says that the registry lists it itself.
+  if (headers['oci-subject'] !== undefined) return;
+  const referrer = readReferrer(bytes, { what: 'the manifest', mediaType });
+  if (referrer !== undefined) await addReferrer(session, referrer, { doing, signal });
 }
