@@ -12,6 +12,7 @@ import { copyCommand, pushCommand } from './commands/copy.js';
 import { fsckCommand } from './commands/fsck.js';
 import { execCommand, shellCommand } from './commands/exec.js';
 import { imagesCommand } from './commands/images.js';
+import { helpCommand } from './commands/help.js';
 import { historyCommand } from './commands/history.js';
 import { graphCommand } from './commands/graph.js';
 import { infoCommand } from './commands/info.js';
@@ -41,7 +42,7 @@ export function createProgram(context: CliContext): Command {
     .description('Installs OCI images as systemd services, with no daemon and no engine.')
     .version(programVersion(), '-V, --version', 'print the version')
     .helpOption('-h, --help', 'show this help')
-    .helpCommand('help [command]', 'show the help of a command')
+    .helpCommand(false)
     .showSuggestionAfterError(true)
     .exitOverride()
     .configureOutput({
@@ -95,6 +96,7 @@ export function createProgram(context: CliContext): Command {
     program.addCommand(command.copyInheritedSettings(program));
     for (const sub of command.commands) sub.copyInheritedSettings(program);
   }
+  program.addCommand(helpCommand(program).copyInheritedSettings(program));
   program.addHelpText(
     'after',
     '\nExamples:\n  berth install --system --start etcd\n  berth install --plan registry.example/etcd:3.5\n  berth list',

@@ -154,9 +154,7 @@ export function parseSetArguments(args: readonly string[]): ReadonlyMap<string, 
       // What stands behind the '=' is not shown, and without one it is not known which of the two it is: it may be a secret.
       const got =
         equals < 0 ? "a text without '='" : `${quote(name)}, which cannot name a variable`;
-      throw new OperationalError('USAGE', `--set: expected NAME=VALUE, got ${got}`, {
-        hint: 'see berth install --help',
-      });
+      throw new OperationalError('USAGE', `--set: expected NAME=VALUE, got ${got}`);
     }
     values.set(name, arg.slice(equals + 1));
   }

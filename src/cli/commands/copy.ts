@@ -57,7 +57,7 @@ const OPTIONS = (): Option[] => [
 function parseFormat(text: string): ManifestFormat {
   if (text === 'oci') return 'oci';
   if (text === 'docker' || text === 'v2s2') return 'docker';
-  throw new InvalidArgumentError('it is oci or docker');
+  throw new InvalidArgumentError('It is neither oci nor docker.');
 }
 
 /** `berth copy SRC DST`. */
