@@ -64,6 +64,7 @@ export {
   objectStorageSize,
 } from './objects.js';
 export { prune, type PruneOptions, type PruneResult } from './prune.js';
+export type { FileWriter } from './file-writer.js';
 export { openFile, readFileHeader, type FileReader } from './read-file.js';
 export { listRefs, resolveRef, setRef } from './refs.js';
 export {

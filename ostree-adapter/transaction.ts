@@ -5,12 +5,14 @@ import { callAside, callSync, type AsyncOptions } from './ffi/call.js';
 import { native, type Pointer } from './ffi/library.js';
 import { cString, filledSlot, readString, slot, takeString } from './ffi/memory.js';
 import { NativeObject } from './ffi/native-object.js';
+import { FileWriter } from './file-writer.js';
 import {
   directoryMetadataType,
   encodeDirectoryMetadata,
   encodeFileHeader,
   type DirectoryMetadata,
   type FileHeader,
+  type RegularFile,
 } from './file-header.js';
 import { NativeVariant } from './gvariant/native-variant.js';
 import { dictData, type VariantDict } from './gvariant/value.js';
@@ -61,6 +63,7 @@ export class Transaction implements AsyncDisposable {
   readonly #end: () => void;
   #isOpen = true;
   readonly #writes = new Set<Promise<unknown>>();
+  readonly #writers = new Set<FileWriter>();
 
   /** Use {@link beginTransaction}. */
   constructor(repo: Repo, { handle, end }: { handle: NativeObject; end: () => void }) {
@@ -120,6 +123,26 @@ export class Transaction implements AsyncDisposable {
         { ...options, holding: chunks },
       );
     });
+  }
+
+  /**
+   * Begins a content object whose content comes in pieces; not in `archive` repositories, for which libostree has no such way.
+   *
+   * @throws {@link OstreeError}, {@link OstreeInputError}
+   */
+  openFileWriter(header: RegularFile, size: number): FileWriter {
+    if (!Number.isSafeInteger(size) || size < 0) throw new OstreeInputError('size is no size');
+    if (this.#repo.mode === 'archive') {
+      throw new OstreeInputError('an archive repository takes files in one piece');
+    }
+    this.#checkXattrs(header);
+    const writer: FileWriter = new FileWriter(this.#pointer, {
+      header,
+      size,
+      end: () => this.#writers.delete(writer),
+    });
+    this.#writers.add(writer);
+    return writer;
   }
 
   /** Writes a dirmeta object. */
@@ -212,7 +235,8 @@ export class Transaction implements AsyncDisposable {
    * @throws {@link OstreeError}; Error while something is still being written
    */
   async commit(options: AsyncOptions = {}): Promise<TransactionStats> {
-    if (this.#writes.size > 0) throw new Error('a transaction is committed while it is written to');
+    if (this.#writes.size + this.#writers.size > 0)
+      throw new Error('a transaction is committed while it is written to');
     const stats = Buffer.alloc(STATS_BYTES);
     await this.whileWriting((pointer) =>
       callAside('ostree_repo_commit_transaction', [pointer, stats], options),
@@ -224,6 +248,7 @@ export class Transaction implements AsyncDisposable {
   /** Removes what was written, after writes that are under way are over. Does nothing after {@link Transaction.commit}. */
   async abort(): Promise<void> {
     if (!this.#isOpen) return;
+    for (const writer of this.#writers) writer[Symbol.dispose]();
     await Promise.allSettled(this.#writes);
     // Somebody else may have closed it meanwhile.
     if (!this.isOpen) return;

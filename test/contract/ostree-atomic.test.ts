@@ -106,7 +106,7 @@ each(
       );
       const { problems, checkedObjects } = await store.fsck();
       assert.deepEqual(problems, []);
-      assert.equal(checkedObjects, 5);
+      assert.equal(checkedObjects, 7, 'links and files without content are checked too');
     });
   },
 );

@@ -5,6 +5,7 @@ import { test } from 'node:test';
 import type { ErrorCode } from '../../src/errors/catalogue.js';
 import type { Digest } from '../../src/oci/digest.js';
 import { openEmbeddedStore } from '../../src/store/embedded/embedded-store.js';
+import { openOstreeStore } from '../../src/store/ostree/ostree-store.js';
 import { assertFails } from '../support/assert-fails.js';
 import { each } from '../support/each.js';
 import { storeLayer } from '../support/feed-layer.js';
@@ -21,6 +22,11 @@ interface EscapeCase {
   /** Refused with this code; undefined: accepted and contained. */
   readonly code?: ErrorCode;
 }
+
+const STORES = [
+  { kind: 'embedded', open: openEmbeddedStore },
+  { kind: 'ostree', open: openOstreeStore },
+];
 
 const CASES: readonly EscapeCase[] = [
   {
@@ -152,25 +158,62 @@ function withOutside(body: (dir: string, outside: string) => Promise<void>): Pro
   });
 }
 
-each('a layer does not reach outside', CASES, ({ layers, code }) =>
-  withOutside(async (dir, outside) => {
-    const before = listTree(outside);
-    await using store = openEmbeddedStore(`${dir}/store`);
-    const attempt = async (): Promise<void> => {
-      const diffIds: Digest[] = [];
-      for (const layer of layers(outside)) diffIds.push(await storeLayer(store, layer));
-      const image = await store.addImage(storedImageOf(diffIds, ['hostile']));
-      mkdirSync(`${dir}/out`, { mode: 0o700 });
+for (const { kind, open } of STORES) {
+  each(`a layer does not reach outside, ${kind}`, CASES, ({ layers, code }) =>
+    withOutside(async (dir, outside) => {
+      const before = listTree(outside);
+      await using store = open(`${dir}/store`);
+      const attempt = async (): Promise<void> => {
+        const diffIds: Digest[] = [];
+        for (const layer of layers(outside)) diffIds.push(await storeLayer(store, layer));
+        const image = await store.addImage(storedImageOf(diffIds, ['hostile']));
+        mkdirSync(`${dir}/out`, { mode: 0o700 });
+        await store.checkout(await store.openTree(image), `${dir}/out`);
+      };
+      if (code === undefined) await tolerating('LAYER_ENTRY_REFUSED', attempt);
+      else {
+        await assertFails(code, attempt);
+        assert.deepEqual(await store.listImages(), [], 'a refused image is in the store');
+      }
+      assert.deepEqual(listTree(outside), before, 'host file was changed: path escape');
+    }),
+  );
+
+  each(
+    `T09 the root of an image is a directory, ${kind}`,
+    [
+      { name: "'.' as a link", path: '.', type: 'symlink' },
+      { name: "'/' as a link", path: '/', type: 'symlink' },
+      { name: "'./.' as a link", path: './.', type: 'symlink' },
+      { name: "'.' as a file", path: '.', type: 'file' },
+      { name: "'.' as a hard link", path: '.', type: 'hardlink' },
+    ],
+    ({ path, type }) =>
+      withOutside(async (dir, outside) => {
+        await using store = open(`${dir}/store`);
+        const items = [
+          { path, type, link: outside },
+          { path: 'victim', content: 'evil' },
+        ];
+        await assertFails('LAYER_ENTRY_REFUSED', () => storeLayer(store, items));
+      }),
+  );
+
+  test(`T72 the mode and owner of the root are the image’s, and it can be removed, ${kind}`, () =>
+    withOutside(async (dir) => {
+      await using store = open(`${dir}/store`);
+      const diffId = await storeLayer(store, [
+        { path: './', mode: 0, uid: 1000 },
+        { path: 'x/', mode: 0o111 },
+        { path: 'x/y', content: 'z' },
+      ]);
+      const image = await store.addImage(storedImageOf([diffId], ['x']));
+      mkdirSync(`${dir}/out`);
       await store.checkout(await store.openTree(image), `${dir}/out`);
-    };
-    if (code === undefined) await tolerating('LAYER_ENTRY_REFUSED', attempt);
-    else {
-      await assertFails(code, attempt);
-      assert.deepEqual(await store.listImages(), [], 'a refused image is in the store');
-    }
-    assert.deepEqual(listTree(outside), before, 'host file was changed: path escape');
-  }),
-);
+      const { mode, uid } = statSync(`${dir}/out`);
+      assert.deepEqual([mode & 0o7777, uid], [0, 1000]);
+    }));
+}
 
 each('control: a naive unpacker does', CASES, ({ layers }) =>
   withOutside(async (dir, outside) => {
@@ -191,26 +234,6 @@ async function tolerating(code: ErrorCode, body: () => Promise<void>): Promise<v
   }
 }
 
-each(
-  'T09 the root of an image is a directory',
-  [
-    { name: "'.' as a link", path: '.', type: 'symlink' },
-    { name: "'/' as a link", path: '/', type: 'symlink' },
-    { name: "'./.' as a link", path: './.', type: 'symlink' },
-    { name: "'.' as a file", path: '.', type: 'file' },
-    { name: "'.' as a hard link", path: '.', type: 'hardlink' },
-  ],
-  ({ path, type }) =>
-    withOutside(async (dir, outside) => {
-      await using store = openEmbeddedStore(`${dir}/store`);
-      const items = [
-        { path, type, link: outside },
-        { path: 'victim', content: 'evil' },
-      ];
-      await assertFails('LAYER_ENTRY_REFUSED', () => storeLayer(store, items));
-    }),
-);
-
 test('T20 T27 nobody but the owner can enter the store', () =>
   withOutside(async (dir) => {
     await using store = openEmbeddedStore(`${dir}/store`);
@@ -218,19 +241,4 @@ test('T20 T27 nobody but the owner can enter the store', () =>
     for (const folder of ['', '/objects', '/layers', '/tmp', '/images', '/names']) {
       assert.equal(statSync(`${dir}/store${folder}`).mode & 0o777, 0o700, `store${folder}`);
     }
-  }));
-
-test("T72 the mode and owner of the root are the image's, and it can be removed", () =>
-  withOutside(async (dir) => {
-    await using store = openEmbeddedStore(`${dir}/store`);
-    const diffId = await storeLayer(store, [
-      { path: './', mode: 0, uid: 1000 },
-      { path: 'x/', mode: 0o111 },
-      { path: 'x/y', content: 'z' },
-    ]);
-    const image = await store.addImage(storedImageOf([diffId], ['x']));
-    mkdirSync(`${dir}/out`);
-    await store.checkout(await store.openTree(image), `${dir}/out`);
-    const { mode, uid } = statSync(`${dir}/out`);
-    assert.deepEqual([mode & 0o7777, uid], [0, 1000]);
   }));

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { chmodSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 
 import { parseDigest } from '../../src/oci/digest.js';
 import { openOstreeStore } from '../../src/store/ostree/ostree-store.js';
@@ -22,6 +22,7 @@ const LAYER = buildLayer(
 
 interface Places {
   readonly tool: string;
+  readonly link: string;
   readonly tree: string;
   readonly record: string;
   readonly config: string;
@@ -56,6 +57,14 @@ each(
         rmSync(tool);
       },
       kind: 'layer',
+    },
+    {
+      name: 'the target of a link',
+      damage: ({ link }: Places) => {
+        rmSync(link);
+        symlinkSync('/etc/shadow', link);
+      },
+      kind: 'object',
     },
     {
       name: 'one bit of a tree',
@@ -138,6 +147,7 @@ async function placesIn(repository: string, config: string): Promise<Places> {
   const checksumIn = (line: string): string => /[0-9a-f]{64}/.exec(line)?.[0] ?? assert.fail(line);
   return {
     tool: place(checksumIn(await list(layer, '/bin/tool')), 'file'),
+    link: place(checksumIn(await list(layer, '/link')), 'file'),
     tree: place(checksumIn(await list(layer, '/bin')), 'dirtree'),
     record: place(checksumIn(await list(layer, '/.wh..wh.berth-layer')), 'file'),
     config: place(

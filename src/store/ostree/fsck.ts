@@ -121,15 +121,17 @@ class Checker {
     const { layers, place } = this.#scope;
     const { commit } = layer;
     try {
-      for (const object of filesOf(layers.readCommit(layer).root).keys()) {
+      const record = layer.contentBytes === undefined ? undefined : recordOf(place.repo, commit);
+      if (record !== undefined) await fsckObject(place.repo, { type: 'file', checksum: record });
+      const objects = new Set(filesOf(layers.readCommit(layer).root).keys());
+      await fsckObject(place.repo, { type: 'commit', checksum: commit.checksum });
+      await this.#checkTree(commit.tree, objects);
+      for (const object of objects) {
+        if (object === record) continue;
         const known = this.#layersOf.get(object);
         if (known === undefined) this.#layersOf.set(object, [diffId]);
         else known.push(diffId);
       }
-      await fsckObject(place.repo, { type: 'commit', checksum: commit.checksum });
-      await this.#checkTree(commit.tree);
-      const record = layer.contentBytes === undefined ? undefined : recordOf(place.repo, commit);
-      if (record !== undefined) await fsckObject(place.repo, { type: 'file', checksum: record });
       return undefined;
     } catch (error) {
       if (error instanceof OperationalError && error.code === 'CANCELLED') throw error;
@@ -137,12 +139,16 @@ class Checker {
     }
   }
 
-  async #checkTree(tree: TreeChecksums): Promise<void> {
+  /** Hashes folders; what hangs in them, links and files without content too, is added to `objects`. */
+  async #checkTree(tree: TreeChecksums, objects: Set<Checksum>): Promise<void> {
+    this.#throwIfCancelled();
     const { repo } = this.#scope.place;
     await fsckObject(repo, { type: 'dirmeta', checksum: tree.metadata });
     await fsckObject(repo, { type: 'dirtree', checksum: tree.contents });
-    for (const inner of readTree(repo, tree.contents).directories.values()) {
-      await this.#checkTree(inner);
+    const { files, directories } = readTree(repo, tree.contents);
+    for (const object of files.values()) objects.add(object);
+    for (const inner of directories.values()) {
+      await this.#checkTree(inner, objects);
     }
   }
 

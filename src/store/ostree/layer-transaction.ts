@@ -45,7 +45,9 @@ export class RepositoryLayerTransaction implements LayerTransaction {
   constructor(layer: LayerToTake, transaction: Transaction) {
     this.#layer = layer;
     this.#transaction = transaction;
-    this.#objects = new RepositoryObjectWriter(transaction);
+    this.#objects = new RepositoryObjectWriter(transaction, {
+      canStream: layer.repo.mode !== 'archive',
+    });
     const errorOf = (thrown: unknown): unknown => repositoryError(thrown, layer.root);
     this.sink = new LayerCollector(this.#objects, { keptMeta: timeless, errorOf });
   }

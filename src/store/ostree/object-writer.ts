@@ -4,6 +4,7 @@ import {
   createFileHash,
   parseChecksum,
   type Checksum,
+  type FileWriter,
   type RegularFile,
   type Transaction,
 } from '../../../ostree-adapter/index.js';
@@ -15,31 +16,44 @@ import { xattrsOf } from './write-layer-tree.js';
 const MAX_PENDING_BYTES = 32 * 1024 * 1024;
 
 /**
+ * Larger files are not kept in memory, however large: they go to libostree as they come, which hashes them itself, and takes
+ * four times as long for that.
+ */
+const MAX_KEPT_BYTES = 16 * 1024 * 1024;
+
+/**
  * Takes in the content of files and makes content objects of it. What arrives in one piece is written at once; what arrives
  * in several is hashed as it comes and written by another thread, while the next ones arrive.
  */
 export class RepositoryObjectWriter implements ContentTaker {
   readonly #transaction: Transaction;
+  readonly #canStream: boolean;
   #current: CurrentFile | undefined;
   readonly #pending = new Set<Promise<void>>();
   #pendingBytes = 0;
   #failure: { readonly error: unknown } | undefined;
 
-  constructor(transaction: Transaction) {
+  constructor(transaction: Transaction, options: { readonly canStream: boolean }) {
     this.#transaction = transaction;
+    this.#canStream = options.canStream;
   }
 
   begin({ meta, size }: ComingFile): void {
     const { mode, uid, gid } = meta;
     const header: RegularFile = { kind: 'file', mode, uid, gid, xattrs: xattrsOf(meta) };
-    this.#current = { meta, size, header, taken: 0, whole: undefined, parts: undefined };
+    this.#current = { meta, size, header, taken: 0, whole: undefined };
   }
 
   write(chunk: Uint8Array): void {
     const file = this.#file();
     file.taken += chunk.length;
-    if (file.parts === undefined && file.taken === file.size) {
+    if (file.parts === undefined && file.writer === undefined && file.taken === file.size) {
       file.whole = this.#transaction.writeFile(file.header, chunk);
+      return;
+    }
+    if (file.size > MAX_KEPT_BYTES && this.#canStream) {
+      file.writer ??= this.#transaction.openFileWriter(file.header, file.size);
+      file.writer.write(chunk);
       return;
     }
     file.parts ??= { hash: createFileHash(file.header), chunks: [] };
@@ -53,7 +67,10 @@ export class RepositoryObjectWriter implements ContentTaker {
     this.#current = undefined;
     if (file.taken !== file.size) throw new Error('internal error: a file of another size');
     const { meta, size, header } = file;
-    const object = file.parts === undefined ? file.whole : this.#writeParts(file, file.parts);
+    const object =
+      file.parts === undefined
+        ? (file.writer?.finish() ?? file.whole)
+        : this.#writeParts(file, file.parts);
     const contentSha256 = object ?? this.#transaction.writeFile(header, Buffer.alloc(0));
     return { kind: 'file', meta, size, contentSha256 };
   }
@@ -112,5 +129,8 @@ interface CurrentFile {
   taken: number;
   /** Its object, if it came in one piece. */
   whole: Checksum | undefined;
-  parts: FileParts | undefined;
+  /** If it came in several, which are kept until all are there. */
+  parts?: FileParts;
+  /** If it is too large for that. */
+  writer?: FileWriter;
 }

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { readdirSync } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
@@ -16,6 +17,7 @@ import {
   openFile,
   openRepo,
   OstreeError,
+  OstreeInputError,
   parseChecksum,
   prune,
   readCommit,
@@ -267,4 +269,60 @@ test('a transaction that is not committed leaves nothing', async () => {
   assert.deepEqual(await listObjects(repo), []);
   await using again = await beginTransaction(repo);
   assert.ok(again.isOpen);
+});
+
+each(
+  'a file is written in pieces that nobody keeps',
+  modes.filter(({ mode }) => mode !== 'archive'),
+  async ({ mode }) => {
+    using temp = new TempDir();
+    using repo = createRepo({ path: join(temp.path, 'repo'), mode });
+    const header = { kind: 'file', mode: 0o644, ...owner(mode) } as const;
+    const size = largeChunks.reduce((sum, chunk) => sum + chunk.length, 0);
+    const hash = createFileHash(header);
+    await using transaction = await beginTransaction(repo);
+    const writer = transaction.openFileWriter(header, size);
+    for (const chunk of largeChunks) {
+      hash.update(chunk);
+      writer.write(chunk);
+    }
+    assert.throws(() => {
+      writer.write(Buffer.of(1));
+    }, OstreeInputError);
+    await assert.rejects(transaction.commit(), /while it is written to/);
+    assert.equal(writer.finish(), hash.digest('hex'));
+    const short = transaction.openFileWriter(header, 2);
+    short.write(Buffer.of(1));
+    assert.throws(() => short.finish(), OstreeInputError);
+    short[Symbol.dispose]();
+    const empty = transaction.openFileWriter(header, 0).finish();
+    await transaction.commit();
+    assert.equal((await listObjects(repo)).length, 2, 'what was given up is not there');
+    await fsckObject(repo, { type: 'file', checksum: empty });
+  },
+);
+
+test('an archive repository has no way for files in pieces', async () => {
+  using temp = new TempDir();
+  using repo = createRepo({ path: join(temp.path, 'repo'), mode: 'archive' });
+  await using transaction = await beginTransaction(repo);
+  const header = { kind: 'file', mode: 0o644, uid: 0, gid: 0, xattrs: [] } as const;
+  assert.throws(() => transaction.openFileWriter(header, 1), OstreeInputError);
+});
+
+test('a transaction that is given up gives up the file that is being written', async () => {
+  using temp = new TempDir();
+  using repo = createRepo({ path: join(temp.path, 'repo'), mode: 'bare-user' });
+  {
+    await using transaction = await beginTransaction(repo);
+    const header = { kind: 'file', mode: 0o644, uid: 0, gid: 0, xattrs: [] } as const;
+    transaction.openFileWriter(header, 10).write(Buffer.of(1, 2));
+  }
+  assert.deepEqual(await listObjects(repo), []);
+  const options = { recursive: true, withFileTypes: true } as const;
+  const left = readdirSync(join(temp.path, 'repo/tmp'), options);
+  assert.deepEqual(
+    left.filter((entry) => entry.isFile() && !entry.name.endsWith('lock')),
+    [],
+  );
 });
