@@ -6,8 +6,9 @@ import { addContext } from '../errors/with-context.js';
 import { OperationalError } from '../errors/operational-error.js';
 import { indexArchive, normaliseMemberPath, type ArchiveMember } from '../tar/index-archive.js';
 import { openBlobStream } from './blob-stream.js';
-import { READ_BYTES, type ImageFiles } from './image-files.js';
-import type { BlobStream } from './image-source.js';
+import type { ImageFiles } from './image-files.js';
+import type { BlobOptions, BlobStream } from './image-source.js';
+import { readPieces } from './read-pieces.js';
 
 /** Most links that are followed to one member; docker makes one. */
 const MAX_LINKS = 8;
@@ -35,17 +36,12 @@ export class ArchiveFiles implements ImageFiles {
     return await readPart(file, offset, size);
   }
 
-  async openFile(path: string, signal: AbortSignal): Promise<BlobStream> {
-    const { file, offset, size } = await this.#find(path);
-    return openBlobStream(signal, async function* (stop) {
-      for (let done = 0; done < size;) {
-        stop.throwIfAborted();
-        const part = await readPart(file, offset + done, Math.min(READ_BYTES, size - done));
-        if (part.length === 0) return; // shorter than it was: whoever verifies it says so
-        done += part.length;
-        yield part;
-      }
-    });
+  async openFile(
+    path: string,
+    { signal, lend }: Pick<BlobOptions, 'signal' | 'lend'>,
+  ): Promise<BlobStream> {
+    const { file, ...part } = await this.#find(path);
+    return openBlobStream(signal, (stop) => readPieces(file, part, { signal: stop, lend }));
   }
 
   async probeFile(path: string, count: number): Promise<{ size: number; start: Buffer }> {

@@ -5,7 +5,13 @@ import { digestAlgorithm, digestHex, digestOf, type Digest } from '../oci/digest
 import { MAX_MANIFEST_BYTES } from '../oci/parse-manifest.js';
 import { verifyBytes } from '../oci/verify-content.js';
 import type { ImageFiles } from './image-files.js';
-import type { BlobStream, ImageSource, ManifestDocument, SourceOptions } from './image-source.js';
+import type {
+  BlobOptions,
+  BlobStream,
+  ImageSource,
+  ManifestDocument,
+  SourceOptions,
+} from './image-source.js';
 
 /** An image as `skopeo copy … dir:PATH` leaves it: manifest.json, further manifests and blobs beside it, by digest. */
 export class DirSource implements ImageSource {
@@ -34,8 +40,8 @@ export class DirSource implements ImageSource {
     return { bytes, mediaType: undefined, digest };
   }
 
-  openBlob(descriptor: Descriptor, { signal }: SourceOptions): Promise<BlobStream> {
-    return this.#files.openFile(fileNameOf(descriptor.digest), signal);
+  openBlob(descriptor: Descriptor, options: BlobOptions): Promise<BlobStream> {
+    return this.#files.openFile(fileNameOf(descriptor.digest), options);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

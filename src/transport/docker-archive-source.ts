@@ -12,7 +12,13 @@ import { MAX_MANIFEST_BYTES } from '../oci/parse-manifest.js';
 import { DOCKER_HUB, formatReference, parseReference, qualifyReference } from '../oci/reference.js';
 import { openBlobStream } from './blob-stream.js';
 import type { ImageFiles } from './image-files.js';
-import type { BlobStream, ImageSource, ManifestDocument, SourceOptions } from './image-source.js';
+import type {
+  BlobOptions,
+  BlobStream,
+  ImageSource,
+  ManifestDocument,
+  SourceOptions,
+} from './image-source.js';
 
 /** Which image of an archive is meant. */
 export interface ArchiveChoice {
@@ -76,7 +82,8 @@ export class DockerArchiveSource implements ImageSource {
     );
   }
 
-  async openBlob(descriptor: Descriptor, { signal }: SourceOptions): Promise<BlobStream> {
+  async openBlob(descriptor: Descriptor, options: BlobOptions): Promise<BlobStream> {
+    const { signal } = options;
     const { configDigest, configBytes, paths } = await this.#open(signal);
     if (descriptor.digest === configDigest) {
       // eslint-disable-next-line @typescript-eslint/require-await -- the shape of a flow, of what is there already
@@ -85,7 +92,7 @@ export class DockerArchiveSource implements ImageSource {
       });
     }
     const path = paths.get(descriptor.digest);
-    if (path !== undefined) return await this.#files.openFile(path, signal);
+    if (path !== undefined) return await this.#files.openFile(path, options);
     throw new OperationalError(
       'IMAGE_NOT_FOUND',
       `there is no layer ${descriptor.digest} in ${quote(this.#files.place)}`,
@@ -152,7 +159,7 @@ export class DockerArchiveSource implements ImageSource {
 
   async #hash(path: string, signal: AbortSignal): Promise<Digest> {
     const hash = createHash('sha256');
-    await using stream = await this.#files.openFile(path, signal);
+    await using stream = await this.#files.openFile(path, { signal, lend: true });
     for await (const piece of stream) hash.update(piece);
     return parseDigest(`sha256:${hash.digest('hex')}`);
   }

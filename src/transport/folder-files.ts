@@ -6,8 +6,9 @@ import { quote } from '../base/escape-text.js';
 import { isErrno } from '../errors/is-errno.js';
 import { OperationalError } from '../errors/operational-error.js';
 import { openBlobStream } from './blob-stream.js';
-import { READ_BYTES, type ImageFiles } from './image-files.js';
-import type { BlobStream } from './image-source.js';
+import type { ImageFiles } from './image-files.js';
+import type { BlobOptions, BlobStream } from './image-source.js';
+import { readPieces } from './read-pieces.js';
 
 /**
  * The files of a folder. Only regular ones are read; a pipe in their place does not make berth wait. Links are followed inside the
@@ -43,11 +44,17 @@ export class FolderFiles implements ImageFiles {
     );
   }
 
-  async openFile(path: string, signal: AbortSignal): Promise<BlobStream> {
+  async openFile(
+    path: string,
+    { signal, lend }: Pick<BlobOptions, 'signal' | 'lend'>,
+  ): Promise<BlobStream> {
     const file = await this.#open(path);
     return openBlobStream(signal, async function* (stop) {
-      const stream = file.createReadStream({ highWaterMark: READ_BYTES, signal: stop });
-      for await (const chunk of stream as AsyncIterable<Uint8Array>) yield chunk;
+      try {
+        yield* readPieces(file, { offset: 0 }, { signal: stop, lend });
+      } finally {
+        await file.close();
+      }
     });
   }
 

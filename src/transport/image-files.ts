@@ -1,4 +1,4 @@
-import type { BlobStream } from './image-source.js';
+import type { BlobOptions, BlobStream } from './image-source.js';
 
 /**
  * The files that an image is kept in: those of a folder, or the members of an archive. Paths are relative, made by berth or
@@ -20,7 +20,7 @@ export interface ImageFiles extends AsyncDisposable {
    *
    * @throws OperationalError IMAGE_NOT_FOUND, CONTENT_MISMATCH for what is no regular file
    */
-  openFile(path: string, signal: AbortSignal): Promise<BlobStream>;
+  openFile(path: string, options: Pick<BlobOptions, 'signal' | 'lend'>): Promise<BlobStream>;
 
   /** Size of a file in bytes, and its first bytes, at most `count`. */
   probeFile(

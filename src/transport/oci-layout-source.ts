@@ -6,7 +6,13 @@ import { JsonFields } from '../oci/json-fields.js';
 import { MAX_MANIFEST_BYTES, parseManifest } from '../oci/parse-manifest.js';
 import { verifyBytes } from '../oci/verify-content.js';
 import type { ImageFiles } from './image-files.js';
-import type { BlobStream, ImageSource, ManifestDocument, SourceOptions } from './image-source.js';
+import type {
+  BlobOptions,
+  BlobStream,
+  ImageSource,
+  ManifestDocument,
+  SourceOptions,
+} from './image-source.js';
 
 /** Where producers put the name of an image in index.json. */
 const REF_NAME = 'org.opencontainers.image.ref.name';
@@ -51,8 +57,8 @@ export class OciLayoutSource implements ImageSource {
     return { bytes: index, mediaType: undefined, digest: digestOf(index) };
   }
 
-  async openBlob(descriptor: Descriptor, options: SourceOptions): Promise<BlobStream> {
-    return await this.#files.openFile(blobPath(descriptor.digest), options.signal);
+  async openBlob(descriptor: Descriptor, options: BlobOptions): Promise<BlobStream> {
+    return await this.#files.openFile(blobPath(descriptor.digest), options);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

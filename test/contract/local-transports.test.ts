@@ -44,7 +44,7 @@ each(
 );
 
 /**
- * Most memory of a pull, whatever the size of a layer. Measured are 85 to 95 MB on Node 20 and 103 to 111 MB on Node 24; where the dead
+ * Most memory of a pull, whatever the size of a layer. Measured are 83 to 87 MB on Node 20 and 98 to 106 MB on Node 24; where the dead
  * buffers are not collected while they flow (base/collect-flow.ts) it is 155 MB and more there.
  */
 const MOST_BYTES = 135_000_000;
