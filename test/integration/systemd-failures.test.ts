@@ -3,7 +3,7 @@ import { after, before, test } from 'node:test';
 
 import { type BootedHost, bootHost } from '../support/booted-host.js';
 import { assertOk } from '../support/command-asserts.js';
-import { configTemplate, pushExports } from '../support/exports-image.js';
+import { configTemplate, pushExports, SERVICE_TEMPLATE } from '../support/exports-image.js';
 import { snapshotChanging } from '../support/refused.js';
 import { type RealRegistry, startRegistry } from '../support/registry.js';
 import type { CommandResult } from '../support/run-command.js';
@@ -16,6 +16,7 @@ let registry: RealRegistry;
 let host: BootedHost;
 let plain: string;
 let slow: string;
+let late: string;
 
 before(async () => {
   registry = await startRegistry();
@@ -32,7 +33,16 @@ before(async () => {
       'config.json.template': configTemplate(),
     },
   });
-  for (const reference of [plain, slow]) assertOk(await host.berth('pull', reference));
+  late = registry.reference('late');
+  await pushExports(registry.target('late'), {
+    files: {
+      'service.template': SERVICE_TEMPLATE.replace(
+        '[Service]',
+        '[Service]\nExecStartPre=/bin/sleep 2',
+      ),
+    },
+  });
+  for (const reference of [plain, slow, late]) assertOk(await host.berth('pull', reference));
 });
 
 after(async () => {
@@ -86,6 +96,32 @@ test('a job that takes longer than it may is told, and what is installed stays',
     printf '[Unit]\\nJobRunningTimeoutSec=2\\n' >/run/systemd/system/web.service.d/timeout.conf`);
   assertFailed(await host.berth('install', '--start', '--name', 'web', slow), /time/);
   await host.sh('rm -r /run/systemd/system/web.service.d');
+  assertOk(await host.berth('uninstall', '--purge', 'web'));
+});
+
+test('a unit that a new version requires and that fails is told, and the version before runs', async () => {
+  assertOk(await host.berth('install', '--start', '--name', 'web', plain));
+  await host.sh(`
+    printf '[Service]\\nType=oneshot\\nExecStart=/bin/false\\n' >/run/systemd/system/bad.service
+    mkdir -p /run/systemd/system/web.service.d
+    printf '[Unit]\\nRequires=bad.service\\nAfter=bad.service\\n' >/run/systemd/system/web.service.d/bad.conf
+    systemctl daemon-reload`);
+  const failed = await host.berth('update', '--rebase', slow, 'web');
+  assert.notEqual(failed.status, 0, failed.stderr);
+  assert.match(failed.stderr, /a unit that it requires failed/);
+  await host.sh('rm -r /run/systemd/system/web.service.d; systemctl daemon-reload');
+  assert.match((await host.berth('history', 'web')).stdout, /^0 +current /m);
+  assertOk(await host.berth('start', 'web'));
+  assert.match((await host.berth('verify', 'web')).stdout, /as installed/);
+  assertOk(await host.berth('uninstall', '--purge', 'web'));
+});
+
+test('a systemd that executes itself anew during a job ends the job, and berth hears of it', async () => {
+  const starting = host.berth('install', '--start', '--name', 'web', late);
+  await waitForJob('web.service');
+  await host.sh('systemctl daemon-reexec');
+  assertOk(await starting);
+  assert.equal((await host.unit('web.service'))['ActiveState'], 'active');
   assertOk(await host.berth('uninstall', '--purge', 'web'));
 });
 

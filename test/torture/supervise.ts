@@ -29,7 +29,7 @@ export interface Supervision {
   readonly killAt?: number;
   /** Kills it on entry to the first call of that name about a place with that text in its path. */
   readonly killAtPlace?: { readonly call: string; readonly place: string };
-  /** Makes calls fail without being carried out. */
+  /** Makes calls fail without being carried out; with `none` for the errno, they are told to have been. */
   readonly fail?: { readonly from: number; readonly to: number; readonly errno: string };
   /** Holds it on entry to the call of this number until `meanwhile` has ended. */
   readonly hold?: { readonly at: number; meanwhile(): Promise<void> };
