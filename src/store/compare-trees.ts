@@ -1,5 +1,6 @@
 import { OperationalError } from '../errors/operational-error.js';
 import { decodeByteString, type DirectoryNode, type TreeNode } from '../layer/tree.js';
+import { isPrivileged } from './apply-meta.js';
 
 /** Changes that are kept of one comparison: enough for a release of a distribution, 1 MB as JSON. The rest is counted. */
 const MAX_CHANGES = 10_000;
@@ -40,6 +41,8 @@ export interface TreeDifference {
 export interface CompareOptions {
   /** Whether a time of modification counts: not between two builds of an image, but in a checkout that nobody may write to. */
   readonly times: boolean;
+  /** The second tree is a checkout: what only root could have given it is no difference where this process is not root. */
+  readonly isCheckout?: boolean;
   /** Says that something which only the second tree has is no difference. */
   readonly isExpected?: (path: string, node: TreeNode) => boolean;
   readonly signal?: AbortSignal | undefined;
@@ -175,7 +178,7 @@ function sizeOf(node: TreeNode | undefined): number | undefined {
 export function aspectsOf(
   before: TreeNode,
   after: TreeNode,
-  options: Pick<CompareOptions, 'times'>,
+  options: Pick<CompareOptions, 'times' | 'isCheckout'>,
 ): readonly FileAspect[] {
   if (before === after) return [];
   if (before.kind !== after.kind) return ['type'];
@@ -183,8 +186,10 @@ export function aspectsOf(
   const { meta } = before;
   const other = after.meta;
   if (meta.mode !== other.mode && before.kind !== 'symlink') aspects.push('mode');
-  if (meta.uid !== other.uid || meta.gid !== other.gid) aspects.push('owner');
-  if (!sameAttributes(meta.xattrs, other.xattrs)) aspects.push('attributes');
+  const hasAll = options.isCheckout !== true || isPrivileged();
+  if (hasAll && (meta.uid !== other.uid || meta.gid !== other.gid)) aspects.push('owner');
+  const counting = hasAll ? IMAGES_ATTRIBUTES : USERS_ATTRIBUTES;
+  if (!sameAttributes(meta.xattrs, other.xattrs, counting)) aspects.push('attributes');
   const sameTime =
     meta.mtimeSeconds === other.mtimeSeconds && meta.mtimeNanoseconds === other.mtimeNanoseconds;
   if (options.times && !sameTime) aspects.push('time');
@@ -208,10 +213,14 @@ export function aspectsOf(
 type Attributes = TreeNode['meta']['xattrs'];
 
 /** Attributes that images bring; the host adds its own to files (SELinux, IMA). */
-function sameAttributes(before: Attributes, after: Attributes): boolean {
+const IMAGES_ATTRIBUTES = /^(?:security\.capability$|user\.|trusted\.)/;
+/** Those of them that anybody may set. */
+const USERS_ATTRIBUTES = /^user\./;
+
+function sameAttributes(before: Attributes, after: Attributes, counting: RegExp): boolean {
   const ours = (all: Attributes): string =>
     all
-      .filter(({ name }) => name === 'security.capability' || /^(?:user|trusted)\./.test(name))
+      .filter(({ name }) => counting.test(name))
       .map(({ name, value }) => `${name}=${value.toString('hex')}`)
       .join(' ');
   return ours(before) === ours(after);

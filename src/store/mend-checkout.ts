@@ -41,6 +41,8 @@ export async function mendCheckout(
   return { mended: mender.mended, left: mender.left };
 }
 
+const AS_CHECKED_OUT = { times: true, isCheckout: true };
+
 /** A folder of the checkout, open. */
 interface Place {
   readonly fd: number;
@@ -63,13 +65,13 @@ class Mender {
   async directory(at: Place, wanted: DirectoryNode, found: DirectoryNode): Promise<void> {
     if (this.#place.signal?.aborted === true)
       throw new OperationalError('CANCELLED', 'mending the files was interrupted');
-    const isChanged = aspectsOf(wanted, found, { times: true }).length > 0;
+    const isChanged = aspectsOf(wanted, found, AS_CHECKED_OUT).length > 0;
     let isTouched = false;
     for (const [name, node] of wanted.entries) {
       const own = found.entries.get(name);
       if (own?.kind === 'directory' && node.kind === 'directory') {
         await this.#below(at, { name, wanted: node, found: own });
-      } else if (own === undefined || aspectsOf(node, own, { times: true }).length > 0) {
+      } else if (own === undefined || aspectsOf(node, own, AS_CHECKED_OUT).length > 0) {
         await this.#remake(at, { name, wanted: node, found: own });
         isTouched = true;
       }

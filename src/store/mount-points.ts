@@ -1,6 +1,7 @@
 import { OperationalError } from '../errors/operational-error.js';
 import { showBytes } from '../layer/show-bytes.js';
 import type { DirectoryNode, FileNode, NodeMeta, TreeNode } from '../layer/tree.js';
+import { isPrivileged } from './apply-meta.js';
 import type { MountPoint } from './image-store.js';
 import { IMPLIED_META } from './layer-tree.js';
 import { MAX_LINKS, splitPath, walkToDirectory } from './walk-tree.js';
@@ -39,7 +40,8 @@ export function addMountPoints(
  */
 export function isMadeMountPoint(node: TreeNode): boolean {
   const { mode, uid, gid, mtimeSeconds, mtimeNanoseconds } = node.meta;
-  if (uid !== 0 || gid !== 0 || mtimeSeconds !== 0 || mtimeNanoseconds !== 0) return false;
+  const isOurs = isPrivileged() ? uid === 0 && gid === 0 : uid === process.geteuid?.();
+  if (!isOurs || mtimeSeconds !== 0 || mtimeNanoseconds !== 0) return false;
   if (node.kind === 'file') return mode === EMPTY_FILE_META.mode && node.size === 0;
   if (node.kind !== 'directory' || mode !== IMPLIED_META.mode) return false;
   return [...node.entries.values()].every(isMadeMountPoint);

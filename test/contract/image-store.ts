@@ -13,6 +13,7 @@ import { listTree, treeLines } from '../support/list-tree.js';
 import { storedImageOf } from '../support/stored-image.js';
 import { buildLayer, type TarItem } from '../support/tar-builder.js';
 import { TempDir } from '../support/temp-dir.js';
+import { CAPABILITY, FULL_LAYER, group, isRoot, LOCKED, owner } from './full-layer.js';
 import { ACCEPTED_LAYERS } from './layer-cases.js';
 
 /** What the suite needs of a back end. */
@@ -26,7 +27,7 @@ export interface StoreKind {
   readonly inspect?: (directory: string) => Promise<void>;
 }
 
-/** What every {@link ImageStore} keeps to. Needs root: owners and devices are real. */
+/** What every {@link ImageStore} keeps to. Owners and devices are real where it runs as root, and left out elsewhere. */
 export function imageStoreContract(kind: StoreKind): void {
   const title = (what: string): string => `${kind.name} store: ${what}`;
 
@@ -99,33 +100,7 @@ export function imageStoreContract(kind: StoreKind): void {
 
   test(title('gives back what a layer has, to the nanosecond and byte'), async () => {
     await withStore(async (store, directory) => {
-      const capability = Buffer.from('0100000200040000000000000000000000000000', 'hex');
-      const image = await addLayers(store, [
-        [
-          { path: './', mode: 0o750, uid: 3, gid: 4, mtime: '12.000000034' },
-          { path: 'bin/', mode: 0o1777, mtime: 5 },
-          {
-            path: 'bin/ping',
-            content: 'program',
-            mode: 0o4755,
-            uid: 10,
-            gid: 20,
-            mtime: '1350244992.023960108',
-            xattrs: { 'security.capability': capability, 'user.binary': Buffer.from([0, 255]) },
-          },
-          { path: 'bin/same', type: 'hardlink', link: 'bin/ping' },
-          { path: 'empty', content: '', mode: 0o600, mtime: 77 },
-          { path: 'empty-too', type: 'hardlink', link: 'empty' },
-          { path: 'link', type: 'symlink', link: '/bin/ping', uid: 1, gid: 2, mtime: '8.5' },
-          { path: 'link-too', type: 'hardlink', link: 'link' },
-          { path: 'null', type: 'character-device', major: 1, minor: 3, mode: 0o666, gid: 5 },
-          { path: 'disk', type: 'block-device', major: 259, minor: 300 },
-          { path: 'pipe', type: 'fifo', mode: 0o640 },
-          { path: Buffer.from([0x66, 0xff, 0x0a]), content: 'not UTF-8' },
-          { path: 'locked/', mode: 0 },
-          { path: 'locked/file', content: 'inside', mode: 0 },
-        ],
-      ]);
+      const image = await addLayers(store, [FULL_LAYER]);
       const out = await checkedOut(store, image, directory);
       const tree = listTree(out);
       assert.deepEqual([...tree.keys()].sort(), [
@@ -133,7 +108,7 @@ export function imageStoreContract(kind: StoreKind): void {
         'bin',
         'bin/ping',
         'bin/same',
-        'disk',
+        ...(isRoot ? ['disk'] : []),
         'empty',
         'empty-too',
         'f\xff\n',
@@ -141,36 +116,64 @@ export function imageStoreContract(kind: StoreKind): void {
         'link-too',
         'locked',
         'locked/file',
-        'null',
+        ...(isRoot ? ['null'] : []),
         'pipe',
       ]);
       const facts = (path: string): unknown[] => {
         const { type, mode, uid, gid, mtimeNs, content } = tree.get(path) ?? assert.fail(path);
         return [type, mode, uid, gid, mtimeNs, content];
       };
-      assert.deepEqual(facts('.'), ['directory', '750', 3, 4, kept(12_000_000_034n), '']);
-      assert.deepEqual(facts('bin'), ['directory', '1777', 0, 0, kept(5_000_000_000n), '']);
+      assert.deepEqual(facts('.'), [
+        'directory',
+        '750',
+        owner(3),
+        group(4),
+        kept(12_000_000_034n),
+        '',
+      ]);
+      assert.deepEqual(facts('bin'), [
+        'directory',
+        '1777',
+        owner(0),
+        group(0),
+        kept(5_000_000_000n),
+        '',
+      ]);
       assert.deepEqual(facts('bin/ping'), [
         'file',
         '4755',
-        10,
-        20,
+        owner(10),
+        group(20),
         kept(1_350_244_992_023_960_108n),
         'program',
       ]);
       assert.deepEqual(tree.get('bin/ping')?.xattrs, {
-        'security.capability': capability.toString('latin1'),
+        ...(isRoot ? { 'security.capability': CAPABILITY.toString('latin1') } : {}),
         'user.binary': '\0\xff',
       });
-      assert.deepEqual(facts('empty'), ['file', '600', 0, 0, kept(77_000_000_000n), '']);
-      assert.deepEqual(facts('link').slice(2), [1, 2, kept(8_500_000_000n), '/bin/ping']);
-      assert.deepEqual(
-        [...facts('null').slice(0, 4), tree.get('null')?.rdev],
-        ['character-device', '666', 0, 5, 0x103],
-      );
-      assert.equal(tree.get('disk')?.type, 'block-device');
+      assert.deepEqual(facts('empty'), [
+        'file',
+        '600',
+        owner(0),
+        group(0),
+        kept(77_000_000_000n),
+        '',
+      ]);
+      assert.deepEqual(facts('link').slice(2), [
+        owner(1),
+        group(2),
+        kept(8_500_000_000n),
+        '/bin/ping',
+      ]);
+      if (isRoot) {
+        assert.deepEqual(
+          [...facts('null').slice(0, 4), tree.get('null')?.rdev],
+          ['character-device', '666', 0, 5, 0x103],
+        );
+        assert.equal(tree.get('disk')?.type, 'block-device');
+      }
       assert.deepEqual(facts('pipe').slice(0, 2), ['fifo', '640']);
-      assert.deepEqual(facts('locked').slice(0, 2), ['directory', '0']);
+      assert.deepEqual(facts('locked').slice(0, 2), ['directory', LOCKED.toString(8)]);
       assert.equal(tree.get('locked/file')?.content, 'inside');
       for (const [name, twin] of [
         ['bin/ping', 'bin/same'],

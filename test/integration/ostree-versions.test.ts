@@ -8,13 +8,14 @@ import { suites } from '../support/suites.js';
 
 /*
  * The OSTree adapter against each Debian's own libostree (2022.7, 2025.2, 2026.4) and its command, as root and as a user: the
- * unit and hostile tests of the adapter, run inside a tree of that suite.
+ * unit and hostile tests of the adapter, and the contract of stores over it, run inside a tree of that suite.
  */
 
 const TESTS = [
   'unit/ostree-adapter/repo.test.js',
   'unit/ostree-adapter/features.test.js',
   'hostile/ostree-adapter.test.js',
+  'contract/ostree-store.test.js',
 ].map((name) => `/opt/berth/dist/test/${name}`);
 
 /** In a mount namespace of its own; the tree stays as it is. */

@@ -68,6 +68,7 @@ export async function compareRoot(
     using actual = openDirectoryTree(host.paths.onDisk(rootfs));
     return await compareTrees(expected.root, actual.root, {
       times: true,
+      isCheckout: true,
       isExpected: (_, node) => isMadeMountPoint(node),
       signal: host.signal,
     });
