@@ -1,6 +1,7 @@
 import { Bus, unwrapVariant } from './bus.js';
 import { asString } from './bus-values.js';
-import { DBusUnitManager, MANAGER } from './dbus-unit-manager.js';
+import { DBusUnitManager } from './dbus-unit-manager.js';
+import { MANAGER } from './manager-address.js';
 import { findBusSocket, type FindBusOptions } from './find-bus.js';
 import { JobWaiter } from './job-waiter.js';
 import type { UnitManager } from './unit-manager.js';

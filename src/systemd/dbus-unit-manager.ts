@@ -1,14 +1,15 @@
 import { constants } from 'node:os';
 import { basename } from 'node:path/posix';
 
-import { quote } from '../base/escape-text.js';
 import { runProgram } from '../base/subprocess.js';
 import { OperationalError } from '../errors/operational-error.js';
-import { DBusCallError, type Bus, type BusCallOptions } from './bus.js';
+import type { Bus, BusCallOptions } from './bus.js';
 import type { JobWaiter } from './job-waiter.js';
+import { MANAGER } from './manager-address.js';
 import { asRows, asString, asStrings, readChanges, readProperties } from './bus-values.js';
 import { readBusRelations } from './bus-relations.js';
 import { readUnitState } from './read-unit-state.js';
+import { explainUnitError, isNoProcess, isUnknownUnit } from './unit-errors.js';
 import { watchProperties } from './watch-properties.js';
 import type { UnitRelations } from './unit-relations.js';
 import type {
@@ -20,13 +21,6 @@ import type {
   UnitState,
   UnitSummary,
 } from './unit-manager.js';
-
-/** Where the manager is on its bus. */
-export const MANAGER = {
-  destination: 'org.freedesktop.systemd1',
-  path: '/org/freedesktop/systemd1',
-  interface: 'org.freedesktop.systemd1.Manager',
-} as const;
 
 const UNIT_INTERFACE = 'org.freedesktop.systemd1.Unit';
 
@@ -239,7 +233,7 @@ export class DBusUnitManager implements UnitManager {
         return asString(reply[0]);
       });
     } catch (error) {
-      throw explain(unit, error);
+      throw explainUnitError(unit, error);
     }
   }
 
@@ -248,7 +242,7 @@ export class DBusUnitManager implements UnitManager {
     try {
       return readProperties(await this.#bus.call(getAll(asString(path), of)));
     } catch (error) {
-      throw explain(unit, error);
+      throw explainUnitError(unit, error);
     }
   }
 
@@ -256,7 +250,7 @@ export class DBusUnitManager implements UnitManager {
     try {
       return await this.#call(member, [unit]);
     } catch (error) {
-      throw explain(unit, error);
+      throw explainUnitError(unit, error);
     }
   }
 
@@ -312,7 +306,7 @@ export class DBusUnitManager implements UnitManager {
         { timeoutMs: UNIT_FILES_TIMEOUT_MS },
       );
     } catch (error) {
-      throw explain(String(call.body[0]), error);
+      throw explainUnitError(String(call.body[0]), error);
     }
   }
 
@@ -352,49 +346,6 @@ function getAll(path: string, name: string): Parameters<Bus['call']>[0] {
     signature: 's',
     body: [name],
   };
-}
-
-/** The errors by which systemd says that a unit is not there (src/libsystemd/sd-bus/bus-common-errors.c). */
-function isUnknownUnit(error: unknown): boolean {
-  return (
-    error instanceof DBusCallError &&
-    [
-      'org.freedesktop.systemd1.NoSuchUnit',
-      'org.freedesktop.DBus.Error.FileNotFound',
-      'System.Error.ENOENT',
-    ].includes(error.errorName)
-  );
-}
-
-function isNoProcess(error: unknown): boolean {
-  return (
-    error instanceof DBusCallError && error.errorName === 'org.freedesktop.systemd1.NoSuchProcess'
-  );
-}
-
-/** Gives errors of systemd that have a code of their own that code. */
-function explain(unit: string, error: unknown): unknown {
-  if (!(error instanceof DBusCallError)) return error;
-  switch (error.errorName) {
-    case 'org.freedesktop.systemd1.UnitMasked':
-      return new OperationalError('UNIT_MASKED', `${quote(unit)} is masked`, {
-        hint: `run: systemctl unmask ${unit}`,
-        cause: error,
-      });
-    case 'org.freedesktop.systemd1.UnitExists':
-    case 'org.freedesktop.DBus.Error.FileExists':
-    case 'System.Error.EEXIST':
-      return new OperationalError('UNIT_EXISTS', `${quote(unit)}: ${error.message}`, {
-        cause: error,
-      });
-    case 'org.freedesktop.DBus.Error.AccessDenied':
-    case 'org.freedesktop.DBus.Error.InteractiveAuthorizationRequired':
-      return new OperationalError('NEEDS_ROOT', `systemd refuses ${error.member} to this user`, {
-        cause: error,
-      });
-    default:
-      return error;
-  }
 }
 
 function withHint(error: unknown, hint: string): unknown {

@@ -1,6 +1,7 @@
 import { OperationalError } from '../errors/operational-error.js';
 import type { Bus } from './bus.js';
 import { asString } from './bus-values.js';
+import { MANAGER } from './manager-address.js';
 import { JOB_RESULTS, type JobOptions, type JobOutcome } from './unit-manager.js';
 
 const BUS = {
@@ -38,15 +39,7 @@ export class JobWaiter implements AsyncDisposable {
     const rule =
       "type='signal',sender='org.freedesktop.systemd1',interface='org.freedesktop.systemd1.Manager',member='JobRemoved'";
     await bus.call({ ...BUS, member: 'AddMatch', signature: 's', body: [rule] }, { signal });
-    await bus.call(
-      {
-        destination: 'org.freedesktop.systemd1',
-        path: '/org/freedesktop/systemd1',
-        interface: 'org.freedesktop.systemd1.Manager',
-        member: 'Subscribe',
-      },
-      { signal },
-    );
+    await bus.call({ ...MANAGER, member: 'Subscribe' }, { signal });
     return waiter;
   }
 

@@ -3,16 +3,10 @@ import { Bus, DBusCallError, makeVariant } from './bus.js';
 import { asString } from './bus-values.js';
 import { findBusSocket, type FindBusOptions } from './find-bus.js';
 import { JobWaiter } from './job-waiter.js';
+import { MANAGER } from './manager-address.js';
 
 /** A property of a unit: its name, the D-Bus signature of its value, the value. */
 type UnitProperty = readonly [name: string, signature: string, value: unknown];
-
-const SYSTEMD = 'org.freedesktop.systemd1';
-const MANAGER = {
-  destination: SYSTEMD,
-  path: '/org/freedesktop/systemd1',
-  interface: `${SYSTEMD}.Manager`,
-} as const;
 
 const SIGKILL = 9;
 
@@ -148,5 +142,5 @@ function toStructures(properties: readonly UnitProperty[]): readonly unknown[] {
 }
 
 function isBusError(error: unknown, name: string): boolean {
-  return error instanceof DBusCallError && error.errorName === `${SYSTEMD}.${name}`;
+  return error instanceof DBusCallError && error.errorName === `${MANAGER.destination}.${name}`;
 }

@@ -1,0 +1,47 @@
+import { quote } from '../base/escape-text.js';
+import { OperationalError } from '../errors/operational-error.js';
+import { DBusCallError } from './bus.js';
+
+/** Whether systemd says that a unit is not there (src/libsystemd/sd-bus/bus-common-errors.c). */
+export function isUnknownUnit(error: unknown): boolean {
+  return (
+    error instanceof DBusCallError &&
+    [
+      'org.freedesktop.systemd1.NoSuchUnit',
+      'org.freedesktop.DBus.Error.FileNotFound',
+      'System.Error.ENOENT',
+    ].includes(error.errorName)
+  );
+}
+
+/** Whether systemd says that a unit has no process. */
+export function isNoProcess(error: unknown): boolean {
+  return (
+    error instanceof DBusCallError && error.errorName === 'org.freedesktop.systemd1.NoSuchProcess'
+  );
+}
+
+/** Gives errors of systemd about a unit that have a code of their own that code. */
+export function explainUnitError(unit: string, error: unknown): unknown {
+  if (!(error instanceof DBusCallError)) return error;
+  switch (error.errorName) {
+    case 'org.freedesktop.systemd1.UnitMasked':
+      return new OperationalError('UNIT_MASKED', `${quote(unit)} is masked`, {
+        hint: `run: systemctl unmask ${unit}`,
+        cause: error,
+      });
+    case 'org.freedesktop.systemd1.UnitExists':
+    case 'org.freedesktop.DBus.Error.FileExists':
+    case 'System.Error.EEXIST':
+      return new OperationalError('UNIT_EXISTS', `${quote(unit)}: ${error.message}`, {
+        cause: error,
+      });
+    case 'org.freedesktop.DBus.Error.AccessDenied':
+    case 'org.freedesktop.DBus.Error.InteractiveAuthorizationRequired':
+      return new OperationalError('NEEDS_ROOT', `systemd refuses ${error.member} to this user`, {
+        cause: error,
+      });
+    default:
+      return error;
+  }
+}
