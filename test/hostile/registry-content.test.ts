@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { gzipSync } from 'node:zlib';
 
 import { assertFails } from '../support/assert-fails.js';
 import { each } from '../support/each.js';
@@ -17,36 +16,17 @@ import {
 } from '../support/misbehaviours.js';
 import { Puller } from '../support/pull-from.js';
 import { pushImage, sha256 } from '../support/push-image.js';
-import { buildTar } from '../support/tar-builder.js';
-
-const content = Buffer.alloc(400_000, 'what was promised ');
-const layer = gzipSync(buildTar([{ path: 'file', content }]), { level: 0 });
-const blobPath = `/blobs/${sha256(layer)}`;
-const otherLayer = Buffer.from(layer);
-otherLayer[200_000] = 0;
-
-async function serve(
-  interference?: Interference,
-  path = blobPath,
-): Promise<FakeRegistry & AsyncDisposable> {
-  const registry = await FakeRegistry.start();
-  await pushImage({ origin: registry.origin, repository: 'etcd' }, '1', {
-    architecture: 'amd64',
-    layers: [{ content: layer }],
-  });
-  if (interference !== undefined) registry.interfere(only(forPath(path), interference));
-  return registry;
-}
-
-/** What a naive client takes: whatever comes, as long as the status says so. */
-async function naiveFetch(url: string): Promise<Buffer> {
-  // eslint-disable-next-line n/no-unsupported-features/node-builtins -- the naive client is meant to be somebody else's
-  const response = await fetch(url);
-  return Buffer.from(await response.arrayBuffer());
-}
+import {
+  blobPath,
+  content,
+  layer,
+  naiveFetch,
+  otherLayer,
+  serveLayer,
+} from '../support/served-layer.js';
 
 test('control: an undisturbed registry is pulled from', async () => {
-  await using registry = await serve();
+  await using registry = await serveLayer();
   await using puller = new Puller();
   const image = await puller.pull(`${registry.host}/etcd:1`);
   assert.equal(image.contentBytes, content.length);
@@ -114,7 +94,7 @@ each(
     },
   ] as const,
   async ({ interference, code }) => {
-    await using registry = await serve(interference);
+    await using registry = await serveLayer(interference);
     await using puller = new Puller();
     const error = await assertFails(code, () => puller.pull(`${registry.host}/etcd:1`));
     assert.match(error.message, /cannot pull '127\.0\.0\.1:\d+\/etcd:1': layer 1 of 1 failed/);
@@ -128,7 +108,7 @@ each(
 );
 
 test('control: a naive client takes other bytes of the same length R01', async () => {
-  await using registry = await serve(answer(200, {}, otherLayer));
+  await using registry = await serveLayer(answer(200, {}, otherLayer));
   const taken = await naiveFetch(`${registry.origin}/v2/etcd${blobPath}`);
   assert.equal(taken.length, layer.length);
   assert.notEqual(sha256(taken), sha256(layer));
@@ -136,7 +116,7 @@ test('control: a naive client takes other bytes of the same length R01', async (
 
 test('an endless blob is left after its promised size R03', async () => {
   let sent = 0;
-  await using registry = await serve((request, response) => {
+  await using registry = await serveLayer((request, response) => {
     response.on('close', () => (sent = response.socket?.bytesWritten ?? sent));
     return endless(request, response);
   });
@@ -170,7 +150,7 @@ each(
     { name: 'a blob of bytes', interference: answer(200, {}, layer), code: 'JSON_INVALID' },
   ] as const,
   async ({ interference, code }) => {
-    await using registry = await serve(interference, '/manifests/');
+    await using registry = await serveLayer(interference, '/manifests/');
     await using puller = new Puller();
     await assertFails(code, () => puller.prepare(`${registry.host}/etcd:1`));
   },
@@ -279,7 +259,7 @@ test('a configuration of 1 GiB is not even asked for R06', async () => {
 
 test('error bodies are read up to a limit, and shown escaped and short R07', async () => {
   await using puller = new Puller();
-  await using registry = await serve((request, response) => {
+  await using registry = await serveLayer((request, response) => {
     response.writeHead(418, { 'content-type': 'application/json' });
     response.end(`{"errors":[{"code":"\\u001b[31mRED","message":"${'long '.repeat(1000)}"}]}`);
     return request.method !== undefined;
@@ -289,7 +269,7 @@ test('error bodies are read up to a limit, and shown escaped and short R07', asy
   );
   assert.match(error.message, /answered 418: \\x1b\[31mRED: long long/);
   assert.ok(error.message.length < 500, error.message);
-  await using flooding = await serve((request, response) => {
+  await using flooding = await serveLayer((request, response) => {
     void endless(request, response);
     return true;
   }, '/none/');
@@ -309,57 +289,8 @@ test('error bodies are read up to a limit, and shown escaped and short R07', asy
   assert.match(other.message, /answered 400$/);
 });
 
-test('a blob that is cut in the middle is fetched on from there R02 R42', async () => {
-  await using registry = await serve(cutAfter(layer, 65_536));
-  await using puller = new Puller();
-  const image = await puller.pull(`${registry.host}/etcd:1`);
-  assert.equal(image.contentBytes, content.length);
-  const ranges = registry.blobRequests
-    .filter(({ url }) => url.includes(blobPath))
-    .map(({ headers }) => headers.range);
-  assert.equal(ranges[0], undefined);
-  assert.equal(ranges.length, Math.ceil(layer.length / 65_536));
-  assert.deepEqual(ranges[1], `bytes=65536-${layer.length - 1}`);
-});
-
-test('a server that answers a range with everything does not double the blob R43', async () => {
-  let cut = true;
-  await using registry = await serve((request, response) => {
-    if (cut) {
-      cut = false;
-      return cutAfter(layer, 100_000)(request, response);
-    }
-    response.writeHead(200, { 'content-length': String(layer.length) }).end(layer);
-    return true;
-  });
-  await using puller = new Puller();
-  const image = await puller.pull(`${registry.host}/etcd:1`);
-  assert.equal(image.contentBytes, content.length);
-});
-
-test('a naive client appends what R43 sends, which is why the answer to a range is looked at', async () => {
-  await using registry = await serve(answer(200, {}, layer));
-  const first = layer.subarray(0, 100_000);
-  const rest = await naiveFetch(`${registry.origin}/v2/etcd${blobPath}`);
-  assert.notEqual(sha256(Buffer.concat([first, rest])), sha256(layer));
-});
-
-test('a server that has nothing behind the cut is refused R45', async () => {
-  let cut = true;
-  await using registry = await serve((request, response) => {
-    const first = cut;
-    cut = false;
-    return first
-      ? cutAfter(layer, 100_000)(request, response)
-      : answer(416, { 'content-range': 'bytes */100000' })(request, response);
-  });
-  await using puller = new Puller();
-  await assertFails('REGISTRY_PROTOCOL', () => puller.pull(`${registry.host}/etcd:1`));
-  assert.deepEqual(await puller.store.listImages(), []);
-});
-
 test('what a redirect says besides its target is not read R28', async () => {
-  await using registry = await serve();
+  await using registry = await serveLayer();
   let sent = 0;
   registry.interfere(
     only(
@@ -383,18 +314,6 @@ test('what a redirect says besides its target is not read R28', async () => {
   await using puller = new Puller();
   await puller.pull(`${registry.host}/etcd:1`);
   assert.ok(sent < 16 << 20, `${sent} bytes of a redirect were taken`);
-});
-
-test('a part that comes damaged after a cut is found by the hash that was carried on R46', async () => {
-  let cut = true;
-  await using registry = await serve((request, response) => {
-    const from = cut ? layer : otherLayer;
-    const interference = cutAfter(from, cut ? 100_000 : 1 << 30);
-    cut = false;
-    return interference(request, response);
-  });
-  await using puller = new Puller();
-  await assertFails('CONTENT_MISMATCH', () => puller.pull(`${registry.host}/etcd:1`));
 });
 
 /** Cuts, then sends a part that begins elsewhere than asked. */

@@ -7,6 +7,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 
 import { projectRoot } from './cache-folder.js';
 import { type JournalEntry, parseJournal } from './host-journal.js';
+import { findLeader } from './host-leader.js';
 import { hostNode } from './host-node.js';
 import { HostNetwork } from './host-network.js';
 import {
@@ -17,6 +18,7 @@ import {
   removeHost,
   writeHostRecord,
 } from './host-record.js';
+import { type DiskOptions, mountDisk } from './host-disk.js';
 import { bootedHostRecipe, hostTree, type TreeRecipe } from './host-tree.js';
 import { type CommandResult, runCommand, type RunCommandOptions, runOk } from './run-command.js';
 import { type SnapshotOptions, snapshotTree, type TreeSnapshot } from './tree-snapshot.js';
@@ -43,14 +45,6 @@ export interface BootHostOptions {
   readonly varDisk?: DiskOptions;
   /** Gives the host no system bus: neither dbus nor its socket is started. */
   readonly withoutBus?: boolean;
-}
-
-/** A file system of its own for a folder of a host. */
-export interface DiskOptions {
-  readonly type: 'tmpfs' | 'ext4';
-  readonly sizeMb: number;
-  /** Mount options, as mount(8) takes them: `noexec`. */
-  readonly options?: string;
 }
 
 /** Longest time for a boot or a shutdown. Both take about a second; a busy machine may take ten times as long. */
@@ -108,7 +102,11 @@ export class BootedHost implements AsyncDisposable {
     await mkdir(this.root, { recursive: true });
     await this.#record();
     await runOk(['mount', '-t', 'tmpfs', '-o', 'mode=755,size=4g', 'berth-test', this.root]);
-    if (this.#options.varDisk !== undefined) await this.#mountVar(this.#options.varDisk);
+    if (this.#options.varDisk !== undefined)
+      await mountDisk(this.#options.varDisk, {
+        target: join(this.root, 'var'),
+        folder: this.#folder,
+      });
     await runOk(['cp', '-a', `${tree}/.`, this.root]);
     // An identity, or the boot counts as the first one of an installation, which applies presets.
     await writeFile(join(this.root, 'etc/machine-id'), `${randomBytes(16).toString('hex')}\n`);
@@ -168,7 +166,7 @@ export class BootedHost implements AsyncDisposable {
     this.#container = container;
     container.unref();
     try {
-      this.#leader = await this.#findLeader(container);
+      this.#leader = await findLeader(container, BOOT_TIMEOUT_MS);
       await this.#record();
       await this.#waitForBoot(container);
     } catch (error) {
@@ -347,50 +345,11 @@ export class BootedHost implements AsyncDisposable {
     return ['nsenter', `--target=${this.leader}`, ...'-m -u -i -n -p -C -r -w'.split(' '), '--'];
   }
 
-  async #mountVar(disk: DiskOptions): Promise<void> {
-    const target = join(this.root, 'var');
-    await mkdir(target);
-    const options = disk.options === undefined ? '' : `,${disk.options}`;
-    if (disk.type === 'tmpfs') {
-      await runOk([
-        'mount',
-        '-t',
-        'tmpfs',
-        '-o',
-        `mode=755,size=${disk.sizeMb}m${options}`,
-        'berth-test-var',
-        target,
-      ]);
-      return;
-    }
-    const image = join(this.#folder, 'var.ext4');
-    await runOk(['truncate', `--size=${disk.sizeMb}M`, image]);
-    await runOk(['mkfs.ext4', '-q', '-m', '0', image]);
-    await runOk(['mount', '-o', `loop${options}`, image, target]);
-    await runOk(['rmdir', join(target, 'lost+found')]);
-  }
-
   async #record(): Promise<void> {
     const processes = [this.#container?.pid, this.#leader]
       .map((pid) => (pid === undefined ? undefined : markOf(pid)))
       .filter((mark) => mark !== undefined);
     await writeHostRecord({ id: this.id, owner: this.#owner, processes });
-  }
-
-  /** systemd-nspawn's only child is the host's PID 1, once it is one in a namespace of its own. */
-  async #findLeader(container: ChildProcess): Promise<number> {
-    const end = Date.now() + BOOT_TIMEOUT_MS;
-    for (;;) {
-      if (container.exitCode !== null || Date.now() > end) throw new Error('no PID 1 came up');
-      const { pid } = container;
-      const children = readFileSync(`/proc/${pid ?? 0}/task/${pid ?? 0}/children`, 'utf8')
-        .trim()
-        .split(' ')
-        .filter((child) => child !== '');
-      const leader = children.find((child) => isSystemd(child));
-      if (children.length === 1 && leader !== undefined) return Number(leader);
-      await delay(10);
-    }
   }
 
   async #waitForBoot(container: ChildProcess): Promise<void> {
@@ -432,15 +391,5 @@ export class BootedHost implements AsyncDisposable {
     if (late.signal.aborted) {
       throw new Error(`${this.suite} did not shut down\n${this.console().slice(-6000)}`);
     }
-  }
-}
-
-/** Whether a process is systemd running as PID 1 of a namespace below ours. */
-function isSystemd(pid: string): boolean {
-  try {
-    const status = readFileSync(`/proc/${pid}/status`, 'utf8');
-    return /^Name:\tsystemd$/m.test(status) && /^NSpid:\t\d+\t1$/m.test(status);
-  } catch {
-    return false; // it has ended
   }
 }
