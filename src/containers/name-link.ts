@@ -12,7 +12,12 @@ export async function pointNameTo(host: Host, name: string, directory: string): 
   const beside = join(state, unfinishedLink(name));
   removePath(beside);
   await symlink(directory, beside);
-  await rename(beside, join(state, name));
+  try {
+    await rename(beside, join(state, name));
+  } catch (error) {
+    removePath(beside); // the change is taken back, and its journal with it: nobody would look for this any more
+    throw error;
+  }
   await syncFolder(state);
 }
 

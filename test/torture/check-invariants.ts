@@ -9,10 +9,12 @@ import { checkLeftovers } from './check-leftovers.js';
 import { onTree } from './tree-host.js';
 import {
   compareStates,
+  lineWithoutLinkCount,
   readTreeState,
   stateBelow,
   stateWithout,
   type TreeState,
+  withoutLinkCounts,
 } from './tree-state.js';
 import type { Report, Violation } from './violation.js';
 
@@ -46,6 +48,8 @@ export interface InvariantOptions {
    * them only what a tree says of itself is checked.
    */
   readonly between?: readonly TreeState[];
+  /** Whether copies may stand where there would be links. */
+  readonly hasCopies?: boolean;
   /** Texts that no file may hold but those for secrets, which nobody but root may open. */
   readonly secrets?: readonly string[];
 }
@@ -76,9 +80,17 @@ export async function checkInvariants(
       for (const name of await listJournal(host.paths)) report('I15', `the journal has '${name}'`);
     }
   });
-  if (options.between !== undefined) checkBetween(readTreeState(root), options, report);
+  if (options.between !== undefined) {
+    const between = options.between.map((side) => looseIf(options.hasCopies, side));
+    const state = looseIf(options.hasCopies, readTreeState(root));
+    checkBetween(state, { ...options, between }, report);
+  }
   checkSecrets(root, options.secrets ?? [], report);
   return violations;
+}
+
+function looseIf(hasCopies: boolean | undefined, state: TreeState): TreeState {
+  return hasCopies === true ? withoutLinkCounts(state) : state;
 }
 
 async function checkStore(host: Host, report: Report): Promise<void> {
@@ -129,11 +141,11 @@ function checkBetween(state: TreeState, options: InvariantOptions, report: Repor
     const target = /to (\S+)/.exec(rest.get(name) ?? '')?.[1] ?? '';
     const place = `var/lib/berth/${target}`;
     // A file of a checkout is the store's: how many names it has depends on what else is checked out.
-    const found = withoutLinks(
+    const found = withoutLinkCounts(
       new Map([...stateBelow(rest, place)].filter(([path]) => !isInTheMaking(path))),
     );
     const differences = known
-      .map((side) => withoutLinks(stateBelow(side, place)))
+      .map((side) => withoutLinkCounts(stateBelow(side, place)))
       .filter((side) => side.size > 0)
       .map((side) => compareStates(side, found));
     if (differences.length > 0 && differences.every((lines) => lines.length > 0))
@@ -143,13 +155,7 @@ function checkBetween(state: TreeState, options: InvariantOptions, report: Repor
 
 /** While a file is put in place, it has its temporary name, too. */
 function isSame(known: string | undefined, line: string): boolean {
-  return known?.replace(LINKS, '') === line.replace(LINKS, '');
-}
-
-const LINKS = / links \d+/;
-
-function withoutLinks(state: TreeState): TreeState {
-  return new Map([...state].map(([path, line]) => [path, line.replace(LINKS, '')]));
+  return known !== undefined && lineWithoutLinkCount(known) === lineWithoutLinkCount(line);
 }
 
 function deploymentLinks(state: TreeState): readonly string[] {

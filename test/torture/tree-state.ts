@@ -47,6 +47,18 @@ export function compareStates(expected: TreeState, actual: TreeState): readonly 
   return lines;
 }
 
+const LINKS = / links \d+/;
+
+/** A state in which it does not count how many names a file has: where a link is refused, a copy is made. */
+export function withoutLinkCounts(state: TreeState): TreeState {
+  return new Map([...state].map(([path, line]) => [path, lineWithoutLinkCount(line)]));
+}
+
+/** The same for one line. */
+export function lineWithoutLinkCount(line: string): string {
+  return line.replace(LINKS, '');
+}
+
 /** Folders that are made with the first command and stay. */
 const OWN_FOLDER = /^var\/lib\/berth(\/\.(journal|locks|launch|settings))?$/;
 /** An empty one means nothing to systemd, which makes and removes them with the links. */
