@@ -3,6 +3,7 @@ import type { UnitState } from '../systemd/unit-manager.js';
 import {
   findControlGroup,
   listGroupProcesses,
+  readBeginning,
   readGroupUsage,
   readIfThere,
   type GroupUsage,
@@ -108,11 +109,14 @@ async function findGroups(host: Host, names: readonly string[]): Promise<readonl
   return groups;
 }
 
+/** Longest command line that is shown: a process may have megabytes of it, and a container tens of thousands of these. */
+const MAX_COMMAND_BYTES = 4096;
+
 /** Undefined for one that ended meanwhile. */
 async function readProcess(name: string, pid: number): Promise<ContainerProcess | undefined> {
   const stat = await readIfThere(`/proc/${pid}/stat`);
   const status = await readIfThere(`/proc/${pid}/status`);
-  const line = await readIfThere(`/proc/${pid}/cmdline`);
+  const line = await readBeginning(`/proc/${pid}/cmdline`, MAX_COMMAND_BYTES);
   if (stat === undefined || status === undefined) return undefined;
   // proc_pid_stat(5): the program's name stands in brackets and may hold brackets itself.
   const title = stat.slice(stat.indexOf('(') + 1, stat.lastIndexOf(')'));

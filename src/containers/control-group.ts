@@ -1,4 +1,5 @@
-import { readdir } from 'node:fs/promises';
+import { constants } from 'node:fs';
+import { open, readdir } from 'node:fs/promises';
 import { join } from 'node:path/posix';
 
 import { readFileBounded } from '../base/bounded-read.js';
@@ -34,12 +35,10 @@ export async function listGroupProcesses(group: string): Promise<readonly number
   for (let index = 0; index < groups.length && found.length < MAX_PROCESSES; index++) {
     const folder = groups[index] ?? '';
     const text = (await readIfThere(join(folder, 'cgroup.procs'))) ?? '';
-    found.push(
-      ...text
-        .split('\n')
-        .filter((line) => line !== '')
-        .map(Number),
-    );
+    for (const line of text.split('\n')) {
+      if (found.length === MAX_PROCESSES) break;
+      if (line !== '') found.push(Number(line));
+    }
     for (const name of await foldersIn(folder))
       if (groups.length < MAX_GROUPS) groups.push(join(folder, name));
   }
@@ -97,6 +96,22 @@ async function foldersIn(folder: string): Promise<readonly string[]> {
 export async function readIfThere(path: string): Promise<string | undefined> {
   try {
     return (await readFileBounded(path, { maxBytes: MAX_FILE_BYTES })).toString('utf8');
+  } catch (error) {
+    if (isGone(error)) return undefined;
+    throw error;
+  }
+}
+
+/** As {@link readIfThere}, but no more than so many bytes: how long the rest is, is the container's choice. */
+export async function readBeginning(path: string, maxBytes: number): Promise<string | undefined> {
+  try {
+    const file = await open(path, constants.O_RDONLY);
+    try {
+      const { bytesRead, buffer } = await file.read(Buffer.alloc(maxBytes), 0, maxBytes, 0);
+      return buffer.toString('utf8', 0, bytesRead);
+    } finally {
+      await file.close();
+    }
   } catch (error) {
     if (isGone(error)) return undefined;
     throw error;
