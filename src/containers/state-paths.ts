@@ -54,10 +54,8 @@ function removeWithoutLinks(
   const root = openSync(paths.onDisk('/'), constants.O_RDONLY | constants.O_DIRECTORY);
   let parent: number | undefined;
   try {
-    parent = openInRoot(root, encodeByteString(dirname(path)), {
-      flags: constants.O_RDONLY | constants.O_DIRECTORY,
-      noSymlinks: true,
-    });
+    parent = openParent(root, path);
+    if (parent === undefined) return false;
     const at = { dirFd: parent, name: encodeByteString(basename(path)) };
     if (!options.whole && !removeIfEmpty(at)) return false;
     if (options.whole) removeTreeAt(at);
@@ -65,11 +63,23 @@ function removeWithoutLinks(
     return true;
   } catch (error) {
     if (isErrno(error, 'ENOENT', 'ENOTDIR')) return true;
-    if (isErrno(error, 'ELOOP')) return false;
     throw error;
   } finally {
     if (parent !== undefined) closeSync(parent);
     closeSync(root);
+  }
+}
+
+/** The folder of a path; undefined where a symbolic link lies on the way: what is behind it is not ours. */
+function openParent(root: number, path: string): number | undefined {
+  try {
+    return openInRoot(root, encodeByteString(dirname(path)), {
+      flags: constants.O_RDONLY | constants.O_DIRECTORY,
+      noSymlinks: true,
+    });
+  } catch (error) {
+    if (isErrno(error, 'ELOOP')) return undefined;
+    throw error;
   }
 }
 
