@@ -4,6 +4,7 @@ import { test } from 'node:test';
 
 import { BerthInTree } from '../support/berth-in-tree.js';
 import type { CommandResult } from '../support/run-command.js';
+import { writeLayout } from '../support/write-layout.js';
 
 interface ListedRow {
   readonly name: string;
@@ -102,4 +103,39 @@ test('F19 pruning beside installing takes nothing that an install needs', async 
     await tree.runOk('images', 'prune', '--all');
     assert.deepEqual(await list(tree), []);
   }
+});
+
+test('images version puts name, version and release of the labels together, whoever wrote them', async () => {
+  using tree = new BerthInTree();
+  const rows = [
+    {
+      name: 'old',
+      Labels: { Name: 'rhel7/etcd', Version: '3.1.9', Release: '4' },
+      says: 'rhel7/etcd-3.1.9-4',
+    },
+    {
+      name: 'new',
+      Labels: {
+        'org.opencontainers.image.title': 'etcd',
+        'org.opencontainers.image.version': '3.5\u001b[2J',
+      },
+      says: 'etcd-3.5\\x1b[2J',
+    },
+    { name: 'empty', Labels: { version: '', name: 'x' }, says: '(none)' },
+    { name: 'plain', Labels: {}, says: '(none)' },
+  ];
+  for (const { name, Labels, says } of rows) {
+    const image = writeLayout(tree.layout(name), {
+      layers: [[{ path: name }]],
+      process: { Labels },
+    });
+    await tree.runOk('pull', image);
+    const [, line = ''] = (await tree.runOk('images', 'version', image)).split('\n');
+    assert.ok(line.includes(` ${says} `), `${name}: ${line}`);
+  }
+  const [web] = JSON.parse(
+    await tree.runOk('--json', 'images', 'version', `oci:${tree.layout('old')}:image`),
+  ) as { version: string }[];
+  assert.equal(web?.version, 'rhel7/etcd-3.1.9-4');
+  assertRefused(await tree.run('images', 'version', 'no/such:image'), 66, /no image in the store/);
 });

@@ -11,6 +11,7 @@ import {
   imagesTagCommand,
   imagesVerifyCommand,
 } from './images-change.js';
+import { imagesVersionCommand } from './images-version.js';
 
 interface ImagesListOptions {
   readonly quiet?: boolean;
@@ -30,7 +31,8 @@ export function imagesCommand(context: CliContext): Command {
     .addCommand(imagesDeleteCommand(context))
     .addCommand(imagesPruneCommand(context))
     .addCommand(imagesTagCommand(context))
-    .addCommand(imagesVerifyCommand(context));
+    .addCommand(imagesVerifyCommand(context))
+    .addCommand(imagesVersionCommand(context));
 }
 
 function createListCommand(context: CliContext): Command {
