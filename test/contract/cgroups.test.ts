@@ -209,7 +209,7 @@ test('limits of version 1 take hold', async (t) => {
   });
   await waiting.go();
   const { pids, memory } = cgroup.stats();
-  assert.ok(pids !== undefined && pids.limit === 4, JSON.stringify(pids));
+  assert.ok(pids?.limit === 4, JSON.stringify(pids));
   assert.ok(pids.current >= 2 && pids.current <= 4, JSON.stringify(pids));
   assert.ok((memory?.limitBytes ?? Infinity) <= 30_000_000, JSON.stringify(memory));
   const read = (controller: string, file: string): string =>
