@@ -7,6 +7,7 @@ import { launchBench } from './launch.js';
 import { layerBench } from './layer.js';
 import { formatMachineFacts, readMachineFacts } from './machine.js';
 import { ostreeBench } from './ostree.js';
+import { pullBench, pullLayersBench, pullSmallBench } from './pull.js';
 import { startBench } from './start.js';
 import { formatFigures, type Bench, type Figure } from './measure.js';
 
@@ -20,6 +21,9 @@ const BENCHES: readonly Bench[] = [
   layerBench,
   copyBench,
   copyLargeBench,
+  pullBench,
+  pullLayersBench,
+  pullSmallBench,
   commandBench,
   ostreeBench,
 ];
