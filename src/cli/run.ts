@@ -26,7 +26,7 @@ export async function runCli(host: CliProcess): Promise<number> {
   // A reader that goes away (`berth list | head`) ends the output, not the work.
   host.stdout.on('error', () => undefined);
   const args = host.argv.slice(2);
-  const program = createProgram({ host, signal: abort.signal });
+  const program = await createProgram({ host, signal: abort.signal }, args);
   const knownCommands = new Set(program.commands.map((command) => command.name()));
   try {
     await program.parseAsync(args, { from: 'user' });

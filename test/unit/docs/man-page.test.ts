@@ -12,8 +12,9 @@ function assertHas(line: string): void {
   assert.ok(page.includes(line), `packaging/man/berth.8.md lacks: ${line}`);
 }
 
-test('the manual page has every command with every option', () => {
-  const program = createProgram({ host: process, signal: new AbortController().signal });
+test('the manual page has every command with every option', async () => {
+  const context = { host: process, signal: new AbortController().signal };
+  const program = await createProgram(context, []);
   for (const option of program.options) {
     if (option.long !== '--version') assertHas(`\`${option.flags}\``);
   }

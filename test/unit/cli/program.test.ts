@@ -1,0 +1,47 @@
+import assert from 'node:assert/strict';
+
+import { createProgram } from '../../../src/cli/program.js';
+import { each } from '../../support/each.js';
+
+const context = { host: process, signal: new AbortController().signal };
+
+each(
+  'createProgram() loads what is called',
+  [
+    { name: 'a command', args: ['list', '--json'], want: ['list', 'help'] },
+    { name: 'behind options', args: ['--json', '--root', '/x', 'pin'], want: ['pin', 'help'] },
+    {
+      name: 'behind a value that is a command',
+      args: ['--root', 'list', 'pin'],
+      want: ['pin', 'help'],
+    },
+    { name: 'behind a value in one word', args: ['--root=list', 'pin'], want: ['pin', 'help'] },
+    { name: 'one of several in a file', args: ['push', 'a', 'b'], want: ['push', 'help'] },
+    { name: 'a verb of systemd', args: ['restart', 'etcd'], want: ['restart', 'help'] },
+  ],
+  async ({ args, want }) => {
+    const program = await createProgram(context, args);
+    assert.deepEqual(
+      program.commands.map((command) => command.name()),
+      want,
+    );
+  },
+);
+
+each(
+  'createProgram() loads everything',
+  [
+    { name: 'for no command', args: [] },
+    { name: 'for the help', args: ['--help'] },
+    { name: 'for the help of one', args: ['help', 'list'] },
+    { name: 'for what completes all of them', args: ['completion', 'bash'] },
+    { name: 'for what nobody knows: one of them may be meant', args: ['lst', 'list'] },
+    { name: 'for an option without its value', args: ['--root'] },
+  ],
+  async ({ args }) => {
+    const program = await createProgram(context, args);
+    const names = program.commands.map((command) => command.name());
+    assert.ok(names.length > 35, names.join(' '));
+    assert.equal(new Set(names).size, names.length);
+  },
+);
