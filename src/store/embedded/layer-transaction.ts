@@ -5,9 +5,10 @@ import { diskError, onDisk, onDiskAsync } from '../disk-error.js';
 import type { LayerTransaction } from '../image-store.js';
 import { LayerCollector } from '../layer-collector.js';
 import { encodeLayer } from '../layer-file.js';
+import { ObjectWriter } from '../object-writer.js';
 import { TempArea } from '../temp-area.js';
 import type { LayerRecords } from './layer-records.js';
-import { ObjectWriter } from './object-writer.js';
+import { embeddedNaming } from './object-naming.js';
 import type { StorePlace } from './store-place.js';
 
 /** What an {@link EmbeddedLayerTransaction} takes in. */
@@ -36,6 +37,7 @@ export class EmbeddedLayerTransaction implements LayerTransaction {
     this.#layer = layer;
     this.#area = onDisk(place.root, () => new TempArea(place.tempPath));
     this.#objects = new ObjectWriter({
+      naming: embeddedNaming(place.objectsFd),
       objectsFd: place.objectsFd,
       tempFd: this.#area.fd,
       replace: layer.replace,

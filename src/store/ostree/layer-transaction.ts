@@ -13,19 +13,20 @@ import type { LayerTransaction } from '../image-store.js';
 import { LayerCollector } from '../layer-collector.js';
 import { layerDisputed } from '../layer-disputed.js';
 import type { LayerToBegin } from '../layered-store.js';
+import { BareObjectWriter, writesBareObjects } from './bare-object-writer.js';
 import type { CommitCatalogue } from './commit-catalogue.js';
 import { CONTENT_BYTES, DIFF_ID, TAKEN_OVER } from './commit-keys.js';
 import type { LayerReader } from './layer-reader.js';
-import { RepositoryObjectWriter } from './object-writer.js';
+import { LibraryObjectWriter, type RepositoryObjectWriter } from './library-object-writer.js';
 import { blobRef, takenOverRef } from './ref-names.js';
 import { onRepositoryAsync, repositoryError } from './repository-error.js';
+import type { RepositoryPlace } from './repository-place.js';
 import type { ScratchRepository } from './scratch-repository.js';
 import { writeLayerTree } from './write-layer-tree.js';
 
 /** What a {@link RepositoryLayerTransaction} takes in, and where. */
 export interface LayerToTake extends LayerToBegin {
-  /** Path of the repository, for messages. */
-  readonly root: string;
+  readonly place: RepositoryPlace;
   readonly catalogue: CommitCatalogue;
   readonly layers: LayerReader;
   /** Opened for this layer alone; disposed of at its end. */
@@ -45,10 +46,11 @@ export class RepositoryLayerTransaction implements LayerTransaction {
   constructor(layer: LayerToTake, transaction: Transaction) {
     this.#layer = layer;
     this.#transaction = transaction;
-    this.#objects = new RepositoryObjectWriter(transaction, {
-      canStream: layer.repo.mode !== 'archive',
-    });
-    const errorOf = (thrown: unknown): unknown => repositoryError(thrown, layer.root);
+    const { place, repo, replace = [] } = layer;
+    this.#objects = writesBareObjects(place)
+      ? new BareObjectWriter(place, { repo, replace })
+      : new LibraryObjectWriter(transaction, { canStream: place.mode !== 'archive' });
+    const errorOf = (thrown: unknown): unknown => repositoryError(thrown, layer.place.root);
     this.sink = new LayerCollector(this.#objects, { keptMeta: timeless, errorOf });
   }
 
@@ -58,11 +60,11 @@ export class RepositoryLayerTransaction implements LayerTransaction {
    */
   async commit(): Promise<void> {
     const tree = this.sink.finish();
-    await onRepositoryAsync(this.#layer.root, async () => {
-      await this.#objects.finish();
+    await onRepositoryAsync(this.#layer.place.root, async () => {
       const written = writeLayerTree(this.#transaction, tree);
       const { scratch, replace = [], takenOver } = this.#layer;
       const isNews = !takenOver || this.#isNews(written.tree);
+      await this.#objects.publish();
       if (scratch === undefined) await this.#transaction.commit();
       else await scratch.publish(new Set([...replace, written.record]));
       if (isNews) await this.#writeCommits(written.tree, tree.contentBytes);
@@ -74,7 +76,7 @@ export class RepositoryLayerTransaction implements LayerTransaction {
     if (this.#ended) return;
     this.#ended = true;
     try {
-      await this.#objects.finish().catch(() => undefined); // it is given up, whatever became of it
+      await this.#objects[Symbol.asyncDispose]();
       await this.#transaction[Symbol.asyncDispose]();
       await this.#layer.scratch?.[Symbol.asyncDispose]();
     } finally {

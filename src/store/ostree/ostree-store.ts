@@ -121,7 +121,7 @@ class OstreeStore extends LayeredStore {
       return new RepositoryLayerTransaction(
         {
           ...layer,
-          root: this.#place.root,
+          place: this.#place,
           catalogue: this.#catalogue,
           layers: this.#layers,
           repo,

@@ -21,11 +21,17 @@ const MAX_PENDING_BYTES = 32 * 1024 * 1024;
  */
 const MAX_KEPT_BYTES = 16 * 1024 * 1024;
 
+/** Takes in the contents of the files of a layer. */
+export interface RepositoryObjectWriter extends ContentTaker, AsyncDisposable {
+  /** Makes objects of all that was taken in; durable with the transaction. @throws what writing threw */
+  publish(): Promise<void>;
+}
+
 /**
- * Takes in the content of files and makes content objects of it. What arrives in one piece is written at once; what arrives
+ * Takes in the content of files and has libostree make content objects of it. What arrives in one piece is written at once; what arrives
  * in several is hashed as it comes and written by another thread, while the next ones arrive.
  */
-export class RepositoryObjectWriter implements ContentTaker {
+export class LibraryObjectWriter implements RepositoryObjectWriter {
   readonly #transaction: Transaction;
   readonly #canStream: boolean;
   #current: CurrentFile | undefined;
@@ -81,10 +87,14 @@ export class RepositoryObjectWriter implements ContentTaker {
     this.#rethrow();
   }
 
-  /** Waits until everything is written. @throws what writing threw */
-  async finish(): Promise<void> {
+  async publish(): Promise<void> {
     await Promise.all(this.#pending);
     this.#rethrow();
+  }
+
+  /** Waits for what is under way. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await Promise.all(this.#pending); // none of them is ever rejected
   }
 
   #writeParts(file: CurrentFile, { hash, chunks }: FileParts): Checksum {

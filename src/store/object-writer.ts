@@ -1,21 +1,36 @@
-import { createHash, hash as hashOnce, type Hash } from 'node:crypto';
+import type { Hash } from 'node:crypto';
 import { closeSync, constants } from 'node:fs';
 
-import { isErrno } from '../../errors/is-errno.js';
-import type { FileNode, NodeMeta } from '../../layer/tree.js';
-import { openAt, unlinkAt } from '../../sys/at.js';
-import { writeFully } from '../../sys/copy-content.js';
-import { isThere } from '../../sys/is-there.js';
-import { renameNoReplaceAt } from '../../sys/rename.js';
-import { applyMeta } from '../apply-meta.js';
-import type { ComingFile, ContentTaker } from '../layer-collector.js';
-import { replaceAt } from '../replace-at.js';
-import { objectName } from './object-name.js';
+import { isErrno } from '../errors/is-errno.js';
+import type { FileNode, NodeMeta } from '../layer/tree.js';
+import { openAt, unlinkAt } from '../sys/at.js';
+import { writeFully } from '../sys/copy-content.js';
+import { renameNoReplaceAt } from '../sys/rename.js';
+import { applyMeta } from './apply-meta.js';
+import type { ComingFile, ContentTaker } from './layer-collector.js';
+import { replaceAt } from './replace-at.js';
 
 const NEW_FILE = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL;
 
+/** What the objects of a store are called, and after what. */
+export interface ObjectNaming {
+  /** A hash that waits for the content of a file; what it comes to stands in the place of the content's digest. */
+  begin(meta: NodeMeta): Hash;
+  /** The same of content that is all there. */
+  hash(meta: NodeMeta, content: Uint8Array): string;
+  /** What stands for files without content, if they are no objects. */
+  readonly ofNothing?: string | undefined;
+  /** The path of an object below `objects/`. */
+  nameOf(digest: string, meta: NodeMeta): string;
+  /** Whether the store has an object. */
+  has(name: string): boolean;
+  /** Makes what an object's path leads through, if it is not there. */
+  makeWay?(name: string): void;
+}
+
 /** Where an {@link ObjectWriter} writes. */
 export interface ObjectPlace {
+  readonly naming: ObjectNaming;
   /** `objects/`. */
   readonly objectsFd: number;
   /** A temporary folder of the same file system. */
@@ -50,7 +65,7 @@ export class ObjectWriter implements ContentTaker {
       this.#writeWhole(file, chunk);
       return;
     }
-    file.parts ??= { hash: createHash('sha256'), ...this.#createTemp() };
+    file.parts ??= { hash: this.#place.naming.begin(file.meta), ...this.#createTemp() };
     file.parts.hash.update(chunk);
     writeFully(file.parts.fd, chunk);
   }
@@ -60,11 +75,15 @@ export class ObjectWriter implements ContentTaker {
     this.#current = undefined;
     if (file.taken !== file.size) throw new Error('internal error: a file of another size');
     const { meta, size, parts } = file;
-    if (size === 0) return { kind: 'file', meta, size, contentSha256: EMPTY_SHA256 };
+    const { naming } = this.#place;
+    if (size === 0) {
+      if (naming.ofNothing === undefined) this.#writeWhole(file, Buffer.alloc(0));
+      else file.whole = naming.ofNothing;
+    }
     if (file.whole !== undefined) return { kind: 'file', meta, size, contentSha256: file.whole };
     if (parts === undefined) throw new Error('internal error: a file without content');
     const contentSha256 = parts.hash.digest('hex');
-    const name = objectName({ contentSha256, meta });
+    const name = naming.nameOf(contentSha256, meta);
     try {
       if (this.#isKnown(name)) {
         unlinkAt({ dirFd: this.#place.tempFd, name: parts.name });
@@ -84,10 +103,11 @@ export class ObjectWriter implements ContentTaker {
 
   /** Gives all new objects their names. Their content must be durable: a name must never lead to less than the whole. */
   publish(): void {
-    const { objectsFd, tempFd, replace } = this.#place;
+    const { objectsFd, tempFd, replace, naming } = this.#place;
     for (const [name, temporary] of this.#pending) {
       const from = { dirFd: tempFd, name: temporary };
       const to = { dirFd: objectsFd, name };
+      naming.makeWay?.(name);
       if (replace.has(name)) {
         replaceAt(from, to);
         continue;
@@ -115,9 +135,10 @@ export class ObjectWriter implements ContentTaker {
 
   /** Most files come in one piece: hashed before anything is written, they often need not be. */
   #writeWhole(file: CurrentFile, content: Uint8Array): void {
-    const contentSha256 = hashOnce('sha256', content, 'hex');
+    const { naming } = this.#place;
+    const contentSha256 = naming.hash(file.meta, content);
     file.whole = contentSha256;
-    const name = objectName({ contentSha256, meta: file.meta });
+    const name = naming.nameOf(contentSha256, file.meta);
     if (this.#isKnown(name)) return;
     const temp = this.#createTemp();
     try {
@@ -131,7 +152,7 @@ export class ObjectWriter implements ContentTaker {
 
   #isKnown(name: string): boolean {
     if (this.#pending.has(name)) return true;
-    return !this.#place.replace.has(name) && isThere({ dirFd: this.#place.objectsFd, name });
+    return !this.#place.replace.has(name) && this.#place.naming.has(name);
   }
 
   #createTemp(): { readonly fd: number; readonly name: string } {
@@ -151,6 +172,3 @@ interface CurrentFile {
   /** Where it is being written, if it comes in several. */
   parts: { readonly hash: Hash; readonly fd: number; readonly name: string } | undefined;
 }
-
-/** SHA-256 of nothing. */
-export const EMPTY_SHA256 = 'e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855';
