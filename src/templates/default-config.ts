@@ -4,6 +4,7 @@ import type { JsonObject } from '../base/strict-json.js';
 import { OperationalError } from '../errors/operational-error.js';
 import type { ImageConfig, ImageProcessDefaults } from '../oci/image-config.js';
 import { parseImageUser } from '../oci/parse-user.js';
+import { MASKED_PATHS, READ_ONLY_PATHS, SYSTEM_MOUNTS, USUAL_PATH } from '../oci/usual-config.js';
 import { volumeDirectory } from './volume-directory.js';
 
 /**
@@ -43,25 +44,6 @@ const DEFAULT_CAPABILITIES = [
   'CAP_AUDIT_WRITE',
 ] as const;
 
-const DEFAULT_PATH = 'PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
-
-/** Moby's list as of 28 (oci/defaults.go): files of the kernel that tell about the host or change it. */
-const MASKED_PATHS = [
-  '/proc/acpi',
-  '/proc/asound',
-  '/proc/interrupts',
-  '/proc/kcore',
-  '/proc/keys',
-  '/proc/latency_stats',
-  '/proc/sched_debug',
-  '/proc/scsi',
-  '/proc/timer_list',
-  '/proc/timer_stats',
-  '/sys/devices/virtual/powercap',
-  '/sys/firmware',
-];
-const READ_ONLY_PATHS = ['/proc/bus', '/proc/fs', '/proc/irq', '/proc/sys', '/proc/sysrq-trigger'];
-
 /**
  * A `config.json` (runtime-spec 1.2) for an image that brings none: host network, its own process, ipc, host name, mount
  * and cgroup namespaces; a read-only root with a volatile overlay; each volume bound to a directory of its own; the host's
@@ -88,7 +70,7 @@ export function buildDefaultConfig(input: DefaultConfigInput): {
       noNewPrivileges: !isRoot(process.user),
     },
     root: { path: 'rootfs', readonly: true },
-    mounts: [...systemMounts(), ...hostFileMounts(), ...volumeMounts(input)],
+    mounts: [...SYSTEM_MOUNTS, ...hostFileMounts(), ...volumeMounts(input)],
     linux: {
       resources: { devices: [{ allow: false, access: 'rwm' }] },
       namespaces: ['pid', 'ipc', 'uts', 'mount', 'cgroup'].map((type) => ({ type })),
@@ -130,7 +112,7 @@ function readEnvironment(process: ImageProcessDefaults): {
   const env = process.env.filter(isAssignment).map((entry) => refuseNul('a variable', entry));
   const hasPath = env.some((entry) => entry.startsWith('PATH='));
   return {
-    env: hasPath ? env : [DEFAULT_PATH, ...env],
+    env: hasPath ? env : [USUAL_PATH, ...env],
     warnings: process.env
       .filter((entry) => !isAssignment(entry))
       .map((entry) => `the image sets the variable ${quote(entry)} to nothing, ignoring it`),
@@ -164,32 +146,6 @@ function chooseCapabilities(process: ImageProcessDefaults): JsonObject {
     inheritable: kept,
     ambient: kept,
   };
-}
-
-function systemMounts(): readonly JsonObject[] {
-  const safe = ['nosuid', 'noexec', 'nodev'];
-  const mount = (destination: string, type: string, options: readonly string[]): JsonObject => ({
-    destination,
-    type,
-    source: type,
-    options,
-  });
-  return [
-    mount('/proc', 'proc', safe),
-    mount('/dev', 'tmpfs', ['nosuid', 'strictatime', 'mode=755', 'size=65536k']),
-    mount('/dev/pts', 'devpts', [
-      'nosuid',
-      'noexec',
-      'newinstance',
-      'ptmxmode=0666',
-      'mode=0620',
-      'gid=5',
-    ]),
-    mount('/dev/shm', 'tmpfs', [...safe, 'mode=1777', 'size=65536k']),
-    mount('/dev/mqueue', 'mqueue', safe),
-    mount('/sys', 'sysfs', [...safe, 'ro']),
-    mount('/sys/fs/cgroup', 'cgroup', [...safe, 'relatime', 'ro']),
-  ];
 }
 
 function hostFileMounts(): readonly JsonObject[] {

@@ -14,6 +14,7 @@ import {
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 
+import { SYSTEM_MOUNTS } from '../../src/oci/usual-config.js';
 import { projectRoot } from '../support/cache-folder.js';
 import { TempDir } from '../support/temp-dir.js';
 
@@ -73,7 +74,6 @@ const CAPABILITIES = [
   ...['CAP_SETGID', 'CAP_SETUID', 'CAP_SETFCAP', 'CAP_SETPCAP', 'CAP_NET_BIND_SERVICE'],
   ...['CAP_SYS_CHROOT', 'CAP_KILL', 'CAP_AUDIT_WRITE'],
 ];
-const STRICT = ['nosuid', 'noexec', 'nodev'];
 
 /** The document that the validation programs begin with: the bundle is the root, and it is writable. */
 export function defaultDocument(args: readonly string[]): Document {
@@ -94,24 +94,8 @@ export function defaultDocument(args: readonly string[]): Document {
     },
     root: { path: '.' },
     hostname: 'mrsdalloway',
-    mounts: [
-      { destination: '/proc', type: 'proc', source: 'proc' },
-      {
-        destination: '/dev',
-        type: 'tmpfs',
-        source: 'tmpfs',
-        options: ['nosuid', 'strictatime', 'mode=755', 'size=65536k'],
-      },
-      {
-        destination: '/dev/pts',
-        type: 'devpts',
-        source: 'devpts',
-        options: ['nosuid', 'noexec', 'newinstance', 'ptmxmode=0666', 'mode=0620', 'gid=5'],
-      },
-      { destination: '/dev/shm', type: 'tmpfs', source: 'shm', options: [...STRICT, 'mode=1777'] },
-      { destination: '/dev/mqueue', type: 'mqueue', source: 'mqueue', options: STRICT },
-      { destination: '/sys', type: 'sysfs', source: 'sysfs', options: [...STRICT, 'ro'] },
-    ],
+    // Without control groups, which the programs mount where they look at them.
+    mounts: SYSTEM_MOUNTS.filter(({ type }) => type !== 'cgroup'),
     linux: {
       namespaces: ['pid', 'network', 'ipc', 'uts', 'mount'].map((type) => ({ type })),
     },

@@ -84,6 +84,11 @@ test('assembleDeviceProgram() decides as the specification does, whatever the ru
   );
 });
 
+const ALL_BUT_ONE = [
+  { allow: true, type: 'a', access: 'rwm' },
+  { allow: false, type: 'b', major: 8, minor: 0, access: 'w' },
+];
+
 each<{ name: string; rules: readonly object[]; asked: Access; allowed: boolean }>(
   'the device rules of a container:',
   [
@@ -107,19 +112,13 @@ each<{ name: string; rules: readonly object[]; asked: Access; allowed: boolean }
     },
     {
       name: 'all but one: the one is denied',
-      rules: [
-        { allow: true, type: 'a', access: 'rwm' },
-        { allow: false, type: 'b', major: 8, minor: 0, access: 'w' },
-      ],
+      rules: ALL_BUT_ONE,
       asked: { type: 'b', major: 8, minor: 0, access: 'rw' },
       allowed: false,
     },
     {
       name: 'all but one: the others are allowed',
-      rules: [
-        { allow: true, type: 'a', access: 'rwm' },
-        { allow: false, type: 'b', major: 8, minor: 0, access: 'w' },
-      ],
+      rules: ALL_BUT_ONE,
       asked: { type: 'b', major: 8, minor: 1, access: 'rw' },
       allowed: true,
     },
