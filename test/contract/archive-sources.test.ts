@@ -6,6 +6,7 @@ import { assertFails } from '../support/assert-fails.js';
 import { each } from '../support/each.js';
 import { startDockerEngine } from '../support/docker-engine.js';
 import { Puller } from '../support/pull-from.js';
+import { startRegistry } from '../support/registry.js';
 import { runOk } from '../support/run-command.js';
 import { Workshop } from '../support/workshop.js';
 
@@ -130,6 +131,10 @@ test('what podman writes is read', async () => {
   await shop.skopeo(shop.source, `docker-archive:${shop.at('in.tar')}:shop/one:v1`);
   await shop.withStorage('podman', 'load', '--quiet', ...policy, '--input', shop.at('in.tar'));
   const id = (await shop.withStorage('podman', 'images', '--quiet', '--no-trunc')).trim();
+  await using registry = await startRegistry();
+  const pushed = `docker://${registry.reference('one')}`;
+  await shop.withStorage('podman', 'push', '--quiet', '--tls-verify=false', id, pushed);
+  assert.deepEqual(await pulledDiffIds(pushed), [diffId]);
   const save = (format: string, name: string) =>
     shop.withStorage(
       'podman',
@@ -156,20 +161,27 @@ test('what podman writes is read', async () => {
   }
 });
 
-test('what buildah writes is read', async () => {
+test('what buildah writes is read, in every form', async () => {
   using shop = new Workshop();
-  const from = ['from', '--signature-policy', shop.at('policy.json')];
+  await using registry = await startRegistry();
+  const policy = ['--signature-policy', shop.at('policy.json')];
   await shop.skopeo(shop.source, `docker-archive:${shop.at('in.tar')}:shop/one:v1`);
   const input = `docker-archive:${shop.at('in.tar')}`;
-  const container = await shop.withStorage('buildah', ...from, '--name', 'work', input);
-  await shop.withStorage('buildah', 'config', '--cmd', '/etc/etcd', container.trim());
-  await shop.withStorage(
-    ...(['buildah', 'commit', '--signature-policy', shop.at('policy.json')] as const),
-    ...['--quiet', 'work', `oci-archive:${shop.at('b.tar')}:v2`],
-  );
-  await using puller = new Puller();
-  const image = await puller.pull(`oci-archive:${shop.at('b.tar')}:v2`);
-  assert.deepEqual(image.config.process.cmd, ['/etc/etcd']);
+  await shop.withStorage('buildah', 'from', ...policy, '--name', 'work', input);
+  await shop.withStorage('buildah', 'config', '--cmd', '/etc/etcd', 'work');
+  for (const to of [
+    `oci-archive:${shop.at('b.tar')}:v2`,
+    `oci:${shop.at('layout')}:v2`,
+    `docker-archive:${shop.at('c.tar')}:shop/one:v2`,
+    `dir:${shop.at('d')}`,
+    `docker://${registry.reference('one')}`,
+  ]) {
+    const commit = ['commit', ...policy, '--quiet', '--tls-verify=false', 'work', to];
+    await shop.withStorage('buildah', ...commit);
+    await using puller = new Puller();
+    const image = await puller.pull(to);
+    assert.deepEqual(image.config.process.cmd, ['/etc/etcd'], to);
+  }
 });
 
 test('images of a docker engine, and what docker saves, are read', async () => {

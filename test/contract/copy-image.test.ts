@@ -1,6 +1,14 @@
 import assert from 'node:assert/strict';
-import { createHash } from 'node:crypto';
-import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createHash, randomBytes } from 'node:crypto';
+import {
+  existsSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  unlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { suite, test } from 'node:test';
 
@@ -22,6 +30,19 @@ async function skopeoDigest(name: string): Promise<string> {
 /** What skopeo makes of an image: its configuration is the same whatever form the image has. */
 async function skopeoConfig(name: string): Promise<unknown> {
   return JSON.parse(await runOk(['skopeo', 'inspect', '--config', name])) as unknown;
+}
+
+/** A second path of a folder, without capitals: podman makes names of images of the paths of layouts. */
+class LowerCase implements Disposable {
+  readonly path = `/tmp/berth-${randomBytes(8).toString('hex')}`;
+
+  constructor(folder: string) {
+    symlinkSync(folder, this.path);
+  }
+
+  [Symbol.dispose](): void {
+    unlinkSync(this.path);
+  }
 }
 
 /** An index of two platforms and something that is no image, as buildx makes it. */
@@ -87,6 +108,32 @@ suite('what berth writes is read by skopeo, digest and all', () => {
       '{{.Repository}}:{{.Tag}}',
     );
     assert.equal(listed.trim(), 'host.example/one:v1');
+  });
+
+  test('by podman and buildah too, which find the same digest', async () => {
+    using shop = new Workshop();
+    await using berth = new Puller();
+    using lower = new LowerCase(shop.folder.path);
+    const policy = ['--signature-policy', shop.at('policy.json')];
+    for (const to of [
+      `oci:${lower.path}/layout:x`,
+      `oci-archive:${lower.path}/a.tar:x`,
+      `dir:${lower.path}/d`,
+      `docker-archive:${lower.path}/b.tar:host.example/one:v1`,
+    ]) {
+      await berth.copy(shop.source, to);
+      const pulled = await shop.withStorage('podman', 'pull', '--quiet', ...policy, to);
+      const id = pulled.trim();
+      const configured = await berth.pull(to);
+      assert.equal(`sha256:${id}`, configured.manifest.config.digest, to);
+      const digest = await shop.withStorage('podman', 'inspect', '--format', '{{.Digest}}', id);
+      // An archive of docker has no manifest: podman makes one of its own.
+      if (!to.startsWith('docker-archive:')) assert.equal(digest.trim(), shop.digest, to);
+      const from = ['from', ...policy, '--pull-never', id];
+      const container = (await shop.withStorage('buildah', ...from)).trim();
+      await shop.withStorage('buildah', 'rm', container);
+      await shop.withStorage('podman', 'rmi', '--force', id);
+    }
   });
 
   test('an oci layout that umoci unpacks', async () => {

@@ -107,9 +107,9 @@ export class Puller implements AsyncDisposable {
     } = {},
   ): Promise<StoredImage> {
     const signal = options.signal ?? new AbortController().signal;
-    const source = await this.open(name);
+    await using source = await this.open(name);
     const plan = await preparePull(source, { store: this.store, platform: amd64, signal });
-    return executePull(plan, {
+    return await executePull(plan, {
       ...options,
       store: this.store,
       source,
