@@ -2,6 +2,7 @@ import { lstatSync, unlinkSync } from 'node:fs';
 
 import { syncFolder } from '../../base/atomic-file.js';
 import type { Digest } from '../../oci/digest.js';
+import { syncFileSystemOf } from '../../sys/sync.js';
 import type { PruneResult } from '../image-store.js';
 import { namesIn, type ImageRecords } from './image-records.js';
 import type { LayerRecords } from './layer-records.js';
@@ -30,6 +31,8 @@ export async function prune(scope: PruneScope): Promise<PruneResult> {
   const images = await pruneImages(scope);
   const layers = await pruneLayers(scope);
   const objects = await pruneObjects(scope);
+  // Nothing would refer to them, but space that was reported as free has to be so after a power cut, too.
+  if (objects.objects > 0) await syncFileSystemOf(place.root);
   return { images, layers, ...objects };
 }
 
