@@ -69,8 +69,8 @@ export function compileDevices(
           'NODE',
           entry.path,
           S_IFMT[entry.type] | (mode & 0o7777),
-          entry.major,
-          entry.minor,
+          // A FIFO has no numbers, whatever the document says (config-linux.md, "Devices").
+          ...(entry.type === 'p' ? ([0, 0] as const) : ([entry.major, entry.minor] as const)),
           entry.uid,
           entry.gid,
           '',

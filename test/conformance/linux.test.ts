@@ -25,7 +25,7 @@ test('linux_devices: nodes with their numbers, modes and owners', async () => {
       linux: {
         devices: [
           { path: '/dev/test', type: 'c', major: 10, minor: 229, fileMode: 0o640, uid: 4, gid: 5 },
-          { path: '/dev/pipe', type: 'p', fileMode: 0o600 },
+          { path: '/dev/pipe', type: 'p', major: 8, minor: 666, fileMode: 0o600 },
         ],
       },
     }),
@@ -139,6 +139,22 @@ test('linux_seccomp: a call that is forbidden has the error that is asked for', 
   );
   assert.match(output, /not supported$/m);
   assert.match(output, /^status 1$/m);
+});
+
+test('linux_seccomp: a filter that does not know how a program is looked for', async () => {
+  using bed = new RuntimeBed();
+  const names = ['faccessat', 'faccessat2', 'access', 'stat', 'newfstatat', 'statx'];
+  const output = await bed.inside(
+    change(inShell('echo begun'), {
+      linux: {
+        seccomp: {
+          defaultAction: 'SCMP_ACT_ALLOW',
+          syscalls: [{ names, action: 'SCMP_ACT_ERRNO', errnoRet: 1 }],
+        },
+      },
+    }),
+  );
+  assert.equal(output, 'begun\n');
 });
 
 test('linux_sysctl: parameters of its namespaces', async () => {

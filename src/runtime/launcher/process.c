@@ -105,11 +105,11 @@ static bool find_program(const char *search, int (*attempt)(const char *path)) {
 }
 
 static int run(const char *path) { return execve(path, launch.arguments, launch.environment); }
-/* A directory may be searched, which is no reason to try to run it. */
+/* A directory may be searched, which is no reason to run it. A filter that does not know these calls leaves the answer to execve. */
 static int look_at(const char *path) {
     struct stat status;
-    if (stat(path, &status) < 0) return -1;
-    return S_ISREG(status.st_mode) ? faccessat(AT_FDCWD, path, X_OK, AT_EACCESS) : (errno = EACCES, -1);
+    if (stat(path, &status) == 0 && !S_ISREG(status.st_mode)) return errno = EACCES, -1;
+    return faccessat(AT_FDCWD, path, X_OK, AT_EACCESS) == 0 || errno == EPERM || errno == ENOSYS ? 0 : -1;
 }
 
 void check_program(const char *search) { if (!find_program(search, look_at)) fail(STATUS_EXEC, "running", launch.arguments[0]); }
