@@ -15,6 +15,7 @@ import { FakeRegistry, type FakeRegistryOptions } from '../support/fake-registry
 import { answer, forPath, only } from '../support/misbehaviours.js';
 import { quickRetries, quickTimeouts } from '../support/pull-from.js';
 import { pushManifest } from '../support/push-image.js';
+import { naiveFetch } from '../support/served-layer.js';
 
 const content = Buffer.alloc(300_000, 'content of a blob ');
 const digest = parseDigest(`sha256:${createHash('sha256').update(content).digest('hex')}`);
@@ -281,5 +282,22 @@ suite('the list of referrers', () => {
       const body = Buffer.alloc(5 << 20, ' ');
       registry.interfere(only(forPath('referrers'), answer(200, json, body)));
       await assertFails('LIMIT_EXCEEDED', () => listReferrers(session, subject, signal));
+    }));
+
+  test('R08 control: a naive client holds all of them, and asks for one after the other', () =>
+    withRegistry(async ({ registry, session }) => {
+      registry.interfere(only(forPath('referrers'), answer(200, json, index(100_000))));
+      registry.interfere(only(forPath('/manifests/'), answer(200, json, '{}')));
+      const list = await naiveFetch(`${registry.origin}/v2/a/referrers/${subject}`);
+      const { manifests } = JSON.parse(list.toString()) as { manifests: { digest: string }[] };
+      assert.equal(manifests.length, 100_000);
+      const bound = 200;
+      for (const entry of manifests.slice(0, bound)) {
+        await naiveFetch(`${registry.origin}/v2/a/manifests/${entry.digest}`);
+      }
+      const asked = () => registry.seen.filter(({ url }) => url.includes('/manifests/')).length;
+      assert.equal(asked(), bound, 'it stopped by itself');
+      await assertFails('LIMIT_EXCEEDED', () => listReferrers(session, subject, signal));
+      assert.equal(asked(), bound, 'berth asked for what it refused');
     }));
 });

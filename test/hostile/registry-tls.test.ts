@@ -2,24 +2,28 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
-import { connect, type AddressInfo } from 'node:net';
+import { connect, createServer as createTcpServer, type AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { connect as connectTls } from 'node:tls';
 
 import { createProxyFinder } from '../../src/registry/find-proxy.js';
 import { parseRegistriesConf } from '../../src/registry/registries-conf.js';
+import { askHttp } from '../support/ask-http.js';
 import { assertFails } from '../support/assert-fails.js';
 import { TestAuthority, type Certificate } from '../support/certificates.js';
 import { each } from '../support/each.js';
 import { FakeRegistry } from '../support/fake-registry.js';
 import { forPath, only, redirectTo } from '../support/misbehaviours.js';
+import { naiveAsk, naiveSignIn } from '../support/naive-client.js';
 import { Puller } from '../support/pull-from.js';
 import { pushImage, sha256 } from '../support/push-image.js';
 import { TempDir } from '../support/temp-dir.js';
 import { buildTar } from '../support/tar-builder.js';
 
 const layer = buildTar([{ path: 'file', content: 'x' }]);
+/** What a naive client shows to whoever it speaks with. */
+const account = { authorization: `Basic ${Buffer.from('me:secret').toString('base64')}` };
 const folder = new TempDir();
 let authority: TestAuthority;
 let stranger: TestAuthority;
@@ -55,7 +59,7 @@ async function serve(tls: Certificate): Promise<Served> {
   };
 }
 
-function trust(registry: FakeRegistry): string {
+function trust(registry: { readonly host: string }): string {
   const certsD = join(folder.path, 'certs.d');
   mkdirSync(join(certsD, registry.host), { recursive: true });
   writeFileSync(join(certsD, registry.host, 'ca.crt'), authority.cert);
@@ -70,7 +74,7 @@ test('control: a registry with a certificate of a known authority is pulled from
 });
 
 each(
-  'a certificate is refused',
+  'a certificate is refused, which a naive client takes',
   [
     { name: 'R51 of an unknown authority', issue: () => stranger.issue(['127.0.0.1']) },
     { name: 'R51 for another host', issue: () => authority.issue(['registry.example']) },
@@ -87,13 +91,17 @@ each(
     assert.match(error.hint ?? '', /certs\.d\/127\.0\.0\.1:\d+\/ca\.crt/);
     assert.equal(error.exitStatus, 77);
     assert.equal(registry.seen.length, before, 'a request went to a server that proved nothing');
-    // control: where registries.conf says insecure, the same certificate is taken
+    // control: a naive client shows its account to whoever holds that certificate
+    const taken = await naiveAsk(`${registry.origin}/v2/etcd/manifests/1`, account);
+    assert.equal(taken.status, 200);
+    assert.equal(registry.seen.at(-1)?.headers.authorization, account.authorization);
+    // where registries.conf says insecure, the same certificate is taken
     await using lax = new Puller({ certDirs, registriesConf: insecure(registry.host) });
     await lax.prepare(`${registry.host}/etcd:1`);
   },
 );
 
-test('R51 TLS 1.1 is not spoken, with whatever certificate', async () => {
+test('R51 TLS 1.1 is not spoken, with whatever certificate, as a lax client does', async () => {
   const old = {
     ...good,
     minVersion: 'TLSv1' as const,
@@ -118,14 +126,20 @@ test('R51 TLS 1.1 is not spoken, with whatever certificate', async () => {
   socket.destroy();
 });
 
-test('R51 a bad certificate is no reason to speak http', async () => {
+test('R51 a bad certificate is no reason to speak http, as it is to a naive client', async () => {
   await using served = await serve(await stranger.issue(['127.0.0.1']));
-  const { registry, certDirs } = served;
-  await using puller = new Puller({ certDirs });
-  await assertFails('REGISTRY_TLS', () => puller.prepare(`${registry.host}/etcd:1`));
-  assert.ok(
-    registry.seen.every(({ method, url }) => !(method === 'GET' && url.includes('/manifests/'))),
-  );
+  await using plain = await servePlain();
+  await using both = await startBoth(served.registry, plain.registry);
+  await using puller = new Puller({ certDirs: [trust(both)] });
+  const before = plain.registry.seen.length;
+  await assertFails('REGISTRY_TLS', () => puller.prepare(`${both.host}/etcd:1`));
+  assert.equal(plain.registry.seen.length, before, 'http was spoken');
+  // control: who goes by "https, or else http" is read along, with the account
+  const path = `${both.host}/v2/etcd/manifests/1`;
+  const strict = askHttp(`https://${path}`, { ca: authority.cert, headers: account });
+  const taken = await strict.catch(() => askHttp(`http://${path}`, { headers: account }));
+  assert.equal(taken.status, 200);
+  assert.equal(plain.registry.seen.at(-1)?.headers.authorization, account.authorization);
 });
 
 test('http is spoken where nobody listens in between, where it is asked for, and nowhere else', async () => {
@@ -173,6 +187,9 @@ test('R22 a token server with a bad certificate gets nothing', async () => {
   await using puller = new Puller({ certDirs: [trust(registry)] });
   await assertFails('REGISTRY_TLS', () => puller.prepare(`${registry.host}/etcd:1`));
   assert.equal(tokens.seen.length, before);
+  // control: a naive client signs in there
+  await naiveSignIn(`${registry.origin}/v2/`, account.authorization);
+  assert.equal(tokens.seen.at(-1)?.headers.authorization, account.authorization);
 });
 
 test('R22 an https registry cannot name a token server in the clear', async () => {
@@ -185,6 +202,9 @@ test('R22 an https registry cannot name a token server in the clear', async () =
   await using puller = new Puller({ certDirs: [trust(registry)] });
   await assertFails('REGISTRY_REDIRECT', () => puller.prepare(`${registry.host}/etcd:1`));
   assert.equal(plain.seen.length, 0);
+  // control: a naive client sends its account in the clear
+  await naiveSignIn(`${registry.origin}/v2/`, account.authorization);
+  assert.equal(plain.seen.at(-1)?.headers.authorization, account.authorization);
 });
 
 test('certs.d with a certificate that is none, or without its key, is named', async () => {
@@ -243,6 +263,29 @@ async function servePlain(): Promise<Served> {
     registry,
     certDirs: [],
     [Symbol.asyncDispose]: () => registry[Symbol.asyncDispose](),
+  };
+}
+
+/** One address, at which who speaks TLS is led to one registry and who does not to another. */
+async function startBoth(secure: FakeRegistry, plain: FakeRegistry) {
+  const server = createTcpServer((client) => {
+    client.on('error', () => undefined);
+    client.once('data', (first) => {
+      // The type of a record that holds a handshake (RFC 8446, section 5.1).
+      const { host } = first[0] === 22 ? secure : plain;
+      const upstream = connect(Number(host.split(':')[1]), '127.0.0.1');
+      upstream.on('error', () => client.destroy());
+      upstream.write(first);
+      upstream.pipe(client);
+      client.pipe(upstream);
+    });
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  return {
+    host: `127.0.0.1:${(server.address() as AddressInfo).port}`,
+    async [Symbol.asyncDispose]() {
+      await new Promise((resolve) => server.close(resolve));
+    },
   };
 }
 
