@@ -115,7 +115,8 @@ test('run -t and shell give a terminal whose Ctrl-C reaches the program', async 
   const shell = await onTerminal(
     ['shell', 'box'],
     [
-      ['# ', 'echo waits; sleep 60\n'],
+      // A job that speaks for itself is in the foreground by then; between two commands the shell would keep Ctrl-C to itself.
+      ['# ', 'sh -c "echo waits; exec sleep 60"\n'],
       ['\nwaits', '\u0003'],
       ['# ', 'echo "got $COLOUR"; exit 5\n'],
     ],

@@ -182,7 +182,7 @@ const PREPARE = `
   mkdir -p /root/bundle/rootfs/bin && cd /root/bundle
   for dir in tmp etc proc sys dev run; do mkdir rootfs/$dir; done
   cp /usr/bin/busybox rootfs/bin/
-  for name in sh cat echo sleep id grep touch stat hostname readlink tty stty test; do ln -s busybox rootfs/bin/$name; done
+  for name in sh cat echo head tr sleep id grep touch stat hostname readlink tty stty test; do ln -s busybox rootfs/bin/$name; done
   echo root:x:0:0:root:/:/bin/sh >rootfs/etc/passwd
   tar -C rootfs -c . | podman import --quiet - engine-test >/dev/null
   ${OWN} spec
@@ -279,10 +279,8 @@ const limits: readonly Row[] = [
       $podman stats --no-stream --format '{{.PIDs}} {{.MemLimit}}' held
       $podman exec held sh -c 'for i in 1 2 3 4 5 6 7 8 9 10; do sleep 9 & done' >/dev/null 2>&1; echo $?
       $podman rm --force --time 0 held >/dev/null
-      $podman run --name eater --memory 16m --memory-swap 16m $image sh -c 'head -c 64m /dev/zero | tail -c 32m | wc -c' >/dev/null 2>&1
-      $podman inspect --format '{{.State.OOMKilled}}' eater
-      $podman rm eater >/dev/null`,
-    says: /^67108864\n7\n50000 100000\n\d+\n134217728\n9\n100000 100000\n\d+\n1 .*\n2\ntrue\n$/,
+      $podman run --rm --memory 16m --memory-swap 16m $image sh -c 'all=$(head -c 64m /dev/zero | tr "\\0" a); echo "$all"' >/dev/null 2>&1; echo $?`,
+    says: /^67108864\n7\n50000 100000\n\d+\n134217728\n9\n100000 100000\n\d+\n1 .*\n2\n137\n$/,
   },
 ];
 
