@@ -7,7 +7,7 @@ import { readFileBounded } from '../base/bounded-read.js';
 import { quote } from '../base/escape-text.js';
 import { isErrno } from '../errors/is-errno.js';
 import { OperationalError } from '../errors/operational-error.js';
-import { withContext } from '../errors/with-context.js';
+import { addContext, withContext } from '../errors/with-context.js';
 import { MAX_RUNTIME_CONFIG_BYTES, parseRuntimeConfig } from '../oci/parse-runtime-config.js';
 import { createBuiltInRuntime, LAUNCH_PLAN_FILE } from '../runtime/built-in-runtime.js';
 import { createForeignRuntime } from '../runtime/foreign-runtime.js';
@@ -81,7 +81,9 @@ export async function applyConfig(
         contents: prepared.contents,
         files: prepared.files,
       });
-      const finished = await finishApply(host, name);
+      const finished = await finishApply(host, name).catch((error: unknown) => {
+        throw addContext("it is written down but not in place: run 'berth recover'", error);
+      });
       return { ...prepared.outcome, kept: finished?.kept ?? [] };
     });
   });

@@ -59,22 +59,25 @@ export async function stageApply(paths: HostPaths, change: ApplyChange): Promise
   const building = join(journal, `${change.name}.apply.new`);
   await makeFolders(journal, 0o700);
   removePath(building);
+  try {
+    await buildStaged(building, change);
+    await rename(building, join(journal, `${change.name}.apply`));
+  } catch (error) {
+    removePath(building);
+    throw error;
+  }
+  await syncFolder(journal);
+}
+
+async function buildStaged(building: string, change: ApplyChange): Promise<void> {
+  const { name, number, files, contents } = change;
   await mkdir(building, { mode: 0o700 });
-  for (const [name, content] of change.contents)
-    await writeFileSynced(join(building, name), content, { mode: 0o600 });
-  const { name, number, files } = change;
-  const record = {
-    format: STAGING_FORMAT,
-    name,
-    number,
-    names: [...change.contents.keys()],
-    files,
-  };
+  for (const [file, content] of contents)
+    await writeFileSynced(join(building, file), content, { mode: 0o600 });
+  const record = { format: STAGING_FORMAT, name, number, names: [...contents.keys()], files };
   const text = `${JSON.stringify(record, null, 2)}\n`;
   await writeFileSynced(join(building, STAGING_RECORD), text, { mode: 0o600 });
   await syncFolder(building);
-  await rename(building, join(journal, `${change.name}.apply`));
-  await syncFolder(journal);
 }
 
 /** Names of the containers with a staged change, or the beginning of one: work for `berth recover`. */
