@@ -165,7 +165,8 @@ function bindLibrary(): Libzstd {
   const koffi = loadKoffi();
   let library;
   try {
-    library = koffi.load('libzstd.so.1');
+    // Node 24 has a libzstd of its own and shows its symbols: this one would call into that, which is another version.
+    library = koffi.load('libzstd.so.1', { deep: true });
   } catch (cause) {
     throw new OperationalError(
       'LIBRARY_MISSING',
