@@ -11,6 +11,7 @@ import {
   forPath,
   gzipped,
   only,
+  endlessChunkExtension,
   rawAnswer,
   webPage,
 } from '../support/misbehaviours.js';
@@ -66,6 +67,11 @@ each(
       name: 'R47 a bad chunk size',
       interference: rawAnswer('HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nxyz\r\n'),
       code: 'REGISTRY_PROTOCOL',
+    },
+    {
+      name: 'R47 a chunk whose extension has no end',
+      interference: endlessChunkExtension,
+      code: 'REGISTRY_UNREACHABLE',
     },
     {
       name: 'R48 two lengths',

@@ -111,6 +111,17 @@ export function rawAnswer(text: string): Interference {
   };
 }
 
+/** Begins a chunk, and never ends what may stand behind its size (RFC 9112, section 7.1.1). */
+export const endlessChunkExtension: Interference = async (_request, response) => {
+  const { socket } = response;
+  socket?.write('HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5;x=');
+  while (socket?.destroyed === false) {
+    socket.write('y'.repeat(16 * 1024));
+    await sleep(1, undefined, { ref: false });
+  }
+  return true;
+};
+
 async function hangUp(response: ServerResponse): Promise<void> {
   await sleep(1); // lets what was written reach the other side before the reset
   response.socket?.destroy();
