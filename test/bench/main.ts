@@ -7,7 +7,15 @@ import { launchBench } from './launch.js';
 import { layerBench } from './layer.js';
 import { formatMachineFacts, readMachineFacts } from './machine.js';
 import { ostreeBench } from './ostree.js';
-import { pullBench, pullLayersBench, pullSmallBench } from './pull.js';
+import {
+  checkoutBench,
+  pullAgainBench,
+  pullBench,
+  pullLargeBench,
+  pullLayersBench,
+  pullSmallBench,
+  pullTlsBench,
+} from './pull.js';
 import { startBench } from './start.js';
 import { formatFigures, type Bench, type Figure } from './measure.js';
 
@@ -22,8 +30,12 @@ const BENCHES: readonly Bench[] = [
   copyBench,
   copyLargeBench,
   pullBench,
+  pullTlsBench,
+  pullAgainBench,
+  checkoutBench,
   pullLayersBench,
   pullSmallBench,
+  pullLargeBench,
   commandBench,
   ostreeBench,
 ];

@@ -1,7 +1,6 @@
 import { appendFileSync, readFileSync, writeFileSync } from 'node:fs';
 import { gunzipSync } from 'node:zlib';
 
-import { debianImageLayers } from '../support/debian-image.js';
 import { runOk } from '../support/run-command.js';
 import { buildTar, type TarItem } from '../support/tar-builder.js';
 
@@ -11,6 +10,16 @@ export interface LayersShape {
   /** Of all layers together. */
   readonly files: number;
   readonly bytes: number;
+  /** Added to the time of each file, in seconds: the same content, built again. */
+  readonly later?: number;
+}
+
+/** A layer that changes files of those below it. */
+export interface ChangeLayer {
+  readonly path: string;
+  readonly files: number;
+  /** Of the files, unpacked. */
+  readonly bytes: number;
 }
 
 const FILES_PER_FOLDER = 40;
@@ -18,42 +27,92 @@ const FILES_PER_FOLDER = 40;
 /** Of the files of a layer, how many replace or hide one of the layer below. */
 const CHANGED_SHARE = 0.02;
 
+/** Of all files, how many an update changes: one in this number. */
+const UPDATED_ONE_IN = 100;
+
 /** Largest file, in bytes: the sizes are as uneven as those of a distribution. */
 const MAX_FILE_BYTES = 20_000_000;
 
 /**
- * Makes layers (gzip -1) of pieces of Debian's programs, and gives their paths: the same files each time, no two alike. Upper layers
- * overwrite and hide some files of those below.
+ * Makes layers (gzip -1) of pieces of programs, and changes to them: the same files each time, no two alike.
  */
-export async function makeLayers(folder: string, shape: LayersShape): Promise<readonly string[]> {
-  const corpus = await readCorpus();
-  const random = seededRandom(1);
-  const sizes = makeSizes(shape, random);
-  const perLayer = Math.ceil(shape.files / shape.layers);
-  const paths: string[] = [];
-  for (let layer = 0; layer < shape.layers; layer++) {
-    const path = `${folder}/layer${layer}.tar`;
-    writeFileSync(path, '');
-    for (let first = layer * perLayer; first < (layer + 1) * perLayer; first += FILES_PER_FOLDER) {
-      const items: TarItem[] = [{ path: `${folderOf(first)}/`, mode: 0o755 }];
-      const end = Math.min(first + FILES_PER_FOLDER, (layer + 1) * perLayer, shape.files);
-      for (let file = first; file < end; file++) {
-        const bytes = sizes[file] ?? 0;
-        const at = Math.floor(random() * (corpus.length - bytes));
-        const content = Buffer.concat([
-          Buffer.from(`${file} `),
-          corpus.subarray(at, at + Math.max(0, bytes)),
-        ]);
-        items.push({ path: pathOf(file), content, mode: 0o644, mtime: 1_700_000_000 + file });
-        if (layer > 0 && random() < CHANGED_SHARE) items.push(changeOf(file - perLayer, random));
+export class LayerMaker {
+  readonly #folder: string;
+  readonly #corpus: Buffer;
+
+  /** `corpus` is a file (gzip) that the contents are cut from; `folder` is where the layers go. */
+  constructor(folder: string, corpus: string) {
+    this.#folder = folder;
+    this.#corpus = gunzipSync(readFileSync(corpus));
+  }
+
+  /** Makes the layers of an image and gives their paths. Upper layers overwrite and hide some files of those below. */
+  async layers(shape: LayersShape): Promise<readonly string[]> {
+    const random = seededRandom(1);
+    const sizes = makeSizes(shape, random);
+    const perLayer = Math.ceil(shape.files / shape.layers);
+    const paths: string[] = [];
+    for (let layer = 0; layer < shape.layers; layer++) {
+      const path = this.#begin(`layer${layer}-${shape.files}-${shape.bytes}-${shape.later ?? 0}`);
+      const end = Math.min((layer + 1) * perLayer, shape.files);
+      for (let first = layer * perLayer; first < end; first += FILES_PER_FOLDER) {
+        const items: TarItem[] = [{ path: `${folderOf(first)}/`, mode: 0o755 }];
+        for (let file = first; file < Math.min(first + FILES_PER_FOLDER, end); file++) {
+          items.push(this.#file(file, { bytes: sizes[file] ?? 0, random, later: shape.later }));
+          if (layer > 0 && random() < CHANGED_SHARE) items.push(changeOf(file - perLayer, random));
+        }
+        appendFileSync(path, buildTar(items, { endBlocks: 0 }));
       }
-      appendFileSync(path, buildTar(items, { endBlocks: 0 }));
+      paths.push(await this.#finish(path));
     }
+    return paths;
+  }
+
+  /** Makes a layer in which one of a hundred files of an image is another one. */
+  async change(shape: LayersShape): Promise<ChangeLayer> {
+    const random = seededRandom(1);
+    const sizes = makeSizes(shape, random);
+    const path = this.#begin(`change-${shape.files}-${shape.bytes}`);
+    let [files, total] = [0, 0];
+    for (let file = UPDATED_ONE_IN / 2; file < shape.files; file += UPDATED_ONE_IN) {
+      const bytes = sizes[file] ?? 0;
+      appendFileSync(
+        path,
+        buildTar([this.#file(file, { bytes, random, later: 1 })], { endBlocks: 0 }),
+      );
+      files += 1;
+      total += bytes;
+    }
+    return { path: await this.#finish(path), files, bytes: total };
+  }
+
+  #begin(name: string): string {
+    const path = `${this.#folder}/${name}.tar`;
+    writeFileSync(path, '');
+    return path;
+  }
+
+  async #finish(path: string): Promise<string> {
     appendFileSync(path, buildTar([]));
     await runOk(['gzip', '-1', path]);
-    paths.push(`${path}.gz`);
+    return `${path}.gz`;
   }
-  return paths;
+
+  #file(
+    file: number,
+    {
+      bytes,
+      random,
+      later = 0,
+    }: { bytes: number; random: () => number; later?: number | undefined },
+  ): TarItem {
+    const at = Math.floor(random() * (this.#corpus.length - bytes));
+    const content = Buffer.concat([
+      Buffer.from(`${file} `),
+      this.#corpus.subarray(at, at + Math.max(0, bytes)),
+    ]);
+    return { path: pathOf(file), content, mode: 0o644, mtime: 1_700_000_000 + file + later };
+  }
 }
 
 function changeOf(file: number, random: () => number): TarItem {
@@ -77,11 +136,6 @@ function makeSizes({ files, bytes }: LayersShape, random: () => number): readonl
   });
   const total = weights.reduce((sum, weight) => sum + weight, 0);
   return weights.map((weight) => Math.min(MAX_FILE_BYTES, Math.round((weight / total) * bytes)));
-}
-
-async function readCorpus(): Promise<Buffer> {
-  const [, docker = ''] = await debianImageLayers('docker');
-  return gunzipSync(readFileSync(docker));
 }
 
 /** mulberry32: numbers that look random and are the same each time. */

@@ -1,5 +1,13 @@
 import type { Usage } from '../support/run-measured.js';
 
+/** What a round took besides time; each where it was looked at. */
+export interface Taken extends Partial<Usage> {
+  /** What came over the network, in bytes. */
+  readonly fetchedBytes?: number;
+  /** What the disk has less room by, in bytes. */
+  readonly grewBytes?: number;
+}
+
 /** One thing that was measured, in one run with the others of its group. */
 export interface Figure {
   readonly group: string;
@@ -10,6 +18,10 @@ export interface Figure {
   readonly peakBytes?: number;
   /** Median of the time on a processor, where it was looked at: says more than the clock does on a busy machine. */
   readonly cpuMs?: number;
+  /** Median of what came over the network, where it was looked at. */
+  readonly fetchedBytes?: number;
+  /** Median of what was written and stayed, where it was looked at. */
+  readonly grewBytes?: number;
 }
 
 /** A contender of a group: one round is timed. What it records is kept beside the time. */
@@ -17,7 +29,7 @@ export interface Contender {
   readonly what: string;
   /** Not timed. */
   prepare?(round: number): void | Promise<void>;
-  run(round: number, record: (usage: Usage) => void): void | Promise<void>;
+  run(round: number, record: (taken: Taken) => void): void | Promise<void>;
   /** Not timed. */
   cleanUp?(round: number): void | Promise<void>;
 }
@@ -33,9 +45,8 @@ export interface Bench {
   run(parent: string): Promise<readonly Figure[]>;
 }
 
-interface Round {
+interface Round extends Taken {
   readonly ms: number;
-  readonly usage: Usage | undefined;
 }
 
 /** Runs contenders in turn, so that whatever else the machine does falls on all of them, and gives their medians. */
@@ -48,31 +59,40 @@ export async function compare(
   for (let round = 0; round < rounds; round++) {
     for (const [index, contender] of contenders.entries()) {
       await contender.prepare?.(round);
+      let found: Taken = {};
       const start = performance.now();
-      let usage: Usage | undefined;
-      await contender.run(round, (found) => {
-        usage = found;
+      await contender.run(round, (more) => {
+        found = { ...found, ...more };
       });
-      taken[index]?.push({ ms: performance.now() - start, usage });
+      taken[index]?.push({ ...found, ms: performance.now() - start });
       await contender.cleanUp?.(round);
     }
   }
-  return contenders.map(({ what }, index) => {
-    const own = taken[index] ?? [];
-    const usages = own.map(({ usage }) => usage).filter((usage) => usage !== undefined);
-    return {
-      group,
-      what,
-      medianMs: median(own.map(({ ms }) => ms)),
-      runs: rounds,
-      ...(usages.length === 0
-        ? {}
-        : {
-            peakBytes: Math.max(...usages.map(({ peakBytes }) => peakBytes)),
-            cpuMs: median(usages.map(({ cpuMs }) => cpuMs)),
-          }),
-    };
-  });
+  return contenders.map(({ what }, index) => summarize({ group, what }, taken[index] ?? []));
+}
+
+function summarize(
+  { group, what }: { readonly group: string; readonly what: string },
+  rounds: readonly Round[],
+): Figure {
+  const of = (key: keyof Taken): readonly number[] =>
+    rounds.map((round) => round[key]).filter((value) => value !== undefined);
+  const [peaks, cpus, fetched, grew] = [
+    of('peakBytes'),
+    of('cpuMs'),
+    of('fetchedBytes'),
+    of('grewBytes'),
+  ];
+  return {
+    group,
+    what,
+    medianMs: median(rounds.map(({ ms }) => ms)),
+    runs: rounds.length,
+    ...(peaks.length === 0 ? {} : { peakBytes: Math.max(...peaks) }),
+    ...(cpus.length === 0 ? {} : { cpuMs: median(cpus) }),
+    ...(fetched.length === 0 ? {} : { fetchedBytes: median(fetched) }),
+    ...(grew.length === 0 ? {} : { grewBytes: median(grew) }),
+  };
 }
 
 function median(values: readonly number[]): number {
@@ -90,13 +110,15 @@ export function formatFigures(figures: readonly Figure[]): string {
       const berth = figures.find(({ group }) => group === figure.group) ?? figure;
       const isFirst = berth === figure;
       const head = isFirst ? `\n${figure.group} (median of ${figure.runs})\n` : '';
-      const { peakBytes, cpuMs } = figure;
+      const { peakBytes, cpuMs, fetchedBytes, grewBytes } = figure;
       const columns = [
         figure.what.padEnd(48),
         `${figure.medianMs.toFixed(1).padStart(9)} ms`,
         (isFirst ? '' : `${(berth.medianMs / figure.medianMs).toFixed(2)} x`).padStart(8),
         cpuMs === undefined ? '' : `cpu ${cpuMs.toFixed(0).padStart(6)} ms`,
         peakBytes === undefined ? '' : `peak ${(peakBytes / 1e6).toFixed(0).padStart(4)} MB`,
+        fetchedBytes === undefined ? '' : `fetched ${(fetchedBytes / 1e6).toFixed(2)} MB`,
+        grewBytes === undefined ? '' : `disk +${(grewBytes / 1e6).toFixed(2)} MB`,
       ];
       return `${head}  ${columns.join('  ').trimEnd()}`;
     })

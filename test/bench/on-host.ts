@@ -1,7 +1,8 @@
 import { copyFileSync, mkdirSync } from 'node:fs';
-import { basename, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 
 import { bootHost } from '../support/booted-host.js';
+import type { DiskOptions } from '../support/host-disk.js';
 import { bootedHostRecipe } from '../support/host-tree.js';
 import { probeProgram } from '../support/probe-program.js';
 import type { Figure } from './measure.js';
@@ -9,11 +10,16 @@ import type { Figure } from './measure.js';
 /** Where the host of {@link measureOnHost} has what the machine keeps in its cache. */
 const CACHE = '/var/cache/berth-test';
 
-/** Runtimes and engines in the version of forky, beside which berth is measured. */
-const PEERS = ['crun', 'runc', 'podman', 'catatonit'];
+/** Runtimes, engines and tools in the version of forky, beside which berth is measured, and what they need. */
+const PEERS = [
+  ...['crun', 'runc', 'podman', 'catatonit', 'skopeo', 'umoci'],
+  // importctl loads libcurl where it finds it, and trusts the host's own authorities only.
+  ...['systemd-container', 'libcurl4t64', 'ca-certificates', 'openssl'],
+  'docker-registry',
+];
 
-/** Longest time for one part of the benchmark. */
-const GUEST_TIMEOUT_MS = 600_000;
+/** Longest time for a part of the benchmark: the curves take the most of it. */
+const GUEST_TIMEOUT_MS = 3_600_000;
 
 /**
  * Runs a part of the benchmark on a booted host: systemd in its newest version, control groups of version 2, and the newest
@@ -25,21 +31,27 @@ export async function measureOnHost(
     readonly args?: readonly string[];
     /** A port of the machine that the host is to reach at its own loopback address. */
     readonly exposePort?: number;
+    /** Files of the machine that the host is to have, by their paths there. */
+    readonly files?: Readonly<Record<string, string>>;
+    readonly varDisk?: DiskOptions;
   } = {},
 ): Promise<readonly Figure[]> {
   const base = bootedHostRecipe('forky');
   const recipe = { ...base, name: 'bench', packages: [...base.packages, ...PEERS] };
   const probe = probeProgram();
+  const { args = [], exposePort, files = {}, varDisk } = options;
   await using host = await bootHost({
     suite: 'forky',
     recipe,
+    ...(varDisk === undefined ? {} : { varDisk }),
     prepare: (tree) => {
-      const place = join(tree, CACHE, 'probe');
-      mkdirSync(place, { recursive: true });
-      copyFileSync(probe, join(place, basename(probe)));
+      const place = `${CACHE}/probe/${basename(probe)}`;
+      for (const [path, from] of Object.entries({ ...files, [place]: probe })) {
+        mkdirSync(dirname(join(tree, path)), { recursive: true });
+        copyFileSync(from, join(tree, path));
+      }
     },
   });
-  const { args = [], exposePort } = options;
   if (exposePort !== undefined) await host.network.exposePort(exposePort);
   const text = await host.runOk(['node', `/opt/berth/dist/test/bench/${guest}`, ...args], {
     env: { BERTH_TEST_CACHE: CACHE },
