@@ -1,7 +1,8 @@
 #!/usr/bin/env node
-import { prepareForFlows } from './base/engine-flags.js';
-
-if (process.argv[2] === 'copy' || process.argv[2] === 'push') prepareForFlows();
+if (process.argv[2] === 'copy' || process.argv[2] === 'push') {
+  const { prepareForFlows } = await import('./base/engine-flags.js');
+  prepareForFlows();
+}
 
 const { runCli } = await import('./cli/run.js');
 process.exitCode = await runCli(process);

@@ -1,6 +1,7 @@
 import { Command, Option } from 'commander';
 
 import type { CliContext, CommonOptions } from './context.js';
+import { COMMON_OPTION_WORDS } from './program-words.js';
 
 /** A command before it is given to commander. */
 export interface CommandDefinition {
@@ -59,12 +60,7 @@ export function defineCommand<Options>(
 
 /** Options of every command, and of the program itself. */
 export function commonOptions(): Option[] {
-  return [
-    new Option('--json', 'print the result in a stable machine form'),
-    new Option('--root <dir>', 'work on the OS tree in DIR, which is not running'),
-    new Option('-y, --yes', 'assume yes where a question would be asked'),
-    new Option('--debug', 'show what happens inside, and stacks of errors'),
-  ];
+  return COMMON_OPTION_WORDS.map(([flags, description]) => new Option(flags, description));
 }
 
 /** Collects the values of an option that may be given more than once. */

@@ -5,6 +5,8 @@ import type { CliContext } from './context.js';
 import { loadCommands } from './command-table.js';
 import { helpCommand } from './commands/help.js';
 import { commonOptions } from './define-command.js';
+import { formatProgramHelp } from './program-help.js';
+import { HELP_OPTION_WORDS, PROGRAM_DESCRIPTION, VERSION_OPTION_WORDS } from './program-words.js';
 
 /**
  * The command line of berth: the command that `args` name with its options and help, or every command, where they name none or one
@@ -15,9 +17,9 @@ export async function createProgram(
   args: readonly string[],
 ): Promise<Command> {
   const program = new Command('berth')
-    .description('Installs OCI images as systemd services, with no daemon and no engine.')
-    .version(programVersion(), '-V, --version', 'print the version')
-    .helpOption('-h, --help', 'show this help')
+    .description(PROGRAM_DESCRIPTION)
+    .version(programVersion(), ...VERSION_OPTION_WORDS)
+    .helpOption(...HELP_OPTION_WORDS)
     .helpCommand(false)
     .showSuggestionAfterError(true)
     .exitOverride()
@@ -33,10 +35,7 @@ export async function createProgram(
     for (const sub of command.commands) sub.copyInheritedSettings(program);
   }
   program.addCommand(helpCommand(program).copyInheritedSettings(program));
-  program.addHelpText(
-    'after',
-    '\nExamples:\n  berth install --system --start etcd\n  berth install --plan registry.example/etcd:3.5\n  berth list',
-  );
+  program.helpInformation = formatProgramHelp;
   return program;
 }
 

@@ -1,47 +1,16 @@
-import { constants } from 'node:os';
-
-import { CommanderError } from 'commander';
-
-import { OperationalError } from '../errors/operational-error.js';
 import { ExitStatus } from '../errors/exit-status.js';
 import type { CliProcess } from './context.js';
-import { CommandExit } from './command-exit.js';
-import { reportError } from './report-error.js';
-import { createProgram } from './program.js';
+import { asksForProgramHelp, formatProgramHelp } from './program-help.js';
 
-const STOPPING_SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
-
-/**
- * Runs one command line to its end and gives the exit status. The first SIGINT, SIGTERM or SIGHUP aborts what waits;
- * undoing then runs to its end, and the status is 128 and the signal's number.
- */
+/** Runs berth to its end and gives the exit status. The help of the program loads nothing that it does not need. */
 export async function runCli(host: CliProcess): Promise<number> {
-  const abort = new AbortController();
-  let stoppedBy: NodeJS.Signals | undefined;
-  const onSignal = (signal: NodeJS.Signals): void => {
-    stoppedBy ??= signal;
-    abort.abort(new OperationalError('CANCELLED', `interrupted by ${signal}`));
-  };
-  for (const signal of STOPPING_SIGNALS) host.on(signal, onSignal);
   // A reader that goes away (`berth list | head`) ends the output, not the work.
   host.stdout.on('error', () => undefined);
   const args = host.argv.slice(2);
-  const program = await createProgram({ host, signal: abort.signal }, args);
-  const knownCommands = new Set(program.commands.map((command) => command.name()));
-  try {
-    await program.parseAsync(args, { from: 'user' });
+  if (asksForProgramHelp(args)) {
+    host.stdout.write(formatProgramHelp());
     return ExitStatus.ok;
-  } catch (error) {
-    if (error instanceof CommandExit) return error.status;
-    if (error instanceof CommanderError && error.exitCode === 0) return ExitStatus.ok;
-    const status = reportError(error, {
-      stderr: host.stderr,
-      json: args.includes('--json'),
-      command: args.find((arg) => knownCommands.has(arg)),
-      debug: args.includes('--debug') || host.env['BERTH_DEBUG'] === '1',
-    });
-    return stoppedBy === undefined ? status : 128 + constants.signals[stoppedBy];
-  } finally {
-    for (const signal of STOPPING_SIGNALS) host.off(signal, onSignal);
   }
+  const { runCommandLine } = await import('./run-command-line.js');
+  return runCommandLine(host, args);
 }

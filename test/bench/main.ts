@@ -1,7 +1,7 @@
 import { execFileSync } from 'node:child_process';
 import { parseArgs } from 'node:util';
 
-import { commandBench } from './command.js';
+import { helpBench } from './help.js';
 import { copyBench, copyLargeBench } from './copy.js';
 import { launchBench } from './launch.js';
 import { layerBench } from './layer.js';
@@ -36,7 +36,7 @@ const BENCHES: readonly Bench[] = [
   pullLayersBench,
   pullSmallBench,
   pullLargeBench,
-  commandBench,
+  helpBench,
   ostreeBench,
 ];
 

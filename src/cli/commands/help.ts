@@ -3,12 +3,13 @@ import { Command } from 'commander';
 import { quote } from '../../base/escape-text.js';
 import { suggestName } from '../../base/suggest-name.js';
 import { OperationalError } from '../../errors/operational-error.js';
+import { HELP_COMMAND_WORDS } from '../program-words.js';
 
 /** `berth help [COMMAND]`: commander's own takes a name that it does not know for none. */
 export function helpCommand(program: Command): Command {
-  return new Command('help')
-    .description('show the help of a command')
-    .argument('[command]')
+  return new Command(HELP_COMMAND_WORDS.name)
+    .description(HELP_COMMAND_WORDS.summary)
+    .argument(HELP_COMMAND_WORDS.usage)
     .helpOption(false)
     .action((name: string | undefined) => {
       const found =

@@ -1,5 +1,8 @@
 import assert from 'node:assert/strict';
+import { test } from 'node:test';
 
+import { COMMANDS } from '../../../src/cli/command-table.js';
+import { HELP_COMMAND_WORDS } from '../../../src/cli/program-words.js';
 import { createProgram } from '../../../src/cli/program.js';
 import { each } from '../../support/each.js';
 
@@ -45,3 +48,26 @@ each(
     assert.equal(new Set(names).size, names.length);
   },
 );
+
+test('what the help of the program says of a command, the command says', async () => {
+  const program = await createProgram(context, []);
+  assert.deepEqual(
+    [...COMMANDS, HELP_COMMAND_WORDS].map(({ name, usage, summary }) => ({ name, usage, summary })),
+    program.commands.map((command) => ({
+      name: command.name(),
+      usage: command.createHelp().subcommandTerm(command).slice(command.name().length).trim(),
+      summary: command.summary() || command.description(),
+    })),
+  );
+});
+
+test('the help of the program stands in columns, with its options', async () => {
+  const program = await createProgram(context, []);
+  const help = program.helpInformation();
+  assert.match(help, /^Usage: berth \[options\] \[command\]\n\nInstalls OCI images/);
+  for (const { flags, description } of program.options)
+    assert.match(help, new RegExp(`^ {2}${flags} +${description}$`, 'm'));
+  const columns = [...help.matchAll(/^ {2}\S.*? {2,}(?=\S)/gm)].map(([term]) => term.length);
+  assert.ok(columns.length > 40, String(columns.length));
+  assert.equal(new Set(columns).size, 1);
+});

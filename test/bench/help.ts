@@ -1,12 +1,12 @@
 import { compare, type Bench, type Figure } from './measure.js';
 import { mustRun } from './must-run.js';
 
-/** What every command costs before it does anything. */
-export const commandBench: Bench = { name: 'command', peers: [], run: benchCommands };
+/** What every command costs at least. */
+export const helpBench: Bench = { name: 'help', peers: [], run: benchHelp };
 
-function benchCommands(): Promise<readonly Figure[]> {
+function benchHelp(): Promise<readonly Figure[]> {
   const program = new URL('../../src/main.js', import.meta.url).pathname;
-  return compare('a command', 15, [
+  return compare('the help', 15, [
     {
       what: 'berth --help',
       run: () => {
