@@ -69,6 +69,12 @@ const FILES: Readonly<Record<Exclude<LibraryName, 'ostree' | 'c'>, string>> = {
   gio: 'libgio-2.0.so.0',
 };
 
+/**
+ * Node exports the OpenSSL, zlib and zstd that are built into it, in other versions than the host's: libostree and what it loads
+ * shall find their own first (RTLD_DEEPBIND).
+ */
+const AS_ITSELF = { deep: true };
+
 let loaded: Library | undefined;
 let loadedFrom: string | undefined;
 
@@ -184,7 +190,7 @@ function loadKoffi(): Koffi {
 
 function open(koffi: Koffi, path: string): LibraryHandle {
   try {
-    return koffi.load(path);
+    return koffi.load(path, AS_ITSELF);
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message : String(cause);
     const missing = reason.includes('cannot open shared object file: No such file');
