@@ -1,6 +1,7 @@
 import { execFileSync } from 'node:child_process';
 import { parseArgs } from 'node:util';
 
+import { curvesBench } from './curves.js';
 import { helpBench } from './help.js';
 import { copyBench, copyLargeBench } from './copy.js';
 import { launchBench } from './launch.js';
@@ -37,6 +38,7 @@ const BENCHES: readonly Bench[] = [
   pullSmallBench,
   pullLargeBench,
   helpBench,
+  curvesBench,
   ostreeBench,
 ];
 

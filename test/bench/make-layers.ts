@@ -30,8 +30,9 @@ const CHANGED_SHARE = 0.02;
 /** Of all files, how many an update changes: one in this number. */
 const UPDATED_ONE_IN = 100;
 
-/** Largest file, in bytes: the sizes are as uneven as those of a distribution. */
+/** Largest file, in bytes, or so many times the average: the sizes are as uneven as those of a distribution. */
 const MAX_FILE_BYTES = 20_000_000;
+const MAX_FILE_SHARE = 15;
 
 /**
  * Makes layers (gzip -1) of pieces of programs, and changes to them: the same files each time, no two alike.
@@ -135,7 +136,8 @@ function makeSizes({ files, bytes }: LayersShape, random: () => number): readonl
     return Math.exp(1.9 * normal);
   });
   const total = weights.reduce((sum, weight) => sum + weight, 0);
-  return weights.map((weight) => Math.min(MAX_FILE_BYTES, Math.round((weight / total) * bytes)));
+  const largest = Math.max(MAX_FILE_BYTES, (bytes / files) * MAX_FILE_SHARE);
+  return weights.map((weight) => Math.min(largest, Math.round((weight / total) * bytes)));
 }
 
 /** mulberry32: numbers that look random and are the same each time. */

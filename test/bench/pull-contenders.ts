@@ -6,7 +6,8 @@ import { runMeasured, type Usage } from '../support/run-measured.js';
 import type { Contender } from './measure.js';
 import { mustRun } from './must-run.js';
 
-const PROGRAM = new URL('../../src/main.js', import.meta.url).pathname;
+/** berth's own program. */
+export const BERTH_PROGRAM = new URL('../../src/main.js', import.meta.url).pathname;
 
 /** The one folder that importctl puts machines into. */
 const MACHINES = '/var/lib/machines';
@@ -106,12 +107,12 @@ export class PullContenders {
 /** Installs an image below `root`, which exists, and gives what that took. */
 export function installWithBerth(root: string, name: string, reference: string): Promise<Usage> {
   const args = ['--root', root, 'install', '--system', '--name', name, reference];
-  return runMeasured(process.execPath, [PROGRAM, ...args]);
+  return runMeasured(process.execPath, [BERTH_PROGRAM, ...args]);
 }
 
 /** Updates what {@link installWithBerth} installed, and gives what that took. */
 export function updateWithBerth(root: string, name: string): Promise<Usage> {
-  return runMeasured(process.execPath, [PROGRAM, '--root', root, 'update', name]);
+  return runMeasured(process.execPath, [BERTH_PROGRAM, '--root', root, 'update', name]);
 }
 
 /** What has come over loopback since the host was booted, in bytes. */
