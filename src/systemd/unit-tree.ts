@@ -20,7 +20,7 @@ export interface TreeUnit {
   /** As the tree sees it: `/usr/lib/systemd/system/sshd.service`. */
   readonly path: string;
   readonly kind: 'file' | 'masked' | 'alias' | 'linked';
-  /** `''` where it is masked. */
+  /** Read when it is asked for, while the tree is open; `''` where it is masked. */
   readonly text: string;
   /** Name of the file that it is: the target of an alias, the template of an instance. */
   readonly fileName: string;
@@ -34,6 +34,8 @@ export class UnitTree implements Disposable {
   /** Where units are written and enable links are made, as the tree sees it. */
   readonly unitDirectory: string;
   readonly #rootFd: number;
+  /** Directories of units in which something was looked for: open, or a look at a thousand units would open one a thousand times. */
+  readonly #open = new Map<string, number>();
 
   constructor(root: string, unitDirectory: string) {
     this.unitDirectory = unitDirectory;
@@ -41,6 +43,8 @@ export class UnitTree implements Disposable {
   }
 
   [Symbol.dispose](): void {
+    for (const fd of this.#open.values()) closeSync(fd);
+    this.#open.clear();
     closeSync(this.#rootFd);
   }
 
@@ -50,9 +54,9 @@ export class UnitTree implements Disposable {
     const names = template === undefined || template === unit ? [unit] : [unit, template];
     for (const name of names) {
       for (const directory of this.directories) {
-        const found = this.inDirectory(directory, (at) =>
-          this.#read(`${at}/${name}`, `${directory}/${name}`),
-        );
+        const at = this.#openDirectory(directory);
+        const found =
+          at === undefined ? undefined : this.#read(`${at}/${name}`, `${directory}/${name}`);
         if (found !== undefined) return found;
       }
     }
@@ -120,20 +124,43 @@ export class UnitTree implements Disposable {
     }
   }
 
+  #openDirectory(path: string): string | undefined {
+    let fd = this.#open.get(path);
+    try {
+      fd ??= openInRoot(this.#rootFd, path, { flags: constants.O_RDONLY | constants.O_DIRECTORY });
+    } catch (error) {
+      if (isErrno(error, 'ENOENT', 'ENOTDIR')) return undefined;
+      throw error;
+    }
+    this.#open.set(path, fd);
+    return `/proc/self/fd/${fd}`;
+  }
+
   #read(at: string, path: string): TreeUnit | undefined {
     const fileName = path.slice(path.lastIndexOf('/') + 1);
     const stat = lstatSync(at, { throwIfNoEntry: false });
     if (stat === undefined) return undefined;
     if (!stat.isSymbolicLink()) {
       if (!stat.isFile() || stat.size === 0) return { path, kind: 'masked', text: '', fileName };
-      return { path, kind: 'file', text: this.#text(path), fileName };
+      return this.#withText({ path, kind: 'file', fileName });
     }
     const target = readLinkIfThere(at);
     if (target === undefined) return undefined;
     if (target === '/dev/null') return { path, kind: 'masked', text: '', fileName };
     const targetName = target.slice(target.lastIndexOf('/') + 1);
     const kind = targetName === fileName ? 'linked' : 'alias';
-    return { path, kind, text: this.#text(path), fileName: targetName };
+    return this.#withText({ path, kind, fileName: targetName });
+  }
+
+  #withText(unit: Omit<TreeUnit, 'text'>): TreeUnit {
+    const read = (): string => this.#text(unit.path);
+    let text: string | undefined;
+    return {
+      ...unit,
+      get text() {
+        return (text ??= read());
+      },
+    };
   }
 
   /** A link that dangles in the tree stands for a unit without content: systemd says "not found" of it at boot. */
