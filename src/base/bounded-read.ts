@@ -1,4 +1,4 @@
-import { constants } from 'node:fs';
+import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs';
 import { open } from 'node:fs/promises';
 
 import { OperationalError } from '../errors/operational-error.js';
@@ -19,9 +19,7 @@ export interface BoundedReadOptions {
 export async function readFileBounded(path: string, options: BoundedReadOptions): Promise<Buffer> {
   const file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
   try {
-    if (!(await file.stat()).isFile()) {
-      throw new OperationalError('LIMIT_EXCEEDED', `${quote(path)} is not a regular file`);
-    }
+    if (!(await file.stat()).isFile()) throw notRegular(path);
     const chunks: Buffer[] = [];
     let total = 0;
     for (;;) {
@@ -30,15 +28,49 @@ export async function readFileBounded(path: string, options: BoundedReadOptions)
       });
       if (bytesRead === 0) return Buffer.concat(chunks, total);
       total += bytesRead;
-      if (total > options.maxBytes) {
-        throw new OperationalError(
-          'LIMIT_EXCEEDED',
-          `${quote(path)} is larger than ${options.maxBytes} bytes, refusing to read it`,
-        );
-      }
+      if (total > options.maxBytes) throw tooLarge(path, options);
       chunks.push(buffer.subarray(0, bytesRead));
     }
   } finally {
     await file.close();
   }
+}
+
+/**
+ * The same, at once. For small files of which there are many: waiting for five calls takes five times as long as making them, and
+ * nothing else is to be done meanwhile.
+ *
+ * @throws as {@link readFileBounded}
+ */
+export function readFileBoundedNow(path: string, options: BoundedReadOptions): Buffer {
+  const fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
+  try {
+    if (!fstatSync(fd).isFile()) throw notRegular(path);
+    const chunks: Buffer[] = [];
+    let total = 0;
+    for (;;) {
+      const length = readSync(fd, scratch, 0, scratch.length, null);
+      total += length;
+      if (total > options.maxBytes) throw tooLarge(path, options);
+      chunks.push(Buffer.from(scratch.subarray(0, length)));
+      // Less than was asked for is the end of a regular file.
+      if (length < scratch.length) return Buffer.concat(chunks, total);
+    }
+  } finally {
+    closeSync(fd);
+  }
+}
+
+/** What small files are read into, one after the other. */
+const scratch = Buffer.allocUnsafeSlow(65_536);
+
+function notRegular(path: string): OperationalError {
+  return new OperationalError('LIMIT_EXCEEDED', `${quote(path)} is not a regular file`);
+}
+
+function tooLarge(path: string, { maxBytes }: BoundedReadOptions): OperationalError {
+  return new OperationalError(
+    'LIMIT_EXCEEDED',
+    `${quote(path)} is larger than ${maxBytes} bytes, refusing to read it`,
+  );
 }

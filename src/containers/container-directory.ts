@@ -1,13 +1,18 @@
-import { lstat, readdir, readlink } from 'node:fs/promises';
-import { join } from 'node:path';
+import { readdir } from 'node:fs/promises';
 
-import { readFileBounded } from '../base/bounded-read.js';
 import { quote } from '../base/escape-text.js';
 import { suggestName } from '../base/suggest-name.js';
 import type { HostPaths } from '../config/host-paths.js';
 import { isErrno } from '../errors/is-errno.js';
 import { OperationalError } from '../errors/operational-error.js';
-import { MAX_DEPLOYMENT_BYTES, parseDeployment, type Deployment } from './deployment.js';
+import type { Deployment } from './deployment.js';
+import {
+  deploymentNumber,
+  readContainer,
+  readingFailed,
+  readNameLinkNow,
+  readRecord,
+} from './deployment-records.js';
 
 /*
  * The state directory as a list of containers.
@@ -20,27 +25,9 @@ import { MAX_DEPLOYMENT_BYTES, parseDeployment, type Deployment } from './deploy
  */
 
 /** The current deployment of a container, or undefined if there is no container of that name. */
-export async function findContainer(
-  paths: HostPaths,
-  name: string,
-): Promise<Deployment | undefined> {
-  let seen: string | undefined;
-  for (let tries = 1; ; tries++) {
-    const target = await readNameLink(paths, name);
-    if (target === undefined) return undefined;
-    try {
-      return await loadDeployment(paths, target);
-    } catch (error) {
-      // The link may have been read just before a command took away what it led to. It was if the link leads elsewhere
-      // now, or to a newer deployment of that number; else the next look finds the same damage.
-      if ((target === seen && tries > 2) || tries === MAX_LOOKS) throw error;
-      seen = target;
-    }
-  }
+export function findContainer(paths: HostPaths, name: string): Promise<Deployment | undefined> {
+  return soon(() => readContainer(paths, name));
 }
-
-/** Looks at a container that changes all the time: each change takes a hundred times as long as a look. */
-const MAX_LOOKS = 8;
 
 /**
  * The current deployment of a container.
@@ -93,33 +80,8 @@ export async function listDeploymentNumbers(
 }
 
 /** The name (`NAME.N`) that the link of a container points to; undefined where there is none. */
-export async function readNameLink(paths: HostPaths, name: string): Promise<string | undefined> {
-  const link = join(paths.stateDir, name);
-  let target: string;
-  try {
-    if (!(await lstat(paths.onDisk(link))).isSymbolicLink()) {
-      // A folder in the place of the link was not made by berth: never followed, never removed.
-      throw new OperationalError(
-        'CONTAINER_STATE_INVALID',
-        `${quote(link)} is not a link that berth made`,
-        {
-          hint: 'move it away',
-        },
-      );
-    }
-    target = await readlink(paths.onDisk(link));
-  } catch (error) {
-    if (isErrno(error, 'ENOENT', 'ENOTDIR')) return undefined;
-    throw error instanceof OperationalError ? error : readingFailed(paths, error);
-  }
-  if (deploymentNumber(name, target) === undefined) {
-    throw new OperationalError(
-      'CONTAINER_STATE_INVALID',
-      `${quote(link)} points to ${quote(target)}, expected '${name}.' and a number`,
-      { hint: 'remove the link, then install again' },
-    );
-  }
-  return target;
+export function readNameLink(paths: HostPaths, name: string): Promise<string | undefined> {
+  return soon(() => readNameLinkNow(paths, name));
 }
 
 /**
@@ -127,35 +89,11 @@ export async function readNameLink(paths: HostPaths, name: string): Promise<stri
  *
  * @throws {@link OperationalError} CONTAINER_STATE_INVALID if it is not complete
  */
-export async function loadDeployment(paths: HostPaths, directory: string): Promise<Deployment> {
-  const file = join(paths.stateDir, directory, 'deployment.json');
-  try {
-    const bytes = await readFileBounded(paths.onDisk(file), { maxBytes: MAX_DEPLOYMENT_BYTES });
-    return parseDeployment(bytes, quote(file));
-  } catch (error) {
-    if (isErrno(error, 'ENOENT', 'ENOTDIR')) {
-      throw new OperationalError('CONTAINER_STATE_INVALID', `${quote(file)} is missing`, {
-        cause: error,
-      });
-    }
-    throw error instanceof OperationalError ? error : readingFailed(paths, error);
-  }
+export function loadDeployment(paths: HostPaths, directory: string): Promise<Deployment> {
+  return soon(() => readRecord(paths, directory));
 }
 
-function deploymentNumber(name: string, directory: string): number | undefined {
-  const number = directory.startsWith(`${name}.`) ? directory.slice(name.length + 1) : '';
-  return /^\d{1,9}$/.test(number) ? Number(number) : undefined;
-}
-
-function readingFailed(paths: HostPaths, cause: unknown): OperationalError {
-  return isErrno(cause, 'EACCES')
-    ? new OperationalError(
-        'NEEDS_ROOT',
-        `cannot read ${quote(paths.stateDir)}: permission denied`,
-        {
-          hint: 'run berth as root',
-          cause,
-        },
-      )
-    : new OperationalError('SYSTEM_CALL_FAILED', `cannot read ${quote(paths.stateDir)}`, { cause });
+/** What `read` gives or throws, as a promise. */
+function soon<T>(read: () => T): Promise<T> {
+  return Promise.resolve().then(read);
 }

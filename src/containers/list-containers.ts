@@ -1,7 +1,8 @@
 import { isTemplateName } from '../base/container-name.js';
 import { isRunning } from './unit-states.js';
-import { findContainer, listContainerNames } from './container-directory.js';
+import { listContainerNames } from './container-directory.js';
 import type { Deployment } from './deployment.js';
+import { readContainer } from './deployment-records.js';
 import type { Host } from './host.js';
 import type { UnitState, UnitSummary } from '../systemd/unit-manager.js';
 
@@ -57,7 +58,7 @@ export async function readDeployments(
   const damaged: { name: string; error: unknown }[] = [];
   for (const name of await listContainerNames(host.paths)) {
     try {
-      const deployment = await findContainer(host.paths, name);
+      const deployment = readContainer(host.paths, name);
       // Gone between the listing and now: uninstalled meanwhile.
       if (deployment !== undefined) deployments.push(deployment);
     } catch (error) {

@@ -1,0 +1,115 @@
+import { readlinkSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+
+import { readFileBoundedNow } from '../base/bounded-read.js';
+import { quote } from '../base/escape-text.js';
+import type { HostPaths } from '../config/host-paths.js';
+import { isErrno } from '../errors/is-errno.js';
+import { OperationalError } from '../errors/operational-error.js';
+import { MAX_DEPLOYMENT_BYTES, parseDeployment, type Deployment } from './deployment.js';
+
+/*
+ * Links and records of the state directory, read at once: a command looks at those of a thousand containers several times, and
+ * each is a few kilobytes on the local disk.
+ */
+
+/** Looks at a container that changes all the time: each change takes a hundred times as long as a look. */
+const MAX_LOOKS = 8;
+
+/** Records that were read, by their file. They are never changed, but may come and go: the file tells which one it is. */
+const known = new Map<string, { readonly identity: string; readonly deployment: Deployment }>();
+
+/** The current deployment of a container, or undefined if there is no container of that name. */
+export function readContainer(paths: HostPaths, name: string): Deployment | undefined {
+  let seen: string | undefined;
+  for (let tries = 1; ; tries++) {
+    const target = readNameLinkNow(paths, name);
+    if (target === undefined) return undefined;
+    try {
+      return readRecord(paths, target);
+    } catch (error) {
+      // The link may have been read just before a command took away what it led to. It was if the link leads elsewhere
+      // now, or to a newer deployment of that number; else the next look finds the same damage.
+      if ((target === seen && tries > 2) || tries === MAX_LOOKS) throw error;
+      seen = target;
+    }
+  }
+}
+
+/** The name (`NAME.N`) that the link of a container points to; undefined where there is none. */
+export function readNameLinkNow(paths: HostPaths, name: string): string | undefined {
+  const link = join(paths.stateDir, name);
+  let target: string;
+  try {
+    target = readlinkSync(paths.onDisk(link));
+  } catch (error) {
+    if (isErrno(error, 'ENOENT', 'ENOTDIR')) return undefined;
+    if (!isErrno(error, 'EINVAL')) throw readingFailed(paths, error);
+    // A folder in the place of the link was not made by berth: never followed, never removed.
+    throw new OperationalError(
+      'CONTAINER_STATE_INVALID',
+      `${quote(link)} is not a link that berth made`,
+      { hint: 'move it away' },
+    );
+  }
+  if (deploymentNumber(name, target) === undefined) {
+    throw new OperationalError(
+      'CONTAINER_STATE_INVALID',
+      `${quote(link)} points to ${quote(target)}, expected '${name}.' and a number`,
+      { hint: 'remove the link, then install again' },
+    );
+  }
+  return target;
+}
+
+/**
+ * The record of one deployment directory (`NAME.N`).
+ *
+ * @throws {@link OperationalError} CONTAINER_STATE_INVALID if it is not complete
+ */
+export function readRecord(paths: HostPaths, directory: string): Deployment {
+  const file = join(paths.stateDir, directory, 'deployment.json');
+  const onDisk = paths.onDisk(file);
+  try {
+    const identity = identityOf(onDisk);
+    const before = known.get(onDisk);
+    if (before?.identity === identity) return before.deployment;
+    const bytes = readFileBoundedNow(onDisk, { maxBytes: MAX_DEPLOYMENT_BYTES });
+    const deployment = parseDeployment(bytes, quote(file));
+    known.set(onDisk, { identity, deployment });
+    return deployment;
+  } catch (error) {
+    if (isErrno(error, 'ENOENT', 'ENOTDIR')) {
+      throw new OperationalError('CONTAINER_STATE_INVALID', `${quote(file)} is missing`, {
+        cause: error,
+      });
+    }
+    throw error instanceof OperationalError ? error : readingFailed(paths, error);
+  }
+}
+
+/** The number in the name of a deployment directory; undefined where it is none of that container. */
+export function deploymentNumber(name: string, directory: string): number | undefined {
+  const number = directory.startsWith(`${name}.`) ? directory.slice(name.length + 1) : '';
+  return /^\d{1,9}$/.test(number) ? Number(number) : undefined;
+}
+
+/** What it means that the state directory cannot be read. */
+export function readingFailed(paths: HostPaths, cause: unknown): OperationalError {
+  return isErrno(cause, 'EACCES')
+    ? new OperationalError(
+        'NEEDS_ROOT',
+        `cannot read ${quote(paths.stateDir)}: permission denied`,
+        {
+          hint: 'run berth as root',
+          cause,
+        },
+      )
+    : new OperationalError('SYSTEM_CALL_FAILED', `cannot read ${quote(paths.stateDir)}`, { cause });
+}
+
+/** Changes with whatever happens to the file; taken before it is read, so that what came between is seen the next time. */
+function identityOf(path: string): string {
+  const { dev, ino, size, mtimeNs, ctimeNs } = statSync(path, { bigint: true });
+  return `${dev} ${ino} ${size} ${mtimeNs} ${ctimeNs}`;
+}
