@@ -79,9 +79,8 @@ export const run: RuntimeCommand = {
 };
 
 /**
- * `delete`. runtime-spec runtime.md, "Delete", asks for an error unless the container has stopped; runc and crun take a
- * created one away all the same, and containerd's shim relies on it: it deletes a task that was never started without
- * `--force` (createdState.Delete) and would keep the container for ever.
+ * `delete`: of what has stopped (runtime-spec runtime.md, "Delete"). runc and crun kill the process of a created container
+ * and take it away all the same; engines that mean that say `--force`, or kill first, as containerd's client does.
  */
 export const remove: RuntimeCommand = {
   options: { force: 'flag' },
@@ -116,7 +115,7 @@ async function destroy(
 /** @throws {@link OperationalError} BUSY */
 function refuseLive(store: ContainerStore, record: ContainerRecord): void {
   const status = store.status(record);
-  if (status === 'stopped' || status === 'created') return;
+  if (status === 'stopped') return;
   throw new OperationalError(
     'BUSY',
     `cannot delete container ${quote(store.id)} that is not stopped: ${status}`,

@@ -1,4 +1,4 @@
-import { compileLaunchPlan } from '../runtime/compile-launch-plan.js';
+import { compileLaunchPlan, PIVOT_BY_CHROOT } from '../runtime/compile-launch-plan.js';
 import { NAMESPACE_FLAGS, type LinuxNamespace } from '../runtime/compile-namespaces.js';
 import type { LaunchPlanOptions } from '../runtime/launch-plan.js';
 import {
@@ -17,13 +17,14 @@ import type { LaunchDescriptors } from './launch.js';
 import { withoutCopyUp } from './tmpfs-content.js';
 
 const ROOT_READ_ONLY = 1;
-const PIVOT_BY_CHROOT = 1;
 const SECCOMP_NEW_LISTENER = 8;
 
 /** What a plan of the command line has beside what config.json says. */
 export interface ContainerPlanOptions extends LaunchDescriptors {
   readonly name: string;
   readonly rootfs: string;
+  /** Where the root of a container without a mount namespace is put. */
+  readonly hostPlace: string;
   readonly cgroupVersion: 1 | 2;
   /** Whether the launcher leaves the program to whoever adopts orphans. */
   readonly detach: boolean;
@@ -112,6 +113,7 @@ function compile(config: RuntimeConfig, options: ContainerPlanOptions): readonly
   const planOptions: LaunchPlanOptions = {
     name: options.name,
     rootfs: options.rootfs,
+    hostPlace: options.hostPlace,
     standalone: true,
     credentials: false,
     optionalBindSources: [],
@@ -160,8 +162,10 @@ function enterContainer(
   options: Pick<JoiningPlanOptions, 'namespaces' | 'process'>,
 ): readonly RawInstruction[] {
   const path = `/proc/self/fd/${options.process}`;
+  // Its mounts are where its root is, also where they are the runtime's own.
+  const types = [...new Set<LinuxNamespace>(['mount', ...options.namespaces])];
   return [
-    ...options.namespaces.map((type) =>
+    ...types.map((type) =>
       encode(['JOIN', NAMESPACE_FLAGS[type], `${path}/ns/${NAMESPACE_FILES[type]}`]),
     ),
     encode(['ENTER', `${path}/root`]),

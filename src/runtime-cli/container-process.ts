@@ -62,6 +62,12 @@ export class HeldProcess implements Disposable {
     return `/proc/self/fd/${this.fd}`;
   }
 
+  /** The number of the process as it sees itself: in the innermost of its pid namespaces. */
+  innerPid(): number {
+    const numbers = /^NSpid:(.*)$/m.exec(readFileSync(`${this.directory}/status`, 'latin1'))?.[1];
+    return Number(numbers?.trim().split(/\s+/).at(-1) ?? this.pid);
+  }
+
   [Symbol.dispose](): void {
     closeSync(this.fd);
   }

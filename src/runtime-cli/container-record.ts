@@ -1,4 +1,4 @@
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readFileSync, rmdirSync } from 'node:fs';
 import { mkdir, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 
@@ -7,6 +7,7 @@ import { quote } from '../base/escape-text.js';
 import { isErrno } from '../errors/is-errno.js';
 import { OperationalError } from '../errors/operational-error.js';
 import { acquireLock, type LockFile } from '../sys/lock-file.js';
+import { unmountAll } from '../sys/unmount.js';
 import type { CgroupPlace } from '../runtime/cgroups/cgroup.js';
 import { cgroupOf } from './container-cgroup.js';
 import { isAlive, type ProcessIdentity } from './container-process.js';
@@ -19,6 +20,7 @@ import { isAwaited } from './start-pipe.js';
  * ```
  * state.json    this record, replaced by rename at every step
  * config.json   as it was when the container was created: what is changed later has no effect
+ * root          where the root is mounted, for a container without a mount namespace
  * start         the pipe at which the container's process waits: see start-pipe.ts; gone once it is started
  * lock          held by whoever changes the container
  * ```
@@ -154,8 +156,18 @@ export class ContainerStore {
     return cgroupOf(record).isFrozen() ? 'paused' : 'running';
   }
 
+  /** Where the root of a container without a mount namespace is mounted. */
+  get hostPlace(): string {
+    return join(this.path, 'root');
+  }
+
   /** Takes the folder away; nothing is known of the container afterwards. */
   async remove(): Promise<void> {
+    // What is mounted there is somebody's image: if it stayed, its files would be taken away with the folder.
+    if (existsSync(this.hostPlace)) {
+      unmountAll(this.hostPlace);
+      rmdirSync(this.hostPlace);
+    }
     await rm(this.path, { recursive: true, force: true });
   }
 }

@@ -1,5 +1,5 @@
 import { closeSync, existsSync } from 'node:fs';
-import { rename, writeFile } from 'node:fs/promises';
+import { mkdir, rename, writeFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 
 import { AsyncScope } from '../base/scope.js';
@@ -105,6 +105,9 @@ async function make(document: BundleConfig, making: Making): Promise<CreatedCont
   let { record } = making;
   await writeFile(store.file('config.json'), document.text, { mode: 0o600 });
   makeStartPipe(store.startPipe);
+  if (!config.linux.namespaces.some(({ type }) => type === 'mount')) {
+    await mkdir(store.hostPlace, { mode: 0o700 });
+  }
   const socket =
     options.consoleSocket === undefined
       ? undefined
@@ -133,7 +136,8 @@ async function make(document: BundleConfig, making: Making): Promise<CreatedCont
       onStop: async ({ at, pid, fd }) => {
         if (at === 'mounted') {
           copyUnderTmpfs(config, { root: `/proc/${pid}/fd/${fd}`, rootfs: record.rootfs });
-          const run = { context, record, status: 'creating', folder: store.path } as const;
+          // They come after the second step of the lifecycle, which is the end of `creating` (runtime.md, "State").
+          const run = { context, record, status: 'created', folder: store.path } as const;
           await runHooks('prestart', run);
           await runHooks('createRuntime', run);
           await runHooks('createContainer', run);
@@ -169,6 +173,7 @@ function compile(
     ...readUserFiles(record.rootfs),
     name: store.id,
     rootfs: record.rootfs,
+    hostPlace: store.hostPlace,
     cgroupVersion: record.cgroup.version,
     detach: options.detach,
     startPipe: store.startPipe,

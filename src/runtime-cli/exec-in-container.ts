@@ -81,6 +81,7 @@ export async function execInContainer(
           ...readUserFiles(`${held.directory}/root`),
           name: store.id,
           rootfs: record.rootfs,
+          hostPlace: store.hostPlace,
           cgroupVersion: record.cgroup.version,
           namespaces,
           detach: options.detach,

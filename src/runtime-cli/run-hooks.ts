@@ -45,14 +45,14 @@ export async function runHooksToTheEnd(name: HookName, run: HookRun): Promise<vo
 
 async function runOne(name: HookName, hook: Hook, run: HookRun): Promise<void> {
   const { context, record } = run;
-  const about = {
+  const about = (pid?: number): Parameters<typeof runHook>[1] => ({
     name,
     path: hook.path,
-    state: JSON.stringify(stateDocument(record, run.status)),
+    state: JSON.stringify(stateDocument(record, run.status, pid)),
     timeoutSeconds: hook.timeoutSeconds,
-  };
+  });
   if (!IN_CONTAINER.has(name)) {
-    await runHook(hookCommand(hook), about);
+    await runHook(hookCommand(hook), about());
     return;
   }
   using process = HeldProcess.open(record);
@@ -77,7 +77,7 @@ async function runOne(name: HookName, hook: Hook, run: HookRun): Promise<void> {
         env: {},
         descriptors: [file, process.fd],
       },
-      about,
+      about(process.innerPid()),
     );
   } finally {
     closeSync(file);

@@ -1,15 +1,19 @@
 import type { ContainerRecord, ContainerStatus } from './container-record.js';
 
-/** The state of a container as hooks get it (runtime-spec runtime.md, "State"). */
+/**
+ * The state of a container as hooks get it (runtime-spec runtime.md, "State"). `pid` is given for a hook in the container,
+ * which sees other numbers.
+ */
 export function stateDocument(
   record: ContainerRecord,
   status: ContainerStatus,
+  pid = record.pid,
 ): Readonly<Record<string, unknown>> {
   return {
     ociVersion: record.ociVersion,
     id: record.id,
     status,
-    ...(status === 'stopped' ? {} : { pid: record.pid }),
+    ...(status === 'stopped' ? {} : { pid }),
     bundle: record.bundle,
     annotations: record.annotations,
   };

@@ -46,12 +46,12 @@ export const CAPABILITIES = [
 /** The names of a set, as the bits that the kernel takes; a name that it does not know is given to `onUnknown`. */
 export function capabilityMask(
   names: readonly string[],
-  onUnknown: (name: string) => void,
+  onUnknown: (name: string, index: number) => void,
 ): bigint {
   let mask = 0n;
-  for (const name of names) {
+  for (const [index, name] of names.entries()) {
     const number = (CAPABILITIES as readonly string[]).indexOf(name.toUpperCase());
-    if (number < 0) onUnknown(name);
+    if (number < 0) onUnknown(name, index);
     else mask |= 1n << BigInt(number);
   }
   return mask;

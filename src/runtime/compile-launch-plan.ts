@@ -30,6 +30,8 @@ const ROOT_READ_ONLY = 1;
 const ROOT_IDMAPPED = 2;
 const ROOT_VOLATILE = 4;
 const ROOT_SLAVE = 8;
+/** Flag of PIVOT: the root is entered by chroot(2). */
+export const PIVOT_BY_CHROOT = 1;
 
 /**
  * Compiles a config.json to a launch plan: every decision of a start is made here, so that at start none is left but to
@@ -44,7 +46,7 @@ export function compileLaunchPlan(
   const warnings: string[] = [];
   const warn = (warning: string): void => void warnings.push(warning);
   checkDocument(config, { options, warn });
-  const namespaces = compileNamespaces(config.linux);
+  const namespaces = compileNamespaces(config.linux, options);
   const mounts = compileMounts(config, {
     namespaces,
     options,
@@ -53,7 +55,7 @@ export function compileLaunchPlan(
   });
   const user = compileUser(config.process, options);
   const init = wantsInit(config, { options, namespaces, warn });
-  const capabilities = compileCapabilities(config.process, warn);
+  const capabilities = compileCapabilities(config.process, { options, warn });
   const devices = mounts.ownDev
     ? compileDevices(config.linux.devices, { userNamespace: namespaces.has('user') })
     : { instructions: [], paths: [] };
@@ -85,7 +87,7 @@ export function compileLaunchPlan(
       'MASK',
       normaliseInRoot(path, 'linux.maskedPaths'),
     ]),
-    compilePivot(config),
+    compilePivot(config, namespaces),
     ...compileNames(config, { namespaces, warn }),
     ...compileSysctl(config.linux.sysctl, namespaces),
     ...compileStreams(config, { options, warn, namespaces, user }),
@@ -246,13 +248,16 @@ function compileRoot(
   config: RuntimeConfig,
   context: { readonly options: LaunchPlanOptions; readonly namespaces: CompiledNamespaces },
 ): readonly Instruction[] {
-  const { volatileRoot, rootfs, standalone } = context.options;
+  const { volatileRoot, rootfs, standalone, hostPlace } = context.options;
   // A checkout that services share is mapped; who calls a runtime has given the root its owners (config-linux.md, "User
   // namespace mappings").
   const idmapped = context.namespaces.has('user') && standalone !== true ? ROOT_IDMAPPED : 0;
   const slave = /^r?slave$/.test(config.linux.rootfsPropagation ?? '') ? ROOT_SLAVE : 0;
   if (volatileRoot === undefined) {
-    return [['ROOT', rootfs, (config.root.readonly ? ROOT_READ_ONLY : 0) | idmapped | slave]];
+    return [
+      ['ROOT', rootfs, (config.root.readonly ? ROOT_READ_ONLY : 0) | idmapped | slave],
+      ...(context.namespaces.has('mount') ? [] : [['PLACE', hostPlace ?? ''] as const]),
+    ];
   }
   const size = volatileRoot.sizeBytes === undefined ? '50%' : String(volatileRoot.sizeBytes);
   return [
@@ -262,12 +267,14 @@ function compileRoot(
 }
 
 /** The propagation of the root itself; every mount below it has its own, private unless it says otherwise. */
-function compilePivot(config: RuntimeConfig): Instruction {
+function compilePivot(config: RuntimeConfig, namespaces: CompiledNamespaces): Instruction {
+  // The host's own root cannot be put away.
+  const how = namespaces.has('mount') ? 0 : PIVOT_BY_CHROOT;
   const wanted = config.linux.rootfsPropagation;
-  if (wanted === undefined) return ['PIVOT', 0];
+  if (wanted === undefined) return ['PIVOT', how];
   const flag = lookUp(PROPAGATION, wanted.replace(/^r/, ''));
   if (flag === undefined) refuse(`linux.rootfsPropagation: ${quote(wanted)} is not a propagation`);
-  return ['PIVOT', flag];
+  return ['PIVOT', flag | how];
 }
 
 /** The longest name that Linux takes (HOST_NAME_MAX). */

@@ -1,6 +1,7 @@
 import { quote } from '../base/escape-text.js';
 import { OperationalError } from '../errors/operational-error.js';
 import type { IdMapping, RuntimeLinux } from '../oci/runtime-config.js';
+import type { LaunchPlanOptions } from './launch-plan.js';
 import type { Instruction } from './plan-format.js';
 
 /** The namespaces of config-linux.md by the flag of clone(2). */
@@ -36,7 +37,10 @@ export interface CompiledNamespaces {
  *
  * @throws {@link OperationalError} RUNTIME_CONFIG_INVALID, RUNTIME_UNSUPPORTED
  */
-export function compileNamespaces(linux: RuntimeLinux): CompiledNamespaces {
+export function compileNamespaces(
+  linux: RuntimeLinux,
+  options: Pick<LaunchPlanOptions, 'hostPlace'> = {},
+): CompiledNamespaces {
   const byType = new Map<LinuxNamespace, string | undefined>();
   for (const [index, { type, path }] of linux.namespaces.entries()) {
     const at = `linux.namespaces[${index}]`;
@@ -47,10 +51,12 @@ export function compileNamespaces(linux: RuntimeLinux): CompiledNamespaces {
     }
     byType.set(type, path === '' ? undefined : path);
   }
-  if (!byType.has('mount')) {
+  if (!byType.has('mount') && (options.hostPlace === undefined || byType.has('user'))) {
     throw new OperationalError(
       'RUNTIME_UNSUPPORTED',
-      'the container has no mount namespace of its own: refusing to mount on the host',
+      byType.has('user')
+        ? 'a user namespace without a mount namespace has no right to mount anything'
+        : 'the container has no mount namespace of its own: refusing to mount on the host',
     );
   }
   const isNew = (type: LinuxNamespace): boolean =>

@@ -1,7 +1,12 @@
 import { quote } from '../base/escape-text.js';
 import { lookUp } from '../base/look-up.js';
 import { OperationalError } from '../errors/operational-error.js';
-import type { RuntimeConfig, RuntimeLimit, RuntimeProcess } from '../oci/runtime-config.js';
+import type {
+  CapabilitySet,
+  RuntimeConfig,
+  RuntimeLimit,
+  RuntimeProcess,
+} from '../oci/runtime-config.js';
 import { capabilityMask } from './capabilities.js';
 import { compileMemoryPolicy } from './compile-memory-policy.js';
 import { normaliseInRoot } from './compile-mounts.js';
@@ -60,20 +65,29 @@ export function compileUser(process: RuntimeProcess, options: LaunchPlanOptions)
   return { uid, gid, groups, home: named?.home ?? resolveImageUser(String(uid), files).home };
 }
 
-/** The five sets as instructions; what cannot be, is left out with a warning (runtime-spec config.md, "capabilities"). */
+/**
+ * The five sets as instructions. A name that is no capability is refused; a service, whose image nobody here can mend, starts
+ * without it. What the host does not grant is the launcher's to warn of (runtime-spec config.md, "capabilities").
+ *
+ * @throws {@link OperationalError} RUNTIME_CONFIG_INVALID
+ */
 export function compileCapabilities(
   process: RuntimeProcess,
-  warn: (warning: string) => void,
+  context: { readonly options: LaunchPlanOptions; readonly warn: (warning: string) => void },
 ): { readonly bounding: bigint; readonly sets: readonly [bigint, bigint, bigint, bigint] } {
+  const { options, warn } = context;
   const unknown = new Set<string>();
-  const mask = (names: readonly string[] | undefined): bigint =>
-    capabilityMask(names ?? [], (name) => unknown.add(name));
-  const sets = process.capabilities;
-  const bounding = mask(sets?.bounding);
-  const permitted = mask(sets?.permitted);
-  const effective = mask(sets?.effective) & permitted;
-  const inheritable = mask(sets?.inheritable);
-  const wanted = mask(sets?.ambient);
+  const mask = (set: CapabilitySet): bigint =>
+    capabilityMask(process.capabilities?.[set] ?? [], (name, index) => {
+      if (options.standalone === true)
+        refuse(`process.capabilities.${set}[${index}]: ${quote(name)} is not a capability`);
+      unknown.add(name);
+    });
+  const bounding = mask('bounding');
+  const permitted = mask('permitted');
+  const effective = mask('effective') & permitted;
+  const inheritable = mask('inheritable');
+  const wanted = mask('ambient');
   const ambient = wanted & permitted & inheritable;
   if (ambient !== wanted) {
     warn('ambient capabilities that are not both permitted and inheritable are left out');

@@ -42,6 +42,11 @@ export interface LaunchPlanOptions {
    * may ask of a host that lacks it (labels) is refused.
    */
   readonly standalone?: boolean;
+  /**
+   * A directory of the host that a container without a mount namespace has its root on: its mounts are the host's then, all
+   * of them below that one, and whoever gives it takes them away. Unless given, such a container is refused.
+   */
+  readonly hostPlace?: string;
   /** The control groups of the host that it will run on: version 2 unless given. */
   readonly cgroupVersion?: 1 | 2;
   /** The systemd that will run it, for settings that older ones do not know. */

@@ -67,6 +67,7 @@ export const INSTRUCTIONS = {
   MEMORY_POLICY: { op: 43, fields: 'ubu' },
   MAP_BIND: { op: 44, fields: 'ssu' },
   REMOUNT: { op: 45, fields: 'puu' },
+  PLACE: { op: 46, fields: 'p' },
 } as const satisfies Record<string, { op: number; fields: string }>;
 
 /** The name of an instruction. */

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { test } from 'node:test';
+import { after, test } from 'node:test';
 
 import { findCgroupHierarchy } from '../../src/runtime/cgroups/hierarchy.js';
 import { change, defaultDocument, RuntimeBed } from './runtime-bed.js';
@@ -49,6 +49,17 @@ const LIMITS: readonly Limit[] = [
   },
 ];
 
+/** The group that the groups of these tests are made in. */
+const PARENT = 'berth-conformance';
+
+after(() => {
+  const hierarchy = findCgroupHierarchy();
+  const roots = hierarchy.version === 1 ? [...hierarchy.roots.values()] : [hierarchy.root];
+  for (const place of new Set(roots.map((root) => join(root, PARENT)))) {
+    if (existsSync(place)) rmdirSync(place);
+  }
+});
+
 /** Where a controller is for a group; undefined if this host does not have it. */
 function fileOf(group: string, controller: string, file: string): string | undefined {
   const hierarchy = findCgroupHierarchy();
@@ -64,7 +75,7 @@ for (const relative of [false, true]) {
   for (const limit of LIMITS) {
     test(`linux_cgroups_${relative ? 'relative_' : ''}${limit.program}`, (t) => {
       using bed = new RuntimeBed();
-      const group = `berth-conformance/${bed.id}`;
+      const group = `${PARENT}/${bed.id}`;
       const rows = findCgroupHierarchy().version === 1 ? limit.v1 : limit.v2;
       const files = rows.flatMap(([controller, file, value]) => {
         const path = fileOf(group, controller, file);
@@ -118,7 +129,7 @@ test('linux_cgroups_devices: what is not allowed cannot be opened', async () => 
 test('delete_only_create_resources: a group that somebody else made stays', async () => {
   const hierarchy = findCgroupHierarchy();
   const [root = ''] = hierarchy.version === 1 ? hierarchy.roots.values() : [hierarchy.root];
-  const foreign = join(root, 'berth-conformance-foreign');
+  const foreign = join(root, `${PARENT}-foreign`);
   mkdirSync(foreign, { recursive: true });
   try {
     using bed = new RuntimeBed();

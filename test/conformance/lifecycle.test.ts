@@ -74,15 +74,18 @@ test('kill_no_effect: a stopped container stays as it is', async () => {
   assert.deepEqual(bed.state(), before);
 });
 
-test('delete: not a running container; a created or stopped one, and then nothing is left of it', async () => {
+test('delete: neither a created nor a running container; a stopped one, and then nothing is left of it', async () => {
   using bed = new RuntimeBed();
   bed.configure(defaultDocument(['sleep', '30']));
   assert.notEqual(bed.call('delete').status, 0);
   bed.must(bed.create());
   const waiting = bed.state()?.pid ?? 0;
-  bed.must(bed.call('delete', bed.id));
+  assert.notEqual(bed.call('delete', bed.id).status, 0, 'a created container was deleted');
+  assert.equal(bed.state()?.status, 'created', 'a delete that was refused had an effect');
+  assert.ok(waiting > 0 && isAlive(waiting));
+  bed.must(bed.call('delete', '--force', bed.id));
   assert.equal(bed.state(), undefined);
-  assert.ok(waiting > 0 && !isAlive(waiting), 'the process of a created container is left');
+  assert.ok(!isAlive(waiting), 'the process of a created container is left');
   bed.must(bed.create());
   bed.must(bed.call('start', bed.id));
   assert.notEqual(bed.call('delete', bed.id).status, 0, 'a running container was deleted');

@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
-import { mkdirSync, readlinkSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, readlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { setTimeout as delay } from 'node:timers/promises';
 
 import { change, defaultDocument, RuntimeBed } from './runtime-bed.js';
 
@@ -58,7 +59,7 @@ test('linux_masked_paths, linux_readonly_paths: files and folders, relative name
   assert.equal(bed.read('readonly/deep/file'), 'secret');
 });
 
-test('linux_ns_nopath: each kind is made anew; linux_ns_itype: what is not named is the host’s', () => {
+test('linux_ns_nopath: each kind is made anew', () => {
   using bed = new RuntimeBed();
   const all = Object.keys(KINDS).map((type) => ({ type }));
   bed.configure(change(inShell('true'), { linux: { namespaces: all } }));
@@ -70,24 +71,61 @@ test('linux_ns_nopath: each kind is made anew; linux_ns_itype: what is not named
     );
     assert.notEqual(theirs, ours, file);
   }
-  bed.must(bed.call('delete', '--force', bed.id));
-  const document = change(inShell('true'), { hostname: undefined });
-  // Without a mount namespace of its own a container would be mounted on the host, which berth refuses.
-  bed.configure(
-    change(document, {
-      linux: { namespaces: [{ type: 'mount' }] },
-      mounts: (document['mounts'] as { type: string }[]).filter(({ type }) => type !== 'mqueue'),
-    }),
-  );
-  bed.must(bed.create());
-  const second = String(bed.state()?.pid ?? 0);
+});
+
+/** What is mounted on the host below a bed's folder. */
+function mountsBelow(bed: RuntimeBed): readonly string[] {
+  const lines = readFileSync('/proc/self/mountinfo', 'utf8').split('\n');
+  return lines.filter((line) => (line.split(' ')[4] ?? '').startsWith(bed.path('')));
+}
+
+test('linux_ns_itype: what is not named is the runtime’s, and its mounts go with the container', async () => {
+  using bed = new RuntimeBed();
+  const script = 'touch /made; touch /ro/x; cat /masked; ls -d /dev/null /proc/self; sleep 100';
+  mkdirSync(join(bed.bundle, 'ro'));
+  writeFileSync(join(bed.bundle, 'masked'), 'secret');
+  const hook = { path: '/bin/sh', args: ['sh', '-c', 'touch /hooked'] };
+  const document = change(inShell(script), {
+    hostname: undefined,
+    linux: { namespaces: [], maskedPaths: ['/masked'], readonlyPaths: ['/ro'] },
+    hooks: { startContainer: [hook] },
+  });
+  bed.configure(document);
+  const created = bed.create();
+  bed.must(created);
+  const pid = String(bed.state()?.pid ?? 0);
   for (const file of Object.values(KINDS)) {
-    if (file === 'mnt') continue;
-    const [theirs, ours] = [second, 'self'].map((process) =>
+    const [theirs, ours] = [pid, 'self'].map((process) =>
       readlinkSync(`/proc/${process}/ns/${file}`),
     );
     assert.equal(theirs, ours, file);
   }
+  bed.must(bed.call('start', bed.id));
+  for (let left = 100; bed.read('made') === undefined && left > 0; left--) await delay(20);
+  assert.equal(bed.read('hooked'), '', 'the hook of the container ran elsewhere');
+  assert.equal(bed.call('exec', bed.id, 'cat', '/masked').stdout, '');
+  assert.match(bed.call('exec', bed.id, 'touch', '/ro/x').stderr, /Read-only file system/);
+  assert.equal(bed.call('exec', bed.id, 'sh', '-c', 'test -c /dev/null && ls /').status, 0);
+  assert.ok(mountsBelow(bed).length > 5, 'its mounts are elsewhere');
+  bed.must(bed.call('kill', bed.id, 'KILL'));
+  await bed.waitFor('stopped');
+  bed.must(bed.call('delete', bed.id));
+  assert.deepEqual(mountsBelow(bed), [], 'mounts are left on the host');
+  assert.equal(bed.read('masked'), 'secret', 'FILES OF THE ROOT WENT WITH THE CONTAINER');
+  // What fails on the way leaves as little: a program that is not there is seen when all mounts are made.
+  bed.configure(change(document, { process: { args: ['/not/there'] } }));
+  assert.notEqual(bed.create().status, 0);
+  assert.deepEqual(mountsBelow(bed), [], 'a creation that failed left mounts');
+  assert.equal(bed.read('masked'), 'secret');
+  // In a user namespace nobody may mount on the host: said before anything is made.
+  const mappings = [{ hostID: 1000, containerID: 0, size: 10 }];
+  bed.configure(
+    change(document, {
+      linux: { namespaces: [{ type: 'user' }], uidMappings: mappings, gidMappings: mappings },
+    }),
+  );
+  assert.match(bed.create().stderr, /no right to mount/);
+  assert.ok(!existsSync(bed.path(`state/${bed.id}`)));
 });
 
 test('linux_ns_path, linux_ns_path_type: a namespace is joined by its path, one of another kind is refused', async () => {

@@ -20,6 +20,8 @@ import { TempDir } from '../support/temp-dir.js';
 
 /** What a call of the command line left behind. */
 export interface CallResult {
+  /** Which call of the bed it was. */
+  readonly number: number;
   readonly status: number;
   readonly stdout: string;
   readonly stderr: string;
@@ -66,6 +68,8 @@ const APPLETS = [
     'dd',
     'mknod',
     'chmod',
+    'stty',
+    'tty',
   ],
 ];
 
@@ -135,9 +139,14 @@ export class RuntimeBed implements Disposable {
 
   /** Calls the runtime; its streams are files, which a container may keep open. */
   call(...args: readonly string[]): CallResult {
-    const [program = '', ...first] = this.#runtime;
-    const number = String(this.#calls++);
-    const paths = ['stdout', 'stderr'].map((name) => this.path(`out/${name}-${number}`));
+    return this.callThrough([], ...args);
+  }
+
+  /** Calls the runtime by a command that runs another. */
+  callThrough(by: readonly string[], ...args: readonly string[]): CallResult {
+    const [program = '', ...first] = [...by, ...this.#runtime];
+    const number = this.#calls++;
+    const paths = this.#outputs(number);
     const files = paths.map((path) => openSync(path, 'w'));
     const { status, signal } = spawnSync(
       program,
@@ -149,16 +158,28 @@ export class RuntimeBed implements Disposable {
     );
     for (const fd of files) closeSync(fd);
     const [stdout = '', stderr = ''] = paths.map((path) => readFileSync(path, 'utf8'));
-    return { status: status ?? (signal === null ? -1 : -2), stdout, stderr };
+    return { number, status: status ?? (signal === null ? -1 : -2), stdout, stderr };
   }
 
   create(...options: readonly string[]): CallResult {
     return this.call('create', '--bundle', this.bundle, ...options, this.id);
   }
 
-  /** As the validation programs do it: anything but success throws. */
-  must(result: CallResult): void {
+  #outputs(number: number): readonly string[] {
+    return ['stdout', 'stderr'].map((name) => this.path(`out/${name}-${number}`));
+  }
+
+  /** What a call has printed by now, and whatever has its streams. */
+  output(number: number): string {
+    return this.#outputs(number)
+      .map((path) => readFileSync(path, 'utf8'))
+      .join('');
+  }
+
+  /** As the validation programs do it: anything but success throws. Gives the number of the call. */
+  must(result: CallResult): number {
     if (result.status !== 0) throw new Error(`ended with ${result.status}: ${result.stderr}`);
+    return result.number;
   }
 
   state(): State | undefined {
@@ -178,14 +199,11 @@ export class RuntimeBed implements Disposable {
   /** Creates, starts, waits for the end, deletes; gives what the program wrote. */
   async inside(document: Document): Promise<string> {
     this.configure(document);
-    const number = this.#calls;
-    this.must(this.create());
+    const number = this.must(this.create());
     this.must(this.call('start', this.id));
     await this.waitFor('stopped');
     this.must(this.call('delete', this.id));
-    return ['stdout', 'stderr']
-      .map((name) => readFileSync(this.path(`out/${name}-${number}`), 'utf8'))
-      .join('');
+    return this.output(number);
   }
 
   /** A file of the root; undefined if it is not there. */

@@ -236,6 +236,8 @@ const instruction: fc.Arbitrary<Instruction> = fc.constantFrom(...NAMES).chain((
     .map((fields) => [name, ...fields] as const);
 });
 
+const CLONE_NEWNS = 0x2_0000;
+
 /** Instructions in any order, in a frame that is right often enough for most of them to be looked at. */
 const plans = fc
   .tuple(fc.boolean(), fc.array(instruction, { maxLength: 12 }))
@@ -243,6 +245,7 @@ const plans = fc
     framed
       ? [
           ['NAME', 'x'],
+          ['UNSHARE', CLONE_NEWNS, ''],
           ['ROOT', '/nowhere', 0],
           ...inner.filter(([name]) => INSTRUCTIONS[name].op < INSTRUCTIONS.PIVOT.op),
           ['PIVOT', 0],

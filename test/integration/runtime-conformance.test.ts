@@ -50,7 +50,7 @@ test('the conformance suite on a booted host: control groups of version 2 withou
   const own = await judge(host);
   t.diagnostic(`berth-runtime: ${own.pass} of ${own.tests}`);
   assert.deepEqual(own.failed, []);
-  assert.ok(own.tests >= 46 && own.pass === own.tests, `${own.pass} of ${own.tests}`);
+  assert.ok(own.tests >= 48 && own.pass === own.tests, `${own.pass} of ${own.tests}`);
   if (!withPeers) return;
   for (const runtime of ['crun', 'runc']) {
     const theirs = await judge(host, runtime);

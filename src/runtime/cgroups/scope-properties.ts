@@ -27,7 +27,7 @@ export function scopeProperties(resources: RuntimeResources): readonly ScopeProp
   return [
     ...memory(resources.memory),
     ...cpu(resources.cpu),
-    ...amount('TasksMax', resources.pidsLimit),
+    ...amount('TasksMax', atLeastOne(resources.pidsLimit)),
     ...io(resources.blockIO),
   ];
 }
@@ -35,6 +35,11 @@ export function scopeProperties(resources: RuntimeResources): readonly ScopeProp
 function amount(name: string, value: number | undefined): readonly ScopeProperty[] {
   if (value === undefined) return [];
   return [[name, 't', value < 0 ? NO_LIMIT : BigInt(value)]];
+}
+
+/** systemd has no TasksMax=0. A group of one task has as little room for a second. */
+function atLeastOne(limit: number | undefined): number | undefined {
+  return limit === 0 ? 1 : limit;
 }
 
 function memory({

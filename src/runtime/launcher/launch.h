@@ -59,7 +59,7 @@ extern struct launch {
     int notify_in, notify_out, host_socket; /* the private socket, systemd's, and a mount of systemd's */
     int control, layers;                    /* see control.c; what lies between the root and the host's */
     int streams[2];                         /* what the program writes to standard output and error */
-    bool entering, detach;                          /* the container runs already */
+    bool entering, detach, placed;          /* the container runs already; its mounts are the host's */
     sigset_t signals;                       /* the mask that we were started with */
     char **arguments, **environment;
 } launch;

@@ -54,9 +54,16 @@ static void attach_over(int tree, const char *directory) {
 
 /* The root goes over the namespace's own; nothing is mounted while it could still propagate to the host. */
 void attach_root(struct step *step) {
-    must(syscall(SYS_mount, NULL, "/", NULL, MS_REC | MS_SLAVE, NULL), STATUS_MOUNT, "leaving", "the host's mounts");
     launch.root = step->fd;
+    if (launch.placed) return;
+    must(syscall(SYS_mount, NULL, "/", NULL, MS_REC | MS_SLAVE, NULL), STATUS_MOUNT, "leaving", "the host's mounts");
     if (!(step->field[1].number & ROOT_VOLATILE)) attach_over(launch.root, "/");
+}
+
+/* Without a mount namespace the container's mounts are the host's: all of them lie below this one, and go with it. */
+void place_root(struct step *step) {
+    attach_over(launch.root, step->field[0].text);
+    change(launch.root, AT_RECURSIVE, (struct mount_attr){ .propagation = MS_PRIVATE }, step->field[0].text);
 }
 
 void option(int context, const char *key, const char *value) {

@@ -68,12 +68,13 @@ static const unsigned char *read_field(char shape, struct field *field, const un
 /* What cannot be seen field by field. */
 static void check_whole(void) {
     uint32_t seen[KNOWN_OPS] = { 0 };
-    bool enters = false;
+    bool enters = false, own = false;
     for (uint32_t i = 0; i < launch.count; i++) {
         const struct step *step = &launch.steps[i];
         char after = operations[step->op].rule[1];
         seen[step->op]++;
         enters |= step->op == OP_JOIN && step->field[0].number == CLONE_NEWNS;
+        own |= enters || (step->op == OP_UNSHARE && step->field[0].number & CLONE_NEWNS);
         if (after == 'i' && seen[OP_PIVOT] + seen[OP_ENTER] == 0) refuse("a step before the root is in place");
         if (after == 'r' && seen[OP_ROOT] == 0) refuse("a step before the root is known");
         if (step->op == OP_MOUNT && seen[OP_MOUNT] > seen[OP_FILE_SYSTEM]) refuse("a mount of nothing");
@@ -81,6 +82,8 @@ static void check_whole(void) {
         if (step->op == OP_USER && step->field[3].number > 0777) refuse("the umask");
         if (step->op == OP_MAP_BIND && (step == launch.steps || step[-1].op != OP_BIND)) refuse("owners of no mount");
     }
+    launch.placed = seen[OP_PLACE];
+    if (own == launch.placed) refuse("it would mount on the host");
     bool whole = launch.steps[0].op == OP_NAME && launch.steps[launch.count - 1].op == OP_EXEC && enters >= seen[OP_ENTER] &&
                  seen[OP_ROOT] + seen[OP_ENTER] == 1 && seen[OP_PIVOT] + seen[OP_ENTER] == 1;
     for (uint32_t op = 1; op < KNOWN_OPS; op++) {

@@ -19,9 +19,15 @@ void join_keyring(struct step *step) {
     if (errno != ENOSYS) must(keyring, STATUS_SYSTEM, "making the keyring", step->field[0].text);
 }
 
+/* In the order of their numbers; a plan with others is refused. */
+static const char *const limits[] = {
+    "RLIMIT_CPU", "RLIMIT_FSIZE", "RLIMIT_DATA", "RLIMIT_STACK", "RLIMIT_CORE", "RLIMIT_RSS", "RLIMIT_NPROC", "RLIMIT_NOFILE",
+    "RLIMIT_MEMLOCK", "RLIMIT_AS", "RLIMIT_LOCKS", "RLIMIT_SIGPENDING", "RLIMIT_MSGQUEUE", "RLIMIT_NICE", "RLIMIT_RTPRIO", "RLIMIT_RTTIME",
+};
+
 void set_rlimit(struct step *step) {
     const struct rlimit limit = { step->field[1].number, step->field[2].number };
-    must(setrlimit((int)step->field[0].number, &limit), STATUS_LIMITS, "setting", "a resource limit");
+    must(setrlimit((int)step->field[0].number, &limit), STATUS_LIMITS, "setting the limit", limits[step->field[0].number]);
 }
 
 /* Instructions that are one system call: their fields are its arguments, texts with their length. */
