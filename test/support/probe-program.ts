@@ -7,7 +7,16 @@ import { cacheFolder, projectRoot } from './cache-folder.js';
 
 /** The path of the probe: a static program that says what a container looks like from inside. Compiled on first use. */
 export function probeProgram(): string {
-  const source = join(projectRoot, 'test/support/probe/probe.c');
+  return compiled('probe/probe.c');
+}
+
+/** The path of the agent: takes a terminal, or a listener of system calls, from a runtime. Compiled on first use. */
+export function agentProgram(): string {
+  return compiled('agent/agent.c');
+}
+
+function compiled(name: string): string {
+  const source = join(projectRoot, 'test/support', name);
   const digest = createHash('sha256').update(readFileSync(source)).digest('hex').slice(0, 16);
   const path = join(cacheFolder('probe'), digest);
   if (!existsSync(path)) {
