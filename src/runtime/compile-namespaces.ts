@@ -1,7 +1,6 @@
 import { quote } from '../base/escape-text.js';
 import { OperationalError } from '../errors/operational-error.js';
 import type { IdMapping, RuntimeLinux } from '../oci/runtime-config.js';
-import type { LaunchPlanOptions } from './launch-plan.js';
 import type { Instruction } from './plan-format.js';
 
 /** The namespaces of config-linux.md by the flag of clone(2). */
@@ -39,7 +38,7 @@ export interface CompiledNamespaces {
  */
 export function compileNamespaces(
   linux: RuntimeLinux,
-  options: Pick<LaunchPlanOptions, 'hostPlace'> = {},
+  options: { readonly hostPlace?: string } = {},
 ): CompiledNamespaces {
   const byType = new Map<LinuxNamespace, string | undefined>();
   for (const [index, { type, path }] of linux.namespaces.entries()) {
