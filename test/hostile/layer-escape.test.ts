@@ -242,3 +242,11 @@ test('T20 T27 nobody but the owner can enter the store', () =>
       assert.equal(statSync(`${dir}/store${folder}`).mode & 0o777, 0o700, `store${folder}`);
     }
   }));
+
+test('T20 T27 nobody but the owner can enter a repository that berth makes', () =>
+  withOutside(async (dir) => {
+    await using store = openOstreeStore(`${dir}/store`);
+    await storeLayer(store, [{ path: 'su', content: 'x', mode: 0o4755 }]);
+    for (const folder of ['', '/tmp/berth'])
+      assert.equal(statSync(`${dir}/store${folder}`).mode & 0o777, 0o700, `store${folder}`);
+  }));

@@ -22,6 +22,7 @@ import { blobRef, takenOverRef } from './ref-names.js';
 import { onRepositoryAsync, repositoryError } from './repository-error.js';
 import type { RepositoryPlace } from './repository-place.js';
 import type { ScratchRepository } from './scratch-repository.js';
+import { isOpenToOthers, TameObjectWriter } from './tame-objects.js';
 import { writeLayerTree } from './write-layer-tree.js';
 
 /** What a {@link RepositoryLayerTransaction} takes in, and where. */
@@ -47,9 +48,11 @@ export class RepositoryLayerTransaction implements LayerTransaction {
     this.#layer = layer;
     this.#transaction = transaction;
     const { place, repo, replace = [] } = layer;
-    this.#objects = writesBareObjects(place)
+    const objects = writesBareObjects(place)
       ? new BareObjectWriter(place, { repo, replace })
       : new LibraryObjectWriter(transaction, { canStream: place.mode !== 'archive' });
+    this.#objects =
+      place.mode === 'bare' && isOpenToOthers(place.root) ? new TameObjectWriter(objects) : objects;
     const errorOf = (thrown: unknown): unknown => repositoryError(thrown, layer.place.root);
     this.sink = new LayerCollector(this.#objects, { keptMeta: timeless, errorOf });
   }

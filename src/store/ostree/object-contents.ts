@@ -12,6 +12,7 @@ import { objectMissing, type FileContents } from '../file-contents.js';
 import { objectOf } from './layer-files.js';
 import { repositoryError } from './repository-error.js';
 import type { RepositoryPlace } from './repository-place.js';
+import { isTame, isWild } from './tame-objects.js';
 
 /** Read at once where libostree has to unpack an object. */
 const PIECE_BYTES = 256 * 1024;
@@ -33,8 +34,10 @@ export class RepositoryContents implements FileContents {
 
   link(node: FileNode, at: At): boolean {
     if (!this.#canLink) return false;
+    const object = objectIn(node);
+    if (!isTame(node.meta) && !isWild(this.#place, object, node.meta)) return false;
     try {
-      linkAt(this.#objectAt(objectIn(node)), at);
+      linkAt(this.#objectAt(object), at);
       return true;
     } catch (error) {
       // Another file system; or as many links as there can be, an immutable file, or an object of the parent repository.
