@@ -86,6 +86,7 @@ export {
   beginTransaction,
   type HashedFile,
   type NewCommit,
+  type ObjectStream,
   type Transaction,
 } from './transaction.js';
 export { verifyTree } from './verify-tree.js';

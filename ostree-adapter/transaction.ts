@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 
 import { OstreeInputError } from './errors.js';
-import { callAside, callSync, type AsyncOptions } from './ffi/call.js';
+import { callAside, callForPointer, callSync, type AsyncOptions } from './ffi/call.js';
 import { native, type Pointer } from './ffi/library.js';
 import { cString, filledSlot, readString, slot, takeString } from './ffi/memory.js';
 import { NativeObject } from './ffi/native-object.js';
@@ -23,6 +23,7 @@ import {
   parseChecksum,
   refArgument,
   remoteArgument,
+  uint31,
   type Checksum,
 } from './object-name.js';
 import type { Repo } from './repo.js';
@@ -46,6 +47,15 @@ export interface HashedFile {
   readonly checksum: Checksum;
   /** The content, in pieces that must not change until the call is over. */
   readonly chunks: readonly Uint8Array[];
+}
+
+/** A content object as a stream, on the disk. */
+export interface ObjectStream {
+  readonly checksum: Checksum;
+  /** Stands before the bytes of `encodeFileHeader` and the content, in a file or a pipe. Read until the call is over. */
+  readonly fd: number;
+  /** Of both, in bytes. */
+  readonly length: number;
 }
 
 /** The most that one call is given: `gssize` of 32-bit machines. */
@@ -122,6 +132,25 @@ export class Transaction implements AsyncDisposable {
         // The stream has only the addresses of them.
         { ...options, holding: chunks },
       );
+    });
+  }
+
+  /**
+   * As {@link Transaction.writeHashedFile}, for what is too large for memory: checksum and length are taken as they are too.
+   *
+   * @throws {@link OstreeError}, {@link OstreeInputError}
+   */
+  async writeObjectStream(object: ObjectStream, options: AsyncOptions = {}): Promise<void> {
+    const { checksum, length } = object;
+    if (!Number.isSafeInteger(length) || length < 0)
+      throw new OstreeInputError('length is no length');
+    const argument = checksumArgument(checksum);
+    const fd = uint31(object.fd, 'file descriptor');
+    await this.whileWriting(async (pointer) => {
+      // (transfer full); the descriptor stays the caller's.
+      using stream = new NativeObject(callForPointer('g_unix_input_stream_new', fd, 0), 'a stream');
+      const args = [pointer, argument, stream.pointer, length, null];
+      await callAside('ostree_repo_write_content', args, options);
     });
   }
 

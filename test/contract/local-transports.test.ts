@@ -73,7 +73,13 @@ test('an archive that is larger than what berth may hold in memory, and than TMP
   await runOk(['tar', '-C', folder, '-cf', shop.at('large.tar'), ...members]);
   assert.ok(statSync(shop.at('large.tar')).size > LAYER_BYTES);
   mkdirSync(shop.at('tmp'));
-  for (const storage of ['embedded', 'ostree']) {
+  const archive = shop.at('archive-repository');
+  await runOk(['ostree', 'init', `--repo=${archive}`, '--mode=archive']);
+  for (const [storage, env] of [
+    ['embedded', {}],
+    ['ostree', {}],
+    ['ostree', { BERTH_OSTREE_REPO: archive }],
+  ] as const) {
     const { peakBytes } = await runMeasured(
       'unshare',
       [
@@ -81,7 +87,7 @@ test('an archive that is larger than what berth may hold in memory, and than TMP
         ...[process.execPath, program, 'pull', '--storage', storage],
         `docker-archive:${shop.at('large.tar')}`,
       ],
-      { ...environment(shop), TMPDIR: shop.at('tmp') },
+      { ...environment(shop), ...env, TMPDIR: shop.at('tmp') },
     );
     assert.ok(peakBytes > 0 && peakBytes < MOST_BYTES, `${storage}: ${peakBytes} bytes of memory`);
   }

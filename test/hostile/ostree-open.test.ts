@@ -67,7 +67,7 @@ async function lookAt(repository: string, directory: string): Promise<string> {
     ...['getfattr', '-h', '-m', 'security.capability', '-d', '-e', 'hex', '--absolute-names'],
     `${directory}/usr/bin/ping`,
   ]);
-  return files + xattrs.split('\n')[1];
+  return `${files}${xattrs.split('\n')[1]}`;
 }
 
 const WANT = `home/app/main.js 1000:1000 644

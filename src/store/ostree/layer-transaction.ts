@@ -50,7 +50,7 @@ export class RepositoryLayerTransaction implements LayerTransaction {
     const { place, repo, replace = [] } = layer;
     const objects = writesBareObjects(place)
       ? new BareObjectWriter(place, { repo, replace })
-      : new LibraryObjectWriter(transaction, { canStream: place.mode !== 'archive' });
+      : new LibraryObjectWriter(transaction, place);
     this.#objects =
       place.mode === 'bare' && isOpenToOthers(place.root) ? new TameObjectWriter(objects) : objects;
     const errorOf = (thrown: unknown): unknown => repositoryError(thrown, layer.place.root);

@@ -10,6 +10,9 @@ import {
 } from '../../../ostree-adapter/index.js';
 import type { FileNode, NodeMeta } from '../../layer/tree.js';
 import type { ComingFile, ContentTaker } from '../layer-collector.js';
+import { TempArea } from '../temp-area.js';
+import type { RepositoryPlace } from './repository-place.js';
+import { SpooledFile } from './spooled-file.js';
 import { xattrsOf } from './write-layer-tree.js';
 
 /** What may wait in memory for other threads to write it. */
@@ -17,7 +20,7 @@ const MAX_PENDING_BYTES = 32 * 1024 * 1024;
 
 /**
  * Larger files are not kept in memory, however large: they go to libostree as they come, which hashes them itself, and takes
- * four times as long for that.
+ * four times as long for that. For archive repositories it has no such way: there they wait on the disk.
  */
 const MAX_KEPT_BYTES = 16 * 1024 * 1024;
 
@@ -33,15 +36,16 @@ export interface RepositoryObjectWriter extends ContentTaker, AsyncDisposable {
  */
 export class LibraryObjectWriter implements RepositoryObjectWriter {
   readonly #transaction: Transaction;
-  readonly #canStream: boolean;
+  readonly #place: RepositoryPlace;
+  #area: TempArea | undefined;
   #current: CurrentFile | undefined;
   readonly #pending = new Set<Promise<void>>();
   #pendingBytes = 0;
   #failure: { readonly error: unknown } | undefined;
 
-  constructor(transaction: Transaction, options: { readonly canStream: boolean }) {
+  constructor(transaction: Transaction, place: RepositoryPlace) {
     this.#transaction = transaction;
-    this.#canStream = options.canStream;
+    this.#place = place;
   }
 
   begin({ meta, size }: ComingFile): void {
@@ -53,13 +57,13 @@ export class LibraryObjectWriter implements RepositoryObjectWriter {
   write(chunk: Uint8Array): void {
     const file = this.#file();
     file.taken += chunk.length;
-    if (file.parts === undefined && file.writer === undefined && file.taken === file.size) {
+    if (file.taken === file.size && file.taken === chunk.length) {
       file.whole = this.#transaction.writeFile(file.header, chunk);
       return;
     }
-    if (file.size > MAX_KEPT_BYTES && this.#canStream) {
-      file.writer ??= this.#transaction.openFileWriter(file.header, file.size);
-      file.writer.write(chunk);
+    if (file.size > MAX_KEPT_BYTES) {
+      file.large ??= this.#beginLarge(file);
+      file.large.write(chunk);
       return;
     }
     file.parts ??= { hash: createFileHash(file.header), chunks: [] };
@@ -73,11 +77,8 @@ export class LibraryObjectWriter implements RepositoryObjectWriter {
     this.#current = undefined;
     if (file.taken !== file.size) throw new Error('internal error: a file of another size');
     const { meta, size, header } = file;
-    const object =
-      file.parts === undefined
-        ? (file.writer?.finish() ?? file.whole)
-        : this.#writeParts(file, file.parts);
-    const contentSha256 = object ?? this.#transaction.writeFile(header, Buffer.alloc(0));
+    const contentSha256 =
+      this.#finish(file) ?? this.#transaction.writeFile(header, Buffer.alloc(0));
     return { kind: 'file', meta, size, contentSha256 };
   }
 
@@ -95,13 +96,37 @@ export class LibraryObjectWriter implements RepositoryObjectWriter {
   /** Waits for what is under way. */
   async [Symbol.asyncDispose](): Promise<void> {
     await Promise.all(this.#pending); // none of them is ever rejected
+    if (this.#current?.large instanceof SpooledFile) this.#current.large[Symbol.dispose]();
+    this.#current = undefined;
+    this.#area?.[Symbol.dispose]();
   }
 
-  #writeParts(file: CurrentFile, { hash, chunks }: FileParts): Checksum {
-    const checksum = parseChecksum(hash.digest('hex'));
-    const { header, size } = file;
+  #beginLarge({ header, size }: CurrentFile): FileWriter | SpooledFile {
+    if (this.#place.mode !== 'archive') return this.#transaction.openFileWriter(header, size);
+    this.#area ??= new TempArea(this.#place.tempPath);
+    return new SpooledFile(this.#area, header);
+  }
+
+  /** The object of the file; undefined if nothing has come. */
+  #finish({ header, size, whole, parts, large }: CurrentFile): Checksum | undefined {
+    if (parts !== undefined) {
+      const { hash, chunks } = parts;
+      const checksum = parseChecksum(hash.digest('hex'));
+      this.#writeAside(size, this.#transaction.writeHashedFile({ header, checksum, chunks }));
+      return checksum;
+    }
+    if (!(large instanceof SpooledFile)) return large?.finish() ?? whole;
+    const stream = large.finish();
+    const writing = this.#transaction.writeObjectStream(stream).finally(() => {
+      large[Symbol.dispose]();
+    });
+    this.#writeAside(size, writing);
+    return stream.checksum;
+  }
+
+  #writeAside(size: number, begun: Promise<void>): void {
     this.#pendingBytes += size;
-    const writing = this.#transaction.writeHashedFile({ header, checksum, chunks }).then(
+    const writing = begun.then(
       () => undefined,
       (error: unknown) => {
         this.#failure ??= { error };
@@ -112,7 +137,6 @@ export class LibraryObjectWriter implements RepositoryObjectWriter {
       this.#pending.delete(settled);
     });
     this.#pending.add(settled);
-    return checksum;
   }
 
   #rethrow(): void {
@@ -142,5 +166,5 @@ interface CurrentFile {
   /** If it came in several, which are kept until all are there. */
   parts?: FileParts;
   /** If it is too large for that. */
-  writer?: FileWriter;
+  large?: FileWriter | SpooledFile;
 }

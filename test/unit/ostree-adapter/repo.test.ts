@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
-import { readdirSync } from 'node:fs';
-import { stat } from 'node:fs/promises';
+import { createHash } from 'node:crypto';
+import { readdirSync, writeFileSync } from 'node:fs';
+import { open, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 
@@ -10,6 +11,7 @@ import {
   createFileHash,
   createMutableTree,
   createRepo,
+  encodeFileHeader,
   fsckObject,
   hasObject,
   listObjects,
@@ -308,6 +310,31 @@ test('an archive repository has no way for files in pieces', async () => {
   await using transaction = await beginTransaction(repo);
   const header = { kind: 'file', mode: 0o644, uid: 0, gid: 0, xattrs: [] } as const;
   assert.throws(() => transaction.openFileWriter(header, 1), OstreeInputError);
+});
+
+each('a file is read from a descriptor', modes, async ({ mode }) => {
+  using temp = new TempDir();
+  using repo = createRepo({ path: join(temp.path, 'repo'), mode });
+  const header = { kind: 'file', mode: 0o644, ...owner(mode) } as const;
+  const stream = Buffer.concat([encodeFileHeader(header), ...largeChunks]);
+  const path = join(temp.path, 'stream');
+  writeFileSync(path, stream);
+  const checksum = parseChecksum(createHash('sha256').update(stream).digest('hex'));
+  await using file = await open(path);
+  await using transaction = await beginTransaction(repo);
+  const { fd } = file;
+  await transaction.writeObjectStream({ checksum, fd, length: stream.length });
+  for (const wrong of [{ fd: -1 }, { length: -1 }])
+    await assert.rejects(
+      transaction.writeObjectStream({ checksum, fd, length: 1, ...wrong }),
+      OstreeInputError,
+    );
+  const other = parseChecksum('0'.repeat(64));
+  const closed = { checksum: other, fd: 0x7fff_0000, length: stream.length };
+  await assert.rejects(transaction.writeObjectStream(closed), OstreeError);
+  await transaction.commit();
+  await fsckObject(repo, { type: 'file', checksum });
+  assert.equal((await listObjects(repo)).length, 1);
 });
 
 test('a transaction that is given up gives up the file that is being written', async () => {
