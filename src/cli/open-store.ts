@@ -96,15 +96,20 @@ function chosenStorage({ paths, conf }: StoresToOpen): StorageKind {
   return isBooted && isRepository(repositoryPath(paths, conf)) ? 'ostree' : 'embedded';
 }
 
+/** The host's repository, and the one that atomic made where that was on another file system. */
+const HOST_REPOSITORY = '/ostree/repo';
+const ATOMIC_REPOSITORY = '/var/lib/containers/atomic/.storage/ostree';
+
 /** Where the repository is, or would be made: hard links need it on the file system of the checkouts. */
 export function repositoryPath(paths: HostPaths, conf: Pick<BerthConf, 'storage'>): string {
   const configured = conf.storage['ostree-repository'];
   if (configured !== undefined) return paths.onDisk(configured);
-  const system = paths.onDisk('/ostree/repo');
-  if (isRepository(system) && deviceOf(system) === deviceOf(paths.onDisk(paths.stateDir))) {
-    return system;
-  }
-  return `${paths.onDisk(paths.stateDir)}/.ostree`;
+  const state = paths.onDisk(paths.stateDir);
+  const own = `${state}/.ostree`;
+  // What belongs to the host a user can only read.
+  if (paths.mode !== 'system') return own;
+  const usual = [paths.onDisk(HOST_REPOSITORY), own, paths.onDisk(ATOMIC_REPOSITORY)];
+  return usual.find((path) => isRepository(path) && deviceOf(path) === deviceOf(state)) ?? own;
 }
 
 function isRepository(path: string): boolean {

@@ -1,4 +1,5 @@
 import { quote } from '../base/escape-text.js';
+import { OperationalError } from '../errors/operational-error.js';
 import { executePull, type ExecutePullOptions, type PullProgress } from '../images/execute-pull.js';
 import { PartialDownloads } from '../images/partial-downloads.js';
 import { readHostPlatform } from '../images/host-platform.js';
@@ -71,6 +72,8 @@ export async function fetchImage(
 export interface FetchIfOptions extends Omit<FetchOptions, 'acceptDigest'> {
   /** Asks the source what the name means now, whatever the store has under it. */
   readonly fresh: boolean;
+  /** With `fresh`: takes what the store has under the name where its source gives nothing, with a warning. */
+  readonly orStored?: boolean;
   /** Asked as soon as the digest is known: what is not wanted is not fetched. */
   wants(digest: Digest): boolean;
 }
@@ -97,7 +100,19 @@ export async function fetchImageIf(
     return { ...(await fromStore(host, stored)), storeName: source.storeName };
   }
   const [target = store] = partsOf(store);
-  const plan = await preparePull(source, { store: target, platform, signal: host.signal });
+  const away =
+    options.orStored === true &&
+    stored !== undefined &&
+    isCompatible(stored.config.platform, platform)
+      ? stored
+      : undefined;
+  const plan = await prepareUnlessAway(host, away, () =>
+    preparePull(source, { store: target, platform, signal: host.signal }),
+  );
+  if (plan === undefined) {
+    if (away === undefined || !options.wants(away.digest)) return undefined;
+    return { ...(await fromStore(host, away)), storeName: source.storeName };
+  }
   if (!options.wants(plan.digest)) return undefined;
   const fetch = describeFetch(plan);
   if (options.preview && fetch.missingLayers > 0) {
@@ -114,6 +129,23 @@ export async function fetchImageIf(
     host.onEvent({ kind: 'step', text: `Pulling ${quote(source.name)}` });
   const pulled = await executePull(plan, pullOptions(host, { choice, store: target, source }));
   return { ...(await fromStore(host, pulled)), storeName: plan.storeName, fetch };
+}
+
+/** The plan of a pull; undefined where its source gives none and there is something else to take, of which is warned. */
+async function prepareUnlessAway(
+  host: Host,
+  stored: StoredImage | undefined,
+  prepare: () => Promise<PullPlan>,
+): Promise<PullPlan | undefined> {
+  try {
+    return await prepare();
+  } catch (error) {
+    const isAway = error instanceof OperationalError && error.code !== 'CANCELLED';
+    if (!isAway || stored === undefined) throw error;
+    const text = `${error.message}; taking ${stored.digest}, which the store has under this name`;
+    host.onEvent({ kind: 'warning', text });
+    return undefined;
+  }
 }
 
 /** What {@link pullImage} gives. */

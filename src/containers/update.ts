@@ -187,6 +187,8 @@ export async function prepareUpdate(
       preview: request.planOnly,
       previewPackages: true,
       fresh: true,
+      // atomic updated to what its repository had, and the registries of its time are gone in part.
+      orStored: installed.adoptedFrom !== undefined && request.rebase === undefined,
       wants: (digest) => {
         found = digest;
         return !isSame(digest) && rejection() === undefined;

@@ -12,7 +12,9 @@ import {
 import { test } from 'node:test';
 
 import type { Deployment } from '../../src/containers/deployment.js';
+import { writeAtomicRepository } from '../support/atomic-repository.js';
 import { BerthInTree } from '../support/berth-in-tree.js';
+import { configTemplate, SERVICE_TEMPLATE } from '../support/exports-image.js';
 import { writeForerunner } from '../support/forerunner.js';
 import { snapshotTree } from '../support/tree-snapshot.js';
 
@@ -148,6 +150,59 @@ test('berth update moves an adopted container onto berth’s own checkout, rollb
   for (const port of ['1', '2', '3']) await tree.runOk('update', '--set', `PORT=${port}`, 'old');
   assert.equal(existsSync(`${tree.path}${directory}`), false);
   assert.throws(() => lstatSync(`${tree.path}/var/lib/containers/atomic/old`), /ENOENT/);
+});
+
+test('an adopted container’s image stays in atomic’s repository, and its update takes it where no registry answers', async () => {
+  using tree = makeTree();
+  const image = '127.0.0.1:1/library/old:1';
+  const repository = `${tree.path}/var/lib/containers/atomic/.storage/ostree`;
+  const exports = {
+    'service.template': SERVICE_TEMPLATE,
+    'config.json.template': configTemplate(),
+  };
+  const [written] = await writeAtomicRepository(repository, [
+    {
+      name: image,
+      ref: '127.0.0.1_3A1_2Flibrary_2Fold_3A1',
+      layers: [
+        [
+          { path: 'probe', content: 'new', mode: 0o755 },
+          { path: 'exports/' },
+          ...Object.entries(exports).map(([file, content]) => ({
+            path: `exports/${file}`,
+            content,
+          })),
+        ],
+      ],
+    },
+  ]);
+  const digest = written?.digest ?? '';
+  writeForerunner(tree.path, { ...SKETCH, image, info: { revision: digest.slice(7) } });
+  await tree.runOk('adopt', 'old');
+  const listed = JSON.parse(await tree.runOk('images', 'list', '--json')) as readonly {
+    readonly storage: string;
+    readonly usedBy: readonly string[];
+  }[];
+  assert.deepEqual(
+    listed.map(({ storage, usedBy }) => [storage, usedBy]),
+    [['ostree', ['old']]],
+  );
+  await tree.runOk('images', 'prune', '--all');
+  assert.equal((await tree.run('images', 'delete', image)).status, 73, 'it is in use');
+
+  const rebased = await tree.run('update', '--rebase', image, 'old');
+  assert.notEqual(rebased.status, 0, 'who names an image wants it from its registry');
+  const updated = await tree.run('update', 'old');
+  assert.equal(updated.status, 0, updated.stderr);
+  assert.match(updated.stderr, /127\.0\.0\.1:1.*; taking sha256:[0-9a-f]{64}, which the store has/);
+  const record = recordOf(tree);
+  assert.deepEqual(
+    [record.number, record.storage, record.image.digest, record.rootfs],
+    [1, 'ostree', digest, 'checkout'],
+  );
+  assert.equal(readFileSync(`${tree.path}/var/lib/berth/old.1/rootfs/probe`, 'utf8'), 'new');
+  // Once it is berth's own, it is a registry's word that counts, as for all others.
+  assert.notEqual((await tree.run('update', 'old')).status, 0);
 });
 
 for (const stage of ['before the link', 'after the link'] as const) {

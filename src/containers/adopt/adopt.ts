@@ -6,6 +6,7 @@ import { programVersion } from '../../config/version.js';
 import { OperationalError } from '../../errors/operational-error.js';
 import { withContext } from '../../errors/with-context.js';
 import { parseDigest, type Digest } from '../../oci/digest.js';
+import type { StoredImage } from '../../store/image-store.js';
 import { FORCED_VARIABLES } from '../../templates/resolve-values.js';
 import { NO_DEPENDENCIES } from '../container-dependencies.js';
 import { findContainer, listDeploymentNumbers, loadDeployment } from '../container-directory.js';
@@ -146,7 +147,7 @@ async function prepare(
     values: info.values,
     setValues: setValuesOf(host, info),
     runtime: info.runtime ?? 'foreign',
-    storage: 'embedded',
+    storage: (await findStored(host, info))?.storage ?? 'embedded',
     rootfs: join(from, 'rootfs'),
     launcher: undefined,
     files,
@@ -175,6 +176,20 @@ async function prepare(
     version: programVersion(),
   };
   return { deployment, tree: undefined, mountPoints: [], contents, launcher: undefined };
+}
+
+/** The image where the host has it, mostly in atomic's own repository: it is in use from now on, and updates stay there. */
+async function findStored(host: Host, info: ForerunnerInfo): Promise<StoredImage | undefined> {
+  const { digest, isKnown } = digestOf(info);
+  try {
+    const store = await host.openStore();
+    const found = isKnown ? await store.findImage(digest) : undefined;
+    return found ?? (await store.findImage(info.image));
+  } catch (error) {
+    // What a store has is of no account for taking over what runs.
+    if (error instanceof OperationalError) return undefined;
+    throw error;
+  }
 }
 
 /** No content has this digest: it stands where none is known. */
