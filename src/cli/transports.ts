@@ -90,7 +90,7 @@ async function open(
     spoolDirectory: spoolDirectory(context),
     createDecompressor: async (compression, output) => {
       const { createDecompressor } = await import('../layer/create-decompressor.js');
-      return createDecompressor(compression, output);
+      return createDecompressor(compression, { take: output });
     },
     engineSocket: () => engineSocket(env),
     openRepositoryImage: async ({ reference, repository }) => {

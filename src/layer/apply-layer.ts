@@ -1,4 +1,3 @@
-import { noteFlow } from '../base/collect-flow.js';
 import { OperationalError } from '../errors/operational-error.js';
 import type { Descriptor } from '../oci/descriptor.js';
 import { digestAlgorithm, type Digest } from '../oci/digest.js';
@@ -7,11 +6,12 @@ import { createThreadedHash } from '../sys/threaded-hash.js';
 import { TarParser } from '../tar/parser.js';
 import { assertCanDecompress, createDecompressor } from './create-decompressor.js';
 import type { Decompressor } from './decompressor.js';
-import { checkLayerMediaType, detectCompression, MAGIC_BYTES } from './detect-compression.js';
+import { checkLayerMediaType, detectCompression } from './detect-compression.js';
 import { DiffHash } from './diff-hash.js';
 import { EntryPolicy } from './entry-policy.js';
 import type { LayerSink } from './layer-sink.js';
 import { DEFAULT_LAYER_LIMITS, type LayerLimits } from './limits.js';
+import type { Output } from './output-buffers.js';
 
 /*
  * The way of a layer:
@@ -47,8 +47,11 @@ export interface LayerSummary {
   readonly archiveBytes: number;
 }
 
-/** Pieces of a network are small; zlib's threads want them larger, or waking them costs more than they do. */
-const INPUT_BYTES = 512 * 1024;
+/** Pieces of a network may be small; other threads want them larger, or waking them costs more than they do. */
+const INPUT_BYTES = 256 * 1024;
+
+/** A piece that is handed on as it is. */
+const ENOUGH_BYTES = 64 * 1024;
 
 /**
  * Unpacks one layer into a sink, verified against digest, size and diff id, within limits.
@@ -114,24 +117,24 @@ class Unpacker {
   }
 
   async run(blob: AsyncIterable<Uint8Array>): Promise<void> {
-    let writing: Promise<void> = Promise.resolve();
-    for await (const piece of gathered(blob)) {
-      // While one piece is inflated, the next one is already on its way.
-      await writing;
-      this.#throwIfCancelled();
-      await this.#input.sink.drain();
-      await this.#diffHash?.settle();
+    for await (const piece of gathered(this.#watched(blob))) {
       this.#blobBytes += piece.length;
-      writing = this.#decompressorFor(piece).write(piece);
-      writing.catch(() => undefined); // looked at above or below; not left unhandled while the source is waited for
+      await this.#decompressorFor(piece).write(piece);
+      await this.#input.sink.drain();
       this.#input.onProgress?.(this.#blobBytes);
     }
-    await writing;
     await this.#decompressor?.end();
     await this.#diffHash?.settle();
     this.#throwIfCancelled();
     this.#parser.end();
     this.#checkDiffId();
+  }
+
+  async *#watched(blob: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+    for await (const piece of blob) {
+      this.#throwIfCancelled();
+      yield piece;
+    }
   }
 
   summary(): LayerSummary {
@@ -145,8 +148,11 @@ class Unpacker {
 
   #decompressorFor(first: Buffer): Decompressor {
     if (this.#decompressor !== undefined) return this.#decompressor;
-    const output = (chunk: Buffer): void => {
-      this.#take(chunk);
+    const output: Output = {
+      take: (chunk) => {
+        this.#take(chunk);
+      },
+      settle: () => this.#diffHash?.settle(),
     };
     const compression = detectCompression(first);
     const { descriptor, diffId } = this.#input;
@@ -154,16 +160,13 @@ class Unpacker {
     const decompressor = createDecompressor(compression, output);
     this.#decompressor = decompressor;
     if (!this.#isBlobItself) {
-      const { staysAsIs } = decompressor;
-      const algorithm = digestAlgorithm(diffId);
-      this.#diffHash = new DiffHash(algorithm, { bytes: descriptor.size, staysAsIs });
+      this.#diffHash = new DiffHash(digestAlgorithm(diffId), descriptor.size);
     }
     return decompressor;
   }
 
   #take(chunk: Buffer): void {
     this.#archiveBytes += chunk.length;
-    noteFlow(chunk.length);
     this.#checkSize();
     this.#diffHash?.add(chunk);
     this.#parser.write(chunk);
@@ -206,25 +209,27 @@ class Unpacker {
 }
 
 /**
- * Puts pieces together; the first one is at least as long as a magic number, if there is that much. What comes out is in memory of
- * its own, which is used again when the next but one is asked for.
+ * Puts small pieces together; the first one is at least as long as a magic number, if there is that much. What comes out is good
+ * until the next one is asked for.
  */
 async function* gathered(pieces: AsyncIterable<Uint8Array>): AsyncGenerator<Buffer> {
-  let [batch, other] = [Buffer.allocUnsafeSlow(INPUT_BYTES), Buffer.allocUnsafeSlow(INPUT_BYTES)];
+  let batch: Buffer | undefined;
   let bytes = 0;
-  let wanted = MAGIC_BYTES;
   for await (const piece of pieces) {
+    if (bytes === 0 && piece.length >= ENOUGH_BYTES) {
+      yield Buffer.from(piece.buffer, piece.byteOffset, piece.length);
+      continue;
+    }
+    batch ??= Buffer.allocUnsafeSlow(INPUT_BYTES);
     for (let at = 0; at < piece.length;) {
       const part = piece.subarray(at, at + INPUT_BYTES - bytes);
       batch.set(part, bytes);
       bytes += part.length;
       at += part.length;
-      if (bytes < wanted) continue;
-      yield batch.subarray(0, bytes);
-      [batch, other] = [other, batch];
-      wanted = INPUT_BYTES;
+      if (bytes < INPUT_BYTES) continue;
+      yield batch;
       bytes = 0;
     }
   }
-  if (bytes > 0) yield batch.subarray(0, bytes);
+  if (batch !== undefined && bytes > 0) yield batch.subarray(0, bytes);
 }

@@ -1,24 +1,28 @@
+import { createIsalInflate } from '../sys/isal.js';
 import { hasLibzstd, requireLibzstd } from '../sys/zstd.js';
-import { GzipDecompressor, NoDecompressor, type Decompressor } from './decompressor.js';
+import { NoDecompressor, ZlibGzipDecompressor, type Decompressor } from './decompressor.js';
 import type { KnownCompression } from './detect-compression.js';
+import { IsalGzipDecompressor } from './isal-gzip-decompressor.js';
 import { hasNodeZstd, NodeZstdDecompressor } from './node-zstd-decompressor.js';
+import type { Output } from './output-buffers.js';
 import { LibzstdDecompressor } from './zstd-decompressor.js';
 
 /**
- * A decompressor for data that is packed in a given way. For zstd it is libzstd, which takes a frame for each file (zstd:chunked)
+ * A decompressor for data that is packed in a given way. For gzip it is ISA-L where the host has it, for zstd libzstd, which takes a frame for each file (zstd:chunked)
  * in its stride; where the host lacks it, Node's own, where that has one.
  *
  * @throws `OperationalError` LIBRARY_MISSING
  */
-export function createDecompressor(
-  compression: KnownCompression,
-  output: (chunk: Buffer) => void,
-): Decompressor {
+export function createDecompressor(compression: KnownCompression, output: Output): Decompressor {
   switch (compression) {
     case 'none':
       return new NoDecompressor(output);
-    case 'gzip':
-      return new GzipDecompressor(output);
+    case 'gzip': {
+      const inflate = createIsalInflate();
+      return inflate === undefined
+        ? new ZlibGzipDecompressor(output)
+        : new IsalGzipDecompressor(inflate, output);
+    }
     case 'zstd':
       return !hasLibzstd() && hasNodeZstd()
         ? new NodeZstdDecompressor(output)

@@ -1,12 +1,11 @@
 import { createGunzip } from 'node:zlib';
 
 import { OperationalError } from '../errors/operational-error.js';
-import { OUTPUT_BYTES, ZlibStream } from './zlib-stream.js';
+import { OUTPUT_BYTES, type Output } from './output-buffers.js';
+import { ZlibStream } from './zlib-stream.js';
 
-/** Takes compressed pieces; plain ones come out at the callback that it was made with. */
+/** Takes compressed pieces; plain ones come out at the {@link Output} that it was made with. */
 export interface Decompressor {
-  /** Whether what comes out is in memory of its own, which is not used again. */
-  readonly staysAsIs: boolean;
   /** Takes a piece; resolves when it is used up. The piece must not change before. One at a time. */
   write(chunk: Buffer): Promise<void>;
   /** Says that nothing more comes; resolves when everything has come out. */
@@ -17,17 +16,15 @@ export interface Decompressor {
 
 /** For layers that are not compressed. */
 export class NoDecompressor implements Decompressor {
-  readonly staysAsIs = false;
-  readonly #output: (chunk: Buffer) => void;
+  readonly #output: Output;
 
-  constructor(output: (chunk: Buffer) => void) {
+  constructor(output: Output) {
     this.#output = output;
   }
 
-  // async, so that a throwing output rejects as it does with the others
-  // eslint-disable-next-line @typescript-eslint/require-await
   async write(chunk: Buffer): Promise<void> {
-    this.#output(chunk);
+    this.#output.take(chunk);
+    await this.#output.settle?.();
   }
 
   async end(): Promise<void> {
@@ -40,14 +37,13 @@ export class NoDecompressor implements Decompressor {
 }
 
 /**
- * gzip, one member or several (RFC 1952 section 2.2), inflated in the thread pool. Zeros after the last member are
- * accepted, since producers pad; anything else there is refused.
+ * gzip, one member or several (RFC 1952 section 2.2), inflated in the thread pool by Node's zlib. Zeros after the last member
+ * are accepted, since producers pad; anything else there is refused.
  */
-export class GzipDecompressor implements Decompressor {
-  readonly staysAsIs = true;
+export class ZlibGzipDecompressor implements Decompressor {
   readonly #stream: ZlibStream;
 
-  constructor(output: (chunk: Buffer) => void) {
+  constructor(output: Output) {
     this.#stream = new ZlibStream(createGunzip({ chunkSize: OUTPUT_BYTES }), 'gzip', output);
   }
 
@@ -64,9 +60,14 @@ export class GzipDecompressor implements Decompressor {
   }
 }
 
-function refuseJunk(rest: Buffer): void {
-  if (rest.every((byte) => byte === 0)) return;
-  throw new OperationalError(
+/** What may follow the last member. @throws `OperationalError` LAYER_COMPRESSION_INVALID */
+export function refuseJunk(rest: Buffer): void {
+  if (!rest.every((byte) => byte === 0)) throw gzipFollowed();
+}
+
+/** The error for what follows the last member and is not allowed to. */
+export function gzipFollowed(): OperationalError {
+  return new OperationalError(
     'LAYER_COMPRESSION_INVALID',
     'the gzip data is followed by something that is neither gzip nor padding',
   );

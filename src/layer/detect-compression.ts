@@ -5,9 +5,6 @@ import { showBytes } from './show-bytes.js';
 /** How the bytes of a layer are packed, as far as berth can undo it. */
 export type KnownCompression = 'none' | 'gzip' | 'zstd';
 
-/** Bytes that {@link detectCompression} wants to see. */
-export const MAGIC_BYTES = 6;
-
 const FOREIGN_MAGIC: readonly (readonly [name: string, magic: readonly number[]])[] = [
   ['xz', [0xfd, 0x37, 0x7a, 0x58, 0x5a, 0x00]],
   ['bzip2', [0x42, 0x5a, 0x68]],

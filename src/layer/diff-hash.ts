@@ -1,5 +1,5 @@
-import { createHashHere, type ContentHash } from '../oci/verify-content.js';
 import type { DigestAlgorithm } from '../oci/digest.js';
+import { createHashHere, type ContentHash } from '../oci/verify-content.js';
 import { createThreadedHash } from '../sys/threaded-hash.js';
 
 /** What a diff id is made of: the hash of an archive, taken while it is unpacked, on another thread where that gains something. */
@@ -8,18 +8,12 @@ export class DiffHash implements Disposable {
   /** Settles when all pieces so far are hashed. */
   #hashing: Promise<void> | undefined;
 
-  /** `expectedBytes` is what comes at least; `staysAsIs` whether pieces are never written to again. */
-  constructor(
-    algorithm: DigestAlgorithm,
-    expected: { readonly bytes: number; readonly staysAsIs: boolean },
-  ) {
-    const elsewhere = expected.staysAsIs
-      ? createThreadedHash(algorithm, expected.bytes)
-      : undefined;
-    this.#hash = elsewhere ?? createHashHere(algorithm);
+  /** `expectedBytes` is what comes at least. */
+  constructor(algorithm: DigestAlgorithm, expectedBytes: number) {
+    this.#hash = createThreadedHash(algorithm, expectedBytes) ?? createHashHere(algorithm);
   }
 
-  /** Takes a piece in, behind those that are still being hashed. */
+  /** Takes a piece in, behind those that are still being hashed. It must not change before all is settled. */
   add(piece: Uint8Array): void {
     this.#hashing =
       this.#hashing === undefined
@@ -28,8 +22,12 @@ export class DiffHash implements Disposable {
     this.#hashing?.catch(() => undefined); // looked at when it is waited for
   }
 
-  /** Resolves when all pieces are hashed: those that wait take memory. */
-  async settle(): Promise<void> {
+  /** Resolves when all pieces are hashed; undefined where none waits. */
+  settle(): Promise<void> | undefined {
+    return this.#hashing === undefined ? undefined : this.#settle();
+  }
+
+  async #settle(): Promise<void> {
     for (let last = this.#hashing; last !== undefined; last = this.#hashing) {
       await last;
       if (last === this.#hashing) this.#hashing = undefined; // or else more came meanwhile

@@ -1,7 +1,8 @@
 import zlib from 'node:zlib';
 
 import type { Decompressor } from './decompressor.js';
-import { OUTPUT_BYTES, ZlibStream, type InflatingStream } from './zlib-stream.js';
+import { OUTPUT_BYTES, type Output } from './output-buffers.js';
+import { ZlibStream, type InflatingStream } from './zlib-stream.js';
 import { MAX_WINDOW_LOG, ZstdFrames } from './zstd-frames.js';
 
 /** What Node has from 22.15 and 23.8 on. */
@@ -23,13 +24,12 @@ export function hasNodeZstd(): boolean {
 
 /** zstd through Node's own library. Its streams stop at the end of a frame, so each frame gets one of its own. */
 export class NodeZstdDecompressor implements Decompressor {
-  readonly staysAsIs = true;
   readonly #frames = new ZstdFrames();
-  readonly #output: (chunk: Buffer) => void;
+  readonly #output: Output;
   #stream: ZlibStream | undefined;
   #destroyed = false;
 
-  constructor(output: (chunk: Buffer) => void) {
+  constructor(output: Output) {
     this.#output = output;
   }
 

@@ -1,18 +1,14 @@
 import type { Transform } from 'node:stream';
 
+import { noteFlow } from '../base/collect-flow.js';
 import { OperationalError } from '../errors/operational-error.js';
+import type { Output } from './output-buffers.js';
 
 /** A decompressing stream of node:zlib. */
 export type InflatingStream = Transform & {
   /** Bytes of input that were used up. */
   readonly bytesWritten: number;
 };
-
-/**
- * Pieces of output. 512 KiB fit the second-level cache beside the tables of inflate; smaller ones cost a turn of the
- * event loop each, larger ones cache misses: 0.69 s for 400 MB of output, 0.83 s with zlib's own 16 KiB.
- */
-export const OUTPUT_BYTES = 512 * 1024;
 
 /**
  * Runs a stream of node:zlib, which inflates in the thread pool, as a function of pieces.
@@ -22,7 +18,7 @@ export const OUTPUT_BYTES = 512 * 1024;
  */
 export class ZlibStream {
   readonly #stream: InflatingStream;
-  readonly #output: (chunk: Buffer) => void;
+  readonly #output: Output;
   #queue: Buffer[] = [];
   #scheduled = false;
   #written = 0;
@@ -32,7 +28,7 @@ export class ZlibStream {
   #wake: (() => void) | undefined;
 
   /** `format` is what it inflates, for messages. */
-  constructor(stream: InflatingStream, format: string, output: (chunk: Buffer) => void) {
+  constructor(stream: InflatingStream, format: string, output: Output) {
     this.#stream = stream;
     this.#output = output;
     stream.on('data', (chunk: Buffer) => {
@@ -96,7 +92,8 @@ export class ZlibStream {
       while (this.#failure === undefined) {
         const chunk = this.#queue.shift();
         if (chunk === undefined) break;
-        this.#output(chunk);
+        this.#output.take(chunk);
+        noteFlow(chunk.length);
       }
     } catch (error) {
       this.#fail(error);

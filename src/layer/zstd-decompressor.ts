@@ -1,7 +1,7 @@
 import { OperationalError } from '../errors/operational-error.js';
 import { ZstdContext, ZstdError, type ZstdStep } from '../sys/zstd.js';
 import type { Decompressor } from './decompressor.js';
-import { OUTPUT_BYTES } from './zlib-stream.js';
+import { OutputBuffers, type Output } from './output-buffers.js';
 import { MAX_WINDOW_LOG, ZstdFrames, type FramePart } from './zstd-frames.js';
 
 /** Input from which on another thread is worth waking: zstd:chunked has a frame for each small file. */
@@ -12,30 +12,24 @@ const ASIDE_BYTES = 32 * 1024;
  * thread.
  */
 export class LibzstdDecompressor implements Decompressor {
-  readonly staysAsIs = false;
   readonly #context = new ZstdContext(MAX_WINDOW_LOG);
   readonly #frames = new ZstdFrames();
-  readonly #output: (chunk: Buffer) => void;
-  #buffer: Buffer = Buffer.allocUnsafeSlow(OUTPUT_BYTES);
-  #spare: Buffer = Buffer.allocUnsafeSlow(OUTPUT_BYTES);
-  #filled = 0;
-  /** Full, and not yet given out. */
-  #full: Buffer | undefined;
+  readonly #buffers: OutputBuffers;
   #running: Promise<unknown> | undefined;
   #destroyed = false;
 
-  constructor(output: (chunk: Buffer) => void) {
-    this.#output = output;
+  constructor(output: Output) {
+    this.#buffers = new OutputBuffers(output);
   }
 
   async write(chunk: Buffer): Promise<void> {
     for (const part of this.#frames.parts(chunk)) await this.#decode(part);
-    this.#flush();
   }
 
   // async, so that it rejects as the others do
   // eslint-disable-next-line @typescript-eslint/require-await
   async end(): Promise<void> {
+    this.#buffers.flush();
     this.#frames.end();
   }
 
@@ -55,9 +49,7 @@ export class LibzstdDecompressor implements Decompressor {
     for (;;) {
       const { read, written, frameEnded } = await this.#step(bytes.subarray(position));
       position += read;
-      this.#filled += written;
-      const isFull = this.#filled === OUTPUT_BYTES;
-      if (isFull) this.#swap();
+      const isFull = this.#buffers.fill(written);
       if (position === bytes.length && (last ? frameEnded : !isFull)) return;
       if (read === 0 && written === 0 && !isFull) throw damaged('its frames are not what they say');
       if (frameEnded && !(last && position === bytes.length))
@@ -67,17 +59,17 @@ export class LibzstdDecompressor implements Decompressor {
 
   async #step(input: Buffer): Promise<ZstdStep> {
     try {
-      const room = this.#buffer.subarray(this.#filled);
+      const room = await this.#buffers.room();
       if (this.#destroyed) throw new Error('decompression was stopped');
       if (input.length < ASIDE_BYTES) {
         const step = this.#context.step(input, room);
-        this.#giveFull();
+        this.#buffers.give();
         return step;
       }
       const running = this.#context.stepAside(input, room);
       this.#running = running;
       try {
-        this.#giveFull();
+        this.#buffers.give();
       } finally {
         await running.catch(() => undefined);
         this.#running = undefined;
@@ -87,27 +79,6 @@ export class LibzstdDecompressor implements Decompressor {
       if (error instanceof ZstdError) throw damaged(error.message, error);
       throw error;
     }
-  }
-
-  /** Takes the buffer that is not waiting; what waited before was given out during the call that filled this one. */
-  #swap(): void {
-    this.#giveFull();
-    this.#full = this.#buffer;
-    this.#buffer = this.#spare;
-    this.#spare = this.#full;
-    this.#filled = 0;
-  }
-
-  #giveFull(): void {
-    const full = this.#full;
-    this.#full = undefined;
-    if (full !== undefined && !this.#destroyed) this.#output(full);
-  }
-
-  #flush(): void {
-    this.#giveFull();
-    if (this.#filled > 0 && !this.#destroyed) this.#output(this.#buffer.subarray(0, this.#filled));
-    this.#filled = 0;
   }
 }
 

@@ -163,7 +163,7 @@ function open(client: RegistryClient, name: string) {
     workingDirectory: '/',
     spoolDirectory: '/var/tmp',
     createDecompressor: (compression, output) =>
-      Promise.resolve(createDecompressor(compression, output)),
+      Promise.resolve(createDecompressor(compression, { take: output })),
     engineSocket: () => '/nonexistent/docker.sock',
   };
   return openImageSource(name, context, { signal });

@@ -7,10 +7,13 @@ import { newerNode } from '../support/host-node.js';
 import { runCommand } from '../support/run-command.js';
 import { zstdContract } from './zstd-decompressor.js';
 
-zstdContract({ name: 'libzstd', create: (output) => new LibzstdDecompressor(output) });
+zstdContract({ name: 'libzstd', create: (output) => new LibzstdDecompressor({ take: output }) });
 
 if (hasNodeZstd()) {
-  zstdContract({ name: "Node's own zstd", create: (output) => new NodeZstdDecompressor(output) });
+  zstdContract({
+    name: "Node's own zstd",
+    create: (output) => new NodeZstdDecompressor({ take: output }),
+  });
 } else {
   // This Node has none: the same suite once more, under one that has it.
   test("Node's own zstd keeps the contract under a newer Node", async () => {

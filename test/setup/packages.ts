@@ -34,6 +34,7 @@ export const testPackages = [
   'rpm', // writes databases of packages that berth reads
   'runc', // a peer of the launcher in the benchmark
   'umoci', // writes layouts that berth reads
+  'libisal2', // inflates
   'xfsprogs', // as btrfs-progs
   'xz-utils',
   'zstd', // makes zstd data

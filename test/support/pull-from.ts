@@ -140,7 +140,7 @@ export class Puller implements AsyncDisposable {
       workingDirectory: '/',
       spoolDirectory: this.folder.path,
       createDecompressor: (compression, output) =>
-        Promise.resolve(createDecompressor(compression, output)),
+        Promise.resolve(createDecompressor(compression, { take: output })),
       engineSocket: () => this.#engineSocket,
     };
   }

@@ -34,7 +34,7 @@ export async function onTree<T>(root: string, body: (host: Host) => Promise<T>):
           workingDirectory: '/',
           spoolDirectory: '/var/tmp',
           createDecompressor: (compression, output) =>
-            Promise.resolve(createDecompressor(compression, output)),
+            Promise.resolve(createDecompressor(compression, { take: output })),
           engineSocket: () => '/nonexistent/docker.sock',
         },
         { signal, isStored: async (name) => (await store.findImage(name)) !== undefined },
