@@ -1,9 +1,8 @@
-import type { EventEmitter } from 'node:events';
-
-import dbus from 'dbus-next';
-
 import { escapeText, quote } from '../base/escape-text.js';
 import { OperationalError } from '../errors/operational-error.js';
+import { Variant } from './wire/variant.js';
+import { WireConnection } from './wire/wire-connection.js';
+import { encodeCall, MESSAGE, type ArrivedMessage } from './wire/wire-message.js';
 
 /** A method to call. Names as in the D-Bus interface. */
 export interface BusCall {
@@ -47,30 +46,42 @@ const DEFAULT_TIMEOUT_MS = 25_000;
 /** Connecting is local and takes milliseconds; a bus that does not answer for this long is not there. */
 const CONNECT_TIMEOUT_MS = 10_000;
 
+/** The call by which the bus takes us in; until then it takes no other. */
+const HELLO: BusCall = {
+  destination: 'org.freedesktop.DBus',
+  path: '/org/freedesktop/DBus',
+  interface: 'org.freedesktop.DBus',
+  member: 'Hello',
+};
+
+/** A call that waits for its reply. */
+interface PendingCall {
+  readonly member: string;
+  readonly resolve: (body: readonly unknown[]) => void;
+  readonly reject: (error: DBusCallError) => void;
+}
+
 /**
  * A connection to a message bus: calls with time-outs, signals, and one clear failure of everything that waits when the
- * connection is lost (dbus-next itself leaves calls waiting for ever then).
+ * connection is lost. berth speaks D-Bus itself: of the libraries for Node the lightest takes as long to load as Node does.
  */
 export class Bus implements AsyncDisposable {
-  readonly #bus: dbus.MessageBus;
+  readonly #connection: WireConnection;
+  readonly #pending = new Map<number, PendingCall>();
   readonly #listeners = new Set<(signal: BusSignal) => void>();
   readonly #onLost = new Set<(error: OperationalError) => void>();
   #lost: OperationalError | undefined;
+  #serial = 0;
 
-  private constructor(bus: dbus.MessageBus) {
-    this.#bus = bus;
-    bus.on('error', (error: unknown) => {
-      this.#lose(error instanceof Error ? error.message : String(error), error);
-    });
-    connectionOf(bus).on('end', () => {
-      this.#lose('the connection was closed', undefined);
-    });
-    bus.on('message', (message) => {
-      if (message.type !== dbus.MessageType.SIGNAL) return;
-      const { path, interface: name, member } = message;
-      for (const listener of this.#listeners) {
-        listener({ path, interface: name, member, body: message.body });
-      }
+  private constructor(socket: string, onReady: () => void) {
+    this.#connection = new WireConnection(socket, {
+      onReady,
+      onMessage: (message) => {
+        this.#take(message);
+      },
+      onLost: (why, cause) => {
+        this.#lose(why, cause);
+      },
     });
   }
 
@@ -80,16 +91,22 @@ export class Bus implements AsyncDisposable {
    * @throws {@link OperationalError} SYSTEMD_UNAVAILABLE
    */
   static async connect(socket: string): Promise<Bus> {
-    // The library's `path=` would first try to load an optional native module that passes descriptors; `socket=` does not.
-    const bus = createConnection(`unix:socket=${socket}`);
-    const connection = new Bus(bus);
-    await connection.#waiting(
-      new Promise<void>((resolve) => {
-        bus.on('connect', resolve);
-      }),
-      { what: `the bus at ${quote(socket)}`, timeoutMs: CONNECT_TIMEOUT_MS },
-    );
-    return connection;
+    let onReady = (): void => undefined;
+    const ready = new Promise<void>((resolve) => {
+      onReady = resolve;
+    });
+    const bus = new Bus(socket, () => {
+      onReady();
+    });
+    const waiting = { what: `the bus at ${quote(socket)}`, timeoutMs: CONNECT_TIMEOUT_MS };
+    try {
+      await bus.#waiting(ready, waiting);
+      await bus.call(HELLO, { timeoutMs: CONNECT_TIMEOUT_MS });
+      return bus;
+    } catch (error) {
+      await bus[Symbol.asyncDispose]();
+      throw error;
+    }
   }
 
   /**
@@ -100,26 +117,21 @@ export class Bus implements AsyncDisposable {
    */
   async call(call: BusCall, options: BusCallOptions = {}): Promise<readonly unknown[]> {
     if (this.#lost !== undefined) throw this.#lost;
-    const message = new dbus.Message({
-      destination: call.destination,
-      path: call.path,
-      interface: call.interface,
-      member: call.member,
-      signature: call.signature ?? '',
-      body: [...(call.body ?? [])],
+    const serial = ++this.#serial;
+    const message = encodeCall({ signature: '', body: [], ...call, serial });
+    const reply = new Promise<readonly unknown[]>((resolve, reject) => {
+      this.#pending.set(serial, { member: call.member, resolve, reject });
     });
-    const reply = this.#bus.call(message).catch((error: unknown) => {
-      if (error instanceof dbus.DBusError) {
-        throw new DBusCallError(call.member, error.type, error.text);
-      }
-      throw error;
-    });
-    const answer = await this.#waiting(reply, {
-      what: call.member,
-      timeoutMs: options.timeoutMs ?? DEFAULT_TIMEOUT_MS,
-      signal: options.signal,
-    });
-    return (answer?.body ?? []) as unknown[];
+    this.#connection.send(message);
+    try {
+      return await this.#waiting(reply, {
+        what: call.member,
+        timeoutMs: options.timeoutMs ?? DEFAULT_TIMEOUT_MS,
+        signal: options.signal,
+      });
+    } finally {
+      this.#pending.delete(serial);
+    }
   }
 
   /** Adds a listener for signals (which the bus sends only after `AddMatch`); the returned function takes it away again. */
@@ -145,8 +157,7 @@ export class Bus implements AsyncDisposable {
       'SYSTEMD_UNAVAILABLE',
       'the connection to the bus is closed',
     );
-    this.#bus.disconnect();
-    connectionOf(this.#bus).stream.destroy();
+    this.#connection.close();
     return Promise.resolve();
   }
 
@@ -194,6 +205,26 @@ export class Bus implements AsyncDisposable {
     }
   }
 
+  #take(message: ArrivedMessage): void {
+    const { path, interface: name, member, body } = message;
+    if (message.type === MESSAGE.signal) {
+      for (const listener of this.#listeners) listener({ path, interface: name, member, body });
+      return;
+    }
+    // Nobody calls us: whoever has a reply to give or an error, names the call.
+    const pending = this.#pending.get(message.replySerial);
+    if (message.type === MESSAGE.reply) pending?.resolve(body);
+    if (message.type !== MESSAGE.error) return;
+    const [text] = body;
+    pending?.reject(
+      new DBusCallError(
+        pending.member,
+        escapeText(message.errorName),
+        typeof text === 'string' ? text : '',
+      ),
+    );
+  }
+
   #lose(why: string, cause: unknown): void {
     if (this.#lost !== undefined) return;
     this.#lost = new OperationalError(
@@ -207,30 +238,10 @@ export class Bus implements AsyncDisposable {
 
 /** The value inside a D-Bus variant, or the value itself. */
 export function unwrapVariant(value: unknown): unknown {
-  return value instanceof dbus.Variant ? (value.value as unknown) : value;
+  return value instanceof Variant ? value.value : value;
 }
 
 /** A D-Bus variant of a signature. */
 export function makeVariant(signature: string, value: unknown): unknown {
-  return new dbus.Variant(signature, value);
-}
-
-/** The library's type for the options lacks `busAddress` and `authMethods`, which its code and manual have. */
-function createConnection(busAddress: string): dbus.MessageBus {
-  const connect = dbus.sessionBus as unknown as (options: {
-    readonly busAddress: string;
-    readonly authMethods: readonly string[];
-  }) => dbus.MessageBus;
-  return connect({ busAddress, authMethods: ['EXTERNAL'] });
-}
-
-/** The library tells nobody that the other side closed the connection, except through this member. */
-function connectionOf(bus: dbus.MessageBus): EventEmitter & {
-  readonly stream: { destroy: () => void };
-} {
-  return (
-    bus as unknown as {
-      readonly _connection: EventEmitter & { readonly stream: { destroy: () => void } };
-    }
-  )._connection;
+  return new Variant(signature, value);
 }

@@ -161,15 +161,17 @@ export class DBusUnitManager implements UnitManager {
       // A template cannot be loaded, only its instances.
       body: [units.filter((unit) => !isTemplate(unit))],
     });
-    const loaded = new Map(asRows(rows).map((row) => [asString(row[0]), row.map(String)]));
+    const loaded = new Map(asRows(rows).map((row) => [asString(row[0]), row]));
     return units.map((unit): UnitSummary => {
       const unitFileState = fileStates.get(unit) ?? '';
-      const [, , loadState, activeState = 'inactive', subState = 'dead'] = loaded.get(unit) ?? [];
+      const row = loaded.get(unit);
+      const text = (at: number, otherwise: string): string =>
+        row === undefined ? otherwise : asString(row[at]);
       return {
         unit,
-        loadState: loadState ?? loadStateOf(fileStates.get(unit)),
-        activeState,
-        subState,
+        loadState: text(2, loadStateOf(fileStates.get(unit))),
+        activeState: text(3, 'inactive'),
+        subState: text(4, 'dead'),
         unitFileState,
       };
     });

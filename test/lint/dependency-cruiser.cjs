@@ -49,7 +49,6 @@ const allowedImports = {
 // Which place may import which npm package (and no other place may).
 const packageOwner = {
   koffi: '^(ostree-adapter/ffi|src/sys)/',
-  'dbus-next': '^src/systemd/bus\\.ts$',
   undici: '^src/registry/undici\\.ts$',
   handlebars: '^src/templates/engine\\.ts$',
   commander: '^src/cli/',

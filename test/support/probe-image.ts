@@ -10,6 +10,8 @@ export interface ProbeService {
   readonly service?: readonly string[];
   /** Lines for the `[Unit]` section. */
   readonly unit?: readonly string[];
+  /** Whom it is started with once it is enabled; multi-user.target unless given. */
+  readonly wantedBy?: string;
   /** Further files of /exports: a socket, hostfs, manifest.json. */
   readonly exports?: Readonly<Record<string, string>>;
   readonly user?: { readonly uid: number; readonly gid: number };
@@ -64,7 +66,7 @@ function unitText(probe: ProbeService): string {
     ...(probe.service ?? []),
     '',
     '[Install]',
-    'WantedBy=multi-user.target',
+    `WantedBy=${probe.wantedBy ?? 'multi-user.target'}`,
     '',
   ].join('\n');
 }
