@@ -17,6 +17,12 @@ const FORGIVING_PROGRESS_BYTES = 16 * 1024;
 const PROGRESS_HURRY = 10;
 
 /**
+ * Blobs (or what is left of them) from this size on are lent, in bytes: below it the connection of its own, which may take
+ * four ways to a far registry, costs more than it saves.
+ */
+const MIN_LENT_BYTES = 4 * 1024 * 1024;
+
+/**
  * The bytes of a blob, put together from as many answers as it takes: after a cut the next request asks for the rest
  * (RFC 9110, section 14). Not verified here: one hash over all that comes out is carried on by the consumer, so a wrong
  * piece is found at the end, wherever it came from.
@@ -37,7 +43,7 @@ export async function* streamBlob(
   },
 ): AsyncGenerator<Uint8Array, void, undefined> {
   const doing = `cannot fetch ${descriptor.digest.slice(0, 19)}… of ${quote(session.endpoint.repository)}`;
-  const { signal, lend } = options;
+  const { signal } = options;
   let offset = options.offset ?? 0;
   let failures = 0;
   // Asked for parts, until the registry shows that it cannot give them.
@@ -45,6 +51,7 @@ export async function* streamBlob(
   for (;;) {
     const startedAt = offset;
     const from = whole ? 0 : offset;
+    const lend = options.lend === true && descriptor.size - from >= MIN_LENT_BYTES;
     try {
       const response = await session.getOnce(requestFor(descriptor, { from, doing, signal, lend }));
       if (!isAnswerTo(response, from)) {

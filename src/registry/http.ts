@@ -31,7 +31,7 @@ export interface HttpRequest {
   readonly proxy?: URL | undefined;
   /**
    * Whether the body of the answer may be lent: a piece of it is good until the next one is asked for. Takes a connection of its
-   * own where it can be done, and a third of the work.
+   * own where it can be done, in HTTP/1.1, and a third of the work. For requests without a body.
    */
   readonly lend?: boolean | undefined;
   readonly signal: AbortSignal;
@@ -87,6 +87,9 @@ const MAX_CONNECTIONS = 16;
  */
 const HTTP2_WINDOW_BYTES = 2 * 1024 * 1024;
 
+/** The alert of a server that speaks nothing that it was offered (RFC 7301, section 3.2), as Node names it. */
+const NO_COMMON_PROTOCOL = 'ERR_SSL_TLSV1_ALERT_NO_APPLICATION_PROTOCOL';
+
 /** Connections, kept and reused until disposed of. */
 export class HttpClient implements AsyncDisposable {
   readonly #timeouts: HttpTimeouts;
@@ -135,6 +138,10 @@ export class HttpClient implements AsyncDisposable {
       }
       return { status, headers, body: bodyOf(exchange, signal) };
     } catch (error) {
+      // A server that has HTTP/2 alone: nothing was sent yet.
+      if (lender !== undefined && isErrno(error, NO_COMMON_PROTOCOL)) {
+        return await this.send({ ...outgoing, lend: false });
+      }
       throw describe(error, signal);
     }
   }
@@ -157,13 +164,16 @@ export class HttpClient implements AsyncDisposable {
     readonly dispatcher: Dispatcher;
     readonly lender?: BodyLender;
   } {
-    const { url, reach, proxy, lend } = outgoing;
-    // Not over TLS: there the bytes are made in memory of its own, and a server that has HTTP/2 is spoken to in that.
-    if (lend !== true || proxy !== undefined || url.protocol !== 'http:') {
+    const { url, reach, proxy, lend, tls } = outgoing;
+    if (lend !== true || proxy !== undefined) {
       return { dispatcher: this.#dispatcherFor(outgoing) };
     }
-    const lender = new BodyLender({ idleMs: this.#timeouts.idleMs });
+    const overruns = url.protocol === 'https:';
+    const lender = new BodyLender({ idleMs: this.#timeouts.idleMs, overruns });
+    // HTTP/1.1, also with a server that has HTTP/2: nothing may stand between the body and its reader.
     const connect = buildConnectorOfUndici({
+      secureContext: tls.context,
+      rejectUnauthorized: tls.verify,
       timeout: this.#timeouts.connectMs,
       ...(reach === undefined ? {} : { lookup: guardedLookup(reach) }),
       onread: lender.onread,

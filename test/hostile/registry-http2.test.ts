@@ -72,6 +72,28 @@ test('HTTP/2 is spoken where the registry has it', async () => {
 });
 
 each(
+  'a long blob of a registry that has HTTP/2 comes',
+  [
+    { name: 'over HTTP/1.1, on a connection of its own', allowHTTP1: true, overHttp2: 2 },
+    { name: 'over HTTP/2 where there is nothing else', allowHTTP1: false, overHttp2: 3 },
+  ],
+  async ({ allowHTTP1, overHttp2 }) => {
+    const long = gzipSync(buildTar([{ path: 'file', content: randomBytes(5_000_000) }]), {
+      level: 0,
+    });
+    await pushImage({ origin: registry.origin, repository: 'etcd' }, 'long', {
+      architecture: 'amd64',
+      layers: [{ content: long }],
+    });
+    await using front = await Http2Front.start(registry, certificate, { allowHTTP1 });
+    await using puller = new Puller(trusting(front));
+    const image = await puller.pull(`${front.host}/etcd:long`);
+    assert.equal(image.contentBytes, 5_000_000);
+    assert.equal(front.seen.length, overHttp2);
+  },
+);
+
+each(
   'R42 over HTTP/2 a blob goes on where it broke off:',
   [
     {

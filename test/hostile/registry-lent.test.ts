@@ -1,20 +1,32 @@
 import assert from 'node:assert/strict';
 import { createHash, randomBytes } from 'node:crypto';
-import { test } from 'node:test';
+import { after, before, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 import { streamBlob } from '../../src/registry/blob-stream.js';
 import { RegistryClient } from '../../src/registry/registry-client.js';
 import { assertFails } from '../support/assert-fails.js';
+import { TestAuthority, type Certificate } from '../support/certificates.js';
 import { each } from '../support/each.js';
 import { FakeRegistry, type Interference } from '../support/fake-registry.js';
 import { answer, cutAfter, endless, redirectTo, trickle } from '../support/misbehaviours.js';
 import { quickRetries } from '../support/pull-from.js';
+import { TempDir } from '../support/temp-dir.js';
 
 /*
- * Long bodies over plain HTTP come by a way of their own, in memory that is used again: what a stranger does to any other body is
- * done to them here.
+ * Long bodies come by a way of their own, in memory that is used again: what a stranger does to any other body is done to them
+ * here, over HTTP and over TLS.
  */
+
+const folder = new TempDir();
+let certificate: Certificate;
+
+before(async () => {
+  certificate = await (await TestAuthority.create(folder.path)).issue(['127.0.0.1']);
+});
+after(() => {
+  folder[Symbol.dispose]();
+});
 
 const blob = randomBytes(5_000_003);
 const digest = `sha256:${createHash('sha256').update(blob).digest('hex')}` as never;
@@ -31,8 +43,11 @@ class Lent implements AsyncDisposable {
     this.#client = new RegistryClient({ certDirs: [], timeouts, retries: quickRetries });
   }
 
-  static async start(interference: Interference, { idleMs = 1000 } = {}): Promise<Lent> {
-    const registry = await FakeRegistry.start();
+  static async start(
+    interference: Interference,
+    { idleMs = 1000, tls = false } = {},
+  ): Promise<Lent> {
+    const registry = await FakeRegistry.start(tls ? { tls: certificate } : {});
     registry.interfere(interference);
     return new Lent(registry, idleMs);
   }
@@ -42,7 +57,7 @@ class Lent implements AsyncDisposable {
       registry: this.registry.host,
       apiHost: this.registry.host,
       repository: 'etcd',
-      schemes: ['http'],
+      schemes: [this.registry.origin.startsWith('https:') ? 'https' : 'http'],
       verifyTls: false,
     });
     const descriptor = { digest, size: options.size ?? blob.length };
@@ -78,33 +93,37 @@ const dribbled: Interference = async (_request, response) => {
   return true;
 };
 
-each(
-  'a lent body is what was sent',
-  [
-    { name: 'at once', interference: whole },
-    { name: 'in pieces', interference: dribbled },
-    { name: 'by a slow reader', interference: whole, pauseMs: 30 },
-    { name: 'in chunks, without a length', interference: answer(200, {}, blob) },
-    { name: 'from elsewhere', interference: redirected() },
-    {
-      name: 'from a server that hangs up behind it',
-      interference: answer(
-        200,
-        { 'content-length': String(blob.length), connection: 'close' },
-        blob,
-      ),
-    },
-    { name: 'R42 cut every 700,000 bytes', interference: cutAfter(blob, 700_000) },
-    { name: 'R42 cut in the headers', interference: cutAfter(blob, 1), once: true },
-  ],
-  async ({ interference, pauseMs, once: onlyOnce }) => {
-    let asked = 0;
-    await using lent = await Lent.start((request, response) =>
-      onlyOnce === true && asked++ > 0 ? whole(request, response) : interference(request, response),
-    );
-    assert.equal(await digestOf(lent.read(), pauseMs), digest);
+const bodies = [
+  { name: 'at once', interference: whole },
+  { name: 'in pieces', interference: dribbled },
+  { name: 'by a slow reader', interference: whole, pauseMs: 30 },
+  { name: 'in chunks, without a length', interference: answer(200, {}, blob) },
+  { name: 'from elsewhere', interference: redirected() },
+  {
+    name: 'from a server that hangs up behind it',
+    interference: answer(200, { 'content-length': String(blob.length), connection: 'close' }, blob),
   },
-);
+  { name: 'R42 cut every 700,000 bytes', interference: cutAfter(blob, 700_000) },
+  { name: 'R42 cut in the headers', interference: cutAfter(blob, 1), once: true },
+];
+
+for (const tls of [false, true]) {
+  each(
+    `a lent body is what was sent ${tls ? 'over TLS' : 'over HTTP'}:`,
+    bodies,
+    async ({ interference, pauseMs, once: onlyOnce }) => {
+      let asked = 0;
+      await using lent = await Lent.start(
+        (request, response) =>
+          onlyOnce === true && asked++ > 0
+            ? whole(request, response)
+            : interference(request, response),
+        { tls },
+      );
+      assert.equal(await digestOf(lent.read(), pauseMs), digest);
+    },
+  );
+}
 
 function redirected(): Interference {
   return (request, response) =>

@@ -28,8 +28,25 @@ export class Http2Front implements AsyncDisposable {
     this.#close = close;
   }
 
-  static async start(registry: { readonly host: string }, tls: Certificate): Promise<Http2Front> {
-    const server = createSecureServer({ ...tls, allowHTTP1: true });
+  /** `allowHTTP1` unless told otherwise: then whoever speaks nothing else is sent away. */
+  static async start(
+    registry: { readonly host: string },
+    tls: Certificate,
+    { allowHTTP1 = true } = {},
+  ): Promise<Http2Front> {
+    const server = createSecureServer({ ...tls, allowHTTP1 });
+    server.on('request', (request, response) => {
+      if (request.httpVersionMajor !== 1) return;
+      const outgoing = httpRequest(`http://${registry.host}${request.url}`, {
+        headers: request.headers,
+        agent: false,
+      });
+      outgoing.on('response', (answer) => {
+        response.writeHead(answer.statusCode ?? 500, answer.headers);
+        answer.pipe(response);
+      });
+      outgoing.end();
+    });
     const sessions = new Set<ServerHttp2Session>();
     server.on('session', (session) => {
       sessions.add(session);
