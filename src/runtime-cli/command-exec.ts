@@ -53,8 +53,8 @@ export const exec: RuntimeCommand = {
       detach,
       ignorePaused: args.has('ignore-paused'),
       cgroup: args.value('cgroup'),
-      onTerminal: (from) => {
-        relay.take(from);
+      onTerminal: (terminal) => {
+        relay.take(terminal);
       },
     });
     return detach ? 0 : await followProgram(launched, relay);

@@ -54,6 +54,11 @@ export const spec: RuntimeCommand = {
 function rootless(id: number): object {
   return {
     ...DOCUMENT,
+    // A group of the host's for terminals (gid=5) has no place in a namespace of one id.
+    mounts: DOCUMENT.mounts.map((mount) => ({
+      ...mount,
+      options: mount.options.filter((option) => !/^[ug]id=/.test(option)),
+    })),
     linux: {
       ...DOCUMENT.linux,
       resources: undefined,

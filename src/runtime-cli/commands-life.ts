@@ -63,8 +63,8 @@ export const run: RuntimeCommand = {
     using relay = new TerminalRelay();
     const { launched } = await createContainer(context, store, {
       ...createOptions(args, detach),
-      onTerminal: (from) => {
-        relay.take(from);
+      onTerminal: (terminal) => {
+        relay.take(terminal);
       },
     });
     await using undo = new AsyncScope();

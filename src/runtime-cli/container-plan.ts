@@ -1,5 +1,6 @@
 import { compileLaunchPlan, PIVOT_BY_CHROOT } from '../runtime/compile-launch-plan.js';
 import { NAMESPACE_FLAGS, type LinuxNamespace } from '../runtime/compile-namespaces.js';
+import type { LaunchConfinement } from '../runtime/confined-caller.js';
 import type { LaunchPlanOptions } from '../runtime/launch-plan.js';
 import {
   encodeInstruction,
@@ -32,6 +33,7 @@ export interface ContainerPlanOptions extends LaunchDescriptors {
   readonly startPipe: string | undefined;
   readonly noPivot: boolean;
   readonly noNewKeyring: boolean;
+  readonly confined: LaunchConfinement | undefined;
   readonly passwd: string | undefined;
   readonly group: string | undefined;
   readonly onWarning: (warning: string) => void;
@@ -71,6 +73,8 @@ export function compileContainerPlan(config: RuntimeConfig, options: ContainerPl
 export interface JoiningPlanOptions extends ContainerPlanOptions {
   /** The container's namespaces that are not the runtime's own. */
   readonly namespaces: readonly LinuxNamespace[];
+  /** Whether the program's terminal is standard input already. */
+  readonly terminalIsInput?: boolean;
 }
 
 /**
@@ -87,7 +91,7 @@ export function compileJoiningPlan(config: RuntimeConfig, options: JoiningPlanOp
     ...compiled.filter(({ op }) => op === INSTRUCTIONS.NAME.op),
     controlOf(options),
     ...enterContainer(options),
-    ...terminalOf(config, false),
+    ...terminalOf(config, options.terminalIsInput === true ? 'input' : 'new'),
     ...processInstructions(compiled, { inUser }).filter(
       ({ op }) => !(op === INSTRUCTIONS.KEYRING.op && options.noNewKeyring),
     ),
@@ -98,7 +102,7 @@ export function compileJoiningPlan(config: RuntimeConfig, options: JoiningPlanOp
 /** The plan for a hook that runs in the container's namespaces, with the root that its process has by then. */
 export function compileHookPlan(
   hook: { readonly args: readonly string[]; readonly env: readonly string[] },
-  options: Pick<JoiningPlanOptions, 'name' | 'namespaces' | 'process'>,
+  options: Pick<JoiningPlanOptions, 'name' | 'namespaces' | 'process' | 'confined'>,
 ): Buffer {
   return joinPlan([
     encode(['NAME', options.name]),
@@ -118,6 +122,7 @@ function compile(config: RuntimeConfig, options: ContainerPlanOptions): readonly
     credentials: false,
     optionalBindSources: [],
     cgroupVersion: options.cgroupVersion,
+    ...(options.confined === undefined ? {} : { confined: options.confined }),
     ...(options.passwd === undefined ? {} : { passwd: options.passwd }),
     ...(options.group === undefined ? {} : { group: options.group }),
   };
@@ -145,21 +150,28 @@ function controlOf(options: LaunchDescriptors & { readonly detach: boolean }): R
 
 function beforePivot(config: RuntimeConfig): readonly RawInstruction[] {
   return [
-    ...terminalOf(config, true),
+    ...terminalOf(config, 'new at /dev/console'),
     encode(['SYNC', 'mounted']),
     ...(config.root.readonly ? [encode(['READ_ONLY_MOUNT', '/'])] : []),
   ];
 }
 
-/** A terminal for the program, and at /dev/console too. */
-function terminalOf(config: RuntimeConfig, console: boolean): readonly RawInstruction[] {
+/** The last field of TERMINAL. */
+const TERMINAL_KINDS = { new: 0, 'new at /dev/console': 1, input: 2 } as const;
+
+/** A terminal for the program. */
+function terminalOf(
+  config: RuntimeConfig,
+  kind: keyof typeof TERMINAL_KINDS,
+): readonly RawInstruction[] {
   const { terminal, consoleSize, user } = config.process;
   if (!terminal) return [];
-  return [encode(['TERMINAL', user.uid, consoleSize.height, consoleSize.width, console ? 1 : 0])];
+  const { height, width } = consoleSize;
+  return [encode(['TERMINAL', user.uid, height, width, TERMINAL_KINDS[kind]])];
 }
 
 function enterContainer(
-  options: Pick<JoiningPlanOptions, 'namespaces' | 'process'>,
+  options: Pick<JoiningPlanOptions, 'namespaces' | 'process' | 'confined'>,
 ): readonly RawInstruction[] {
   const path = `/proc/self/fd/${options.process}`;
   // Its mounts are where its root is, also where they are the runtime's own.
@@ -169,6 +181,7 @@ function enterContainer(
       encode(['JOIN', NAMESPACE_FLAGS[type], `${path}/ns/${NAMESPACE_FILES[type]}`]),
     ),
     encode(['ENTER', `${path}/root`]),
+    ...(options.confined?.kind === 'user' ? [encode(['ROOT_FIRST'])] : []),
   ];
 }
 

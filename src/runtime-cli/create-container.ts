@@ -10,6 +10,11 @@ import {
   readUserFiles,
   type BundleConfig,
 } from './bundle.js';
+import { OperationalError } from '../errors/operational-error.js';
+import type { RuntimeConfig } from '../oci/runtime-config.js';
+import type { CgroupPlace } from '../runtime/cgroups/cgroup.js';
+import { checkConfined } from '../runtime/check-confined.js';
+import { confinementOf } from './confinement.js';
 import { chooseManager } from './container-cgroup.js';
 import { compileContainerPlan } from './container-plan.js';
 import { findProcess } from './container-process.js';
@@ -17,13 +22,14 @@ import type { ContainerRecord, ContainerStore } from './container-record.js';
 import { destroyContainer } from './destroy-container.js';
 import { keptDescriptors, listenEnvironment } from './kept-descriptors.js';
 import { launch, type Launched } from './launch.js';
+import { mapUserNamespace } from './map-user-namespace.js';
 import { offerListener } from './offer-listener.js';
 import { runHooks } from './run-hooks.js';
 import { usage } from './parse-arguments.js';
 import { findLauncher, warn, type RuntimeContext } from './runtime-context.js';
 import { makeStartPipe } from './start-pipe.js';
 import { stateDocument } from './state-document.js';
-import { connectConsole, sendTerminal } from './terminal.js';
+import { connectConsole, fetchDescriptor, sendTerminal } from './terminal.js';
 import { copyUnderTmpfs } from './tmpfs-content.js';
 
 /** runc's options of `create` and `run`. */
@@ -37,7 +43,7 @@ export interface CreateOptions {
   /** Whether the launcher ends once the process waits: it is then the caller's, or that of whoever adopts orphans. */
   readonly detach: boolean;
   /** Takes the terminal where there is no console socket for it. */
-  readonly onTerminal?: (from: { readonly pid: number; readonly fd: number }) => void;
+  readonly onTerminal?: (terminal: number) => void;
 }
 
 /** A container whose process waits to be started. */
@@ -62,7 +68,8 @@ export async function createContainer(
   checkTerminal(document, options);
   const rootfs = findRootfs(bundle, document.config);
   const { config } = document;
-  const cgroup = chooseManager(context).plan({ id: store.id, path: config.linux.cgroupsPath });
+  if (context.caller !== undefined) checkConfined(config, context.caller);
+  const cgroup = planCgroup(context, store, config);
   const record: ContainerRecord = {
     format: 1,
     id: store.id,
@@ -92,6 +99,22 @@ export async function createContainer(
   });
 }
 
+/** @throws {@link OperationalError} RUNTIME_UNSUPPORTED if the container could not be ended without a control group */
+function planCgroup(
+  context: RuntimeContext,
+  { id }: ContainerStore,
+  { linux }: RuntimeConfig,
+): CgroupPlace {
+  const request = { id, path: linux.cgroupsPath, resources: linux.resources };
+  const place = chooseManager(context, request).plan(request);
+  const ends = linux.namespaces.some(({ type, path = '' }) => type === 'pid' && path === '');
+  if (place.manager !== 'none' || ends) return place;
+  throw new OperationalError(
+    'RUNTIME_UNSUPPORTED',
+    'a container without a cgroup needs a new pid namespace, or nothing would hold its processes together',
+  );
+}
+
 interface Making {
   readonly context: RuntimeContext;
   readonly store: ContainerStore;
@@ -119,17 +142,23 @@ async function make(document: BundleConfig, making: Making): Promise<CreatedCont
       keep: keptDescriptors(context.env, options.preserveFds),
       env: listenEnvironment(context.env),
       plan: (descriptors) => compile(document, making, descriptors),
+      sealed: context.caller?.kind === 'user',
+      onUnmapped: async (pid) => {
+        if (context.caller !== undefined) await mapUserNamespace(pid, config.linux, context.caller);
+      },
       onProcess: async (pid) => {
         const identity = findProcess(pid);
         if (identity === undefined) return; // its message says why it ended
         record = { ...record, ...identity };
         await store.write(record);
-        const { place } = await chooseManager(context).create({
+        const request = {
           id: store.id,
           path: config.linux.cgroupsPath,
           pid,
           resources: config.linux.resources,
-        });
+          withoutDeviceRules: context.caller !== undefined,
+        };
+        const { place } = await chooseManager(context, request).create(request);
         record = { ...record, cgroup: place, hasCgroup: true };
         await store.write(record);
       },
@@ -143,8 +172,8 @@ async function make(document: BundleConfig, making: Making): Promise<CreatedCont
           await runHooks('createContainer', run);
         } else if (at === 'listener') {
           offerListener(config, { pid, fd, state: stateDocument(record, 'creating') });
-        } else if (socket !== undefined) sendTerminal(socket, { pid, fd });
-        else options.onTerminal?.({ pid, fd });
+        } else if (socket !== undefined) sendTerminal(socket, fetchDescriptor(pid, fd));
+        else options.onTerminal?.(fetchDescriptor(pid, fd));
       },
       onWarning: (text) => {
         warn(context, text);
@@ -179,6 +208,7 @@ function compile(
     startPipe: store.startPipe,
     noPivot: options.noPivot,
     noNewKeyring: options.noNewKeyring,
+    confined: confinementOf(context.caller, document.config),
     onWarning: (text) => {
       if (isFirst) warn(context, text);
     },

@@ -6,7 +6,10 @@ import { OperationalError } from '../errors/operational-error.js';
 import type { CgroupPlace } from '../runtime/cgroups/cgroup.js';
 import { ownNamespaces } from '../runtime/own-namespaces.js';
 import { parseBundleConfig, readUserFiles } from './bundle.js';
-import { cgroupOf } from './container-cgroup.js';
+import { checkConfined } from '../runtime/check-confined.js';
+import { confinementOf } from './confinement.js';
+import { joinCgroup } from './container-cgroup.js';
+import { openContainerTerminal } from './container-terminal.js';
 import { compileJoiningPlan } from './container-plan.js';
 import { HeldProcess, isAlive } from './container-process.js';
 import type { ContainerStore } from './container-record.js';
@@ -17,7 +20,7 @@ import { offerListener } from './offer-listener.js';
 import { findLauncher, warn, type RuntimeContext } from './runtime-context.js';
 import { usage } from './parse-arguments.js';
 import { stateDocument } from './state-document.js';
-import { connectConsole, sendTerminal } from './terminal.js';
+import { connectConsole, fetchDescriptor, sendTerminal } from './terminal.js';
 
 /** runc's options of `exec`. */
 export interface ExecOptions {
@@ -30,7 +33,7 @@ export interface ExecOptions {
   readonly ignorePaused: boolean;
   /** A group below the container's own. */
   readonly cgroup: string | undefined;
-  readonly onTerminal?: (from: { readonly pid: number; readonly fd: number }) => void;
+  readonly onTerminal?: (terminal: number) => void;
 }
 
 /**
@@ -63,14 +66,26 @@ export async function execInContainer(
   const document = parseBundleConfig(withProcess(store, options.process));
   const { config } = document;
   checkTerminal(document, options);
+  const confined = confinementOf(context.caller, held.directory);
+  if (context.caller !== undefined) checkConfined(config, context.caller);
+  const isUser = confined?.kind === 'user';
   const socket =
     options.consoleSocket === undefined
       ? undefined
       : connectConsole(resolve(context.cwd, options.consoleSocket));
   const namespaces = ownNamespaces(held.directory);
+  let slave: number | undefined;
   try {
+    if (isUser && config.process.terminal) {
+      const terminal = openContainerTerminal(held.directory, config.process.consoleSize);
+      slave = terminal.slave;
+      if (socket !== undefined) sendTerminal(socket, terminal.master);
+      else options.onTerminal?.(terminal.master);
+    }
     const launched = await launch({
       launcher: findLauncher(context),
+      sealed: isUser,
+      ...(slave === undefined ? {} : { stdio: [slave, slave, slave] }),
       folder: store.path,
       keep: keptDescriptors(context.env, options.preserveFds),
       process: held.fd,
@@ -88,19 +103,21 @@ export async function execInContainer(
           startPipe: undefined,
           noPivot: false,
           noNewKeyring: true,
+          confined,
+          terminalIsInput: slave !== undefined,
           onWarning: () => undefined, // said when the container was created
         }),
-      onProcess: (pid) => {
+      onProcess: async (pid) => {
         if (!isAlive(record))
           throw new OperationalError('CONTAINER_NOT_RUNNING', 'the container has stopped');
         const cgroup = subgroup(record.cgroup, options.cgroup);
-        cgroupOf({ ...record, cgroup }).join(pid, record.pid);
+        await joinCgroup({ ...record, cgroup }, pid);
       },
       onStop: ({ at, pid, fd }) => {
         if (at === 'listener')
           offerListener(config, { pid, fd, state: stateDocument(record, status) });
-        else if (socket !== undefined) sendTerminal(socket, { pid, fd });
-        else options.onTerminal?.({ pid, fd });
+        else if (socket !== undefined) sendTerminal(socket, fetchDescriptor(pid, fd));
+        else options.onTerminal?.(fetchDescriptor(pid, fd));
       },
       onWarning: (text) => {
         warn(context, text);
@@ -111,6 +128,7 @@ export async function execInContainer(
     }
     return launched;
   } finally {
+    if (slave !== undefined) closeSync(slave);
     if (socket !== undefined) closeSync(socket);
   }
 }

@@ -4,6 +4,7 @@ import type { Duplex } from 'node:stream';
 
 import { quote } from '../base/escape-text.js';
 import { OperationalError } from '../errors/operational-error.js';
+import { launcherProgram } from './launcher-program.js';
 
 /** The first descriptor after the standard ones. */
 const FIRST_FD = 3;
@@ -11,7 +12,7 @@ const FIRST_FD = 3;
 const MAX_TALK_CHARACTERS = 65_536;
 
 /** What the launcher says, line by line: first which process it is, then what that has reached; the rest are messages. */
-const PROCESS = /^(pid) (\d+)$/;
+const PROCESS = /^(pid|unmapped) (\d+)$/;
 const REACHED = /^(mounted|terminal|listener|created) (-?\d+)$/;
 
 /** How a plan is carried out. */
@@ -28,6 +29,13 @@ export interface LaunchOptions {
   readonly env: NodeJS.ProcessEnv;
   /** Standard input, output and error; the runtime's own unless given. */
   readonly stdio?: readonly (number | 'ignore')[] | undefined;
+  /**
+   * Runs a copy that nobody can change: a launcher without rights cannot protect itself from a container that finds it
+   * in /proc (CVE-2019-5736).
+   */
+  readonly sealed?: boolean;
+  /** A process waits in a user namespace that is to be given its maps. */
+  readonly onUnmapped?: (pid: number) => Promise<void>;
   /** The process is there, and does nothing before this is done. */
   readonly onProcess: (pid: number) => void | Promise<void>;
   /** It waits before its root is in place (`mounted`), or with a descriptor that somebody else is to have. */
@@ -71,17 +79,20 @@ export async function launch(options: LaunchOptions): Promise<Launched> {
   const control = FIRST_FD + options.keep.length;
   const descriptors = { control, kept: options.keep.length, process: control + 2 };
   const plan = unnamedFile(options.folder, options.plan(descriptors));
+  const stdio = [
+    ...(options.stdio ?? [0, 1, 2]),
+    ...options.keep,
+    'pipe' as const,
+    plan,
+    ...(options.process === undefined ? [] : [options.process]),
+  ];
   let child: ChildProcess;
   try {
-    child = spawn(options.launcher, [`/proc/self/fd/${control + 1}`], {
+    using program = launcherProgram(options, stdio.length);
+    child = spawn(program.file, [`/proc/self/fd/${control + 1}`], {
+      argv0: program.argv0,
       env: options.env,
-      stdio: [
-        ...(options.stdio ?? [0, 1, 2]),
-        ...options.keep,
-        'pipe',
-        plan,
-        ...(options.process === undefined ? [] : [options.process]),
-      ],
+      stdio: [...stdio, ...program.descriptors],
     });
   } finally {
     closeSync(plan);
@@ -124,6 +135,7 @@ async function converse(socket: Duplex, options: LaunchOptions): Promise<number>
         continue;
       }
       if (what === 'pid') await options.onProcess((pid = Number(number)));
+      else if (what === 'unmapped') await options.onUnmapped?.(Number(number));
       else await options.onStop({ at: what, pid, fd: Number(number) });
       socket.write('.');
     }

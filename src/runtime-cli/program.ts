@@ -1,5 +1,6 @@
 import { quote } from '../base/escape-text.js';
 import { suggestName } from '../base/suggest-name.js';
+import type { ConfinedCaller } from '../runtime/confined-caller.js';
 import { COMMAND_NAMES, formatCommandHelp, formatHelp, type CommandName } from './help.js';
 import { parseArguments, usage, type OptionTable } from './parse-arguments.js';
 import { reportFailure, type LogOptions } from './report.js';
@@ -47,7 +48,8 @@ const GLOBAL_OPTIONS: OptionTable = {
 export interface RuntimeProcess {
   readonly argv: readonly string[];
   readonly env: Readonly<Record<string, string | undefined>>;
-  readonly uid: number;
+  /** Who calls; undefined is root of the host. */
+  caller(): ConfinedCaller | undefined;
   readonly cwd: string;
   /** berth's own; asked for where it is printed. */
   version(): string;
@@ -89,12 +91,16 @@ export async function runRuntime(process: RuntimeProcess): Promise<number> {
       process.print(formatCommandHelp(known, command));
       return 0;
     }
+    const { env, cwd } = process;
+    const caller = process.caller();
     const context: RuntimeContext = {
-      root: emptyAsAbsent(global.value('root')) ?? defaultRoot(process.env, process.uid),
+      root: emptyAsAbsent(global.value('root')) ?? defaultRoot({ env, caller }),
       log,
       systemdCgroup: global.has('systemd-cgroup') || global.value('cgroup-manager') === 'systemd',
-      env: process.env,
-      cwd: process.cwd,
+      withoutCgroup: global.value('cgroup-manager') === 'disabled',
+      caller,
+      env,
+      cwd,
     };
     return await command.run(context, args);
   } catch (error) {

@@ -7,7 +7,9 @@ import { compileHookPlan } from './container-plan.js';
 import { HeldProcess } from './container-process.js';
 import type { ContainerRecord, ContainerStatus } from './container-record.js';
 import { hookCommand, runHook, type Hook } from './hooks.js';
+import { confinementOf } from './confinement.js';
 import { unnamedFile } from './launch.js';
+import { launcherProgram } from './launcher-program.js';
 import { findLauncher, warn, type RuntimeContext } from './runtime-context.js';
 import { stateDocument } from './state-document.js';
 
@@ -65,17 +67,25 @@ async function runOne(name: HookName, hook: Hook, run: HookRun): Promise<void> {
   // The launcher looks for its program by its first argument; a hook's is the path.
   const plan = compileHookPlan(
     { args: [hook.path, ...hook.args.slice(1)], env: hook.env },
-    { name: record.id, namespaces: ownNamespaces(process.directory), process: 4 },
+    {
+      name: record.id,
+      namespaces: ownNamespaces(process.directory),
+      process: 4,
+      confined: confinementOf(context.caller, process.directory),
+    },
   );
   const file = unnamedFile(run.folder, plan);
   try {
+    using program = launcherProgram(
+      { launcher: findLauncher(context), sealed: context.caller?.kind === 'user' },
+      5,
+    );
     await runHook(
       {
-        file: findLauncher(context),
-        argv0: 'launch',
+        ...program,
         args: ['/proc/self/fd/3'],
         env: {},
-        descriptors: [file, process.fd],
+        descriptors: [file, process.fd, ...program.descriptors],
       },
       about(process.innerPid()),
     );

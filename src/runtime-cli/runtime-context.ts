@@ -3,8 +3,10 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 import { OperationalError } from '../errors/operational-error.js';
+import type { ConfinedCaller } from '../runtime/confined-caller.js';
 import { ContainerStore } from './container-record.js';
 import { logLine, type LogOptions } from './report.js';
+import { userFolder } from './user-folder.js';
 
 /** What every command has: runc's global options, worked out. */
 export interface RuntimeContext {
@@ -12,6 +14,10 @@ export interface RuntimeContext {
   readonly root: string;
   readonly log: LogOptions;
   readonly systemdCgroup: boolean;
+  /** `--cgroup-manager disabled`: the container stays in its caller's. */
+  readonly withoutCgroup: boolean;
+  /** Who calls, if that is not root of the host. */
+  readonly caller: ConfinedCaller | undefined;
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly cwd: string;
 }
@@ -48,10 +54,16 @@ export function findLauncher(context: RuntimeContext): string {
   return found;
 }
 
-/** `/run/berth-runtime`, or the user's own place. */
-export function defaultRoot(env: RuntimeContext['env'], uid: number): string {
-  const own = env['XDG_RUNTIME_DIR'];
-  return uid !== 0 && own !== undefined && own !== ''
-    ? join(own, 'berth-runtime')
-    : '/run/berth-runtime';
+/**
+ * `/run/berth-runtime`, or the user's own place.
+ *
+ * @throws {@link OperationalError} NEEDS_ROOT if a user has none
+ */
+export function defaultRoot({ env, caller }: Pick<RuntimeContext, 'env' | 'caller'>): string {
+  if (caller?.isRootless !== true) return '/run/berth-runtime';
+  const folder = userFolder(env, caller);
+  if (folder !== undefined) return join(folder, 'berth-runtime');
+  throw new OperationalError('NEEDS_ROOT', "XDG_RUNTIME_DIR is not set, and /run is root's", {
+    hint: 'log in as this user with systemd, or say where states are to be: --root DIR',
+  });
 }

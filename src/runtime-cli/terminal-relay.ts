@@ -3,7 +3,6 @@ import { ReadStream as TerminalInput } from 'node:tty';
 import { setTimeout as delay } from 'node:timers/promises';
 
 import { setTerminalSize } from '../sys/terminal.js';
-import { fetchDescriptor } from './terminal.js';
 
 /** What the program wrote last may still be on its way when it ends. */
 const LAST_OUTPUT_MS = 50;
@@ -14,9 +13,9 @@ export class TerminalRelay implements Disposable {
   #output: ReadStream | undefined;
   #isRaw = false;
 
-  /** Takes the terminal from the process that opened it and waits. */
-  take(from: { readonly pid: number; readonly fd: number }): void {
-    this.#terminal = fetchDescriptor(from.pid, from.fd);
+  /** Takes the terminal's other end, and closes it in the end. */
+  take(terminal: number): void {
+    this.#terminal = terminal;
   }
 
   /** Begins to pass on in both directions. Does nothing where there is no terminal. */
@@ -48,8 +47,9 @@ export class TerminalRelay implements Disposable {
     process.off('SIGWINCH', this.#resize);
     if (this.#isRaw) (process.stdin as TerminalInput).setRawMode(false);
     process.stdin.destroy();
-    this.#output?.destroy();
-    closeSync(this.#terminal);
+    // A stream closes its descriptor when it is destroyed, whatever it was told of that.
+    if (this.#output === undefined) closeSync(this.#terminal);
+    else this.#output.destroy();
     this.#terminal = undefined;
   }
 

@@ -31,12 +31,8 @@ export function connectConsole(path: string): number {
   }
 }
 
-/** Sends a terminal over a console socket; its name goes with it, as runc's does. */
-export function sendTerminal(
-  socket: number,
-  from: { readonly pid: number; readonly fd: number },
-): void {
-  const terminal = fetchDescriptor(from.pid, from.fd);
+/** Sends a terminal over a console socket, and closes it; its name goes with it, as runc's does. */
+export function sendTerminal(socket: number, terminal: number): void {
   try {
     sendDescriptor(socket, terminal, Buffer.from('/dev/ptmx'));
   } finally {

@@ -63,7 +63,7 @@ export function compileDevices(
       );
     }
     // Device nodes cannot be made in a user namespace, so the host's own is bound.
-    return options.userNamespace
+    return options.userNamespace && entry.type !== 'p'
       ? ['BIND', entry.path, entry.path, 0, 0, 0, 0, 0, PROPAGATION['private'] ?? 0]
       : [
           'NODE',

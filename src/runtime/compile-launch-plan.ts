@@ -30,6 +30,7 @@ const ROOT_READ_ONLY = 1;
 const ROOT_IDMAPPED = 2;
 const ROOT_VOLATILE = 4;
 const ROOT_SLAVE = 8;
+const ROOT_LOCKED = 16;
 /** Flag of PIVOT: the root is entered by chroot(2). */
 export const PIVOT_BY_CHROOT = 1;
 
@@ -46,6 +47,7 @@ export function compileLaunchPlan(
   const warnings: string[] = [];
   const warn = (warning: string): void => void warnings.push(warning);
   checkDocument(config, { options, warn });
+  const { confined } = options;
   const namespaces = compileNamespaces(config.linux, options);
   const mounts = compileMounts(config, {
     namespaces,
@@ -57,7 +59,9 @@ export function compileLaunchPlan(
   const init = wantsInit(config, { options, namespaces, warn });
   const capabilities = compileCapabilities(config.process, { options, warn });
   const devices = mounts.ownDev
-    ? compileDevices(config.linux.devices, { userNamespace: namespaces.has('user') })
+    ? compileDevices(config.linux.devices, {
+        userNamespace: namespaces.has('user') || confined !== undefined,
+      })
     : { instructions: [], paths: [] };
   const hostDirectory = compileHostDirectory(config.linux, {
     options,
@@ -98,6 +102,7 @@ export function compileLaunchPlan(
     compileIdentity(user, {
       umask: config.process.user.umask,
       bounding: capabilities.bounding,
+      keepGroups: confined?.keepGroups === true,
     }),
     ['CAPABILITIES', ...capabilities.sets, config.process.noNewPrivileges ? 1 : 0],
     ...(config.process.noNewPrivileges ? seccomp.instructions : []),
@@ -248,20 +253,23 @@ function compileRoot(
   config: RuntimeConfig,
   context: { readonly options: LaunchPlanOptions; readonly namespaces: CompiledNamespaces },
 ): readonly Instruction[] {
-  const { volatileRoot, rootfs, standalone, hostPlace } = context.options;
+  const { volatileRoot, rootfs, standalone, hostPlace, confined } = context.options;
   // A checkout that services share is mapped; who calls a runtime has given the root its owners (config-linux.md, "User
   // namespace mappings").
   const idmapped = context.namespaces.has('user') && standalone !== true ? ROOT_IDMAPPED : 0;
   const slave = /^r?slave$/.test(config.linux.rootfsPropagation ?? '') ? ROOT_SLAVE : 0;
+  // What root of the host has forbidden for a mount (nosuid, noexec, ro) is not to be allowed again by anybody else.
+  const locked = confined === undefined ? 0 : ROOT_LOCKED;
   if (volatileRoot === undefined) {
+    const readonly = config.root.readonly ? ROOT_READ_ONLY : 0;
     return [
-      ['ROOT', rootfs, (config.root.readonly ? ROOT_READ_ONLY : 0) | idmapped | slave],
+      ['ROOT', rootfs, readonly | idmapped | slave | locked],
       ...(context.namespaces.has('mount') ? [] : [['PLACE', hostPlace ?? ''] as const]),
     ];
   }
   const size = volatileRoot.sizeBytes === undefined ? '50%' : String(volatileRoot.sizeBytes);
   return [
-    ['ROOT', rootfs, ROOT_READ_ONLY | ROOT_VOLATILE | idmapped],
+    ['ROOT', rootfs, ROOT_READ_ONLY | ROOT_VOLATILE | idmapped | locked],
     ['VOLATILE_ROOT', size],
   ];
 }

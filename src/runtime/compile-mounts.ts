@@ -296,14 +296,16 @@ class MountCompiler {
 
   /** sysfs belongs to a network namespace: the host's cannot be mounted from within a user namespace. */
   #needsHostSys(): boolean {
-    const { namespaces } = this.#context;
-    return namespaces.has('user') && !namespaces.isNew('network');
+    const { namespaces, options } = this.#context;
+    if (namespaces.has('user')) return !namespaces.isNew('network');
+    return options.confined !== undefined && !namespaces.has('network');
   }
 
   /** A /proc shows a pid namespace, and only the user namespace that owns that can mount it. */
   #needsHostProc(): boolean {
-    const { namespaces } = this.#context;
-    return namespaces.isNew('user') && !namespaces.isNew('pid');
+    const { namespaces, options } = this.#context;
+    if (namespaces.isNew('user')) return !namespaces.isNew('pid');
+    return options.confined !== undefined && !namespaces.has('pid');
   }
 
   #addHostProc(mount: RuntimeMount, place: { destination: string; index: number }): void {

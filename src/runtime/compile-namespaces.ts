@@ -1,6 +1,7 @@
 import { quote } from '../base/escape-text.js';
 import { OperationalError } from '../errors/operational-error.js';
 import type { IdMapping, RuntimeLinux } from '../oci/runtime-config.js';
+import type { LaunchConfinement } from './confined-caller.js';
 import type { Instruction } from './plan-format.js';
 
 /** The namespaces of config-linux.md by the flag of clone(2). */
@@ -38,7 +39,10 @@ export interface CompiledNamespaces {
  */
 export function compileNamespaces(
   linux: RuntimeLinux,
-  options: { readonly hostPlace?: string } = {},
+  options: {
+    readonly hostPlace?: string;
+    readonly confined?: LaunchConfinement;
+  } = {},
 ): CompiledNamespaces {
   const byType = new Map<LinuxNamespace, string | undefined>();
   for (const [index, { type, path }] of linux.namespaces.entries()) {
@@ -66,11 +70,13 @@ export function compileNamespaces(
     has: (type) => byType.has(type),
     isNew,
     instructions: [
-      ...compileUserNamespace(linux, { isNew: isNew('user') }),
+      ...compileUserNamespace(linux, { isNew: isNew('user'), confined: options.confined }),
       ...list.flatMap(({ type, path }): readonly Instruction[] =>
         path === undefined ? [] : [['JOIN', NAMESPACE_FLAGS[type], path]],
       ),
       ['UNSHARE', unshareFlags(list), timeOffsets(linux, isNew('time'))],
+      // An ordinary user may open no tree of mounts: he does so as root of the namespace, which comes first.
+      ...(options.confined?.kind === 'user' ? ([['ROOT_FIRST']] as const) : []),
     ],
   };
 }
@@ -83,7 +89,7 @@ function unshareFlags(list: CompiledNamespaces['list']): number {
 
 function compileUserNamespace(
   linux: RuntimeLinux,
-  user: { isNew: boolean },
+  user: { readonly isNew: boolean; readonly confined: LaunchConfinement | undefined },
 ): readonly Instruction[] {
   if (!user.isNew) {
     if (linux.uidMappings.length + linux.gidMappings.length > 0 && !hasUser(linux)) {
@@ -94,7 +100,9 @@ function compileUserNamespace(
   if (linux.uidMappings.length === 0 || linux.gidMappings.length === 0) {
     refuse('a user namespace needs uidMappings and gidMappings');
   }
-  return [['USER_NAMESPACE', formatMap(linux.uidMappings), formatMap(linux.gidMappings)]];
+  const maps = [formatMap(linux.uidMappings), formatMap(linux.gidMappings)] as const;
+  // An ordinary user's maps are made by whoever runs the launcher: programs with more rights have to help.
+  return [['USER_NAMESPACE', ...(user.confined?.kind === 'user' ? (['', ''] as const) : maps)]];
 }
 
 function hasUser(linux: RuntimeLinux): boolean {

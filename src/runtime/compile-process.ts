@@ -17,7 +17,7 @@ import { LauncherStatus } from './launcher-status.js';
 import type { Instruction } from './plan-format.js';
 
 /** setrlimit(2) resources by their numbers. */
-const RLIMITS = [
+export const RLIMITS = [
   'RLIMIT_CPU',
   'RLIMIT_FSIZE',
   'RLIMIT_DATA',
@@ -41,6 +41,8 @@ const MAX_TEXT_BYTES = 2_000_000;
 /** Longest single argument or variable, in bytes (MAX_ARG_STRLEN of Linux, with its NUL). */
 const MAX_ARGUMENT_BYTES = 131_071;
 const DEFAULT_UMASK = 0o022;
+/** Beside the umask: the groups stay as they are. */
+const KEEP_GROUPS = 0o1000;
 const DEFAULT_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
 const RLIM_INFINITY = 0xffff_ffff_ffff_ffffn;
 
@@ -196,11 +198,16 @@ export function compileAttributes(
 /** The user, the groups, the umask and the bounding set as an instruction. */
 export function compileIdentity(
   user: CompiledUser,
-  bounds: { readonly umask: number | undefined; readonly bounding: bigint },
+  bounds: {
+    readonly umask: number | undefined;
+    readonly bounding: bigint;
+    readonly keepGroups: boolean;
+  },
 ): Instruction {
   const groups = Buffer.alloc(user.groups.length * 4);
   for (const [index, gid] of user.groups.entries()) groups.writeUInt32LE(gid, index * 4);
-  return ['USER', user.uid, user.gid, groups, bounds.umask ?? DEFAULT_UMASK, bounds.bounding];
+  const umask = (bounds.umask ?? DEFAULT_UMASK) | (bounds.keepGroups ? KEEP_GROUPS : 0);
+  return ['USER', user.uid, user.gid, groups, umask, bounds.bounding];
 }
 
 function limitValue(value: number): bigint {

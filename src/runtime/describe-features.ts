@@ -56,7 +56,7 @@ export function describeFeatures(host: FeatureHost): Readonly<Record<string, unk
         .filter((type) => host.namespaces.includes(type))
         .sort(),
       capabilities: CAPABILITIES.slice(0, host.lastCapability + 1),
-      cgroup: { v1: true, v2: true, systemd: true, systemdUser: false, rdma: true },
+      cgroup: { v1: true, v2: true, systemd: true, systemdUser: true, rdma: true },
       seccomp: {
         enabled: seccomp !== undefined,
         ...(seccomp === undefined

@@ -1,4 +1,5 @@
 import type { LinuxNamespace } from './compile-namespaces.js';
+import type { LaunchConfinement } from './confined-caller.js';
 
 /** What the compiler has to know beside the config.json. */
 export interface LaunchPlanOptions {
@@ -47,6 +48,8 @@ export interface LaunchPlanOptions {
    * of them below that one, and whoever gives it takes them away. Unless given, such a container is refused.
    */
   readonly hostPlace?: string;
+  /** Who starts it, if that is not root of the host. */
+  readonly confined?: LaunchConfinement;
   /** The control groups of the host that it will run on: version 2 unless given. */
   readonly cgroupVersion?: 1 | 2;
   /** The systemd that will run it, for settings that older ones do not know. */

@@ -68,6 +68,7 @@ export const INSTRUCTIONS = {
   MAP_BIND: { op: 44, fields: 'ssu' },
   REMOUNT: { op: 45, fields: 'puu' },
   PLACE: { op: 46, fields: 'p' },
+  ROOT_FIRST: { op: 47, fields: '' },
 } as const satisfies Record<string, { op: number; fields: string }>;
 
 /** The name of an instruction. */

@@ -18,10 +18,10 @@ export interface PseudoTerminal {
   readonly slave: number;
 }
 
-/** Opens a fresh pseudo terminal of the host (pty(7)). */
-export function openPseudoTerminal(): PseudoTerminal {
+/** Opens a fresh pseudo terminal (pty(7)): the host's, or that of another multiplexer. */
+export function openPseudoTerminal(multiplexer = '/dev/ptmx'): PseudoTerminal {
   const flags = constants.O_RDWR | constants.O_NOCTTY;
-  const master = openSync('/dev/ptmx', flags);
+  const master = openSync(multiplexer, flags);
   try {
     checked(ioctlBytes(master, TIOCSPTLCK, new Int32Array([0])), 'ioctl');
     // By descriptor and not by its path: /dev/pts may be another one here.

@@ -73,29 +73,33 @@ export class Bus implements AsyncDisposable {
   #lost: OperationalError | undefined;
   #serial = 0;
 
-  private constructor(socket: string, onReady: () => void) {
-    this.#connection = new WireConnection(socket, {
+  private constructor(
+    { socket, uid }: { readonly socket: string; readonly uid: number | undefined },
+    onReady: () => void,
+  ) {
+    const listener = {
       onReady,
-      onMessage: (message) => {
+      onMessage: (message: ArrivedMessage) => {
         this.#take(message);
       },
-      onLost: (why, cause) => {
+      onLost: (why: string, cause: unknown) => {
         this.#lose(why, cause);
       },
-    });
+    };
+    this.#connection = new WireConnection(socket, listener, uid);
   }
 
   /**
-   * Connects to the bus whose socket is given.
+   * Connects to the bus whose socket is given. `uid` is who we are outside of the user namespace that we are in.
    *
    * @throws {@link OperationalError} SYSTEMD_UNAVAILABLE
    */
-  static async connect(socket: string): Promise<Bus> {
+  static async connect(socket: string, uid?: number): Promise<Bus> {
     let onReady = (): void => undefined;
     const ready = new Promise<void>((resolve) => {
       onReady = resolve;
     });
-    const bus = new Bus(socket, () => {
+    const bus = new Bus({ socket, uid }, () => {
       onReady();
     });
     const waiting = { what: `the bus at ${quote(socket)}`, timeoutMs: CONNECT_TIMEOUT_MS };

@@ -28,8 +28,11 @@ export class TransientScopes implements AsyncDisposable {
    *
    * @throws {@link OperationalError} SYSTEMD_UNAVAILABLE
    */
-  static async connect(options: FindBusOptions, signal?: AbortSignal): Promise<TransientScopes> {
-    const bus = await Bus.connect(await findBusSocket(options));
+  static async connect(
+    options: FindBusOptions & { readonly uid?: number | undefined },
+    signal?: AbortSignal,
+  ): Promise<TransientScopes> {
+    const bus = await Bus.connect(await findBusSocket(options), options.uid);
     try {
       return new TransientScopes(bus, await JobWaiter.start(bus, signal));
     } catch (error) {
@@ -84,6 +87,19 @@ export class TransientScopes implements AsyncDisposable {
       { ...MANAGER, member: 'SetUnitProperties', signature: 'sba(sv)', body },
       { signal },
     );
+  }
+
+  /**
+   * Puts a process into a delegated unit of this manager, or into a cgroup below it (`/a/b`). A user's manager asks the
+   * system's where the process comes from outside of its own part.
+   */
+  async attach(name: string, subgroup: string, pid: number): Promise<void> {
+    await this.#bus.call({
+      ...MANAGER,
+      member: 'AttachProcessesToUnit',
+      signature: 'ssau',
+      body: [name, subgroup, [pid]],
+    });
   }
 
   /**

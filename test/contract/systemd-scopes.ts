@@ -50,7 +50,11 @@ test('a scope holds a container, and goes with it', async () => {
   const ended = once(child, 'close');
   const cgroup = await manager.create(request(child, {}, 'machine.slice:pod:one'));
   assert.equal(cgroup.place.scope, 'pod-one.scope');
-  assert.equal(manager.plan({ id: 'test', path: 'machine.slice:pod:one' }).scope, 'pod-one.scope');
+  assert.equal(
+    manager.plan({ id: 'test', path: 'machine.slice:pod:one', resources: runtimeResources({}) })
+      .scope,
+    'pod-one.scope',
+  );
   const directory = cgroup.place.directories['unified'] ?? '';
   assert.match(directory, /machine\.slice\/pod-one\.scope$/);
   child.stdin?.end('\n');
@@ -77,7 +81,7 @@ test('a scope whose place was only written down is taken away', async () => {
   const manager = systemdManager({ scopes, defaultSlice: 'system.slice' });
   const child = waiting('true');
   const ended = once(child, 'close');
-  const planned = manager.plan({ id: 'test', path: undefined });
+  const planned = manager.plan({ id: 'test', path: undefined, resources: runtimeResources({}) });
   assert.equal(planned.scope, 'berth-test.scope');
   await manager.create(request(child, {}));
   await openCgroup(planned, scopes).delete();

@@ -330,7 +330,8 @@ export class BootedHost implements AsyncDisposable {
       '--keep-unit',
       '--kill-signal=SIGKILL',
       '--capability=all',
-      '--system-call-filter=@keyring bpf',
+      // What a host without a wall around it has: a runtime fetches terminals by pidfd_getfd(2).
+      '--system-call-filter=@keyring bpf pidfd_getfd',
       `--machine=${this.suite}`,
       `--network-namespace-path=${this.network.path}`,
       '--resolv-conf=off',

@@ -10,7 +10,7 @@ import type { RuntimeResources } from '../../oci/runtime-config.js';
  */
 
 /** Who makes the cgroups. */
-export type CgroupManagerName = 'systemd' | 'cgroupfs';
+export type CgroupManagerName = 'systemd' | 'cgroupfs' | 'none';
 
 /** Where the cgroup of a container is: plain data. */
 export interface CgroupPlace {
@@ -22,15 +22,24 @@ export interface CgroupPlace {
   readonly scope?: string;
 }
 
-/** What a container's cgroup is made for. */
-export interface CgroupRequest {
+/** What is known of a container's cgroup before there is a process. */
+export interface CgroupPlan {
   /** The container's id: part of the default place. */
   readonly id: string;
   /** `linux.cgroupsPath`; for the systemd manager `SLICE:PREFIX:NAME`. */
   readonly path: string | undefined;
+  readonly resources: RuntimeResources;
+}
+
+/** What a container's cgroup is made for. */
+export interface CgroupRequest extends CgroupPlan {
   /** The process that is to be in it; it must not have made its cgroup namespace yet. */
   readonly pid: number;
-  readonly resources: RuntimeResources;
+  /**
+   * Whether the container's devices need no rules: only root of the host can attach a program, and in a user namespace no
+   * device can be made.
+   */
+  readonly withoutDeviceRules?: boolean;
   /** The user of the host that the cgroup is handed to (config-linux.md, "Cgroup ownership"); version 2 only. */
   readonly owner?: number;
   readonly signal?: AbortSignal;
@@ -42,9 +51,10 @@ export interface CgroupManager {
    * Says where {@link CgroupManager.create} will make it: to be written down before anything is made, so that what a
    * killed runtime left can be taken away (with `delete` of the cgroup opened by it).
    *
-   * @throws {@link OperationalError} RUNTIME_CONFIG_INVALID, CGROUP_FAILED
+   * @throws {@link OperationalError} RUNTIME_CONFIG_INVALID, CGROUP_FAILED; RUNTIME_UNSUPPORTED for limits where no
+   * cgroup can be made
    */
-  plan(request: Pick<CgroupRequest, 'id' | 'path'>): CgroupPlace;
+  plan(request: CgroupPlan): CgroupPlace;
   /**
    * Makes the cgroup, sets its limits and its device rules, and puts the process in. What was made is taken away again
    * when anything of that fails.

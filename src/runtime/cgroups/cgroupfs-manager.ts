@@ -1,4 +1,4 @@
-import type { Cgroup, CgroupManager, CgroupPlace, CgroupRequest } from './cgroup.js';
+import type { Cgroup, CgroupManager, CgroupPlace, CgroupPlan, CgroupRequest } from './cgroup.js';
 import { removeCgroups } from './cgroup-files.js';
 import { checkCgroupPath, findCgroupHierarchy, type CgroupHierarchy } from './hierarchy.js';
 import { LegacyCgroup } from './legacy-cgroup.js';
@@ -23,14 +23,11 @@ export function cgroupfsManager(
   };
 }
 
-function namesOf({ path, id }: Pick<CgroupRequest, 'id' | 'path'>): readonly string[] {
+function namesOf({ path, id }: Pick<CgroupPlan, 'id' | 'path'>): readonly string[] {
   return checkCgroupPath(path === undefined || path === '' ? `${DEFAULT_PARENT}/${id}` : path);
 }
 
-function planIn(
-  hierarchy: CgroupHierarchy,
-  request: Pick<CgroupRequest, 'id' | 'path'>,
-): CgroupPlace {
+function planIn(hierarchy: CgroupHierarchy, request: Pick<CgroupPlan, 'id' | 'path'>): CgroupPlace {
   const directories = cgroupDirectories(hierarchy, namesOf(request));
   return { manager: 'cgroupfs', version: hierarchy.version, directories };
 }
@@ -43,7 +40,7 @@ async function createIn(hierarchy: CgroupHierarchy, request: CgroupRequest): Pro
     checkUnused(place.directories);
     const cgroup = place.version === 2 ? new UnifiedCgroup(place) : new LegacyCgroup(place);
     await cgroup.set(resources, signal);
-    cgroup.setDevices(resources.devices);
+    if (request.withoutDeviceRules !== true) cgroup.setDevices(resources.devices);
     if (request.owner !== undefined && cgroup instanceof UnifiedCgroup)
       cgroup.giveTo(request.owner);
     cgroup.join(request.pid);

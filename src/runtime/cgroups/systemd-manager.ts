@@ -2,7 +2,8 @@ import { join } from 'node:path';
 
 import { quote } from '../../base/escape-text.js';
 import { OperationalError } from '../../errors/operational-error.js';
-import type { Cgroup, CgroupManager, CgroupPlace, CgroupRequest } from './cgroup.js';
+import { AbsentCgroup } from './absent-cgroup.js';
+import type { Cgroup, CgroupManager, CgroupPlace, CgroupPlan, CgroupRequest } from './cgroup.js';
 import {
   cgroupsOfProcess,
   checkCgroupPath,
@@ -24,6 +25,8 @@ export interface ScopeService {
     properties: readonly ScopeProperty[],
     signal?: AbortSignal,
   ): Promise<void>;
+  /** Puts a process into a delegated scope, or a cgroup below it. */
+  attach(name: string, subgroup: string, pid: number): Promise<void>;
   /** Stops a scope, and returns when it is gone; one that is not there is no failure. */
   stop(name: string, signal?: AbortSignal): Promise<void>;
 }
@@ -86,7 +89,7 @@ async function createScope(
       place.version === 2 ? new UnifiedCgroup(place, owner) : new LegacyCgroup(place, owner);
     if (cgroup instanceof LegacyCgroup) cgroup.join(pid);
     await cgroup.set(resources, signal);
-    cgroup.setDevices(resources.devices);
+    if (request.withoutDeviceRules !== true) cgroup.setDevices(resources.devices);
     if (request.owner !== undefined && cgroup instanceof UnifiedCgroup)
       cgroup.giveTo(request.owner);
     return cgroup;
@@ -98,6 +101,7 @@ async function createScope(
 
 /** Opens the cgroup of a state file again. `scopes` is needed for what systemd made. */
 export function openCgroup(place: CgroupPlace, scopes?: ScopeService): Cgroup {
+  if (place.manager === 'none') return new AbsentCgroup(place);
   const owner = scopes === undefined ? undefined : scopeOwner(scopes, place);
   return place.version === 2 ? new UnifiedCgroup(place, owner) : new LegacyCgroup(place, owner);
 }
@@ -118,7 +122,7 @@ function scopeOwner(scopes: ScopeService, place: CgroupPlace): ScopeOwner | unde
 const UNIT_PART = /^[A-Za-z0-9:_.\\@-]{1,200}$/;
 
 function scopeNames(
-  request: Pick<CgroupRequest, 'id' | 'path'>,
+  request: Pick<CgroupPlan, 'id' | 'path'>,
   defaultSlice: string,
 ): { readonly slice: string; readonly scope: string } {
   const { path, id } = request;

@@ -6,6 +6,8 @@
 
 #include "launch.h"
 
+enum { TERMINAL_AT_CONSOLE = 1, TERMINAL_IS_INPUT = 2 };
+
 void take_control(struct step *step) {
     launch.control = (int)step->field[0].number;
     launch.listen_fds = (int)step->field[1].number;
@@ -19,15 +21,12 @@ void wait_for_control(void) {
 }
 
 /* Says what has been reached, with the descriptor that goes with it, and waits. */
-static void tell(const char *what, int fd) {
+void tell(const char *what, int fd) {
     must(dprintf(launch.control, "%s %d\n", what, fd), STATUS_SYSTEM, "reporting", what);
     wait_for_control();
 }
 
-void begin_session(struct step *step) {
-    (void)step;
-    setsid();
-}
+void begin_session(__attribute__((unused)) struct step *step) { setsid(); }
 
 void synchronise(struct step *step) { tell(step->field[0].text, launch.root); }
 
@@ -52,6 +51,8 @@ void wait_for_start(struct step *step) {
  */
 void open_terminal(struct step *step) {
     struct stat status;
+    /* It may be standard input already: opened by who could not fetch it from us. */
+    if (step->field[3].number == TERMINAL_IS_INPUT) { must(fchown(0, (uid_t)step->field[0].number, (gid_t)-1) | ioctl(0, TIOCSCTTY, 0), STATUS_DEVICE, "taking", "the terminal"); return; }
     struct winsize size = { .ws_row = (unsigned short)step->field[1].number, .ws_col = (unsigned short)step->field[2].number };
     int locked = 0, terminal = must(open_resolved(launch.root, "/dev/pts/ptmx", O_RDWR | O_NOCTTY, RESOLVE_IN_ROOT), STATUS_DEVICE, "opening", "/dev/pts/ptmx");
     must(fstat(terminal, &status), STATUS_DEVICE, "looking at", "/dev/pts/ptmx");
@@ -59,7 +60,7 @@ void open_terminal(struct step *step) {
     must(ioctl(terminal, TIOCSPTLCK, &locked) | ioctl(terminal, TIOCSWINSZ, &size), STATUS_DEVICE, "setting up", "the terminal");
     int ours = must(ioctl(terminal, TIOCGPTPEER, O_RDWR | O_NOCTTY | O_CLOEXEC), STATUS_DEVICE, "opening", "the terminal");
     must(fchown(ours, (uid_t)step->field[0].number, (gid_t)-1), STATUS_DEVICE, "giving away", "the terminal");
-    if (step->field[3].number) attach(must(clone_tree(ours, "", AT_EMPTY_PATH), STATUS_MOUNT, "opening", "the terminal"), open_target("/dev/console", false), "/dev/console");
+    if (step->field[3].number == TERMINAL_AT_CONSOLE) attach(must(clone_tree(ours, "", AT_EMPTY_PATH), STATUS_MOUNT, "opening", "the terminal"), open_target("/dev/console", false), "/dev/console");
     tell("terminal", terminal);
     close(terminal);
     must(ioctl(ours, TIOCSCTTY, 0), STATUS_DEVICE, "taking", "the terminal");

@@ -46,7 +46,7 @@ enum {
 #include "ops.def"
 #undef OP
 
-enum side { ON_HOST, IN_CONTAINER };
+enum side { ON_HOST, IN_CONTAINER }; enum { KEEP_GROUPS = 01000 /* beside the umask */ };
 struct operation { const char *fields, *rule; action *side[2]; };
 extern const struct operation operations[];
 
@@ -59,7 +59,7 @@ extern struct launch {
     int notify_in, notify_out, host_socket; /* the private socket, systemd's, and a mount of systemd's */
     int control, layers;                    /* see control.c; what lies between the root and the host's */
     int streams[2];                         /* what the program writes to standard output and error */
-    bool entering, detach, placed;          /* the container runs already; its mounts are the host's */
+    bool entering, detach, placed, rootless; /* runs already; we end; mounts are the host's; the caller is not root */
     sigset_t signals;                       /* the mask that we were started with */
     char **arguments, **environment;
 } launch;
@@ -85,6 +85,7 @@ int supervise(pid_t child, bool relay);
 _Noreturn void end_as(int status);
 void complete_environment(void);
 void wait_for_control(void);
+void tell(const char *what, int number);
 void offer_listener(int fd);
 void check_program(const char *search);
 void count_listen_fds(void);

@@ -8,7 +8,7 @@
 #include "launch.h"
 
 enum { BIND_RECURSIVE = 1, BIND_OPTIONAL = 2, BIND_IDMAPPED = 4 };
-enum { ROOT_READ_ONLY = 1, ROOT_IDMAPPED = 2, ROOT_VOLATILE = 4, ROOT_SLAVE = 8 };
+enum { ROOT_READ_ONLY = 1, ROOT_IDMAPPED = 2, ROOT_VOLATILE = 4, ROOT_SLAVE = 8, ROOT_LOCKED = 16 };
 enum { PIVOT_BY_CHROOT = 1 }; /* the initial file system cannot be pivoted away from; there is nothing behind it */
 enum { STRICT = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC };
 
@@ -38,12 +38,11 @@ static void map_owners(int tree, const char *path) {
 void open_root(struct step *step) {
     const char *path = step->field[0].text;
     uint64_t read_only = step->field[1].number & ROOT_READ_ONLY ? MOUNT_ATTR_RDONLY : 0;
+    uint64_t lifted = step->field[1].number & ROOT_LOCKED ? 0 : MOUNT_ATTR_NOEXEC | MOUNT_ATTR_NOSUID | (MOUNT_ATTR_RDONLY & ~read_only);
     int directory = must(open(path, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC), STATUS_MOUNT, "opening the root", path);
     step->fd = must(clone_tree(directory, "", AT_EMPTY_PATH | AT_RECURSIVE), STATUS_MOUNT, "opening the root", path);
     change(step->fd, AT_RECURSIVE, (struct mount_attr){ .propagation = step->field[1].number & ROOT_SLAVE ? MS_SLAVE : MS_PRIVATE }, path);
-    change(step->fd, 0, (struct mount_attr){
-        .attr_set = MOUNT_ATTR_NODEV | read_only, .attr_clr = MOUNT_ATTR_NOEXEC | MOUNT_ATTR_NOSUID | (MOUNT_ATTR_RDONLY & ~read_only),
-    }, path);
+    change(step->fd, 0, (struct mount_attr){ .attr_set = MOUNT_ATTR_NODEV | read_only, .attr_clr = lifted }, path);
     if (step->field[1].number & ROOT_IDMAPPED) map_owners(step->fd, path);
 }
 

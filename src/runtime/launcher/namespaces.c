@@ -24,14 +24,16 @@ static int make_mapped_namespace(const struct field *maps) {
     pid_t child = must(fork(), STATUS_SYSTEM, "forking for", "the user namespace");
     if (child == 0) {
         must(unshare(CLONE_NEWUSER), STATUS_NAMESPACE, "making", "the user namespace");
+        prctl(PR_SET_DUMPABLE, 1, 0, 0, 0); /* else its maps are the host root's */
+        prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
         raise(SIGSTOP);
         _exit(0);
     }
     if (waitpid(child, &status, WUNTRACED) != child || !WIFSTOPPED(status)) errno = EPERM, fail(STATUS_NAMESPACE, "making", "the user namespace");
     snprintf(path, sizeof path, "/proc/%d", (int)child);
     int process = must(open(path, O_PATH | O_CLOEXEC), STATUS_NAMESPACE, "opening", path);
-    write_file(process, "uid_map", maps[0].text, STATUS_NAMESPACE);
-    write_file(process, "gid_map", maps[1].text, STATUS_NAMESPACE);
+    if (!*maps[0].text) tell("unmapped", (int)child); /* by who started us: an ordinary user's maps are made by other programs */
+    else write_file(process, "uid_map", maps[0].text, STATUS_NAMESPACE), write_file(process, "gid_map", maps[1].text, STATUS_NAMESPACE);
     int made = must(openat(process, "ns/user", O_RDONLY | O_CLOEXEC), STATUS_NAMESPACE, "opening", path);
     close(process);
     kill(child, SIGKILL);
@@ -50,6 +52,21 @@ void map_bind(struct step *step) {
     close((int)attr.userns_fd);
 }
 
+static void become_root(void) {
+    must(setns(launch.user_namespace, CLONE_NEWUSER), STATUS_NAMESPACE, "entering", "the user namespace");
+    must(setresgid(0, 0, 0) | setresuid(0, 0, 0), STATUS_NAMESPACE, "becoming root in", "the user namespace");
+    launch.user_namespace = -1;
+    /* Else our own files in /proc are the host root's. What runs in there already must not look into us, though. */
+    if (!launch.entering) prctl(PR_SET_DUMPABLE, 1, 0, 0, 0);
+}
+
+/* Who may mount nothing on the host opens all that follows as root of the container's namespace, in a copy of the host's mounts. */
+void become_root_first(__attribute__((unused)) struct step *step) {
+    become_root();
+    launch.rootless = true;
+    must(unshare(CLONE_NEWNS), STATUS_NAMESPACE, "copying", "the host's mounts");
+}
+
 /* Gives whether a process of its own is needed: only a child is inside a new or joined pid namespace. */
 bool enter_namespaces(void) {
     bool child = (launch.unshare & CLONE_NEWPID) != 0;
@@ -59,12 +76,7 @@ bool enter_namespaces(void) {
         must(setns(step->fd, type), STATUS_NAMESPACE, "joining", step->field[1].text);
         child |= type == CLONE_NEWPID;
     }
-    if (launch.user_namespace >= 0) {
-        must(setns(launch.user_namespace, CLONE_NEWUSER), STATUS_NAMESPACE, "entering", "the user namespace");
-        must(setresgid(0, 0, 0) | setresuid(0, 0, 0), STATUS_NAMESPACE, "becoming root in", "the user namespace");
-        /* Else our own files in /proc are the host root's. What runs in there already must not look into us, though. */
-        if (!launch.entering) prctl(PR_SET_DUMPABLE, 1, 0, 0, 0);
-    }
+    if (launch.user_namespace >= 0) become_root();
     must(unshare((int)(launch.unshare & ~IN_CHILD)), STATUS_NAMESPACE, "making", "the namespaces");
     if (launch.time_offsets && *launch.time_offsets) {
         int self = must(open("/proc/self", O_PATH | O_CLOEXEC), STATUS_NAMESPACE, "opening", "/proc/self");
@@ -76,16 +88,20 @@ bool enter_namespaces(void) {
 
 /*
  * The parent stays in the host's mounts. /proc is one of our own, out of reach: what is written to an image's idea of it
- * would go elsewhere (CVE-2025-52881).
+ * would go elsewhere (CVE-2025-52881). Where the processes are the host's, only the host's own can show them.
  */
 void enter_mount_namespace(void) {
+    int host = must(open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC), STATUS_NAMESPACE, "opening", "/proc"), context;
     bool proc = false;
     for (struct step *step = launch.steps; step < launch.steps + launch.count; step++) {
         if (step->op == OP_JOIN && step->field[0].number == CLONE_NEWNS) must(setns(step->fd, CLONE_NEWNS), STATUS_NAMESPACE, "joining", step->field[1].text);
         proc |= step->op == OP_PROC_WRITE && step->fd == 0;
     }
     must(unshare((int)(launch.unshare & IN_CHILD)), STATUS_NAMESPACE, "making", "the mount namespace");
-    if (proc) launch.proc = finish_file_system(new_file_system("proc"), MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC, "/proc");
+    if (proc && syscall(SYS_fsconfig, context = new_file_system("proc"), FSCONFIG_CMD_CREATE, NULL, NULL, 0) == 0)
+        launch.proc = must(syscall(SYS_fsmount, context, FSMOUNT_CLOEXEC, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC), STATUS_MOUNT, "making the mount for", "/proc");
+    else if (proc) launch.proc = host;
+    if (launch.proc != host) close(host);
 }
 
 void begin_entering(struct step *step) {
@@ -100,8 +116,7 @@ void enter_container(struct step *step) {
     close_others(launch.parent_pipe);
 }
 
-void raise_loopback(struct step *unused) {
-    (void)unused;
+void raise_loopback(__attribute__((unused)) struct step *step) {
     struct ifreq request = { .ifr_name = "lo", .ifr_flags = IFF_UP };
     int fd = must(socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0), STATUS_NAMESPACE, "raising", request.ifr_name);
     must(ioctl(fd, SIOCSIFFLAGS, &request), STATUS_NAMESPACE, "raising", request.ifr_name);

@@ -79,7 +79,7 @@ static void check_whole(void) {
         if (after == 'r' && seen[OP_ROOT] == 0) refuse("a step before the root is known");
         if (step->op == OP_MOUNT && seen[OP_MOUNT] > seen[OP_FILE_SYSTEM]) refuse("a mount of nothing");
         if (step->op == OP_RLIMIT && step->field[0].number > 15) refuse("a limit has no such number");
-        if (step->op == OP_USER && step->field[3].number > 0777) refuse("the umask");
+        if (step->op == OP_USER && step->field[3].number > (0777 | KEEP_GROUPS)) refuse("the umask");
         if (step->op == OP_MAP_BIND && (step == launch.steps || step[-1].op != OP_BIND)) refuse("owners of no mount");
     }
     launch.placed = seen[OP_PLACE];

@@ -73,9 +73,11 @@ void become_user(struct step *step) {
     }
     umask((mode_t)step->field[3].number);
     must(prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0), STATUS_USER, "keeping", "capabilities");
-    must(setgroups(step->field[2].length / 4, (const gid_t *)step->field[2].text), STATUS_USER, "taking", "the groups");
+    /* A namespace that one user has made for himself alone lets nobody change groups. */
+    if (!(step->field[3].number & KEEP_GROUPS)) must(setgroups(step->field[2].length / 4, (const gid_t *)step->field[2].text), STATUS_USER, "taking", "the groups");
     must(setresgid(gid, gid, gid), STATUS_USER, "becoming", "the group");
     must(setresuid(uid, uid, uid), STATUS_USER, "becoming", "the user");
+    if (launch.rootless && !launch.entering) prctl(PR_SET_DUMPABLE, 1, 0, 0, 0); /* as in namespaces.c, for the new owner */
 }
 
 /* What the unit itself lacks cannot be given: the program gets the rest, and the journal says so. */

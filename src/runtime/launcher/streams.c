@@ -17,8 +17,7 @@ void open_streams(struct step *step) {
     }
 }
 
-void use_streams(struct step *step) {
-    (void)step;
+void use_streams(__attribute__((unused)) struct step *step) {
     for (int i = 0; i < 2; i++) must(dup2(ends[i], i + 1), STATUS_SYSTEM, "using", "a pipe");
 }
 

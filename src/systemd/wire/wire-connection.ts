@@ -28,12 +28,12 @@ export class WireConnection {
   #length = 0;
   #wanted = 1;
 
-  constructor(path: string, listener: WireListener) {
+  /** `uid` is ours as the other side sees it: outside of a user namespace that is another one. */
+  constructor(path: string, listener: WireListener, uid = process.getuid?.() ?? 0) {
     this.#listener = listener;
     this.#socket = createConnection(path);
     this.#socket.on('connect', () => {
-      const uid = Buffer.from(String(process.getuid?.() ?? 0)).toString('hex');
-      this.#socket.write(`\0AUTH EXTERNAL ${uid}\r\n`);
+      this.#socket.write(`\0AUTH EXTERNAL ${Buffer.from(String(uid)).toString('hex')}\r\n`);
     });
     this.#socket.on('data', (chunk) => {
       this.#receive(chunk);
