@@ -16,8 +16,17 @@ import { MAX_DEPLOYMENT_BYTES, parseDeployment, type Deployment } from './deploy
 /** Looks at a container that changes all the time: each change takes a hundred times as long as a look. */
 const MAX_LOOKS = 8;
 
+/** A record that was read. */
+export interface KnownRecord {
+  /** Of the file that it was read from. */
+  readonly identity: string;
+  readonly deployment: Deployment;
+  /** Whether the next command finds it, too. */
+  isKept: boolean;
+}
+
 /** Records that were read, by their file. They are never changed, but may come and go: the file tells which one it is. */
-const known = new Map<string, { readonly identity: string; readonly deployment: Deployment }>();
+export const known = new Map<string, KnownRecord>();
 
 /** The current deployment of a container, or undefined if there is no container of that name. */
 export function readContainer(paths: HostPaths, name: string): Deployment | undefined {
@@ -76,7 +85,7 @@ export function readRecord(paths: HostPaths, directory: string): Deployment {
     if (before?.identity === identity) return before.deployment;
     const bytes = readFileBoundedNow(onDisk, { maxBytes: MAX_DEPLOYMENT_BYTES });
     const deployment = parseDeployment(bytes, quote(file));
-    known.set(onDisk, { identity, deployment });
+    known.set(onDisk, { identity, deployment, isKept: false });
     return deployment;
   } catch (error) {
     if (isErrno(error, 'ENOENT', 'ENOTDIR')) {
@@ -110,6 +119,6 @@ export function readingFailed(paths: HostPaths, cause: unknown): OperationalErro
 
 /** Changes with whatever happens to the file; taken before it is read, so that what came between is seen the next time. */
 function identityOf(path: string): string {
-  const { dev, ino, size, mtimeNs, ctimeNs } = statSync(path, { bigint: true });
-  return `${dev} ${ino} ${size} ${mtimeNs} ${ctimeNs}`;
+  const { dev, ino, size, mtimeMs, ctimeMs } = statSync(path);
+  return `${dev} ${ino} ${size} ${mtimeMs} ${ctimeMs}`;
 }

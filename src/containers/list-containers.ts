@@ -3,6 +3,7 @@ import { isRunning } from './unit-states.js';
 import { listContainerNames } from './container-directory.js';
 import type { Deployment } from './deployment.js';
 import { readContainer } from './deployment-records.js';
+import { withRecordCache } from './record-cache.js';
 import type { Host } from './host.js';
 import type { UnitState, UnitSummary } from '../systemd/unit-manager.js';
 
@@ -54,17 +55,20 @@ export async function findActiveInstances(
 export async function readDeployments(
   host: Host,
 ): Promise<{ deployments: readonly Deployment[]; damaged: ContainerListing['damaged'] }> {
+  const names = await listContainerNames(host.paths);
   const deployments: Deployment[] = [];
   const damaged: { name: string; error: unknown }[] = [];
-  for (const name of await listContainerNames(host.paths)) {
-    try {
-      const deployment = readContainer(host.paths, name);
-      // Gone between the listing and now: uninstalled meanwhile.
-      if (deployment !== undefined) deployments.push(deployment);
-    } catch (error) {
-      damaged.push({ name, error });
+  withRecordCache(host.paths, names.length, () => {
+    for (const name of names) {
+      try {
+        const deployment = readContainer(host.paths, name);
+        // Gone between the listing and now: uninstalled meanwhile.
+        if (deployment !== undefined) deployments.push(deployment);
+      } catch (error) {
+        damaged.push({ name, error });
+      }
     }
-  }
+  });
   return { deployments, damaged };
 }
 
