@@ -1,3 +1,5 @@
+import { statSync } from 'node:fs';
+
 import { isTemplateName } from '../base/container-name.js';
 import { isRunning } from './unit-states.js';
 import { listContainerNames } from './container-directory.js';
@@ -5,6 +7,7 @@ import type { Deployment } from './deployment.js';
 import { readContainer } from './deployment-records.js';
 import { withRecordCache } from './record-cache.js';
 import type { Host } from './host.js';
+import type { HostPaths } from '../config/host-paths.js';
 import type { UnitState, UnitSummary } from '../systemd/unit-manager.js';
 
 /** One installed container and what systemd says of it. */
@@ -52,16 +55,51 @@ export async function findActiveInstances(
 }
 
 /** The records of all installed containers, sorted by name. */
-export async function readDeployments(
-  host: Host,
-): Promise<{ deployments: readonly Deployment[]; damaged: ContainerListing['damaged'] }> {
-  const names = await listContainerNames(host.paths);
+export async function readDeployments(host: Host): Promise<InstalledDeployments> {
+  const look = lookAt(host.paths);
+  if (look !== undefined && look === last?.look && performance.now() - last.atMs < STAYS_MS)
+    return last.found;
+  const found = await readAll(host.paths);
+  const isMany = found.deployments.length >= MANY;
+  last = look === undefined || !isMany ? undefined : { look, found, atMs: performance.now() };
+  return found;
+}
+
+/** What is installed, without its state. */
+interface InstalledDeployments {
+  readonly deployments: readonly Deployment[];
+  readonly damaged: ContainerListing['damaged'];
+}
+
+/** So many records that looking at them again and again is a large part of a command: an installation does it five times. */
+const MANY = 64;
+
+/** How long what was found stays true in milliseconds, if no link and no deployment comes or goes meanwhile. */
+const STAYS_MS = 250;
+
+/** The clock of file systems goes on in steps of ten milliseconds at most: what changes in the same one is not seen. */
+const CLOCK_STEP_MS = 20;
+
+let last:
+  | { readonly look: string; readonly atMs: number; readonly found: InstalledDeployments }
+  | undefined;
+
+/** Changes whenever a link or a deployment comes or goes; undefined while that may be going on. */
+function lookAt(paths: HostPaths): string | undefined {
+  const folder = paths.onDisk(paths.stateDir);
+  const stat = statSync(folder, { throwIfNoEntry: false });
+  if (stat === undefined || Date.now() - stat.mtimeMs < CLOCK_STEP_MS) return undefined;
+  return `${folder} ${stat.dev} ${stat.ino} ${stat.mtimeMs} ${stat.ctimeMs}`;
+}
+
+async function readAll(paths: HostPaths): Promise<InstalledDeployments> {
+  const names = await listContainerNames(paths);
   const deployments: Deployment[] = [];
   const damaged: { name: string; error: unknown }[] = [];
-  withRecordCache(host.paths, names.length, () => {
+  withRecordCache(paths, names.length, () => {
     for (const name of names) {
       try {
-        const deployment = readContainer(host.paths, name);
+        const deployment = readContainer(paths, name);
         // Gone between the listing and now: uninstalled meanwhile.
         if (deployment !== undefined) deployments.push(deployment);
       } catch (error) {

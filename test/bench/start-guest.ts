@@ -1,6 +1,7 @@
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 
 import { compare, type Contender } from './measure.js';
 import { mustRun } from './must-run.js';
@@ -13,6 +14,7 @@ import { mustRun } from './must-run.js';
 const SINGLE_ROUNDS = 30;
 const AT_ONCE = 50;
 const AT_ONCE_ROUNDS = 5;
+const SETTLE_MS = 200;
 
 const [reference = ''] = process.argv.slice(2);
 const berth = '/opt/berth/dist/src/main.js';
@@ -53,6 +55,8 @@ const contenders = (count: number): readonly Contender[] =>
     { what: 'Quadlet with crun', kind: 'quadlet' },
   ].map(({ what, kind }) => ({
     what,
+    // What was stopped before is still being taken away: by podman for long enough to slow down whoever comes next.
+    prepare: () => delay(SETTLE_MS),
     run: () => {
       mustRun('systemctl', ['start', ...unitsOf(kind, count)]);
     },

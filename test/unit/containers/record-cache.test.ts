@@ -12,8 +12,12 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { setTimeout as delay } from 'node:timers/promises';
 
+import { resolveHostPaths } from '../../../src/config/host-paths.js';
 import { formatDeployment } from '../../../src/containers/deployment.js';
+import type { Host } from '../../../src/containers/host.js';
+import { readDeployments } from '../../../src/containers/list-containers.js';
 import { deploymentRecord } from '../../support/deployment-record.js';
 import { each } from '../../support/each.js';
 import { TempDir } from '../../support/temp-dir.js';
@@ -120,4 +124,25 @@ test('few records are read each time, and nothing is kept of them', () => {
   using few = new ManyRecords(20);
   few.list();
   assert.equal(existsSync(few.cache), false);
+});
+
+test('who looks again at many records sees what came meanwhile', async () => {
+  using many = new ManyRecords(70);
+  const env = { BERTH_STATE_DIR: many.state, BERTH_RUN_DIR: join(many.cache, '..') };
+  const host = {
+    paths: resolveHostPaths({ mode: 'system', root: undefined, env }),
+  } as unknown as Host;
+  const names = async (): Promise<readonly string[]> =>
+    (await readDeployments(host)).deployments.map(({ name }) => name);
+  await delay(40); // What was found is used again when nothing has changed for a while.
+  assert.equal((await names()).length, 70);
+  assert.equal((await names()).length, 70);
+  mkdirSync(join(many.state, 'more.0'));
+  many.write('more', 'berth');
+  symlinkSync('more.0', join(many.state, 'more'));
+  assert.ok((await names()).includes('more'));
+  await delay(40);
+  assert.ok((await names()).includes('more'));
+  renameSync(join(many.state, 'more'), join(many.state, '.gone'));
+  assert.ok(!(await names()).includes('more'));
 });
