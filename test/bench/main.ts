@@ -2,10 +2,12 @@ import { execFileSync } from 'node:child_process';
 import { parseArgs } from 'node:util';
 
 import { curvesBench } from './curves.js';
+import { bootBench } from './boot.js';
 import { helpBench } from './help.js';
 import { copyBench, copyLargeBench } from './copy.js';
 import { launchBench } from './launch.js';
 import { layerBench } from './layer.js';
+import { manyBench } from './many.js';
 import { formatMachineFacts, readMachineFacts } from './machine.js';
 import { ostreeBench } from './ostree.js';
 import {
@@ -38,6 +40,8 @@ const BENCHES: readonly Bench[] = [
   pullSmallBench,
   pullLargeBench,
   helpBench,
+  manyBench,
+  bootBench,
   curvesBench,
   ostreeBench,
 ];

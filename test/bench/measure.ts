@@ -2,6 +2,8 @@ import type { Usage } from '../support/run-measured.js';
 
 /** What a round took besides time; each where it was looked at. */
 export interface Taken extends Partial<Usage> {
+  /** Time in milliseconds by another clock than ours. */
+  readonly ms?: number;
   /** What came over the network, in bytes. */
   readonly fetchedBytes?: number;
   /** What the disk has less room by, in bytes. */
@@ -64,7 +66,8 @@ export async function compare(
       await contender.run(round, (more) => {
         found = { ...found, ...more };
       });
-      taken[index]?.push({ ...found, ms: performance.now() - start });
+      const ms = performance.now() - start;
+      taken[index]?.push({ ms, ...found });
       await contender.cleanUp?.(round);
     }
   }
