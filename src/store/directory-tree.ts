@@ -12,6 +12,7 @@ import {
 } from 'node:fs';
 
 import { quote } from '../base/escape-text.js';
+import { isErrno } from '../errors/is-errno.js';
 import { OperationalError } from '../errors/operational-error.js';
 import type { DirectoryNode, FileNode, NodeMeta, TreeNode } from '../layer/tree.js';
 import { openInRoot, readFileInRoot } from '../sys/open-in-root.js';
@@ -23,6 +24,15 @@ export interface DirectoryTree extends ImageTree, Disposable {}
 
 const DIRECTORY = constants.O_RDONLY | constants.O_DIRECTORY;
 
+/** How a directory is looked at. */
+export interface DirectoryTreeOptions {
+  /** A file that the disk cannot give, or that fs-verity says was changed there, has the digest of nothing instead of throwing. */
+  readonly toleratesBadDisk?: boolean;
+}
+
+/** In the place of a digest. */
+const UNREADABLE = 'unreadable';
+
 /**
  * A directory on disk as the tree of an image: a root file system that somebody made, or a checkout. Folders are read when
  * they are first looked into and files hashed when their digest is asked for, so that looking at a few costs no walk over
@@ -30,11 +40,11 @@ const DIRECTORY = constants.O_RDONLY | constants.O_DIRECTORY;
  *
  * @throws `OperationalError` SYSTEM_CALL_FAILED; reading throws the same, where the directory changes meanwhile
  */
-export function openDirectoryTree(path: string): DirectoryTree {
+export function openDirectoryTree(path: string, options: DirectoryTreeOptions = {}): DirectoryTree {
   return onError(path, () => {
     const rootFd = openSync(path, DIRECTORY);
     try {
-      return new OpenDirectoryTree(path, rootFd);
+      return new OpenDirectoryTree(path, rootFd, options);
     } catch (error) {
       closeSync(rootFd);
       throw error;
@@ -49,9 +59,11 @@ class OpenDirectoryTree implements DirectoryTree {
   readonly #paths = new WeakMap<FileNode, string>();
   /** Files with several names, by device and inode. */
   readonly #linked = new Map<string, TreeNode>();
+  readonly #toleratesBadDisk: boolean;
   #closed = false;
 
-  constructor(path: string, rootFd: number) {
+  constructor(path: string, rootFd: number, { toleratesBadDisk = false }: DirectoryTreeOptions) {
+    this.#toleratesBadDisk = toleratesBadDisk;
     this.#path = path;
     this.#rootFd = rootFd;
     const meta = metaOf(fstatSync(rootFd, { bigint: true }), listXattrs(rootFd));
@@ -164,6 +176,9 @@ class OpenDirectoryTree implements DirectoryTree {
         if (count === 0) return hash.digest('hex');
         hash.update(piece.subarray(0, count));
       }
+    } catch (error) {
+      if (this.#toleratesBadDisk && isErrno(error, 'EIO')) return UNREADABLE;
+      throw error;
     } finally {
       closeSync(fd);
     }

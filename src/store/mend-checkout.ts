@@ -29,7 +29,7 @@ export async function mendCheckout(
   directory: string,
   place: MendPlace,
 ): Promise<MendResult> {
-  using found = openDirectoryTree(directory);
+  using found = openDirectoryTree(directory, { toleratesBadDisk: true });
   const mender = new Mender(place);
   const fd = openSync(directory, DIRECTORY);
   try {

@@ -1,6 +1,7 @@
 import {
   createFileHash,
   openFile,
+  OstreeError,
   readTree,
   type Checksum,
   type Commit,
@@ -115,12 +116,17 @@ export class LayerReader {
       }
       if (whole.digest('hex') === object) return content.digest('hex');
     } catch (error) {
-      throw repositoryError(error, this.#place.root);
+      if (!isBadDisk(error)) throw repositoryError(error, this.#place.root);
     }
     throw new OperationalError('STORE_INVALID', `object ${object} of the repository is damaged`, {
       hint: 'berth fsck --repair fetches it again',
     });
   }
+}
+
+/** What the disk cannot give, or fs-verity says was changed there; libostree tells it in words alone. */
+function isBadDisk(error: unknown): boolean {
+  return error instanceof OstreeError && error.message.includes('Input/output error');
 }
 
 /** The object of the record that berth keeps in the tree of a layer; undefined if there is none. */

@@ -56,3 +56,16 @@ test('openDirectoryTree() names a directory that is not there', async () => {
   const error = await assertFails('SYSTEM_CALL_FAILED', () => openDirectoryTree('/no/such/root'));
   assert.match(error.message, /'\/no\/such\/root'/);
 });
+
+test('a file that the disk cannot give is like no other where that is asked for, and an error elsewhere', async () => {
+  // Reading the memory of a process at address 0 fails as reading a bad disk does: EIO.
+  const content = (options: { readonly toleratesBadDisk?: boolean }): string => {
+    using tree = openDirectoryTree(`/proc/${process.pid}`, options);
+    const file = tree.root.entries.get('mem');
+    assert.equal(file?.kind, 'file');
+    return file.contentSha256;
+  };
+  assert.equal(content({ toleratesBadDisk: true }), 'unreadable');
+  const error = await assertFails('SYSTEM_CALL_FAILED', () => content({}));
+  assert.match((error.cause as Error).message, /^EIO/);
+});
