@@ -50,6 +50,7 @@ export async function copyToRepository(
     });
   }
   const root = repository ?? repositoryPath(resolveHostPaths({ mode: 'system', env }), conf);
-  await using store = openOstreeStore(root);
+  const sealing = conf.storage['ostree-fs-verity'];
+  await using store = openOstreeStore(root, { sealing });
   return await copyIntoStore({ ...copy, platform, store, storeName: nameInStore(reference) });
 }

@@ -63,7 +63,8 @@ async function openOne(
     return scope.use(openEmbeddedStore(paths.onDisk(paths.storeDir)));
   }
   const { openOstreeStore } = await import('../store/ostree/ostree-store.js');
-  return scope.use(openOstreeStore(repositoryPath(paths, conf)));
+  const sealing = conf.storage['ostree-fs-verity'];
+  return scope.use(openOstreeStore(repositoryPath(paths, conf), { sealing }));
 }
 
 /** The store that is not the chosen one, if there is something in it. */

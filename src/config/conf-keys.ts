@@ -40,6 +40,8 @@ export const CONF_KEYS = {
       undefined,
       'BERTH_OSTREE_REPO',
     ),
+    // The repository's own configuration counts more. Sealing costs time, and few file systems have it switched on.
+    'ostree-fs-verity': key(oneOf(['no', 'maybe', 'yes']), 'no' as const),
   },
   network: {
     parallel: key(wholeNumber(1, 32), undefined),

@@ -5,6 +5,7 @@ import { isErrno } from '../errors/is-errno.js';
 import type { FileNode, NodeMeta } from '../layer/tree.js';
 import { openAt, unlinkAt } from '../sys/at.js';
 import { writeFully } from '../sys/copy-content.js';
+import { sealFile } from '../sys/fs-verity.js';
 import { renameNoReplaceAt } from '../sys/rename.js';
 import { applyMeta } from './apply-meta.js';
 import type { ComingFile, ContentTaker } from './layer-collector.js';
@@ -28,6 +29,9 @@ export interface ObjectNaming {
   makeWay?(name: string): void;
 }
 
+/** Whether objects are sealed by fs-verity: never, where that can be, or all of them. */
+export type Sealing = 'no' | 'maybe' | 'yes';
+
 /** Where an {@link ObjectWriter} writes. */
 export interface ObjectPlace {
   readonly naming: ObjectNaming;
@@ -37,6 +41,8 @@ export interface ObjectPlace {
   readonly tempFd: number;
   /** Objects that are there and damaged: written again, and put in their places. */
   readonly replace: ReadonlySet<string>;
+  /** With `yes` whoever asks has made sure that it can be. Default `no`. */
+  readonly sealing?: Sealing | undefined;
 }
 
 /**
@@ -104,6 +110,7 @@ export class ObjectWriter implements ContentTaker {
   /** Gives all new objects their names. Their content must be durable: a name must never lead to less than the whole. */
   publish(): void {
     const { objectsFd, tempFd, replace, naming } = this.#place;
+    this.#seal();
     for (const [name, temporary] of this.#pending) {
       const from = { dirFd: tempFd, name: temporary };
       const to = { dirFd: objectsFd, name };
@@ -120,6 +127,14 @@ export class ObjectWriter implements ContentTaker {
       }
     }
     this.#pending.clear();
+  }
+
+  /** Before there are names that lead to them: who can be written to is no object yet. */
+  #seal(): void {
+    const { sealing = 'no', tempFd } = this.#place;
+    if (sealing === 'no') return;
+    for (const name of this.#pending.values())
+      if (!sealFile({ dirFd: tempFd, name }) && sealing === 'maybe') return;
   }
 
   /** Closes what is open; needed only where a layer was given up. */

@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { openSync, readFileSync } from 'node:fs';
 
 import * as ostree from '../../ostree-adapter/index.js';
 
@@ -38,6 +38,7 @@ transaction.setRef('a/b', commit);
 await transaction.commit();
 const writing = await ostree.beginTransaction(repo);
 const kept: unknown[] = [];
+const nothing = openSync('/dev/null', 'r');
 
 function swallow(call: () => unknown): void {
   try {
@@ -75,6 +76,8 @@ const actions: Readonly<Record<string, (turn: number) => void | Promise<void>>> 
     tree.setMetadata(metadata);
     tree.replaceFile('f', file);
     await writing.writeMutableTree(tree);
+    // It is there, so that nothing is read.
+    await writing.writeObjectStream({ checksum: file, fd: nothing, length: 1 });
     await writing.writeCommit({ tree: { contents, metadata }, timestampSeconds: 0 });
     await ostree.fsckObject(
       repo,

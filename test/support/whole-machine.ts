@@ -29,6 +29,8 @@ export interface BootMachineOptions {
   /** Changes the tree before it becomes a disk; it may be entered with chroot. */
   readonly prepare?: (tree: string) => void | Promise<void>;
   readonly diskMb?: number;
+  /** Features of the file system beside the usual ones, as mke2fs names them. */
+  readonly features?: string;
 }
 
 /** Longest time for a boot: it takes seven seconds, and half a minute where the machine has other things to do. */
@@ -136,7 +138,9 @@ export class WholeMachine implements AsyncDisposable {
     await writeFile(join(root, 'etc/hosts'), `127.0.0.1 localhost\n127.0.1.1 ${this.suite}\n`);
     await this.#options.prepare?.(root);
     await runOk(['truncate', `--size=${this.#options.diskMb ?? 2048}M`, this.disk]);
-    await runOk(['mkfs.ext4', '-q', '-m', '0', '-d', root, this.disk]);
+    const { features } = this.#options;
+    const extra = features === undefined ? [] : ['-O', features];
+    await runOk(['mkfs.ext4', '-q', '-m', '0', ...extra, '-d', root, this.disk]);
     await runOk(['umount', root]);
   }
 

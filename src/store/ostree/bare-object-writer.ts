@@ -1,4 +1,4 @@
-import { mkdirSync, readFileSync } from 'node:fs';
+import { mkdirSync } from 'node:fs';
 
 import {
   createFileHash,
@@ -16,15 +16,16 @@ import { ObjectWriter, type ObjectNaming } from '../object-writer.js';
 import { TempArea } from '../temp-area.js';
 import type { RepositoryObjectWriter } from './library-object-writer.js';
 import type { RepositoryPlace } from './repository-place.js';
+import { assertCanSeal } from './sealing.js';
 import { xattrsOf } from './write-layer-tree.js';
 
 /**
  * Whether files become content objects without libostree: in a `bare` repository an object is the very file, with owner, mode
- * and attributes, of the epoch. Where libostree does more than write it (fs-verity), it does it all.
+ * and attributes, of the epoch. Where libostree does more than write and seal it, it does it all.
  */
 export function writesBareObjects(place: RepositoryPlace): boolean {
   if (place.mode !== 'bare' || !isPrivileged()) return false;
-  return !/^\[ex-integrity\]/m.test(readFileSync(place.path('config'), 'utf8'));
+  return !place.integrity.asksForMore;
 }
 
 /**
@@ -39,12 +40,13 @@ export class BareObjectWriter implements RepositoryObjectWriter {
   /** `replace` names objects that are there and damaged. */
   constructor(place: RepositoryPlace, options: { repo: Repo; replace: Iterable<string> }) {
     this.#root = place.root;
-    this.#area = new TempArea(place.tempPath);
+    this.#area = openArea(place);
     this.#writer = new ObjectWriter({
       naming: bareNaming(place, options.repo),
       objectsFd: place.objectsFd,
       tempFd: this.#area.fd,
       replace: new Set([...options.replace].map(nameOf)),
+      sealing: place.sealing,
     });
   }
 
@@ -73,6 +75,18 @@ export class BareObjectWriter implements RepositoryObjectWriter {
   async [Symbol.asyncDispose](): Promise<void> {
     this.#writer.close();
     this.#area[Symbol.dispose]();
+  }
+}
+
+/** A folder to write in, where files can be sealed if they are to be. */
+function openArea(place: RepositoryPlace): TempArea {
+  const area = new TempArea(place.tempPath);
+  try {
+    if (place.sealing === 'yes') assertCanSeal(area.fd, place.root);
+    return area;
+  } catch (error) {
+    area[Symbol.dispose]();
+    throw error;
   }
 }
 

@@ -1,3 +1,5 @@
+import { existsSync } from 'node:fs';
+
 import {
   fsckObject,
   OstreeError,
@@ -8,6 +10,7 @@ import {
 } from '../../../ostree-adapter/index.js';
 import { OperationalError } from '../../errors/operational-error.js';
 import type { Digest } from '../../oci/digest.js';
+import { isSealed } from '../../sys/fs-verity.js';
 import type { FsckProblem, FsckReport } from '../image-store.js';
 import type { CommitCatalogue, LayerCommit } from './commit-catalogue.js';
 import type { ImageCommit, ImageCommits } from './image-commits.js';
@@ -49,6 +52,8 @@ class Checker {
   /** Content objects of the layers that count, and which layers have them. */
   readonly #layersOf = new Map<Checksum, Digest[]>();
   readonly #lost: FsckProblem[] = [];
+  /** Files of images, of which all have to be sealed where the repository says so. */
+  readonly #files = new Set<Checksum>();
 
   constructor(scope: FsckScope) {
     this.#scope = scope;
@@ -124,6 +129,7 @@ class Checker {
       const record = layer.contentBytes === undefined ? undefined : recordOf(place.repo, commit);
       if (record !== undefined) await fsckObject(place.repo, { type: 'file', checksum: record });
       const objects = new Set(filesOf(layers.readCommit(layer).root).keys());
+      for (const object of objects) this.#files.add(object);
       await fsckObject(place.repo, { type: 'commit', checksum: commit.checksum });
       await this.#checkTree(commit.tree, objects);
       for (const object of objects) {
@@ -171,6 +177,8 @@ class Checker {
     try {
       await fsckObject(this.#scope.place.repo, object);
       this.checkedObjects += 1;
+      if (this.#isUnsealed(object.checksum))
+        return `object ${object.checksum} is not sealed by fs-verity, as the repository wants it`;
     } catch (error) {
       if (!(error instanceof OstreeError)) throw error;
       if (!error.isNotFound) {
@@ -183,6 +191,14 @@ class Checker {
       }
     }
     return undefined;
+  }
+
+  #isUnsealed(object: Checksum): boolean {
+    const { place } = this.#scope;
+    if (place.mode !== 'bare' || place.sealing !== 'yes' || !this.#files.has(object)) return false;
+    const name = `${object.slice(0, 2)}/${object.slice(2)}.file`;
+    // One of the parent repository is that one's.
+    return existsSync(place.path('objects', name)) && !isSealed({ dirFd: place.objectsFd, name });
   }
 
   #readProblem(layer: LayerCommit): string | undefined {

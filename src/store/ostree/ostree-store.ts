@@ -18,6 +18,7 @@ import type {
 } from '../image-store.js';
 import type { LayerTree } from '../layer-tree.js';
 import { LayeredStore, type LayerToBegin } from '../layered-store.js';
+import type { Sealing } from '../object-writer.js';
 import { CommitCatalogue, type LayerCommit } from './commit-catalogue.js';
 import { fsck } from './fsck.js';
 import { findByName, findImageCommit, ImageCommits, type ImageCommit } from './image-commits.js';
@@ -33,10 +34,14 @@ import { writeImage } from './write-image.js';
 
 /**
  * Opens an OSTree repository as a store. Nothing is made before something is written, libostree is not loaded before there is
- * a repository, and nothing is locked before layers or objects are used: listing images waits for nobody.
+ * a repository, and nothing is locked before layers or objects are used: listing images waits for nobody. `sealing` holds where the
+ * repository's own configuration says nothing of it.
  */
-export function openOstreeStore(root: string): ImageStore {
-  return new OstreeStore(new RepositoryPlace(root));
+export function openOstreeStore(
+  root: string,
+  options: { readonly sealing?: Sealing | undefined } = {},
+): ImageStore {
+  return new OstreeStore(new RepositoryPlace(root, options));
 }
 
 class OstreeStore extends LayeredStore {

@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, renameSync } from 'node:fs';
+import { appendFileSync, existsSync, mkdirSync, renameSync } from 'node:fs';
 import { dirname } from 'node:path';
 
 import { createRepo, openRepo, type Repo, type RepoMode } from '../../../ostree-adapter/index.js';
@@ -9,8 +9,10 @@ import { removeTreeAt } from '../../sys/remove-tree.js';
 import { syncFileSystemOf } from '../../sys/sync.js';
 import { isPrivileged } from '../apply-meta.js';
 import { makeFolder } from '../make-folder.js';
+import type { Sealing } from '../object-writer.js';
 import { StoreFolder } from '../store-folder.js';
 import { onRepository, onRepositoryAsync } from './repository-error.js';
+import { integritySection, readIntegrity, type IntegrityConfig } from './sealing.js';
 
 /*
  * An OSTree repository as a store:
@@ -24,7 +26,15 @@ import { onRepository, onRepositoryAsync } from './repository-error.js';
 
 /** The repository of a store. libostree is not loaded before there is one. */
 export class RepositoryPlace extends StoreFolder {
+  readonly #wanted: Sealing | undefined;
   #repo: Repo | undefined;
+  #integrity: IntegrityConfig | undefined;
+
+  /** `sealing` is for repositories whose configuration says nothing of it, and for one that is made. */
+  constructor(root: string, options: { readonly sealing?: Sealing | undefined } = {}) {
+    super(root);
+    this.#wanted = options.sealing;
+  }
 
   get tempPath(): string {
     return this.path('tmp/berth');
@@ -43,6 +53,17 @@ export class RepositoryPlace extends StoreFolder {
   /** The repository, opened once more: each has one transaction at a time. The caller disposes of it. */
   openAnother(): Repo {
     return onRepository(this.root, () => openRepo({ path: this.root }));
+  }
+
+  /** What its configuration says. */
+  get integrity(): IntegrityConfig {
+    this.#integrity ??= readIntegrity(this.path('config'));
+    return this.#integrity;
+  }
+
+  /** Whether files that are written to it are sealed. */
+  get sealing(): Sealing {
+    return this.integrity.sealing ?? this.#wanted ?? 'no';
   }
 
   /** How files are kept in it. */
@@ -86,6 +107,7 @@ export class RepositoryPlace extends StoreFolder {
     makeFolder(making);
     const mode = isPrivileged() ? 'bare' : 'bare-user';
     createRepo({ path: making, mode })[Symbol.dispose]();
+    if (mode === 'bare') appendFileSync(`${making}/config`, integritySection(this.#wanted ?? 'no'));
     await syncFileSystemOf(making);
     renameSync(making, this.root);
     await syncFolder(dirname(this.root));
