@@ -13,7 +13,7 @@ export const overwriteModes = {
   'union-files': 1,
   /** Keeps files that are there; adds others. */
   'add-files': 2,
-  /** As `none` for files that differ; directories are kept and filled. */
+  /** As `none` for files that differ; directories are kept and filled. Files are linked, or the checkout fails. */
   'union-identical': 3,
 } as const;
 
@@ -66,7 +66,6 @@ export async function checkout(repo: Repo, options: CheckoutOptions): Promise<vo
     throw new OstreeInputError('a checkout cannot both copy and not copy');
   }
   if (overwrite === 'union-identical' && options.forceCopy === true) {
-    // libostree compares what it would link.
     throw new OstreeInputError('a checkout that compares files cannot copy them');
   }
   const subpath = options.subpath === undefined ? null : subpathArgument(options.subpath);
@@ -74,7 +73,8 @@ export async function checkout(repo: Repo, options: CheckoutOptions): Promise<vo
     mode: options.mode === 'user' ? 1 : 0,
     overwrite: overwriteModes[overwrite],
     processWhiteouts: options.processWhiteouts === true,
-    noCopyFallback: options.noCopyFallback === true,
+    // libostree compares only what it would link, and passes over everything else.
+    noCopyFallback: options.noCopyFallback === true || overwrite === 'union-identical',
     forceCopy: options.forceCopy === true,
     bareUserOnlyDirs: options.bareUserOnlyDirs === true,
     forceCopyZeroSized: options.forceCopyZeroSized === true,

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { generateKeyPairSync } from 'node:crypto';
 import { closeSync, openSync } from 'node:fs';
-import { readFile, mkdir } from 'node:fs/promises';
+import { mkdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 
@@ -29,6 +29,7 @@ import {
   type Repo,
   type Transaction,
 } from '../../../ostree-adapter/index.js';
+import { each } from '../../support/each.js';
 import { runOk } from '../../support/run-command.js';
 import { TempDir } from '../../support/temp-dir.js';
 
@@ -47,6 +48,41 @@ async function commitContent(repo: Repo, content: Buffer): Promise<Checksum> {
   await transaction.commit();
   return commit;
 }
+
+each(
+  'checked out below an open directory over what stands there',
+  [
+    { name: 'none', overwrite: 'none', want: undefined },
+    { name: 'union-files', overwrite: 'union-files', want: 'committed' },
+    { name: 'add-files', overwrite: 'add-files', want: 'mine' },
+    { name: 'union-identical', overwrite: 'union-identical', want: undefined },
+  ] as const,
+  async ({ overwrite, want }) => {
+    using temp = new TempDir();
+    using repo = createRepo({ path: join(temp.path, 'repo'), mode: 'bare-user' });
+    const commit = await commitContent(repo, Buffer.from('committed'));
+    const out = join(temp.path, 'out');
+    await mkdir(out);
+    for (const name of ['f', 'other']) await writeFile(join(out, name), 'mine');
+    const dirFd = openSync(temp.path, 'r');
+    try {
+      const checkingOut = checkout(repo, { commit, dirFd, path: 'out', mode: 'user', overwrite });
+      if (want === undefined) {
+        await assert.rejects(
+          checkingOut,
+          (error) => error instanceof OstreeError && error.isExists,
+        );
+      } else await checkingOut;
+    } finally {
+      closeSync(dirFd);
+    }
+    assert.equal(await readFile(join(out, 'f'), 'utf8'), want ?? 'mine');
+    assert.equal(await readFile(join(out, 'other'), 'utf8'), 'mine');
+    const { uid, nlink } = await stat(join(out, 'f'));
+    assert.equal(uid, process.getuid?.(), 'the owner is not that of the commit');
+    assert.equal(nlink, want === 'committed' ? 2 : 1);
+  },
+);
 
 test('a static delta takes a commit from one repository to another', async () => {
   using temp = new TempDir();
