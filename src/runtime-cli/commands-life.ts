@@ -8,6 +8,7 @@ import { followProgram } from './follow-program.js';
 import { parseCount, type OptionTable, type ParsedArguments } from './parse-arguments.js';
 import type { RuntimeCommand } from './runtime-command.js';
 import { openContainer, type RuntimeContext } from './runtime-context.js';
+import { findOrSalvage } from './salvage-record.js';
 import { startContainer } from './start-container.js';
 import { TerminalRelay } from './terminal-relay.js';
 
@@ -100,7 +101,7 @@ async function destroy(
   try {
     await store.exclusively(async () => {
       // Under the lock, or a start could come between the look and the end of what then runs.
-      const record = force ? store.find() : store.read();
+      const record = force ? findOrSalvage(context, store) : store.read();
       if (!force && record !== undefined) refuseLive(store, record);
       // A runtime that was killed before it described the container had made nothing else.
       if (record === undefined) await store.remove();

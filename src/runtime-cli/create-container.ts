@@ -3,6 +3,7 @@ import { mkdir, rename, writeFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 
 import { AsyncScope } from '../base/scope.js';
+import { checkNamespacePaths } from '../runtime/check-namespace-paths.js';
 import {
   findRootfs,
   parseBundleConfig,
@@ -88,6 +89,7 @@ export async function createContainer(
   };
   // Compiled before anything is made: a document that is refused leaves nothing to take away.
   compile(document, { context, store, options, record }, { control: 3, kept: 0, process: 5 });
+  checkNamespacePaths(config.linux.namespaces);
   await store.make();
   return store.exclusively(async () => {
     await using undo = new AsyncScope();

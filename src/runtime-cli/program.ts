@@ -29,6 +29,9 @@ const COMMANDS: Readonly<Record<CommandName, () => Promise<RuntimeCommand>>> = {
   features: async () => (await import('./command-features.js')).features,
 };
 
+/** runc's commands that are not here, beside those that are no part of a container's life. */
+const NOT_DONE: ReadonlySet<string> = new Set(['checkpoint', 'restore']);
+
 const GLOBAL_OPTIONS: OptionTable = {
   root: 'value',
   log: 'value',
@@ -79,6 +82,7 @@ export async function runRuntime(process: RuntimeProcess): Promise<number> {
       return 0;
     }
     if (name === undefined) usage('no command was given; see berth-runtime --help');
+    if (NOT_DONE.has(name)) usage(`berth-runtime does not ${name} containers`);
     const known = COMMAND_NAMES.find((one) => one === name);
     if (known === undefined) usage(`there is no command ${quote(name)}${meant(name)}`);
     const command = await COMMANDS[known]();

@@ -52,6 +52,7 @@ export function compileSeccomp(
   const meant = notifies(profile) ? flags : flags & ~WAIT_KILLABLE;
   const { filter, unknownCalls } = exportSeccompFilter(profile);
   if (unknownCalls.length > 0) {
+    if (context.standalone === true) refuseOpen(profile, unknownCalls);
     context.warn(
       `seccomp: this libseccomp does not know ${unknownCalls.join(', ')}; the default action holds`,
     );
@@ -60,6 +61,22 @@ export function compileSeccomp(
     instructions: [['SECCOMP', meant, filter]],
     summary: { defaultAction: profile.defaultAction, rules: profile.syscalls.length },
   };
+}
+
+/** Actions by which a call is made. */
+const PERMISSIVE: ReadonlySet<string> = new Set(['SCMP_ACT_ALLOW', 'SCMP_ACT_LOG']);
+
+/** A call that nobody here has a number for, and the kernel may, would be made although the document forbids it. */
+function refuseOpen(profile: SeccompProfile, unknownCalls: readonly string[]): void {
+  if (!PERMISSIVE.has(profile.defaultAction)) return;
+  for (const [index, { names, action }] of profile.syscalls.entries()) {
+    const at = names.findIndex((name) => unknownCalls.includes(name));
+    if (at < 0 || PERMISSIVE.has(action)) continue;
+    throw new OperationalError(
+      'RUNTIME_CONFIG_INVALID',
+      `linux.seccomp.syscalls[${index}].names[${at}]: ${quote(names[at] ?? '')} is not a system call that libseccomp knows, and would be allowed`,
+    );
+  }
 }
 
 const NOTIFY = 'SCMP_ACT_NOTIFY';

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { spawn, type ChildProcess } from 'node:child_process';
+import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, readFileSync } from 'node:fs';
 import { after, test } from 'node:test';
@@ -9,6 +9,7 @@ import { findCgroupHierarchy } from '../../src/runtime/cgroups/hierarchy.js';
 import { openCgroup, systemdManager } from '../../src/runtime/cgroups/systemd-manager.js';
 import { TransientScopes } from '../../src/systemd/transient-scopes.js';
 import { assertFails } from '../support/assert-fails.js';
+import { HostBundle } from '../support/host-bundle.js';
 import { runtimeResources } from '../support/runtime-resources.js';
 
 /* Run on a host that systemd has booted, with version 2. Without controllers, which a booted host of the tests lacks, it
@@ -186,6 +187,61 @@ test('limits of version 2 take hold, and stay after a reload', async (t) => {
   );
   cgroup.kill(9);
   await cgroup.delete();
+});
+
+/** What systemd says of a unit. */
+function show(unit: string, property: string): string {
+  const words = ['show', '--value', '--property', property, unit];
+  return spawnSync('systemctl', words, { encoding: 'utf8' }).stdout.trim();
+}
+
+test('berth-runtime --systemd-cgroup: a container is in its scope from create to delete', (t) => {
+  if (hasLimits) {
+    t.diagnostic('the life of a container is looked at where it is quick');
+    return;
+  }
+  for (const [path, slice, scope] of [
+    [undefined, 'system.slice', (id: string) => `berth-${id}.scope`],
+    ['machine.slice:pod:one', 'machine.slice', () => 'pod-one.scope'],
+  ] as const) {
+    using bundle = new HostBundle('--systemd-cgroup');
+    bundle.configure(['sh', '-c', 'cat /proc/self/cgroup; sleep 100'], { cgroupsPath: path });
+    assert.equal(bundle.create().status, 0);
+    const unit = scope(bundle.id);
+    assert.equal(show(unit, 'ActiveState'), 'active');
+    assert.deepEqual([show(unit, 'Slice'), show(unit, 'Delegate')], [slice, 'yes']);
+    const { pid } = JSON.parse(bundle.call('state', bundle.id).stdout) as { pid: number };
+    const groups = readFileSync(`/proc/${pid}/cgroup`, 'utf8').split('\n');
+    assert.ok(groups.includes(`0::${show(unit, 'ControlGroup')}`), groups.join(' '));
+    assert.equal(bundle.call('start', bundle.id).status, 0);
+    assert.equal(bundle.call('pause', bundle.id).status, 0);
+    assert.match(bundle.call('state', bundle.id).stdout, /"status": "paused"/);
+    assert.equal(bundle.call('resume', bundle.id).status, 0);
+    // A program that is added is in the scope too, which it sees as the top.
+    const added = bundle.call('exec', bundle.id, 'cat', '/proc/self/cgroup');
+    assert.equal(added.status, 0, added.stderr);
+    assert.match(added.stdout, /^0::\/$/m);
+    assert.equal(bundle.call('kill', bundle.id, 'KILL').status, 0);
+    assert.equal(bundle.call('delete', '--force', bundle.id).status, 0);
+    assert.notEqual(show(unit, 'ActiveState'), 'active');
+    assert.ok(!existsSync(`/sys/fs/cgroup/${slice}/${unit}`), 'the cgroup is left');
+  }
+});
+
+test('berth-runtime --systemd-cgroup: pids.limit 0 is a limit, and -1 is none', (t) => {
+  if (!hasLimits) {
+    t.diagnostic('there are no controllers');
+    return;
+  }
+  using bundle = new HostBundle('--systemd-cgroup');
+  bundle.configure(['sleep', '100'], { resources: { pids: { limit: 0 } } });
+  assert.equal(bundle.create().status, 0);
+  const unit = `berth-${bundle.id}.scope`;
+  const limit = (): string =>
+    readFileSync(`/sys/fs/cgroup${show(unit, 'ControlGroup')}/pids.max`, 'utf8').trim();
+  assert.deepEqual([limit(), show(unit, 'TasksMax')], ['0', '1']);
+  assert.equal(bundle.call('update', '--pids-limit', '-1', bundle.id).status, 0);
+  assert.deepEqual([limit(), show(unit, 'TasksMax')], ['max', 'infinity']);
 });
 
 function deviceOf(path: string): [number, number] {

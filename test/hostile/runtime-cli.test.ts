@@ -19,6 +19,7 @@ import { change, defaultDocument, RuntimeBed } from '../conformance/runtime-bed.
 import { projectRoot } from '../support/cache-folder.js';
 import { each } from '../support/each.js';
 import { hostMounts } from '../support/host-mounts.js';
+import { listTree } from '../support/list-tree.js';
 
 const program = [process.execPath, join(projectRoot, 'dist/src/runtime-main.js')];
 const launcher = join(projectRoot, 'dist/launcher/launch');
@@ -68,10 +69,52 @@ function groupsOf(id: string): string {
   return spawnSync('find', ['/sys/fs/cgroup', '-name', id], { encoding: 'utf8' }).stdout;
 }
 
+const forbidden = (...names: readonly string[]): object => ({
+  linux: {
+    seccomp: {
+      defaultAction: 'SCMP_ACT_ALLOW',
+      syscalls: [{ names, action: 'SCMP_ACT_ERRNO' }],
+    },
+  },
+});
+
 each<{ name: string; change: object; message: RegExp }>(
   'C25 C26 a document that cannot be is refused before anything is made',
   [
-    { name: 'no process', change: { process: { args: undefined } }, message: /process\.args/ },
+    { name: 'no program', change: { process: { args: undefined } }, message: /process\.args/ },
+    {
+      name: 'an unknown capability',
+      change: { process: { capabilities: { ambient: ['CAP_KILL', 'CAP_X'] } } },
+      message: /process\.capabilities\.ambient\[1\]: 'CAP_X'/,
+    },
+    {
+      name: 'an unknown system call that is to be forbidden',
+      change: forbidden('mkdir', 'no_such_call'),
+      message: /linux\.seccomp\.syscalls\[0\]\.names\[1\]: 'no_such_call'/,
+    },
+    {
+      name: 'a namespace by the path of another kind',
+      change: {
+        hostname: '',
+        linux: { namespaces: [{ type: 'mount' }, { type: 'network', path: '/proc/self/ns/ipc' }] },
+      },
+      message: /linux\.namespaces\[1\].*ipc namespace/,
+    },
+    {
+      name: 'a mount without a place',
+      change: { mounts: [{ type: 'tmpfs' }] },
+      message: /mounts\[0\]\.destination/,
+    },
+    {
+      name: 'a user that is no number',
+      change: { process: { user: { uid: '0', gid: 0 } } },
+      message: /process\.user\.uid/,
+    },
+    {
+      name: 'a negative user',
+      change: { process: { user: { uid: 0, gid: -1 } } },
+      message: /process\.user\.gid/,
+    },
     { name: 'no arguments', change: { process: { args: [] } }, message: /process\.args/ },
     {
       name: 'a user of 2^32',
@@ -120,13 +163,92 @@ each<{ name: string; change: object; message: RegExp }>(
   (row) => {
     using bed = new RuntimeBed();
     bed.configure(change(defaultDocument(['true']), row.change as Record<string, unknown>));
+    const files = listTree(bed.bundle);
     const result = bed.create();
     assert.equal(result.status, 1);
     assert.match(result.stderr, row.message);
-    assert.ok(!existsSync(bed.path(`state/${bed.id}`)), 'a folder was made');
-    assert.equal(groupsOf(bed.id), '', 'a control group was made');
+    assert.equal(result.stderr.trim().split('\n').length, 1, 'an error is one line');
+    assertNothingLeft(bed);
+    assert.deepEqual(listTree(bed.bundle), files, 'something was made in the root');
   },
 );
+
+/** A creation that was refused or failed has left no folder, group, process (and so no namespace) or mount. */
+function assertNothingLeft(bed: RuntimeBed): void {
+  assert.ok(!existsSync(bed.path(`state/${bed.id}`)), 'a folder is left');
+  assert.equal(groupsOf(bed.id), '', 'a control group is left');
+  assert.equal(processesBelow(bed.bundle), '', 'a process is left');
+  const mounts = readFileSync('/proc/self/mountinfo', 'utf8');
+  assert.ok(!mounts.includes(bed.path('')), 'a mount is left');
+}
+
+each<{ name: string; image: (bed: RuntimeBed) => object; message: RegExp }>(
+  'C26 what is seen only as it is made leaves nothing either:',
+  [
+    {
+      name: 'a mount through links in a circle',
+      image: (bed) => {
+        symlinkSync('b', join(bed.bundle, 'a'));
+        symlinkSync('a', join(bed.bundle, 'b'));
+        return { mounts: [{ destination: '/a/x', type: 'tmpfs', source: 'tmpfs' }] };
+      },
+      message: /'\/a\/x': Too many levels of symbolic links/,
+    },
+    {
+      name: 'a file system that there is not',
+      image: () => ({ mounts: [{ destination: '/mnt', type: 'nofs', source: 'x' }] }),
+      message: /nofs/,
+    },
+    {
+      name: 'a source that there is not',
+      image: (bed) => ({
+        mounts: [{ destination: '/mnt', source: bed.path('absent'), options: ['bind'] }],
+      }),
+      message: /absent/,
+    },
+    {
+      name: 'a directory that there is not',
+      image: () => ({ process: { cwd: '/bin/sh/x' } }),
+      message: /'\/bin\/sh\/x': Not a directory/,
+    },
+    {
+      name: 'the root in itself, over and over, and a program that there is not',
+      image: (bed) => ({
+        mounts: ['/mnt', '/mnt/mnt', '/mnt/mnt/mnt'].map((destination) => ({
+          ...{ destination, source: bed.bundle, options: ['rbind'] },
+        })),
+        process: { args: ['/not/there'] },
+      }),
+      message: /not\/there/,
+    },
+  ],
+  ({ image, message }) => {
+    using bed = new RuntimeBed();
+    bed.configure(change(defaultDocument(['true']), image(bed) as Record<string, unknown>));
+    const result = bed.create();
+    assert.equal(result.status, 1);
+    assert.match(result.stderr, message);
+    assertNothingLeft(bed);
+  },
+);
+
+test('C26 without a process there is nothing to create, and members that nobody knows are no reason to refuse', () => {
+  using bed = new RuntimeBed();
+  const { process: program, ...without } = defaultDocument(['true']);
+  bed.configure(without);
+  const refused = bed.create();
+  assert.deepEqual([refused.status, program === undefined], [1, false]);
+  assert.match(refused.stderr, /'process/);
+  assertNothingLeft(bed);
+  bed.configure(
+    change(defaultDocument(['true']), {
+      unknown: { a: [1] },
+      linux: { unknown: 1 },
+      process: { unknown: 'x' },
+    }),
+  );
+  bed.must(bed.create());
+});
 
 each<{ name: string }>(
   'C26 an id that is a way somewhere else is refused',

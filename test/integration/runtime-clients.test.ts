@@ -47,6 +47,7 @@ const PREPARE = `
     const write = (name, args) => writeFileSync(name, JSON.stringify({ ...document, process: { ...document.process, args } }));
     write("config.json", ["sleep", "100"]);
     write("once.json", ["sh", "-c", "echo hello; exit 6"]);
+    write("gone.json", ["/not/there"]);
   '
 `;
 

@@ -146,14 +146,16 @@ export const otherRows: readonly EngineRow[] = [
       run() { ctr run --runc-binary $runtime "$@"; }
       run --rm --config /root/bundle/once.json once; echo $?
       run --detach --config /root/bundle/config.json held
-      ctr task exec --exec-id one held echo inside
+      ctr task exec --exec-id one held sh -c 'echo inside; sleep 0.3'
       ctr task exec --exec-id two held sh -c 'exit 5'; echo $?
       state() { ctr task ls | awk '$1 == "held" { print $3 }'; }
       state; ctr task pause held; state; ctr task resume held; state
       ctr task kill --signal SIGKILL held
       for try in $(seq 100); do [ "$(state)" = STOPPED ] && break; sleep 0.1; done; state
-      ctr task rm held 2>/dev/null; ctr container rm held; ctr container ls --quiet`,
-    says: 'hello\n6\ninside\n5\nRUNNING\nPAUSED\nRUNNING\nSTOPPED\n',
+      ctr task rm held 2>/dev/null; ctr container rm held; ctr container ls --quiet
+      run --rm --config /root/bundle/gone.json gone 2>/dev/null || echo refused
+      ctr task ls --quiet; ctr container ls --quiet; ls /run/containerd/runc/default`,
+    says: 'hello\n6\ninside\n5\nRUNNING\nPAUSED\nRUNNING\nSTOPPED\nrefused\n',
   },
 ];
 
