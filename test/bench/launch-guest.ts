@@ -1,13 +1,14 @@
-import { execFileSync } from 'node:child_process';
-import { writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
+import { readFileSync, readlinkSync, writeFileSync } from 'node:fs';
+import { basename, join } from 'node:path';
 
-import { ContainerBed, launcher } from '../support/launched-container.js';
+import { ContainerBed, ended, launcher, printed } from '../support/launched-container.js';
 import { runtimeConfigDocument } from '../support/runtime-config.js';
-import { compare } from './measure.js';
+import { compare, type Contender } from './measure.js';
 import { mustRun } from './must-run.js';
 
 const ROUNDS = 100;
+const RESIDENT_ROUNDS = 5;
 
 /*
  * On the host: one config.json, run by its launch plan and by runtimes. The last rows are what the others have in them anyway:
@@ -55,4 +56,77 @@ const figures = await compare(
     },
   ],
 );
-process.stdout.write(JSON.stringify(figures));
+/** A container that runs: what starts it, and what of the memory of its tree is not the program's. */
+const beside = (what: string, program: string, ...args: readonly string[]): Contender => {
+  let child: ChildProcess | undefined;
+  return {
+    what,
+    run: async (_, record) => {
+      child = spawn(program, args, { stdio: ['ignore', 'pipe', 'inherit'] });
+      await printed(child, 'ready');
+      const others = treeOf(child.pid ?? 0).filter((pid) => basename(exeOf(pid)) !== 'probe');
+      record({ peakBytes: others.reduce((sum, pid) => sum + pssBytes(pid), 0) });
+    },
+    cleanUp: async () => {
+      if (child === undefined) return;
+      const end = ended(child);
+      for (const pid of treeOf(child.pid ?? 0)) {
+        if (basename(exeOf(pid)) === 'probe') process.kill(pid, 'SIGKILL');
+      }
+      await end;
+    },
+  };
+};
+
+using running = new ContainerBed();
+const words = ['say', 'ready', ',', 'sleep', '100'];
+running.compile(words);
+writeFileSync(
+  running.path('config.json'),
+  JSON.stringify(runtimeConfigDocument({ process: { args: ['/probe', ...words] } })),
+);
+using inPlace = new ContainerBed();
+inPlace.compile(words, { linux: { namespaces: [{ type: 'ipc' }, { type: 'mount' }] } });
+const bundle = ['--bundle', running.path('')];
+const residents = await compare(
+  'start a container until it runs; peak is what stays beside it (PSS)',
+  RESIDENT_ROUNDS,
+  [
+    beside('berth: launcher on the plan', launcher, running.plan),
+    beside('berth: without a pid namespace', launcher, inPlace.plan),
+    beside('crun run', 'crun', 'run', ...bundle, 'bench-crun'),
+    beside('runc run', 'runc', 'run', ...bundle, 'bench-runc'),
+    beside(
+      'berth-runtime run',
+      'node',
+      '/opt/berth/dist/src/runtime-main.js',
+      'run',
+      ...bundle,
+      'x',
+    ),
+  ],
+);
+process.stdout.write(JSON.stringify([...figures, ...residents]));
+
+/** A process and all that come of it. */
+function treeOf(pid: number): readonly number[] {
+  try {
+    const children = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim().split(' ');
+    return [pid, ...children.flatMap((child) => (child === '' ? [] : treeOf(Number(child))))];
+  } catch {
+    return []; // it has ended by now
+  }
+}
+
+function exeOf(pid: number): string {
+  try {
+    return readlinkSync(`/proc/${pid}/exe`);
+  } catch {
+    return ''; // only its status is left
+  }
+}
+
+function pssBytes(pid: number): number {
+  const rollup = readFileSync(`/proc/${pid}/smaps_rollup`, 'utf8');
+  return Number(/^Pss:\s+(\d+) kB$/m.exec(rollup)?.[1] ?? Number.NaN) * 1024;
+}

@@ -119,7 +119,9 @@ export function formatFigures(figures: readonly Figure[]): string {
         `${figure.medianMs.toFixed(1).padStart(9)} ms`,
         (isFirst ? '' : `${(berth.medianMs / figure.medianMs).toFixed(2)} x`).padStart(8),
         cpuMs === undefined ? '' : `cpu ${cpuMs.toFixed(0).padStart(6)} ms`,
-        peakBytes === undefined ? '' : `peak ${(peakBytes / 1e6).toFixed(0).padStart(4)} MB`,
+        peakBytes === undefined
+          ? ''
+          : `peak ${(peakBytes / 1e6).toFixed(peakBytes < 1e7 ? 2 : 0).padStart(4)} MB`,
         fetchedBytes === undefined ? '' : `fetched ${(fetchedBytes / 1e6).toFixed(2)} MB`,
         grewBytes === undefined ? '' : `disk +${(grewBytes / 1e6).toFixed(2)} MB`,
       ];
