@@ -124,6 +124,7 @@ class Unpacker {
       this.#input.onProgress?.(this.#blobBytes);
     }
     await this.#decompressor?.end();
+    await this.#input.sink.drain();
     await this.#diffHash?.settle();
     this.#throwIfCancelled();
     this.#parser.end();
@@ -152,7 +153,10 @@ class Unpacker {
       take: (chunk) => {
         this.#take(chunk);
       },
-      settle: () => this.#diffHash?.settle(),
+      settle: async () => {
+        await this.#input.sink.drain();
+        await this.#diffHash?.settle();
+      },
     };
     const compression = detectCompression(first);
     const { descriptor, diffId } = this.#input;

@@ -59,7 +59,7 @@ export class EntryPolicy implements TarHandler {
   content(chunk: Buffer): void {
     if (this.#skipping) return;
     this.#contentBytes += chunk.length;
-    this.#output.sink.writeFile(chunk);
+    this.#output.sink.writeFile(chunk, true);
   }
 
   contentEnd(): void {

@@ -21,10 +21,13 @@ export interface LayerSink {
   addOpaque(path: string): void;
   /** Begins a regular file of exactly `size` bytes. */
   beginFile(path: string, file: { readonly meta: NodeMeta; readonly size: number }): void;
-  /** The chunk may be reused by the caller afterwards: a sink that keeps it copies it. */
-  writeFile(chunk: Uint8Array): void;
+  /**
+   * The chunk may be reused by the caller afterwards: a sink that keeps it copies it. One that is lent stays as it is until
+   * the next {@link LayerSink.drain} is over.
+   */
+  writeFile(chunk: Uint8Array, isLent?: boolean): void;
   endFile(): void;
-  /** Called between chunks of input; resolves when the sink can take more. */
+  /** Called between chunks of input, and at the end; resolves when the sink can take more, and needs nothing any more that was lent. */
   drain(): Promise<void>;
 }
 

@@ -13,11 +13,11 @@ export interface ComingFile {
 /** Takes in the contents of files, one file after another. */
 export interface ContentTaker {
   begin(file: ComingFile): void;
-  /** The bytes are used during the call only. */
-  write(chunk: Uint8Array): void;
-  /** Finishes the file; its node. */
+  /** The bytes are used during the call only; where they are lent, up to the end of the next {@link ContentTaker.drain}. */
+  write(chunk: Uint8Array, isLent?: boolean): void;
+  /** Finishes the file; its node, in which the digest of what was lent stands after the next {@link ContentTaker.drain}. */
   end(): FileNode;
-  /** Waits while too much is waiting. */
+  /** Waits while too much is waiting, and for all that is done with what was lent. */
   drain(): Promise<void>;
 }
 
@@ -75,9 +75,9 @@ export class LayerCollector implements LayerSink {
     });
   }
 
-  writeFile(chunk: Uint8Array): void {
+  writeFile(chunk: Uint8Array, isLent?: boolean): void {
     this.#throwing(() => {
-      this.#contents.write(chunk);
+      this.#contents.write(chunk, isLent);
     });
   }
 
@@ -94,7 +94,7 @@ export class LayerCollector implements LayerSink {
     }
   }
 
-  /** The tree, once everything has arrived. @throws `OperationalError` LAYER_ENTRY_REFUSED as {@link LayerTreeBuilder} */
+  /** The tree, once everything has arrived, and {@link LayerCollector.drain} is over. @throws `OperationalError` LAYER_ENTRY_REFUSED as {@link LayerTreeBuilder} */
   finish(): LayerTree {
     return this.#tree.finish();
   }

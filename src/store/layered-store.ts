@@ -39,6 +39,13 @@ export interface LayerToBegin {
   readonly onEnd: () => void;
 }
 
+/** What the layers of an image come to; `key` is made of their diff ids. */
+interface MergedTree {
+  readonly key: string;
+  readonly root: DirectoryNode;
+  readonly contentBytes: number;
+}
+
 /**
  * What both back ends do alike: who waits for whom, what has to be there before what, how layers become the tree of an image
  * and a tree a checkout. How things are kept is the back end's.
@@ -49,7 +56,7 @@ export abstract class LayeredStore implements ImageStore {
   #transactions = 0;
   #cleaned = false;
   /** The tree that was merged last: what is recorded is mostly checked out next. */
-  #lastTree: { readonly key: string; readonly root: DirectoryNode } | undefined;
+  #lastTree: MergedTree | undefined;
 
   constructor(place: StoreFolder) {
     this.#place = place;
@@ -259,13 +266,14 @@ export abstract class LayeredStore implements ImageStore {
   async #merge(
     diffIds: readonly Digest[],
     blobs: readonly { readonly digest: Digest }[],
-  ): Promise<{ readonly root: DirectoryNode; readonly contentBytes: number }> {
+  ): Promise<MergedTree> {
+    const key = diffIds.join(' ');
+    if (this.#lastTree?.key === key) return this.#lastTree;
     const layers: LayerTree[] = [];
     for (const [index, diffId] of diffIds.entries())
       layers.push(await this.readLayer(diffId, blobs[index]?.digest));
     const contentBytes = layers.reduce((sum, layer) => sum + layer.contentBytes, 0);
-    const key = diffIds.join(' ');
-    if (this.#lastTree?.key !== key) this.#lastTree = { key, root: mergeLayers(layers) };
-    return { root: this.#lastTree.root, contentBytes };
+    this.#lastTree = { key, root: mergeLayers(layers), contentBytes };
+    return this.#lastTree;
   }
 }

@@ -7,16 +7,23 @@ import { openAt, unlinkAt } from '../sys/at.js';
 import { writeFully } from '../sys/copy-content.js';
 import { sealFile } from '../sys/fs-verity.js';
 import { renameNoReplaceAt } from '../sys/rename.js';
+import type { ContentHash } from '../oci/verify-content.js';
 import { applyMeta } from './apply-meta.js';
 import type { ComingFile, ContentTaker } from './layer-collector.js';
+import { LentFile, type LentFileKeeper, type TempFile } from './lent-file.js';
 import { replaceAt } from './replace-at.js';
 
 const NEW_FILE = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL;
+
+/** Smaller files are hashed and written here: handing them to other threads takes as long. */
+const MIN_LENT_BYTES = 64 * 1024;
 
 /** What the objects of a store are called, and after what. */
 export interface ObjectNaming {
   /** A hash that waits for the content of a file; what it comes to stands in the place of the content's digest. */
   begin(meta: NodeMeta): Hash;
+  /** The same, taken on another thread; where there is none, all content is hashed in this one. */
+  beginAside?(meta: NodeMeta): ContentHash;
   /** The same of content that is all there. */
   hash(meta: NodeMeta, content: Uint8Array): string;
   /** What stands for files without content, if they are no objects. */
@@ -53,20 +60,41 @@ export class ObjectWriter implements ContentTaker {
   readonly #place: ObjectPlace;
   /** Object name → temporary name. */
   readonly #pending = new Map<string, string>();
+  readonly #keeper: LentFileKeeper;
+  /** Files that other threads are still at. */
+  readonly #finishing = new Set<Promise<void>>();
+  #failure: { readonly error: unknown } | undefined;
   #current: CurrentFile | undefined;
   #files = 0;
 
   constructor(place: ObjectPlace) {
     this.#place = place;
+    const { naming, tempFd } = place;
+    this.#keeper = {
+      missing: (contentSha256, meta) => {
+        const name = naming.nameOf(contentSha256, meta);
+        return this.#isKnown(name) ? undefined : name;
+      },
+      create: () => this.#createTemp(),
+      keep: (name, temporary) => this.#pending.set(name, temporary),
+      drop: (temporary) => {
+        unlinkAt({ dirFd: tempFd, name: temporary });
+      },
+    };
   }
 
   begin({ meta, size }: ComingFile): void {
     this.#current = { meta, size, taken: 0, parts: undefined };
   }
 
-  write(chunk: Uint8Array): void {
+  write(chunk: Uint8Array, isLent = false): void {
     const file = this.#file();
     file.taken += chunk.length;
+    if (isLent && file.size >= MIN_LENT_BYTES && file.taken === chunk.length) this.#lend(file);
+    if (file.lent !== undefined) {
+      file.lent.write(chunk);
+      return;
+    }
     if (file.parts === undefined && file.taken === file.size) {
       this.#writeWhole(file, chunk);
       return;
@@ -80,7 +108,11 @@ export class ObjectWriter implements ContentTaker {
     const file = this.#file();
     this.#current = undefined;
     if (file.taken !== file.size) throw new Error('internal error: a file of another size');
-    const { meta, size, parts } = file;
+    const { meta, size, parts, lent } = file;
+    if (lent !== undefined) {
+      this.#finish(lent);
+      return lent.node;
+    }
     const { naming } = this.#place;
     if (size === 0) {
       if (naming.ofNothing === undefined) this.#writeWhole(file, Buffer.alloc(0));
@@ -104,7 +136,9 @@ export class ObjectWriter implements ContentTaker {
   }
 
   async drain(): Promise<void> {
-    // Everything is written when its call returns.
+    await this.#current?.lent?.settle();
+    while (this.#finishing.size > 0) await Promise.all(this.#finishing);
+    if (this.#failure !== undefined) throw this.#failure.error;
   }
 
   /** Gives all new objects their names. Their content must be durable: a name must never lead to less than the whole. */
@@ -138,9 +172,26 @@ export class ObjectWriter implements ContentTaker {
   }
 
   /** Closes what is open; needed only where a layer was given up. */
-  close(): void {
+  async close(): Promise<void> {
     if (this.#current?.parts !== undefined) closeSync(this.#current.parts.fd);
+    await this.#current?.lent?.abandon();
     this.#current = undefined;
+    while (this.#finishing.size > 0) await Promise.all(this.#finishing);
+  }
+
+  #lend(file: CurrentFile): void {
+    const hash = this.#place.naming.beginAside?.(file.meta);
+    if (hash !== undefined) file.lent = new LentFile(file, hash, this.#keeper);
+  }
+
+  #finish(lent: LentFile): void {
+    const finishing = lent
+      .finish()
+      .catch((error: unknown) => {
+        this.#failure ??= { error };
+      })
+      .finally(() => this.#finishing.delete(finishing));
+    this.#finishing.add(finishing);
   }
 
   #file(): CurrentFile {
@@ -170,7 +221,7 @@ export class ObjectWriter implements ContentTaker {
     return !this.#place.replace.has(name) && this.#place.naming.has(name);
   }
 
-  #createTemp(): { readonly fd: number; readonly name: string } {
+  #createTemp(): TempFile {
     this.#files += 1;
     const name = this.#files.toString(36);
     return { name, fd: openAt({ dirFd: this.#place.tempFd, name }, NEW_FILE, 0o600) };
@@ -184,6 +235,8 @@ interface CurrentFile {
   taken: number;
   /** Content hash, if it came in one piece. */
   whole?: string;
+  /** Who takes it, if its content is lent. */
+  lent?: LentFile;
   /** Where it is being written, if it comes in several. */
   parts: { readonly hash: Hash; readonly fd: number; readonly name: string } | undefined;
 }

@@ -53,6 +53,7 @@ export class EmbeddedLayerTransaction implements LayerTransaction {
   async commit(): Promise<void> {
     const place = this.#place;
     const { diffId, records, takenOver } = this.#layer;
+    await this.sink.drain();
     const record = encodeLayer(this.sink.finish());
     await onDiskAsync(place.root, async () => {
       if (takenOver) await records.assertUndisputed(diffId, record);
@@ -66,11 +67,10 @@ export class EmbeddedLayerTransaction implements LayerTransaction {
     await this[Symbol.asyncDispose]();
   }
 
-  // eslint-disable-next-line @typescript-eslint/require-await -- part of an interface that others need it for
   async [Symbol.asyncDispose](): Promise<void> {
     if (this.#ended) return;
     this.#ended = true;
-    this.#objects.close();
+    await this.#objects.close();
     try {
       this.#area[Symbol.dispose]();
     } finally {

@@ -71,9 +71,8 @@ export class BareObjectWriter implements RepositoryObjectWriter {
     this.#writer.publish();
   }
 
-  // eslint-disable-next-line @typescript-eslint/require-await -- part of an interface that others need it for
   async [Symbol.asyncDispose](): Promise<void> {
-    this.#writer.close();
+    await this.#writer.close();
     this.#area[Symbol.dispose]();
   }
 }
