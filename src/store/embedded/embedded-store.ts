@@ -87,8 +87,8 @@ class EmbeddedStore extends LayeredStore {
     return this.#layers.has(diffId, { takenOver });
   }
 
-  protected readLayer(diffId: Digest): Promise<LayerTree> {
-    return this.#layers.read(diffId);
+  protected async readLayer(diffId: Digest): Promise<LayerTree> {
+    return this.#layers.takeFresh(diffId) ?? (await this.#layers.read(diffId));
   }
 
   // eslint-disable-next-line @typescript-eslint/require-await -- so that it rejects and does not throw

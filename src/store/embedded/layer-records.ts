@@ -17,9 +17,19 @@ const FOLDERS = ['layers', 'taken'] as const;
 
 type Folder = (typeof FOLDERS)[number];
 
+/** A layer whose record is written. */
+export interface RecordedLayer {
+  readonly diffId: Digest;
+  readonly takenOver: boolean;
+  /** What the record says; not the caller's any more. */
+  readonly tree: LayerTree;
+}
+
 /** The trees of the layers, in `layers/` and `taken/`. */
 export class LayerRecords {
   readonly #place: StorePlace;
+  /** Trees that were just recorded, for the image that they are of: decoding them would take time, and twice the memory. */
+  readonly #fresh = new Map<Digest, LayerTree>();
 
   constructor(place: StorePlace) {
     this.#place = place;
@@ -42,6 +52,13 @@ export class LayerRecords {
     });
   }
 
+  /** The tree of a layer that this process has just recorded, once: it is the caller's to change. */
+  takeFresh(diffId: Digest): LayerTree | undefined {
+    const tree = this.#fresh.get(diffId);
+    this.#fresh.delete(diffId);
+    return tree;
+  }
+
   /**
    * Makes sure that nobody has said something else of a layer that is to be taken over.
    *
@@ -52,11 +69,8 @@ export class LayerRecords {
     if (known !== undefined && !known.equals(record)) throw layerDisputed(diffId);
   }
 
-  /** Gives a record, written beside, its name; durable when it returns. */
-  async publish(
-    temporary: string,
-    { diffId, takenOver }: { readonly diffId: Digest; readonly takenOver: boolean },
-  ): Promise<void> {
+  /** Gives the record of a tree, written beside, its name; durable when it returns. */
+  async publish(temporary: string, { diffId, takenOver, tree }: RecordedLayer): Promise<void> {
     if (takenOver && (await this.#readIfSound('layers', diffId)) !== undefined) return;
     const folder: Folder = takenOver ? 'taken' : 'layers';
     if (takenOver) makeFolder(this.#place.path(folder));
@@ -64,6 +78,7 @@ export class LayerRecords {
     await syncFolder(this.#place.path(folder));
     // What was taken over gives way to what was hashed, and what is damaged to either.
     this.#unlink(takenOver ? 'layers' : 'taken', diffId);
+    this.#fresh.set(diffId, tree);
   }
 
   /** Diff ids of all layers, sorted. */
@@ -77,6 +92,7 @@ export class LayerRecords {
 
   /** Removes a layer, however it came; durable after {@link LayerRecords.sync}. */
   remove(diffId: Digest): void {
+    this.#fresh.delete(diffId);
     for (const folder of FOLDERS) this.#unlink(folder, diffId);
   }
 

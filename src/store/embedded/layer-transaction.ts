@@ -54,7 +54,8 @@ export class EmbeddedLayerTransaction implements LayerTransaction {
     const place = this.#place;
     const { diffId, records, takenOver } = this.#layer;
     await this.sink.drain();
-    const record = encodeLayer(this.sink.finish());
+    const tree = this.sink.finish();
+    const record = encodeLayer(tree);
     await onDiskAsync(place.root, async () => {
       if (takenOver) await records.assertUndisputed(diffId, record);
       const temporary = `${this.#area.path}/layer`;
@@ -62,7 +63,7 @@ export class EmbeddedLayerTransaction implements LayerTransaction {
       await syncFileSystemOf(place.root);
       this.#objects.publish();
       await syncFileSystemOf(place.root);
-      await records.publish(temporary, { diffId, takenOver });
+      await records.publish(temporary, { diffId, takenOver, tree });
     });
     await this[Symbol.asyncDispose]();
   }
