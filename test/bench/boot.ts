@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { pushProbeService } from '../support/probe-image.js';
 import { startRegistry } from '../support/registry.js';
 import { bootMachine, type WholeMachine } from '../support/whole-machine.js';
+import { installMany } from './install-many.js';
 import { compare, type Bench, type Contender, type Figure } from './measure.js';
 import { mustRun } from './must-run.js';
 
@@ -32,9 +33,9 @@ async function benchBoot(): Promise<readonly Figure[]> {
   const reference = registry.reference('boot');
   await using machine = await bootMachine({
     suite: 'trixie',
-    prepare: (tree) => {
+    prepare: async (tree) => {
       writeFileSync(join(tree, `etc/systemd/system/${targetOf('berth')}`), '[Unit]\n');
-      for (const name of namesOf('berth')) installInto(tree, { name, reference });
+      await installMany(tree, namesOf('berth'), reference);
       putUnits(tree);
     },
   });
@@ -98,14 +99,6 @@ function putUnits(tree: string): void {
     );
     mustRun('systemctl', [`--root=${tree}`, '--quiet', 'enable', `${name}.service`]);
   }
-}
-
-function installInto(tree: string, { name, reference }: { name: string; reference: string }): void {
-  const program = new URL('../../src/main.js', import.meta.url).pathname;
-  mustRun(process.execPath, [
-    ...[program, 'install', '--system', '--root', tree],
-    ...['--name', name, reference],
-  ]);
 }
 
 function namesOf(kind: Kind): readonly string[] {

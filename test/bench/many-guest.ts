@@ -1,6 +1,6 @@
 import { mkdirSync } from 'node:fs';
 
-import { runCli } from '../../src/cli/run.js';
+import { installMany } from './install-many.js';
 import { compare, type Contender, type Figure } from './measure.js';
 import { mustRun } from './must-run.js';
 
@@ -83,17 +83,10 @@ async function fill(count: number): Promise<void> {
   const tree = '/run/bench-tree';
   mkdirSync(tree);
   mustRun('mount', ['--bind', '/', tree]);
-  for (let at = 1; at <= count; at++) {
-    const name = `many${String(at).padStart(4, '0')}`;
-    const status = await runCli({
-      argv: ['node', 'berth', 'install', '--system', '--root', tree, '--name', name, reference],
-      env: process.env,
-      stdout: process.stderr,
-      stderr: process.stderr,
-      on: () => undefined,
-      off: () => undefined,
-    });
-    if (status !== 0) throw new Error(`installing ${name} ended with ${status}`);
-  }
+  const names = Array.from(
+    { length: count },
+    (_, index) => `many${String(index + 1).padStart(4, '0')}`,
+  );
+  await installMany(tree, names, reference);
   mustRun('umount', [tree]);
 }
