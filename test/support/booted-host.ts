@@ -43,6 +43,8 @@ export interface BootHostOptions {
   readonly prepare?: (tree: string) => void | Promise<void>;
   /** Gives /var a file system of its own. */
   readonly varDisk?: DiskOptions;
+  /** The version of control groups that systemd sets up; on version 1 (up to systemd 257) the machine's controllers are there. */
+  readonly cgroupVersion?: 1 | 2;
   /** Gives the host no system bus: neither dbus nor its socket is started. */
   readonly withoutBus?: boolean;
 }
@@ -155,7 +157,7 @@ export class BootedHost implements AsyncDisposable {
         stdio: ['ignore', console, console],
         env: {
           ...process.env,
-          SYSTEMD_NSPAWN_UNIFIED_HIERARCHY: '1',
+          SYSTEMD_NSPAWN_UNIFIED_HIERARCHY: this.#options.cgroupVersion === 1 ? '0' : '1',
           // Settings below /proc/sys/net are those of the host's own namespace, so it may write them.
           SYSTEMD_NSPAWN_API_VFS_WRITABLE: 'network',
         },
