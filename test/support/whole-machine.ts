@@ -31,6 +31,8 @@ export interface BootMachineOptions {
   readonly diskMb?: number;
   /** Features of the file system beside the usual ones, as mke2fs names them. */
   readonly features?: string;
+  /** Words for the kernel's command line beside the usual ones. */
+  readonly kernelOptions?: string;
 }
 
 /** Longest time for a boot: it takes seven seconds, and half a minute where the machine has other things to do. */
@@ -116,12 +118,14 @@ export class WholeMachine implements AsyncDisposable {
   readonly #owner = markOf(process.pid) ?? { pid: process.pid, startTicks: '' };
   #qemu: ChildProcess | undefined;
   #agent: AgentLine | undefined;
+  #kernelOptions: string;
 
   /** Not for tests: see {@link bootMachine}. */
   constructor(options: BootMachineOptions, parts: MachineParts) {
     this.suite = options.suite;
     this.#options = options;
     this.#parts = parts;
+    this.#kernelOptions = options.kernelOptions ?? '';
     this.#folder = join(hostsFolder(), this.id);
   }
 
@@ -237,9 +241,10 @@ export class WholeMachine implements AsyncDisposable {
     await this.sh(`setsid sh -c ${JSON.stringify(script)} >/run/begun 2>&1 </dev/null &`);
   }
 
-  /** Shuts down in order and starts again. */
-  async reboot(): Promise<void> {
+  /** Shuts down in order and starts again, with other words for the kernel if they are given. */
+  async reboot(kernelOptions = this.#kernelOptions): Promise<void> {
     await this.powerOff();
+    this.#kernelOptions = kernelOptions;
     await this.start();
   }
 
@@ -316,7 +321,8 @@ export class WholeMachine implements AsyncDisposable {
       ...['-accel', 'tcg,thread=single', '-cpu', 'qemu64', '-smp', '1', '-m', '1024'],
       ...['-display', 'none', '-nodefaults', '-no-reboot', '-no-user-config'],
       ...['-kernel', this.#parts.kernel.image, '-initrd', this.#parts.kernel.initrd],
-      ...['-append', 'console=ttyS0 panic=-1 quiet systemd.show_status=1 net.ifnames=0'],
+      '-append',
+      `console=ttyS0 panic=-1 quiet systemd.show_status=1 net.ifnames=0 ${this.#kernelOptions}`,
       ...['-drive', `file=${this.disk},format=raw,if=virtio,cache=writeback`],
       ...['-chardev', `file,id=console,path=${this.#consolePath},append=on`],
       ...['-serial', 'chardev:console'],
