@@ -24,6 +24,11 @@ export class Download {
     return this.#resumedBytes;
   }
 
+  /** Forgets what is kept of it for a later pull. */
+  async forget(): Promise<void> {
+    await this.#partial?.clear();
+  }
+
   /** The bytes, from the first one on, in pieces of which each is good until the next one is asked for. `onResume` is called when the source is asked for the rest of them. */
   open(signal: AbortSignal, onResume: (bytes: number) => void): BlobStream {
     return openBlobStream(signal, (stop) => this.#flow(stop, onResume));

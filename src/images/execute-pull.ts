@@ -128,7 +128,6 @@ export async function fetchLayer(layer: PlannedLayer, options: ExecutePullOption
     const download = new Download(source, { descriptor, partial });
     try {
       await takeLayer(layer, download, options);
-      await partial?.clear();
       return;
     } catch (error) {
       if (isInterruption(error, signal)) {
@@ -176,6 +175,8 @@ async function takeLayer(
       onProgress: tell,
       onWarning,
     });
+    // All came, and syncing the file system would write it to the disk once more.
+    await download.forget();
   }
   onProgress?.(progressOf(layer, 'storing', descriptor.size));
   await transaction.commit();
