@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
+import { join } from 'node:path';
 import { test } from 'node:test';
 
 import { compileMemoryPolicy } from '../../src/runtime/compile-memory-policy.js';
@@ -8,6 +10,7 @@ import { describeFeatures, type FeatureHost } from '../../src/runtime/describe-f
 import { parseMountOptions } from '../../src/runtime/mount-options.js';
 import { readFeatureHost } from '../../src/runtime/read-feature-host.js';
 import { assertFails } from '../support/assert-fails.js';
+import { projectRoot } from '../support/cache-folder.js';
 
 interface Features {
   readonly mountOptions: readonly string[];
@@ -100,4 +103,19 @@ test('features: a host without filters, modules and new namespaces is told of as
   assert.deepEqual(bare.linux.namespaces, ['mount']);
   assert.equal(bare.linux.capabilities.length, 4);
   assert.deepEqual(bare.linux.seccomp, { enabled: false });
+});
+
+test('features: commands of runc that are not here say so, and a slip is told what was meant', () => {
+  const program = join(projectRoot, 'dist/src/runtime-main.js');
+  for (const [words, wanted] of [
+    [['checkpoint', 'box'], /berth-runtime does not checkpoint containers/],
+    [['restore', '--bundle', '/srv', 'box'], /berth-runtime does not restore containers/],
+    [['creat', 'box'], /there is no command 'creat'.*'create'/],
+  ] as const) {
+    const { status, stderr } = spawnSync(process.execPath, [program, ...words], {
+      encoding: 'utf8',
+    });
+    assert.equal(status, 1);
+    assert.match(stderr, wanted);
+  }
 });
