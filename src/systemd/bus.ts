@@ -16,6 +16,8 @@ export interface BusCall {
 
 /** A signal that arrived. */
 export interface BusSignal {
+  /** The name of the connection that sent it (`:1.0`), or of the bus itself: written by the bus. */
+  readonly sender: string;
   readonly path: string;
   readonly interface: string;
   readonly member: string;
@@ -156,12 +158,12 @@ export class Bus implements AsyncDisposable {
     return this.#waiting(outcome, options);
   }
 
+  /** Closes the connection; what still waits fails. */
   [Symbol.asyncDispose](): Promise<void> {
-    this.#lost ??= new OperationalError(
-      'SYSTEMD_UNAVAILABLE',
-      'the connection to the bus is closed',
-    );
     this.#connection.close();
+    this.#failAll(
+      new OperationalError('SYSTEMD_UNAVAILABLE', 'the connection to the bus is closed'),
+    );
     return Promise.resolve();
   }
 
@@ -210,9 +212,11 @@ export class Bus implements AsyncDisposable {
   }
 
   #take(message: ArrivedMessage): void {
-    const { path, interface: name, member, body } = message;
+    const { sender, path, interface: name, member, body } = message;
     if (message.type === MESSAGE.signal) {
-      for (const listener of this.#listeners) listener({ path, interface: name, member, body });
+      for (const listener of this.#listeners) {
+        listener({ sender, path, interface: name, member, body });
+      }
       return;
     }
     // Nobody calls us: whoever has a reply to give or an error, names the call.
@@ -230,12 +234,17 @@ export class Bus implements AsyncDisposable {
   }
 
   #lose(why: string, cause: unknown): void {
-    if (this.#lost !== undefined) return;
-    this.#lost = new OperationalError(
-      'SYSTEMD_UNAVAILABLE',
-      `lost the connection to the system bus: ${escapeText(why)}`,
-      { cause },
+    this.#failAll(
+      new OperationalError(
+        'SYSTEMD_UNAVAILABLE',
+        `lost the connection to the bus: ${escapeText(why)}`,
+        { cause },
+      ),
     );
+  }
+
+  #failAll(error: OperationalError): void {
+    this.#lost ??= error;
     for (const reject of this.#onLost) reject(this.#lost);
   }
 }

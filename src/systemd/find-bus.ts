@@ -14,7 +14,7 @@ const NO_RUNNING_SYSTEM_HINT = 'use --root DIR to work on an operating system th
 
 /**
  * The socket of the bus on which systemd is. systemd's own private socket would do without a bus, but speaks a dialect
- * (no `Hello`) that our D-Bus library does not.
+ * (no `Hello`, no matches, no names) of its own.
  *
  * @throws {@link OperationalError} SYSTEMD_UNAVAILABLE saying what is missing
  */

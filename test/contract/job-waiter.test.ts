@@ -1,13 +1,16 @@
 import assert from 'node:assert/strict';
+import { createServer } from 'node:net';
 import { test } from 'node:test';
 
 import { Bus, DBusCallError } from '../../src/systemd/bus.js';
 import { asString } from '../../src/systemd/bus-values.js';
 import { JobWaiter } from '../../src/systemd/job-waiter.js';
+import { MANAGER } from '../../src/systemd/manager-address.js';
 import { JOB_RESULTS, type JobOptions, type JobOutcome } from '../../src/systemd/unit-manager.js';
 import { assertFails } from '../support/assert-fails.js';
 import { each } from '../support/each.js';
 import { FakeSystemd, type FakeMethod } from '../support/fake-systemd.js';
+import { TempDir } from '../support/temp-dir.js';
 
 // What a systemd may do that a healthy one seldom does; the healthy one is in dbus-unit-manager.ts.
 
@@ -19,9 +22,7 @@ async function startOn(startUnit: FakeMethod, options: JobOptions = {}): Promise
   await using jobs = await JobWaiter.start(bus, undefined);
   return await jobs.run('StartUnit x.service', options, async () => {
     const reply = await bus.call({
-      destination: 'org.freedesktop.systemd1',
-      path: '/org/freedesktop/systemd1',
-      interface: 'org.freedesktop.systemd1.Manager',
+      ...MANAGER,
       member: 'StartUnit',
       signature: 'ss',
       body: ['x.service', 'replace'],
@@ -63,6 +64,36 @@ test('the ends of other jobs are not taken for the own one, however many there a
       fake.endJob(JOB, 'done');
     },
     { timeoutMs: 10_000 },
+  );
+  assert.deepEqual(outcome, { result: 'done' });
+});
+
+test('what another user of the bus says of a job is not believed', async () => {
+  const outcome = await startOn(
+    (fake, call) => {
+      void fake.endJobAsStranger(call, JOB, 'failed').then(() => {
+        fake.reply(call, { signature: 'o', body: [JOB] });
+        setTimeout(() => {
+          fake.endJob(JOB, 'done');
+        }, 50);
+      });
+    },
+    { timeoutMs: 5_000 },
+  );
+  assert.deepEqual(outcome, { result: 'done' });
+});
+
+test('a systemd that executes itself again tells of jobs by another connection', async () => {
+  const outcome = await startOn(
+    (fake, call) => {
+      fake.reply(call, { signature: 'o', body: [JOB] });
+      setTimeout(() => {
+        void fake.reexecute().then(() => {
+          fake.endJob(JOB, 'done');
+        });
+      }, 50);
+    },
+    { timeoutMs: 5_000 },
   );
   assert.deepEqual(outcome, { result: 'done' });
 });
@@ -135,4 +166,31 @@ test('a bus that does not answer is given up, and one that is not there is told'
     ),
   );
   await assertFails('SYSTEMD_UNAVAILABLE', () => Bus.connect(`${fake.socket}-none`));
+});
+
+test('what waits when the connection is closed fails at once', async () => {
+  await using fake = await FakeSystemd.start({});
+  const bus = await Bus.connect(fake.socket);
+  const call = bus.call({ ...MANAGER, member: 'Reload' });
+  const other = bus.waitFor(new Promise(() => undefined), { what: 'nothing' });
+  await bus[Symbol.asyncDispose]();
+  await assertFails('SYSTEMD_UNAVAILABLE', () => call);
+  await assertFails('SYSTEMD_UNAVAILABLE', () => other);
+});
+
+test('a bus that lets nobody in is told as such, however its answer comes', async () => {
+  using directory = new TempDir();
+  const socket = `${directory.path}/bus`;
+  const server = createServer((connection) => {
+    connection.on('error', () => undefined);
+    connection.write('REJECTED ');
+    setTimeout(() => connection.write('ANONYMOUS\r\n'), 20);
+  });
+  await new Promise<void>((resolve) => server.listen(socket, resolve));
+  try {
+    const error = await assertFails('SYSTEMD_UNAVAILABLE', () => Bus.connect(socket));
+    assert.match(error.message, /bus: it does not let us in: REJECTED ANONYMOUS$/);
+  } finally {
+    server.close();
+  }
 });

@@ -19,7 +19,7 @@ export class FakeSystemd implements AsyncDisposable {
   readonly socket: string;
   readonly #directory: TempDir;
   readonly #daemon: ChildProcess;
-  readonly #bus: dbus.MessageBus;
+  #bus: dbus.MessageBus;
 
   private constructor(parts: { directory: TempDir; daemon: ChildProcess; bus: dbus.MessageBus }) {
     this.#directory = parts.directory;
@@ -38,9 +38,7 @@ export class FakeSystemd implements AsyncDisposable {
       { stdio: ['ignore', 'pipe', 'ignore'] },
     );
     await once(daemon.stdout, 'data');
-    const connect = dbus.sessionBus as unknown as (options: object) => dbus.MessageBus;
-    const bus = connect({ busAddress: `unix:socket=${directory.path}/bus` });
-    bus.on('error', () => undefined); // the daemon is killed before the connection is closed
+    const bus = connectTo(`${directory.path}/bus`);
     await bus.requestName('org.freedesktop.systemd1', 0);
     const fake = new FakeSystemd({ directory, daemon, bus });
     bus.addMethodHandler((call: dbus.Message) => {
@@ -67,9 +65,25 @@ export class FakeSystemd implements AsyncDisposable {
 
   /** Tells all who subscribed that a job ended. */
   endJob(job: string, result: string): void {
-    this.#bus.send(
-      dbus.Message.newSignal(PATH, INTERFACE, 'JobRemoved', 'uoss', [1, job, 'x.service', result]),
-    );
+    this.#bus.send(jobRemoved(job, result));
+  }
+
+  /** Has another connection, which is not systemd's, tell the caller that a job ended. */
+  async endJobAsStranger(call: dbus.Message, job: string, result: string): Promise<void> {
+    const stranger = connectTo(this.socket);
+    await once(stranger, 'connect');
+    const signal = jobRemoved(job, result);
+    signal.destination = call.sender;
+    stranger.send(signal);
+    await stranger.requestName('org.example.Done', 0); // the bus has seen to what came before
+    stranger.disconnect();
+  }
+
+  /** Gives systemd's name to a new connection, as systemd does that executes itself again. */
+  async reexecute(): Promise<void> {
+    this.#bus.disconnect();
+    this.#bus = connectTo(this.socket);
+    await this.#bus.requestName('org.freedesktop.systemd1', 0);
   }
 
   /** Takes the bus away. */
@@ -84,4 +98,20 @@ export class FakeSystemd implements AsyncDisposable {
     if (this.#daemon.exitCode === null && this.#daemon.signalCode === null) await this.killBus();
     this.#directory[Symbol.dispose]();
   }
+}
+
+function connectTo(socket: string): dbus.MessageBus {
+  const connect = dbus.sessionBus as unknown as (options: object) => dbus.MessageBus;
+  const bus = connect({ busAddress: `unix:socket=${socket}` });
+  bus.on('error', () => undefined); // the daemon is killed before the connection is closed
+  return bus;
+}
+
+function jobRemoved(job: string, result: string): dbus.Message {
+  return dbus.Message.newSignal(PATH, INTERFACE, 'JobRemoved', 'uoss', [
+    1,
+    job,
+    'x.service',
+    result,
+  ]);
 }

@@ -1,7 +1,6 @@
 import { createConnection, type Socket } from 'node:net';
 
 import { decodeMessage, messageLength, PREFIX_BYTES, type ArrivedMessage } from './wire-message.js';
-import { malformed } from './wire-type.js';
 
 /** Longest line of the other side before messages begin: `OK` and a number of 32 digits. */
 const MAX_LINE_BYTES = 1024;
@@ -76,7 +75,7 @@ export class WireConnection {
       return false;
     }
     const line = bytes.toString('latin1', 0, end < 0 ? MAX_LINE_BYTES : end);
-    if (!line.startsWith('OK ')) throw malformed(`it refused us: ${line}`);
+    if (end < 0 || !line.startsWith('OK ')) throw new Error(`it does not let us in: ${line}`);
     this.#drop(end + 2);
     this.#socket.write('BEGIN\r\n');
     this.#isReady = true;

@@ -22,6 +22,8 @@ const FIELD = {
 export interface ArrivedMessage {
   readonly type: number;
   readonly replySerial: number;
+  /** Written by the bus: nobody can take another's. */
+  readonly sender: string;
   readonly path: string;
   readonly interface: string;
   readonly member: string;
@@ -89,6 +91,7 @@ export function decodeMessage(bytes: Buffer): ArrivedMessage {
   return {
     type: bytes.readUInt8(1),
     replySerial: typeof replySerial === 'number' ? replySerial : 0,
+    sender: text(FIELD.sender),
     path: text(FIELD.path),
     interface: text(FIELD.interface),
     member: text(FIELD.member),
