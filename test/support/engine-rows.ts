@@ -259,7 +259,7 @@ export const ownRows: readonly EngineRow[] = [
       $runtime create life >out </dev/null; state; $runtime start life; state
       for try in $(seq 100); do grep begun out && break; sleep 0.1; done
       $runtime exec life sh -c 'id -u; exit 3'; echo "status $?"
-      script --quiet --return --command "$runtime exec --tty life sh -c 'tty; exit 4'" /dev/null </dev/null >terminal; echo "status $?"; tr -d '\\r' <terminal
+      script --quiet --return --command "$runtime exec --tty life sh -c 'tty; exit 4'" /dev/null </dev/null >terminal; echo "status $?"; grep -o /dev/pts/0 terminal
       $runtime kill life KILL; for try in $(seq 100); do state | grep stopped && break; sleep 0.1; done
       $runtime delete life; $runtime list --quiet`,
     says: '"status": "created"\n"status": "running"\nbegun\n0\nstatus 3\nstatus 4\n/dev/pts/0\n"status": "stopped"\n',
