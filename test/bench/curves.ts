@@ -23,7 +23,8 @@ async function measureCurves(): Promise<readonly Figure[]> {
     files: { '/var/lib/bench/corpus.tar.gz': corpus },
   });
   const { cpu, cores, kernel, node } = await readMachineFacts([]);
-  const note = `${cpu}, ${cores} cores, Linux ${kernel}, Node ${node}, tmpfs; peers of Debian forky; npm run bench -- --only curves`;
+  const linux = kernel.split('.').slice(0, 2).join('.');
+  const note = `${cpu}, ${cores} cores, Linux ${linux}, Node ${node}, tmpfs; the others as in Debian forky`;
   mkdirSync(PLOTS, { recursive: true });
   for (const curve of new Set(figures.map((figure) => (figure as CurvePoint).curve))) {
     const own = figures.map((figure) => figure as CurvePoint).filter((of) => of.curve === curve);

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 
-/** Where tests have their folders and trees are built for them, with mounts inside. */
-const SCRATCH = ['/tmp/', '/var/tmp/', '/dev/shm/', '/var/cache/berth-test/'];
+/** Where tests have their folders and trees are built for them, with mounts inside, and networks are made. */
+const SCRATCH = ['/tmp/', '/var/tmp/', '/dev/shm/', '/var/cache/berth-test/', '/run/netns/'];
 
 /** The mounts of this machine, without those in folders of other tests, which come and go beside this one's (`own`). */
 export function hostMounts(own: string): readonly string[] {
