@@ -1,6 +1,7 @@
 import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
 import { readFileSync, readlinkSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 
 import { ContainerBed, ended, launcher, printed } from '../support/launched-container.js';
 import { runtimeConfigDocument } from '../support/runtime-config.js';
@@ -9,6 +10,9 @@ import { mustRun } from './must-run.js';
 
 const ROUNDS = 100;
 const RESIDENT_ROUNDS = 5;
+
+/** How long after its program runs a container is looked at. */
+const SETTLE_MS = 100;
 
 /*
  * On the host: one config.json, run by its launch plan and by runtimes. The last rows are what the others have in them anyway:
@@ -62,8 +66,11 @@ const beside = (what: string, program: string, ...args: readonly string[]): Cont
   return {
     what,
     run: async (_, record) => {
+      const start = performance.now();
       child = spawn(program, args, { stdio: ['ignore', 'pipe', 'inherit'] });
       await printed(child, 'ready');
+      record({ ms: performance.now() - start });
+      await sleep(SETTLE_MS); // the program may say so before who started it has let go of what it needed
       const others = treeOf(child.pid ?? 0).filter((pid) => basename(exeOf(pid)) !== 'probe');
       record({ peakBytes: others.reduce((sum, pid) => sum + pssBytes(pid), 0) });
     },

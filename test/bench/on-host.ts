@@ -16,6 +16,8 @@ const PEERS = [
   // importctl loads libcurl where it finds it, and trusts the host's own authorities only.
   ...['systemd-container', 'libcurl4t64', 'ca-certificates', 'openssl'],
   'docker-registry',
+  // What berth recommends to have.
+  'libisal2',
 ];
 
 /** Longest time for a part of the benchmark: the curves take the most of it. */

@@ -227,6 +227,8 @@ test('C18 a root that is a link is refused', async () => {
   bed.compile(['say', 'ran']);
   renameSync(bed.rootfs, bed.path('elsewhere'));
   symlinkSync(bed.path('elsewhere'), bed.rootfs);
+  const naive = execFileSync('chroot', [bed.rootfs, '/probe', 'say', 'ran']).toString();
+  assert.match(naive, /^ran/, 'the control shows nothing');
   const { status, stdout, stderr } = await bed.launch();
   assert.deepEqual([status, stdout], [246, ''], stderr);
 });
@@ -234,14 +236,18 @@ test('C18 a root that is a link is refused', async () => {
 test('C12 C16 nothing of the caller is left: groups, capabilities, signal mask', () => {
   using bed = new ContainerBed();
   bed.compile(['ids', ',', 'cat', '/proc/self/status'], { process: { user: { uid: 7, gid: 7 } } });
-  const output = execFileSync('setpriv', [
-    '--groups',
-    '4,20,27',
-    '--inh-caps',
-    '+kill',
-    launcher,
-    bed.plan,
+  const caller = ['--groups', '4,20,27', '--inh-caps', '+kill'];
+  // The control: who changes its user and nothing else.
+  const user = ['setpriv', '--reuid', '7', '--regid', '7', '--keep-groups'];
+  const naive = execFileSync('setpriv', [
+    ...caller,
+    ...user,
+    'cat',
+    '/proc/self/status',
   ]).toString();
+  assert.match(naive, /^Groups:\t4 20 27/m, 'the control shows nothing');
+  assert.match(naive, /^CapInh:\t0*[1-9a-f]/m, 'the control shows nothing');
+  const output = execFileSync('setpriv', [...caller, launcher, bed.plan]).toString();
   assert.match(output, /^uid=7 gid=7 groups=7 /m);
   assert.match(output, /^CapInh:\t0+$/m);
   assert.match(output, /^SigBlk:\t0+$/m);
