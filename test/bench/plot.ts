@@ -15,6 +15,8 @@ export interface Plot {
 }
 
 const WIDTH = 640;
+/** For what the last number below the plot stands out. */
+const MARGIN = 24;
 const HEIGHT = 400;
 const LEFT = 70;
 const RIGHT = 20;
@@ -67,8 +69,8 @@ export function plotSvg(plot: Plot): string {
     ].join('\n');
   });
   return [
-    `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${HEIGHT}" width="${WIDTH}" height="${HEIGHT}" role="img" aria-label="${escape(plot.title)}">`,
-    `<rect width="${WIDTH}" height="${HEIGHT}" rx="6" fill="#ffffff"/>`,
+    `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH + MARGIN} ${HEIGHT}" width="${WIDTH + MARGIN}" height="${HEIGHT}" role="img" aria-label="${escape(plot.title)}">`,
+    `<rect width="${WIDTH + MARGIN}" height="${HEIGHT}" rx="6" fill="#ffffff"/>`,
     `<g ${FONT} font-size="12" fill="#24292f">`,
     `<text x="${LEFT}" y="22" font-size="15" font-weight="600">${escape(plot.title)}</text>`,
     ...grid,
