@@ -82,9 +82,12 @@ function store(file: string, paths: HostPaths): void {
     version: programVersion(),
     records: records.map(([path, { identity, deployment }]) => [path, identity, deployment]),
   };
-  const temporary = `${file}.${process.pid}`;
+  // One name for all: what a command that was killed left goes with the next one. Of two that write at once one may put the
+  // other's half in place, which is no JSON, and counts as not there.
+  const temporary = `${file}.new`;
   try {
     mkdirSync(join(file, '..'), { recursive: true });
+    rmSync(temporary, { force: true });
     // Not synced: it lies in memory, and is gone with the next boot.
     writeFileSync(temporary, JSON.stringify(content), { mode: 0o600, flag: 'wx' });
     renameSync(temporary, file);

@@ -56,11 +56,20 @@ function userSocket({ environment }: FindBusOptions): string {
   });
 }
 
-/** The first `unix:path=` of an address list (D-Bus specification, "Server Addresses"), its escapes undone. */
-function socketOfAddress(address: string): string {
+/**
+ * The first `unix:path=` of an address list (D-Bus specification, "Server Addresses"), its escapes undone.
+ *
+ * @throws {@link OperationalError} SYSTEMD_UNAVAILABLE if there is none that can be used
+ */
+export function socketOfAddress(address: string): string {
   for (const entry of address.split(';')) {
     const path = /^unix:(?:.*,)?path=([^,]+)/.exec(entry)?.[1];
-    if (path !== undefined && !/%(?![0-9a-fA-F]{2})/.test(path)) return decodeURIComponent(path);
+    if (path === undefined) continue;
+    try {
+      return decodeURIComponent(path);
+    } catch {
+      continue; // no escapes of bytes, or of none that are UTF-8
+    }
   }
   throw new OperationalError(
     'SYSTEMD_UNAVAILABLE',

@@ -3,7 +3,8 @@ import { join } from 'node:path';
 
 import { pushImage } from '../support/push-image.js';
 import { startRegistry } from '../support/registry.js';
-import { LayerMaker, type LayersShape } from './make-layers.js';
+import { makeGuestPlace, PLACE } from './guest-place.js';
+import type { LayersShape } from './make-layers.js';
 import { compare, type Figure } from './measure.js';
 import { mustRun } from './must-run.js';
 import { BERTH_PROGRAM, installWithBerth, PullContenders } from './pull-contenders.js';
@@ -60,13 +61,7 @@ const CONTAINERS = [1, 10, 100, 1000];
 /** Above this size a point is measured once. */
 const LARGE_BYTES = 300e6;
 
-const PLACE = '/var/lib/bench/tmpfs';
-const CORPUS = '/var/lib/bench/corpus.tar.gz';
-
-mkdirSync(PLACE);
-mustRun('mount', ['-t', 'tmpfs', '-o', 'size=20g,nr_inodes=4m', 'bench', PLACE]);
-process.env['TMPDIR'] = PLACE;
-const maker = new LayerMaker(PLACE, CORPUS);
+const maker = makeGuestPlace();
 const points: CurvePoint[] = [];
 for (const curve of PULL_CURVES) {
   for (const x of curve.at) points.push(...(await measurePull(curve, x)));

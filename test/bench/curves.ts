@@ -5,6 +5,7 @@ import { debianImageLayers } from '../support/debian-image.js';
 import type { CurvePoint } from './curves-guest.js';
 import { readMachineFacts } from './machine.js';
 import type { Bench, Figure } from './measure.js';
+import { CORPUS } from './guest-place.js';
 import { measureOnHost } from './on-host.js';
 import { plotSvg } from './plot.js';
 
@@ -20,7 +21,7 @@ export const curvesBench: Bench = { name: 'curves', isLong: true, peers: [], run
 async function measureCurves(): Promise<readonly Figure[]> {
   const [, corpus = ''] = await debianImageLayers('docker');
   const figures = await measureOnHost('curves-guest.js', {
-    files: { '/var/lib/bench/corpus.tar.gz': corpus },
+    files: { [CORPUS]: corpus },
   });
   const { cpu, cores, kernel, node } = await readMachineFacts([]);
   const linux = kernel.split('.').slice(0, 2).join('.');

@@ -4,7 +4,8 @@ import { join } from 'node:path';
 import { openEmbeddedStore } from '../../src/store/embedded/embedded-store.js';
 import { pushImage } from '../support/push-image.js';
 import { startRegistry, type RealRegistry } from '../support/registry.js';
-import { LayerMaker, type LayersShape } from './make-layers.js';
+import { makeGuestPlace, PLACE } from './guest-place.js';
+import type { LayersShape } from './make-layers.js';
 import { compare, type Contender, type Figure } from './measure.js';
 import { mustRun } from './must-run.js';
 import {
@@ -24,14 +25,9 @@ import {
 export type PullScenario = 'one' | 'tls' | 'layers' | 'small' | 'large' | 'again' | 'checkout';
 
 const WHOLE: LayersShape = { layers: 1, files: 12_000, bytes: 400_000_000 };
-const PLACE = '/var/lib/bench/tmpfs';
-const CORPUS = '/var/lib/bench/corpus.tar.gz';
 const REPOSITORY = 'bench';
 
-mkdirSync(PLACE);
-mustRun('mount', ['-t', 'tmpfs', '-o', 'size=20g', 'bench', PLACE]);
-process.env['TMPDIR'] = PLACE;
-const maker = new LayerMaker(PLACE, CORPUS);
+const maker = makeGuestPlace();
 const scenarios: Readonly<Record<PullScenario, () => Promise<readonly Figure[]>>> = {
   one: () => pullWhole('400 MB in 12,000 files, one layer', { shape: WHOLE, rounds: 5 }),
   tls: pullOverTls,

@@ -1,5 +1,6 @@
 import { debianImageLayers } from '../support/debian-image.js';
 import type { Bench } from './measure.js';
+import { CORPUS } from './guest-place.js';
 import { measureOnHost } from './on-host.js';
 import type { PullScenario } from './pull-guest.js';
 
@@ -32,6 +33,6 @@ async function measurePull(scenario: PullScenario) {
   const [, corpus = ''] = await debianImageLayers('docker');
   return await measureOnHost('pull-guest.js', {
     args: [scenario],
-    files: { '/var/lib/bench/corpus.tar.gz': corpus },
+    files: { [CORPUS]: corpus },
   });
 }

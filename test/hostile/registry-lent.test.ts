@@ -109,7 +109,7 @@ const bodies = [
 
 for (const tls of [false, true]) {
   each(
-    `a lent body is what was sent ${tls ? 'over TLS' : 'over HTTP'}:`,
+    `a lent body is what was sent ${tls ? 'over TLS' : 'over HTTP'}`,
     bodies,
     async ({ interference, pauseMs, once: onlyOnce }) => {
       let asked = 0;

@@ -4,6 +4,7 @@ import {
   chmodSync,
   existsSync,
   mkdirSync,
+  readdirSync,
   readFileSync,
   renameSync,
   statSync,
@@ -119,6 +120,14 @@ each(
     assert.equal(many.list()['c6'], 'berth');
   },
 );
+
+test('what a command that was killed left of its writing goes with the next one', () => {
+  using many = new ManyRecords(70);
+  mkdirSync(join(many.cache, '..'));
+  writeFileSync(`${many.cache}.new`, '{"version":');
+  many.list();
+  assert.deepEqual(readdirSync(join(many.cache, '..')), ['.records.json']);
+});
 
 test('few records are read each time, and nothing is kept of them', () => {
   using few = new ManyRecords(20);
