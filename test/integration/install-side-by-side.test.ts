@@ -13,6 +13,7 @@ import { snapshotChanging } from '../support/refused.js';
 import { type RealRegistry, startRegistry } from '../support/registry.js';
 import { runOk } from '../support/run-command.js';
 import { compareSnapshots } from '../support/tree-snapshot.js';
+import { waitUntil } from '../support/wait-until.js';
 
 // Several commands at once, and one that is interrupted.
 
@@ -95,19 +96,27 @@ test("N15 an engine's container of the same id is not taken for berth's own", as
   );
   assert.equal(installed.status, 0, installed.stderr);
   const own = 'runc --root /run/berth/.runtime list -q';
+  // runc makes the scope before it writes down the state that its list is read from, and removes them apart, too.
+  const lists = async (wanted: string, when: string): Promise<void> => {
+    await waitUntil(`'${wanted}' in runc's list ${when}`, async () => {
+      assert.equal(await host.sh(own), wanted);
+      return true;
+    });
+  };
   // However it ends, nothing of it is left, and nothing of the other is touched.
   for (const end of [
     'systemctl kill --signal=KILL twin; systemctl stop twin',
     'systemctl stop twin',
   ]) {
     await host.waitFor('berth-twin.scope', { ActiveState: 'active' });
-    assert.equal(await host.sh(own), 'twin\n');
+    await lists('twin\n', `before '${end}'`);
     await host.sh(end);
     await host.waitFor('berth-twin.scope', { ActiveState: 'inactive' });
-    assert.equal(await host.sh(own), '', end);
+    await lists('', `after '${end}'`);
     assert.equal(await foreign(), before, end);
-    await host.run(['systemctl', 'start', 'twin']);
+    await host.runOk(['systemctl', 'start', 'twin']);
   }
+  await lists('twin\n', 'before the uninstallation');
   for (const name of ['twin', 'model'])
     assert.equal((await host.berth('uninstall', name)).status, 0, name);
   assert.equal(await foreign(), before, 'after the uninstallation');
@@ -115,7 +124,8 @@ test("N15 an engine's container of the same id is not taken for berth's own", as
 });
 
 test('F13 an interrupted pull ends with 130 and leaves nothing but finished layers', async () => {
-  // A registry in front of the real one, whose second blob never ends.
+  // A registry in front of the real one, whose large blob stops in the middle.
+  let stopped = false;
   const front = createServer((request, response) => {
     void (async () => {
       const { status, headers, body } = await askHttp(`${registry.origin}${request.url ?? ''}`, {
@@ -123,7 +133,8 @@ test('F13 an interrupted pull ends with 130 and leaves nothing but finished laye
         headers: { accept: request.headers.accept ?? '*/*' },
       });
       response.writeHead(status, headers);
-      if (body.length > 100_000) response.write(body.subarray(0, body.length / 2));
+      if (body.length > 100_000)
+        response.write(body.subarray(0, body.length / 2), () => (stopped = true));
       else response.end(body);
     })();
   });
@@ -142,8 +153,7 @@ test('F13 an interrupted pull ends with 130 and leaves nothing but finished laye
     );
     let said = '';
     child.stderr.on('data', (chunk: Buffer) => (said += chunk.toString()));
-    while (!said.includes('Pulling')) await once(child.stderr, 'data');
-    await new Promise((resolve) => setTimeout(resolve, 700));
+    await waitUntil('the middle of the large layer', () => stopped && said.includes('Pulling'));
     const children = readFileSync(
       `/proc/${child.pid ?? 0}/task/${child.pid ?? 0}/children`,
       'utf8',
