@@ -1,5 +1,4 @@
 import { closeSync, constants, fsyncSync, openSync } from 'node:fs';
-import { readFile } from 'node:fs/promises';
 import { basename, dirname } from 'node:path/posix';
 
 import { quote } from '../base/escape-text.js';
@@ -9,6 +8,7 @@ import { OperationalError } from '../errors/operational-error.js';
 import { encodeByteString } from '../layer/tree.js';
 import { rmdirAt } from '../sys/at.js';
 import type { At } from '../sys/libc.js';
+import { readMountTable } from '../sys/mount-table.js';
 import { openInRoot } from '../sys/open-in-root.js';
 import { removeTreeAt } from '../sys/remove-tree.js';
 import { covers } from './host-path-policy.js';
@@ -30,15 +30,15 @@ export interface RemoveStateOptions {
  *
  * @throws {@link OperationalError} SYSTEM_CALL_FAILED if something is mounted there: what is behind a mount is not ours
  */
-export async function removeStatePaths(
+export function removeStatePaths(
   paths: HostPaths,
   created: readonly string[],
   options: RemoveStateOptions,
-): Promise<readonly string[]> {
+): readonly string[] {
   const kept: string[] = [];
   for (const path of [...created].reverse()) {
     const whole = options.purge || covers(paths.templateDirectories.run, path);
-    if (whole && paths.root === '') await assertNothingMounted(path);
+    if (whole && paths.root === '') assertNothingMounted(path);
     if (options.isUsedByOthers(path) || !removeWithoutLinks(paths, path, { whole }))
       kept.push(path);
   }
@@ -95,16 +95,12 @@ function removeIfEmpty(at: At): boolean {
   }
 }
 
-async function assertNothingMounted(path: string): Promise<void> {
-  const mounts = await readFile('/proc/self/mountinfo', 'latin1');
-  for (const line of mounts.split('\n')) {
-    const mountPoint = (line.split(' ')[4] ?? '').replace(/\\([0-7]{3})/g, (_, octal: string) =>
-      String.fromCharCode(parseInt(octal, 8)),
-    );
-    if (mountPoint !== '' && covers(encodeByteString(path), mountPoint)) {
+function assertNothingMounted(path: string): void {
+  for (const { place } of readMountTable()) {
+    if (covers(encodeByteString(path), place)) {
       throw new OperationalError(
         'SYSTEM_CALL_FAILED',
-        `refusing to remove ${quote(path)}: something is mounted on ${quote(mountPoint)}`,
+        `refusing to remove ${quote(path)}: something is mounted on ${quote(place)}`,
         { hint: 'unmount it, then run the command again' },
       );
     }

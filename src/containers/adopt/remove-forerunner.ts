@@ -26,7 +26,7 @@ export async function removeForerunner(
     const link = join(FORERUNNER_DIRECTORY, name);
     const doomed = [from, `${link}.0`, `${link}.1`];
     if (await isLink(paths.onDisk(link))) doomed.push(link);
-    await removeStatePaths(paths, [...new Set(doomed)], {
+    removeStatePaths(paths, [...new Set(doomed)], {
       purge: true,
       isUsedByOthers: () => false,
     });

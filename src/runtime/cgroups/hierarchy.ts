@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { quote } from '../../base/escape-text.js';
 import { isErrno } from '../../errors/is-errno.js';
 import { OperationalError } from '../../errors/operational-error.js';
+import { parseMountTable } from '../../sys/mount-table.js';
 
 /** Where this host has its control groups. */
 export type CgroupHierarchy =
@@ -30,10 +31,7 @@ export function findCgroupHierarchy(
 ): CgroupHierarchy {
   const roots = new Map<string, string>();
   let unified: string | undefined;
-  for (const line of mountInfo.split('\n')) {
-    const [before = '', after = ''] = line.split(' - ');
-    const place = unescapeMount(before.split(' ')[4] ?? '');
-    const [type, , options = ''] = after.split(' ');
+  for (const { place, type, options } of parseMountTable(mountInfo)) {
     if (type === 'cgroup2') unified ??= place;
     if (type !== 'cgroup') continue;
     for (const option of options.split(',')) {
@@ -43,13 +41,6 @@ export function findCgroupHierarchy(
   if ([...roots.keys()].some((name) => !name.startsWith('name='))) return { version: 1, roots };
   if (unified !== undefined) return { version: 2, root: unified };
   throw new OperationalError('CGROUP_FAILED', 'no control groups are mounted on this host');
-}
-
-/** proc_pid_mountinfo(5): blanks, tabs, line ends and backslashes are octal. */
-function unescapeMount(text: string): string {
-  return text.replace(/\\([0-7]{3})/g, (_, digits: string) =>
-    String.fromCharCode(parseInt(digits, 8)),
-  );
 }
 
 /** The cgroups of a process: by controller, or `unified`. Undefined if it is gone. */
