@@ -165,6 +165,18 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import('./commands/diff.js')).diffCommand,
   },
   {
+    name: 'mount',
+    usage: '[options] <what> <directory>',
+    summary: 'mount the root of an image or container on a directory, to look at it',
+    load: async () => (await import('./commands/mount.js')).mountCommand,
+  },
+  {
+    name: 'unmount',
+    usage: '[options] <directory>',
+    summary: "take away what 'berth mount' mounted",
+    load: async () => (await import('./commands/mount.js')).unmountCommand,
+  },
+  {
     name: 'fsck',
     usage: '[options]',
     summary: 'check every object, layer and image of the store, and every deployment',

@@ -27,6 +27,8 @@ export interface HostPaths {
   readonly settingsDir: string;
   /** Containers that change versions together. */
   readonly setsDir: string;
+  /** Checkouts of images that are mounted somewhere. */
+  readonly mountsDir: string;
   /** Lock files, one a name; never removed, because a lock whose file was unlinked protects nobody. */
   readonly lockDir: string;
   /** Copies of the launchers that deployments refer to. */
@@ -74,6 +76,7 @@ export function resolveHostPaths(options: HostPathsOptions): HostPaths {
     journalDir: join(stateDir, '.journal'),
     settingsDir: join(stateDir, '.settings'),
     setsDir: join(stateDir, '.sets'),
+    mountsDir: join(stateDir, '.mounts'),
     lockDir: join(stateDir, '.locks'),
     launcherDir: join(stateDir, '.launch'),
     runDir,

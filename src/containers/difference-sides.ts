@@ -37,8 +37,13 @@ export async function openDifferenceSide(host: Host, what: string): Promise<Open
   if (deployment !== undefined) return openDeploymentSide(host, deployment);
   const image = await findStoredImage(host, what);
   if (image !== undefined) return imageSide(host, what, image);
+  throw await noSuchThing(host, what);
+}
+
+/** That nothing has a name: no container, no deployment, no image of the store. */
+export async function noSuchThing(host: Host, what: string): Promise<OperationalError> {
   const near = suggestName(what, await listContainerNames(host.paths));
-  throw new OperationalError(
+  return new OperationalError(
     'CONTAINER_NOT_FOUND',
     `there is no container, no deployment and no image in the store named ${quote(what)}`,
     {

@@ -18,3 +18,13 @@ export function unmountAll(path: string): void {
     }
   }
 }
+
+/**
+ * umount2(2) of what lies on a path last; a link in its place is not followed.
+ *
+ * @throws errno errors: `EBUSY` while it is in use, `EINVAL` where nothing is mounted
+ */
+export function unmount(path: string): void {
+  const bytes = cString(Buffer.from(path).toString('latin1'));
+  checked(nativeUmount(bytes, UMOUNT_NOFOLLOW), 'umount2', path);
+}

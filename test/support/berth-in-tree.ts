@@ -27,7 +27,12 @@ export class BerthInTree implements Disposable {
 
   /** Runs a berth command on the tree. */
   run(...args: readonly string[]): Promise<CommandResult> {
-    return runCommand([process.execPath, PROGRAM, '--root', this.#tree.path, ...args]);
+    return runCommand(this.command(...args));
+  }
+
+  /** The words of a berth command on the tree. */
+  command(...args: readonly string[]): readonly string[] {
+    return [process.execPath, PROGRAM, '--root', this.#tree.path, ...args];
   }
 
   /** The same for a command that has to succeed; gives what it printed. */
