@@ -12,11 +12,11 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
-import { setTimeout as delay } from 'node:timers/promises';
 
 import { SYSTEM_MOUNTS } from '../../src/oci/usual-config.js';
 import { projectRoot } from '../support/cache-folder.js';
 import { TempDir } from '../support/temp-dir.js';
+import { waitUntil } from '../support/wait-until.js';
 
 /** What a call of the command line left behind. */
 export interface CallResult {
@@ -188,12 +188,10 @@ export class RuntimeBed implements Disposable {
   }
 
   async waitFor(...statuses: readonly string[]): Promise<void> {
-    for (let left = 100; left > 0; left--) {
+    await waitUntil(`a container that is ${statuses.join(' or ')}`, () => {
       const status = this.state()?.status;
-      if (status !== undefined && statuses.includes(status)) return;
-      await delay(50);
-    }
-    throw new Error(`the container did not become ${statuses.join(' or ')}`);
+      return status !== undefined && statuses.includes(status);
+    });
   }
 
   /** Creates, starts, waits for the end, deletes; gives what the program wrote. */

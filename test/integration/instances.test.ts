@@ -6,6 +6,7 @@ import { assertOk } from '../support/command-asserts.js';
 import { configTemplate, pushExports } from '../support/exports-image.js';
 import { startRegistry } from '../support/registry.js';
 import { suites } from '../support/suites.js';
+import { waitUntil } from '../support/wait-until.js';
 
 // A container whose unit is a template: systemd starts instances of it, each with its own name in its configuration.
 
@@ -40,12 +41,18 @@ const CONFIG = configTemplate({
   linux: { namespaces: ['pid', 'ipc', 'uts', 'mount'].map((type) => ({ type })) },
 });
 
-async function environmentOf(host: BootedHost, unit: string): Promise<string> {
-  const { MainPID: pid = '' } = await host.unit(unit);
-  const child = (await host.sh(`cat /proc/${pid}/task/*/children`)).trim();
-  return host.sh(
-    `tr '\\0' '\\n' </proc/${child}/environ; tr '\\0' ' ' </proc/${child}/cmdline; nsenter -t ${child} -u uname -n`,
-  );
+/** Waits for what an instance runs with: it counts as started before its program runs. */
+async function runsWith(host: BootedHost, unit: string, wanted: RegExp): Promise<void> {
+  await waitUntil(`${String(wanted)} of ${unit}`, async () => {
+    const { MainPID: pid = '' } = await host.unit(unit);
+    const { stdout } = await host.run([
+      'sh',
+      '-c',
+      `child=$(cat /proc/${pid}/task/*/children | tr -d ' '); tr '\\0' '\\n' <"/proc/$child/environ"; tr '\\0' ' ' <"/proc/$child/cmdline"; nsenter -t "$child" -u uname -n`,
+    ]);
+    assert.match(stdout, wanted);
+    return true;
+  });
 }
 
 for (const suite of suites) {
@@ -75,14 +82,8 @@ for (const suite of suites) {
       await host.sh('test -e /etc/systemd/system/web@.service; test -L /var/lib/berth/web@');
       await host.sh('systemctl start web@one.service');
       assertOk(await host.berth('start', 'web@two'));
-      assert.match(
-        await environmentOf(host, 'web@one.service'),
-        /^INSTANCE=one$[^]*--for=one one\n/m,
-      );
-      assert.match(
-        await environmentOf(host, 'web@two.service'),
-        /^INSTANCE=two$[^]*--for=two two\n/m,
-      );
+      await runsWith(host, 'web@one.service', /^INSTANCE=one$[^]*--for=one one\n/m);
+      await runsWith(host, 'web@two.service', /^INSTANCE=two$[^]*--for=two two\n/m);
       assert.match((await host.berth('list')).stdout, /^web@ +2 instances/m);
       const template = await host.berth('start', 'web@');
       assert.equal(template.status, 64, template.stderr);
@@ -93,7 +94,7 @@ for (const suite of suites) {
       const escaped = (await host.sh("systemd-escape --template=web@.service 'a b'")).trim();
       const log = await host.sh(`journalctl --no-pager -n 10 -u '${escaped}'`);
       assert.equal((await host.unit(escaped))['ActiveState'], 'active', log);
-      assert.match(await environmentOf(host, escaped), /^INSTANCE=a\\x20b$/m);
+      await runsWith(host, escaped, /^INSTANCE=a\\x20b$/m);
       assertOk(await host.berth('stop', 'web@a b'));
       // An instance that would leave its place is refused by the launcher.
       await host.run(['systemctl', 'start', 'web@a..b.service']);
@@ -105,9 +106,9 @@ for (const suite of suites) {
       const applied = await host.berth('apply', 'web@one');
       assertOk(applied);
       assert.match(applied.stdout, /run as before: web@one\.service\.$/m);
-      assert.match(await environmentOf(host, 'web@one.service'), /--for=one one\n/);
+      await runsWith(host, 'web@one.service', /--for=one one\n/);
       assertOk(await host.berth('restart', 'web@one'));
-      assert.match(await environmentOf(host, 'web@one.service'), /--of=one one\n/);
+      await runsWith(host, 'web@one.service', /--of=one one\n/);
       assert.match((await host.berth('apply', 'web@')).stdout, /nothing to do/);
     });
 

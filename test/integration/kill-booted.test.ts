@@ -6,6 +6,7 @@ import { configTemplate, pushExports, SERVICE_TEMPLATE } from '../support/export
 import { snapshotChanging } from '../support/refused.js';
 import { type RealRegistry, startRegistry } from '../support/registry.js';
 import { compareSnapshots, type TreeSnapshot } from '../support/tree-snapshot.js';
+import { waitUntil } from '../support/wait-until.js';
 import { choosePoints } from '../torture/kill-points.js';
 import { superviseOn } from '../torture/on-booted-host.js';
 import type { SupervisedCall } from '../torture/supervise.js';
@@ -140,19 +141,28 @@ async function assertOneOf(versions: readonly string[]): Promise<void> {
     for file in deployment.json config.json launch.plan rootfs/probe credentials/PASSWORD; do test -s /var/lib/berth/live/$file; done
     for file in /etc/systemd/system/live.service /etc/systemd/system/live.service.d/10-berth.conf /etc/live/live.conf; do test -s $file; done`);
   await berth('list');
-  const running = await findRunning();
-  if (running === undefined) {
-    // The window between stop and start, which is in the journal; the status of a unit that failed tells why.
+  // The window between stop and start, which is in the journal; the status of a unit that failed tells why. A service
+  // counts as started a moment before its program runs.
+  await waitUntil(`a version of ${versions.join(' and ')} that runs`, async () => {
+    const running = await findRunning();
+    if (running !== undefined) {
+      assert.ok(versions.includes(running), `version ${running} runs`);
+      return true;
+    }
     const journal = await host.sh('ls -A /var/lib/berth/.journal');
     assert.match(journal, /live\.json/, await host.sh('systemctl status live.service || true'));
-  } else assert.ok(versions.includes(running), `version ${running} runs`);
+    return true;
+  });
 }
 
 /** After what finishes or undoes it: one version alone, whole, running, and nothing that is not of it. */
 async function assertSettled(versions: readonly string[]): Promise<string> {
   const installed = await findInstalled();
   assert.ok(versions.includes(installed), `version ${installed} is installed`);
-  assert.equal(await findRunning(), installed, 'I10 what runs is what is installed');
+  await waitUntil('I10 what runs is what is installed', async () => {
+    assert.equal(await findRunning(), installed);
+    return true;
+  });
   assert.equal(await host.sh('ls -A /var/lib/berth/.journal'), '', 'I15');
   assert.match((await host.berth('verify', 'live')).stdout, /^live\.\d+: as installed$/m);
   await berth('fsck');

@@ -1,28 +1,19 @@
 import assert from 'node:assert/strict';
 import { appendFileSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { test } from 'node:test';
-import { setTimeout as delay } from 'node:timers/promises';
 
 import { bootHost } from '../support/booted-host.js';
 import { assertOk } from '../support/command-asserts.js';
 import { pushExports } from '../support/exports-image.js';
 import { startRegistry } from '../support/registry.js';
 import { suites } from '../support/suites.js';
+import { waitUntil } from '../support/wait-until.js';
 
 // What an administrator does to an installed container that runs, and what berth says and does about it.
 
 interface Report {
   readonly ok: boolean;
   readonly findings: readonly { readonly area: string; readonly severity: string }[];
-}
-
-/** A service counts as started before its program runs. */
-async function until(condition: () => Promise<boolean>, what: string): Promise<void> {
-  for (let attempt = 0; attempt < 100; attempt += 1) {
-    if (await condition()) return;
-    await delay(50);
-  }
-  assert.fail(`${what} did not come about`);
 }
 
 for (const suite of suites) {
@@ -51,14 +42,15 @@ for (const suite of suites) {
       (await host.journal('web.service')).filter(({ message }) =>
         message.includes('berth apply web'),
       ).length;
-    await until(async () => (await warnings()) > 0, 'the warning');
+    await host.waitForMessage('web.service', /berth apply web/);
     // The launcher stays as the parent of the program.
     const environment = async (): Promise<string> =>
       host.sh(
         `child=$(grep -l "^PPid:[[:space:]]*${await mainPid()}$" /proc/[0-9]*/status | head -n 1); tr '\\0' '\\n' < "$(dirname "$child")/environ" || true`,
       );
-    const runsWith = (text: string): Promise<void> =>
-      until(async () => (await environment()).includes(text), text);
+    // A service counts as started before its program runs.
+    const runsWith = (text: string): Promise<unknown> =>
+      waitUntil(text, async () => (await environment()).includes(text));
     await runsWith('A=b');
     assert.equal(await warnings(), 1, 'one line a start');
 

@@ -1,5 +1,4 @@
 import assert from 'node:assert/strict';
-import { setTimeout as delay } from 'node:timers/promises';
 import { test } from 'node:test';
 
 import { bootHost } from '../support/booted-host.js';
@@ -7,6 +6,7 @@ import { assertOk } from '../support/command-asserts.js';
 import { pushDebianImage } from '../support/debian-image.js';
 import { startRegistry } from '../support/registry.js';
 import { suites } from '../support/suites.js';
+import { waitUntil } from '../support/wait-until.js';
 
 // Images that were never made for this: no /exports, only what `docker build` writes into an image's configuration.
 
@@ -46,12 +46,10 @@ for (const suite of suites) {
       const talk = async (words: string): Promise<string> => {
         const script = `exec 3<>/dev/tcp/127.0.0.1/6379; printf '${words}\\r\\n' >&3; head -n 1 <&3`;
         // Type=exec says that it runs, not that it listens already, nor that it has read what it keeps.
-        for (let attempt = 0; ; attempt++) {
+        return waitUntil('an answer of redis', async () => {
           const { stdout } = await host.runInNetwork(['bash', '-c', script], { timeoutMs: 20_000 });
-          const isUp = stdout !== '' && !stdout.startsWith('-LOADING');
-          if (isUp || attempt === 100) return stdout.trim();
-          await delay(50);
-        }
+          return stdout !== '' && !stdout.startsWith('-LOADING') && stdout.trim();
+        });
       };
       assert.equal(await talk('SET port harbour'), '+OK');
       const uid = await host.sh(

@@ -8,6 +8,7 @@ import { snapshotChanging } from '../support/refused.js';
 import { type RealRegistry, startRegistry } from '../support/registry.js';
 import type { CommandResult } from '../support/run-command.js';
 import { compareSnapshots } from '../support/tree-snapshot.js';
+import { waitUntil } from '../support/wait-until.js';
 import { superviseOn } from '../torture/on-booted-host.js';
 
 // What a real systemd can refuse or fail at: the command says so in one line, and the host is as before or as after.
@@ -17,6 +18,9 @@ let host: BootedHost;
 let plain: string;
 let slow: string;
 let late: string;
+
+/** The service of `late` starts once this is there. */
+const GATE = '/run/late-may-start';
 
 before(async () => {
   registry = await startRegistry();
@@ -38,7 +42,7 @@ before(async () => {
     files: {
       'service.template': SERVICE_TEMPLATE.replace(
         '[Service]',
-        '[Service]\nExecStartPre=/bin/sleep 2',
+        `[Service]\nExecStartPre=/bin/sh -c 'until [ -e ${GATE} ]; do sleep 0.1; done'`,
       ),
     },
   });
@@ -119,7 +123,7 @@ test('a unit that a new version requires and that fails is told, and the version
 test('a systemd that executes itself anew during a job ends the job, and berth hears of it', async () => {
   const starting = host.berth('install', '--start', '--name', 'web', late);
   await waitForJob('web.service');
-  await host.sh('systemctl daemon-reexec');
+  await host.sh(`systemctl daemon-reexec; touch ${GATE}`);
   assertOk(await starting);
   assert.equal((await host.unit('web.service'))['ActiveState'], 'active');
   assertOk(await host.berth('uninstall', '--purge', 'web'));
@@ -138,10 +142,15 @@ test('a unit that is masked is refused before anything is changed', async () => 
 test('a bus that dies while a job is waited for is told, and nothing is left half', async () => {
   const starting = host.berth('install', '--start', '--name', 'web', slow);
   await waitForJob('web.service');
+  const { MainPID: dead } = await host.unit('dbus.service');
   await host.sh('systemctl kill --signal=KILL dbus.service');
   assertFailed(await starting, /bus|connection/);
-  await host.waitFor('dbus.service', { ActiveState: 'active' }).catch(() => undefined);
-  await host.sh('systemctl start dbus.service');
+  const ping = 'busctl call org.freedesktop.systemd1 / org.freedesktop.DBus.Peer Ping';
+  await waitUntil('systemd on another bus', async () => {
+    await host.run(['systemctl', 'start', 'dbus.service']);
+    const { MainPID: pid } = await host.unit('dbus.service');
+    return pid !== dead && pid !== '0' && (await host.run(ping.split(' '))).status === 0;
+  });
   assertOk(await host.berth('recover'));
   assertOk(await host.berth('install', '--name', 'web', slow));
   assertOk(await host.berth('uninstall', '--purge', 'web'));

@@ -79,7 +79,7 @@ async function update(host: BootedHost, ...args: readonly string[]): Promise<Out
 async function runningVersion(host: BootedHost, name: string): Promise<string> {
   return host.sh(`
     group=/sys/fs/cgroup$(systemctl show -P ControlGroup ${name})
-    for attempt in 1 2 3 4 5 6 7 8 9 10; do
+    for attempt in $(seq 300); do
       for pid in $(cat $group/cgroup.procs); do
         found=$(tr '\\0' '\\n' </proc/$pid/environ | sed -n 's/^VERSION=//p')
         if [ -n "$found" ]; then printf %s "$found"; exit; fi

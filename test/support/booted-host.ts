@@ -1,3 +1,4 @@
+import assert from 'node:assert/strict';
 import { spawn, type ChildProcess } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { closeSync, openSync, readFileSync } from 'node:fs';
@@ -23,6 +24,7 @@ import { bootedHostRecipe, hostTree, type TreeRecipe } from './host-tree.js';
 import { type CommandResult, runCommand, type RunCommandOptions, runOk } from './run-command.js';
 import { type SnapshotOptions, snapshotTree, type TreeSnapshot } from './tree-snapshot.js';
 import type { Suite } from './suites.js';
+import { waitUntil } from './wait-until.js';
 
 /**
  * Booted hosts: a real systemd on a Debian tree, about a second a boot, in systemd-nspawn.
@@ -254,26 +256,32 @@ export class BootedHost implements AsyncDisposable {
   async waitFor(
     name: string,
     wanted: Readonly<Record<string, string>>,
-    timeoutMs = 20_000,
+    timeoutMs = 30_000,
   ): Promise<Readonly<Record<string, string>>> {
-    const end = Date.now() + timeoutMs;
-    for (;;) {
+    const look = async (): Promise<Readonly<Record<string, string>> | undefined> => {
       const properties = await this.unit(name);
-      if (Object.entries(wanted).every(([key, value]) => properties[key] === value)) {
-        return properties;
-      }
-      if (Date.now() > end) {
-        const { stdout } = await this.run([
-          'sh',
-          '-c',
-          'systemctl status --lines=0 --full "$1"; journalctl --no-pager --boot --lines=60 --unit="$1"',
-          'sh',
-          name,
-        ]);
-        throw new Error(`${name} does not have ${JSON.stringify(wanted)}\n${stdout}`);
-      }
-      await delay(POLL_MS);
-    }
+      const isThere = Object.entries(wanted).every(([key, value]) => properties[key] === value);
+      return isThere ? properties : undefined;
+    };
+    const what = `${JSON.stringify(wanted)} of ${name}`;
+    return waitUntil(what, look, { timeoutMs, everyMs: POLL_MS }).catch(async (error: unknown) => {
+      const tell =
+        'systemctl status --lines=0 --full "$1"; journalctl --no-pager --boot --lines=60 --unit="$1"';
+      const { stdout } = await this.run(['sh', '-c', tell, 'sh', name]);
+      throw new Error(`${String(error)}\n${stdout}`);
+    });
+  }
+
+  /** Waits until the journal of a unit has a message that is, or matches, what is wanted; gives all that are there then. */
+  async waitForMessage(unit: string, wanted: string | RegExp): Promise<readonly string[]> {
+    return waitUntil(`'${String(wanted)}' from ${unit}`, async () => {
+      const messages = (await this.journal(unit)).map(({ message }) => message);
+      const isThere = messages.some((message) =>
+        typeof wanted === 'string' ? message === wanted : wanted.test(message),
+      );
+      assert.ok(isThere, messages.join('\n'));
+      return messages;
+    });
   }
 
   /** Entries of the journal of this boot: of one unit (and of systemd about it), or all. */

@@ -128,7 +128,9 @@ export const apparmorRow = {
     berth-runtime exec kept sh -c 'cat /proc/self/attr/current; cat /etc/passwd >/dev/null && echo read; cat /secret || echo denied' 2>/dev/null
     berth-runtime delete --force kept
     systemctl start ${CONFINED_SERVICE}
-    main=$(systemctl show --value --property=MainPID ${CONFINED_SERVICE}); label "$(tr -d ' ' <"/proc/$main/task/$main/children")"`,
+    main=$(systemctl show --value --property=MainPID ${CONFINED_SERVICE})
+    its() { label "$(tr -d ' ' <"/proc/$main/task/$main/children")"; }
+    for try in $(seq 100); do its 2>/dev/null | grep -q berth-test && break; sleep 0.1; done; its`,
   says: [
     'ExecMainStatus=229\n',
     'status 1\nattr/apparmor/exec\': No such file or directory"\n',

@@ -1,5 +1,5 @@
 import { existsSync, readFileSync } from 'node:fs';
-import { readdir, readFile, rm, rmdir, writeFile } from 'node:fs/promises';
+import { readdir, readFile, rename, rm, rmdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 
@@ -48,7 +48,10 @@ function isRunning(mark: ProcessMark): boolean {
 
 /** Writes down what a host holds; once before anything is made and again whenever it grows. */
 export async function writeHostRecord(record: HostRecord): Promise<void> {
-  await writeFile(join(hostsFolder(), record.id, 'record.json'), JSON.stringify(record));
+  const path = join(hostsFolder(), record.id, 'record.json');
+  // Other test processes read it at any time.
+  await writeFile(`${path}.new`, JSON.stringify(record));
+  await rename(`${path}.new`, path);
 }
 
 /** Takes away what test processes left behind that ended without cleaning up: killed, crashed, or out of power. */

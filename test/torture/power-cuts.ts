@@ -29,6 +29,8 @@ export interface PowerCutOptions {
   readonly seed: number;
   /** Put before the command: what makes it a program that cannot hold. */
   readonly wrapper?: readonly string[];
+  /** Nobody else syncs meanwhile. */
+  readonly quiet?: boolean;
   readonly onState?: (number: number, violations: readonly string[]) => void;
 }
 
@@ -120,12 +122,13 @@ async function runLogged(
   const requests = await disk.log(async (mark) => {
     old = readTreeState(root);
     from = mark();
-    await using neighbour = startNeighbour(join(disk.folder, 'neighbour'));
+    await using neighbour =
+      options.quiet === true ? undefined : startNeighbour(join(disk.folder, 'neighbour'));
     const argv = [process.execPath, PROGRAM, '--root', root, ...verb.argv];
     const { status, stderr } = await runCommand([...(options.wrapper ?? []), ...argv]);
     success = mark();
     if (status !== 0) throw new Error(`${verb.name} failed: ${stderr}`);
-    await neighbour.stop();
+    await neighbour?.stop();
     now = readTreeState(root);
   });
   const indexOf = (place: number): number => {

@@ -19,6 +19,8 @@ export interface PowerCutPlan {
   readonly seed: number;
   /** Put before each command: what makes it one that cannot hold. */
   readonly wrapper?: readonly string[];
+  /** Nobody else syncs meanwhile. */
+  readonly quiet?: boolean;
 }
 
 const WORKER = fileURLToPath(new URL('power/worker.js', import.meta.url));

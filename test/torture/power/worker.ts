@@ -23,6 +23,7 @@ for (const [index, { verb, name }] of pairs.entries()) {
     states: Math.ceil(plan.states / pairs.length),
     seed: plan.seed + index,
     ...(plan.wrapper === undefined ? {} : { wrapper: plan.wrapper }),
+    ...(plan.quiet === undefined ? {} : { quiet: plan.quiet }),
   });
   process.stdout.write(`${JSON.stringify(result)}\n`);
 }
