@@ -1,7 +1,8 @@
-// Runs compiled tests with node's test runner: `fast` for those that need no booted host, `hosts` for those that do, two
-// files at a time. With BERTH_TEST_REPORTS=FOLDER a report in TAP is left there, for whoever adds up the totals.
+// Runs compiled tests with node's test runner: `fast` for those that need no booted host, `hosts` for those that do. With
+// BERTH_TEST_REPORTS=FOLDER a report in TAP is left there, for whoever adds up the totals.
 import { spawnSync } from 'node:child_process';
 import { readdirSync } from 'node:fs';
+import { availableParallelism, totalmem } from 'node:os';
 import { join } from 'node:path';
 
 const HOSTS_FOLDER = join('dist', 'test', 'integration');
@@ -14,12 +15,44 @@ function testsBelow(folder) {
     .sort();
 }
 
+/** What takes longest begins first, or at the end all else waits for it: whole machines above all. */
+const LONGEST = [
+  ...[
+    'machine-install',
+    'runtime-clients',
+    'kill-booted',
+    'update-keeps',
+    'kill-sweep',
+    'power-cuts',
+  ],
+  ...['machine-recover', 'whole-machine', 'systemd-scopes', 'boot-chain', 'install-refusals'],
+].map((name) => join(HOSTS_FOLDER, `${name}.test.js`));
+
+/** A file of tests waits a good part of its time: for a service, a boot, a disk. */
+const FILES_PER_CPU = 1.5;
+
+/** A file has up to three hosts, whose trees lie in memory, half a gigabyte each. */
+const MEMORY_OF_HOSTS = 3 * 2 ** 30;
+
 const kind = process.argv[2];
 const hosts = testsBelow(HOSTS_FOLDER);
+hosts.sort((one, other) => rank(one) - rank(other));
+
+function rank(file) {
+  const index = LONGEST.indexOf(file);
+  return index < 0 ? LONGEST.length : index;
+}
 const files =
   kind === 'hosts'
     ? hosts
     : testsBelow(join('dist', 'test')).filter((file) => !hosts.includes(file));
+
+function concurrency() {
+  const files = Math.max(2, Math.floor(availableParallelism() * FILES_PER_CPU));
+  if (kind !== 'hosts') return files;
+  return Math.max(1, Math.min(files, Math.floor(totalmem() / MEMORY_OF_HOSTS)));
+}
+
 const folder = process.env.BERTH_TEST_REPORTS;
 const reporters =
   folder === undefined
@@ -32,8 +65,7 @@ const { status, error } = spawnSync(
   process.execPath,
   [
     ...['--test', '--enable-source-maps', ...reporters],
-    // A booted host waits more than it works, and more than two of them need more memory than a small machine has.
-    ...(kind === 'hosts' ? ['--test-concurrency=2'] : []),
+    `--test-concurrency=${concurrency()}`,
     ...files,
   ],
   { stdio: ['ignore', 'inherit', 'inherit'] },

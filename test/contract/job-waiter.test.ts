@@ -49,7 +49,7 @@ test('a job that ends before its name is known is not waited for', async () => {
       fake.endJob(JOB, 'done');
       fake.reply(call, { signature: 'o', body: [JOB] });
     },
-    { timeoutMs: 5_000 },
+    { timeoutMs: 30_000 },
   );
   assert.deepEqual(outcome, { result: 'done' });
 });
@@ -63,7 +63,7 @@ test('the ends of other jobs are not taken for the own one, however many there a
       fake.reply(call, { signature: 'o', body: [JOB] });
       fake.endJob(JOB, 'done');
     },
-    { timeoutMs: 10_000 },
+    { timeoutMs: 30_000 },
   );
   assert.deepEqual(outcome, { result: 'done' });
 });
@@ -78,7 +78,7 @@ test('what another user of the bus says of a job is not believed', async () => {
         }, 50);
       });
     },
-    { timeoutMs: 5_000 },
+    { timeoutMs: 30_000 },
   );
   assert.deepEqual(outcome, { result: 'done' });
 });
@@ -93,7 +93,7 @@ test('a systemd that executes itself again tells of jobs by another connection',
         });
       }, 50);
     },
-    { timeoutMs: 5_000 },
+    { timeoutMs: 30_000 },
   );
   assert.deepEqual(outcome, { result: 'done' });
 });

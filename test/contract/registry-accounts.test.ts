@@ -8,7 +8,6 @@ import {
   statSync,
   writeFileSync,
 } from 'node:fs';
-import { setTimeout as delay } from 'node:timers/promises';
 import { suite, test } from 'node:test';
 
 import { projectRoot } from '../support/cache-folder.js';
@@ -16,6 +15,7 @@ import { FakeRegistry } from '../support/fake-registry.js';
 import { startRegistry } from '../support/registry.js';
 import { runCommand, runOk, type CommandResult } from '../support/run-command.js';
 import { Workshop } from '../support/workshop.js';
+import { waitUntil } from '../support/wait-until.js';
 
 // The options and commands for accounts and certificates, as a person types them.
 
@@ -117,16 +117,13 @@ test('R23 an account of the command line goes to the registry of the image, not 
 test('a password is not to be read in the list of processes', async () => {
   using shop = new Workshop();
   await using registry = await FakeRegistry.start();
-  registry.interfere(async () => {
-    await delay(1500);
-    return false;
-  });
+  registry.interfere(() => true); // it never answers
   const args = ['tags', '--creds', 'user:topsecret', `${registry.host}/a/b`];
   const child = spawn(process.execPath, [program, ...args], {
     stdio: 'ignore',
     cwd: shop.folder.path,
   });
-  while (registry.seen.length === 0) await delay(5);
+  await waitUntil('its first request', () => registry.seen.length > 0);
   const line = readFileSync(`/proc/${child.pid}/cmdline`, 'latin1');
   child.kill('SIGKILL');
   assert.doesNotMatch(line, /topsecret/);

@@ -1,13 +1,22 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { chmodSync, mkdirSync, readFileSync, statSync, utimesSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  mkdirSync,
+  readFileSync,
+  readdirSync,
+  readlinkSync,
+  statSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
 import { constants } from 'node:os';
-import { setTimeout as delay } from 'node:timers/promises';
 import { test } from 'node:test';
 
 import { each } from '../support/each.js';
 import { ContainerBed, ended, launcher, printed } from '../support/launched-container.js';
 import type { ConfigChanges } from '../support/runtime-config.js';
+import { waitUntil } from '../support/wait-until.js';
 
 const NO_PID: ConfigChanges = { linux: { namespaces: [{ type: 'mount' }] } };
 
@@ -107,7 +116,7 @@ each<{
     const began = Date.now();
     child.kill(signal);
     assert.deepEqual(await ended(child), { status: status ?? null, signal: dead ?? null });
-    assert.ok(Date.now() - began < 5000, 'it took as long as the program wanted');
+    assert.ok(Date.now() - began < 15_000, 'it took as long as the program wanted');
     if (prints !== undefined) assert.match(output, new RegExp(prints));
   },
 );
@@ -121,8 +130,7 @@ test('the container ends with its parent', async () => {
   assert.ok(inside !== undefined);
   child.kill('SIGKILL');
   await ended(child);
-  for (let i = 0; i < 100 && isAlive(inside); i++) await delay(20);
-  assert.ok(!isAlive(inside), 'the container outlived its parent');
+  await waitUntil('the end of the container with its parent', () => !isAlive(inside));
 });
 
 test('a stub collects orphans', async () => {
@@ -290,16 +298,16 @@ test('the stay-behind holds no sockets, no directory and little memory', async (
   const child = bed.start();
   try {
     await printed(child, 'ready');
-    await delay(50);
-    const rollup = readFileSync(`/proc/${child.pid}/smaps_rollup`, 'utf8');
-    const pssKib = Number(/^Pss: +(\d+) kB/m.exec(rollup)?.[1]);
-    assert.ok(pssKib <= 300, `the parent takes ${pssKib} KiB`);
-    const fds = execFileSync('ls', [`/proc/${child.pid}/fd`])
-      .toString()
-      .trim()
-      .split('\n');
-    assert.ok(fds.length <= 5, `descriptors ${fds.join(' ')}`);
-    assert.equal(execFileSync('readlink', [`/proc/${child.pid}/cwd`]).toString(), '/\n');
+    // The program may print before its parent has let go of everything.
+    await waitUntil('a parent that holds little', () => {
+      const rollup = readFileSync(`/proc/${child.pid}/smaps_rollup`, 'utf8');
+      const pssKib = Number(/^Pss: +(\d+) kB/m.exec(rollup)?.[1]);
+      assert.ok(pssKib <= 300, `the parent takes ${pssKib} KiB`);
+      const fds = readdirSync(`/proc/${child.pid}/fd`);
+      assert.ok(fds.length <= 5, `descriptors ${fds.join(' ')}`);
+      assert.equal(readlinkSync(`/proc/${child.pid}/cwd`), '/');
+      return true;
+    });
   } finally {
     child.kill('SIGKILL');
     await ended(child);

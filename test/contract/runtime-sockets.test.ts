@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { spawn, type ChildProcess } from 'node:child_process';
 import { test } from 'node:test';
-import { setTimeout as delay } from 'node:timers/promises';
 
 import { change, defaultDocument, RuntimeBed } from '../conformance/runtime-bed.js';
 import { agentProgram } from '../support/probe-program.js';
+import { waitUntil } from '../support/wait-until.js';
 
 /* What an engine takes from the runtime over a socket: a terminal, and a listener of system calls. */
 
@@ -26,12 +26,11 @@ class Agent implements Disposable {
 
   /** Waits until the agent has printed something; gives the match. */
   async says(wanted: RegExp): Promise<RegExpExecArray> {
-    for (let left = 400; left > 0; left--) {
+    return waitUntil(`${String(wanted)} from the agent`, () => {
       const found = wanted.exec(this.#text);
-      if (found !== null) return found;
-      await delay(25);
-    }
-    throw new Error(`the agent did not say ${String(wanted)}: ${this.#text}`);
+      assert.ok(found !== null, this.#text);
+      return found;
+    });
   }
 
   type(line: string): void {

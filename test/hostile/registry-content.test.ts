@@ -15,7 +15,7 @@ import {
   rawAnswer,
   webPage,
 } from '../support/misbehaviours.js';
-import { Puller } from '../support/pull-from.js';
+import { Puller, quickTimeouts } from '../support/pull-from.js';
 import { pushImage, sha256 } from '../support/push-image.js';
 import {
   blobPath,
@@ -101,7 +101,8 @@ each(
   ] as const,
   async ({ interference, code }) => {
     await using registry = await serveLayer(interference);
-    await using puller = new Puller();
+    const isWaitedFor = code === 'REGISTRY_UNREACHABLE';
+    await using puller = new Puller(isWaitedFor ? { timeouts: quickTimeouts } : {});
     const error = await assertFails(code, () => puller.pull(`${registry.host}/etcd:1`));
     assert.match(error.message, /cannot pull '127\.0\.0\.1:\d+\/etcd:1': layer 1 of 1 failed/);
     assert.deepEqual(await puller.store.listImages(), [], 'a refused image is in the store');

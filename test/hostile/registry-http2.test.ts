@@ -11,7 +11,7 @@ import { TestAuthority, type Certificate } from '../support/certificates.js';
 import { each } from '../support/each.js';
 import { FakeRegistry } from '../support/fake-registry.js';
 import { Http2Front, type StreamInterference } from '../support/http2-front.js';
-import { Puller, type PullerOptions } from '../support/pull-from.js';
+import { Puller, type PullerOptions, quickTimeouts } from '../support/pull-from.js';
 import { pushImage, sha256 } from '../support/push-image.js';
 import { TempDir } from '../support/temp-dir.js';
 import { buildTar } from '../support/tar-builder.js';
@@ -193,6 +193,6 @@ each(
 test('R38 over HTTP/2 headers that never come are not waited for', async () => {
   await using front = await Http2Front.start(registry, certificate);
   front.interference = (_, headers) => isBlob(headers);
-  await using puller = new Puller(trusting(front));
+  await using puller = new Puller({ ...trusting(front), timeouts: quickTimeouts });
   await assertFails('REGISTRY_UNREACHABLE', () => puller.pull(`${front.host}/etcd:1`));
 });

@@ -39,13 +39,13 @@ class Lent implements AsyncDisposable {
 
   private constructor(registry: FakeRegistry, idleMs: number) {
     this.registry = registry;
-    const timeouts = { connectMs: 1000, headersMs: 1000, idleMs };
+    const timeouts = { connectMs: 30_000, headersMs: 4 * idleMs, idleMs };
     this.#client = new RegistryClient({ certDirs: [], timeouts, retries: quickRetries });
   }
 
   static async start(
     interference: Interference,
-    { idleMs = 1000, tls = false } = {},
+    { idleMs = 10_000, tls = false } = {},
   ): Promise<Lent> {
     const registry = await FakeRegistry.start(tls ? { tls: certificate } : {});
     registry.interfere(interference);
@@ -149,7 +149,8 @@ each(
     { name: 'R03 it is longer than the blob', interference: endless, code: undefined },
   ] as const,
   async ({ interference, code }) => {
-    await using lent = await Lent.start(interference, { idleMs: 250 });
+    const isWaitedFor = code === 'REGISTRY_UNREACHABLE';
+    await using lent = await Lent.start(interference, isWaitedFor ? { idleMs: 250 } : {});
     let bytes = 0;
     const read = async (): Promise<void> => {
       for await (const piece of lent.read()) {

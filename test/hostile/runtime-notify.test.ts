@@ -1,5 +1,4 @@
 import assert from 'node:assert/strict';
-import { setTimeout as delay } from 'node:timers/promises';
 import { test } from 'node:test';
 
 import { ContainerBed, ended } from '../support/launched-container.js';
@@ -33,7 +32,7 @@ async function messagesOf(
   } else bed.compile(words, {}, { notify: true });
   const child = bed.start({ NOTIFY_SOCKET: socket }, 'ignore');
   await ended(child);
-  await delay(50);
+  await sink.settle();
   return sink.messages.map(({ pid, text, fds }) => ({ text, fds, fromParent: pid === child.pid }));
 }
 
@@ -114,7 +113,7 @@ test('the PID 1 that berth puts in holds nothing of the host', async () => {
   const { stdout } = await bed.launch({ NOTIFY_SOCKET: socket });
   // The three of every program, its pipe to the parent, and the one that signals come by.
   assert.equal(stdout.match(/^entry \/proc\/1\/fd\//gm)?.length, 5, stdout);
-  await delay(50);
+  await sink.settle();
   assert.equal(sink.messages[0]?.text, 'READY=1');
 });
 
@@ -127,7 +126,7 @@ test('without a pid namespace the socket is there only where the unit waits for 
   assert.equal((await bed.launch({ NOTIFY_SOCKET: socket })).stdout, 'notify=ok\n');
   bed.compile(['notify', 'READY=2'], namespaces);
   assert.equal((await bed.launch({ NOTIFY_SOCKET: socket })).stdout, 'notify=ENOENT\n');
-  await delay(50);
+  await sink.settle();
   assert.deepEqual(
     sink.messages.map(({ text }) => text),
     ['READY=1'],

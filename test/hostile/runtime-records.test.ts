@@ -11,11 +11,11 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { setTimeout as delay } from 'node:timers/promises';
 
 import { findCgroupHierarchy } from '../../src/runtime/cgroups/hierarchy.js';
 import { change, defaultDocument, RuntimeBed } from '../conformance/runtime-bed.js';
 import { each } from '../support/each.js';
+import { waitUntil } from '../support/wait-until.js';
 
 /** Whether a process is there and not only waited for. */
 function isAlive(pid: number): boolean {
@@ -27,8 +27,10 @@ function isAlive(pid: number): boolean {
 }
 
 async function assertEnds(pids: readonly number[]): Promise<void> {
-  for (let left = 100; pids.some(isAlive) && left > 0; left--) await delay(20);
-  assert.deepEqual(pids.filter(isAlive), [], 'processes of the container are left');
+  await waitUntil('the end of all processes of the container', () => {
+    assert.deepEqual(pids.filter(isAlive), []);
+    return true;
+  });
 }
 
 function roots(): readonly string[] {

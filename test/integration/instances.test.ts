@@ -5,6 +5,7 @@ import { type BootedHost, bootHost } from '../support/booted-host.js';
 import { assertOk } from '../support/command-asserts.js';
 import { configTemplate, pushExports } from '../support/exports-image.js';
 import { startRegistry } from '../support/registry.js';
+import { shortSoak } from '../support/short-soak.js';
 import { suites } from '../support/suites.js';
 import { waitUntil } from '../support/wait-until.js';
 
@@ -58,7 +59,7 @@ async function runsWith(host: BootedHost, unit: string, wanted: RegExp): Promise
 for (const suite of suites) {
   test(`N07 instances of a template: ${suite}`, async (t) => {
     await using registry = await startRegistry();
-    await using host = await bootHost({ suite });
+    await using host = await bootHost({ suite, prepare: shortSoak });
     await host.network.exposePort(registry.port);
     const push = (comment: string): Promise<unknown> =>
       pushExports(registry.target('web'), {

@@ -7,6 +7,7 @@ import { assertOk } from '../support/command-asserts.js';
 import { configTemplate, pushExports } from '../support/exports-image.js';
 import { startRegistry } from '../support/registry.js';
 import { type CommandResult, runCommand } from '../support/run-command.js';
+import { shortSoak } from '../support/short-soak.js';
 import { suites } from '../support/suites.js';
 
 // A secret is in its credential file and with the process that it is for, and nowhere else.
@@ -61,7 +62,7 @@ function lines(text: string): readonly string[] {
 for (const suite of suites) {
   test(`I16 a secret stands in its credential file alone: ${suite}`, async (t) => {
     await using registry = await startRegistry();
-    await using host = await bootHost({ suite });
+    await using host = await bootHost({ suite, prepare: shortSoak });
     await host.network.exposePort(registry.port);
     await pushExports(registry.target('safe'), {
       files: { 'manifest.json': MANIFEST, 'config.json.template': CONFIG },

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { after, before } from 'node:test';
 
 import { parseTemplate } from '../../src/templates/parse-template.js';
 import { renderTmpfiles } from '../../src/templates/render-tmpfiles.js';
@@ -12,6 +13,21 @@ import { valuesOf } from '../support/template-values.js';
 // What systemd itself makes of rendered values, and which directives it knows.
 
 const rows = suites.map((suite) => ({ name: suite, suite }));
+const hosts = new Map<string, BootedHost>();
+
+before(async () => {
+  for (const suite of suites) hosts.set(suite, await bootHost({ suite }));
+});
+
+after(async () => {
+  for (const host of hosts.values()) await host[Symbol.asyncDispose]();
+});
+
+function hostOf(suite: string): BootedHost {
+  const host = hosts.get(suite);
+  assert.ok(host !== undefined);
+  return host;
+}
 
 const VALUES = [
   'plain',
@@ -36,7 +52,7 @@ ExecStart=/bin/sh -c 'printf "%%s\\n" "$$FIRST" "$$SECOND" "$$THIRD" "$$@" >/run
 `;
 
 each('P03 P04 values reach a program through systemd as they were', rows, async ({ suite }) => {
-  await using host = await bootHost({ suite });
+  const host = hostOf(suite);
   for (const value of VALUES) {
     const unit = renderUnit(parseTemplate('service.template', TEMPLATE), valuesOf({ V: value }));
     await writeFileOnHost(host, '/etc/systemd/system/values.service', unit);
@@ -48,7 +64,7 @@ each('P03 P04 values reach a program through systemd as they were', rows, async 
 });
 
 each('values reach systemd-tmpfiles as they were', rows, async ({ suite }) => {
-  await using host = await bootHost({ suite });
+  const host = hostOf(suite);
   for (const value of VALUES.filter((one) => !one.includes('/') && !one.includes('\\'))) {
     const template = parseTemplate('tmpfiles.template', 'f /run/made/$V 0640 - - - $V\n');
     await writeFileOnHost(
@@ -63,7 +79,7 @@ each('values reach systemd-tmpfiles as they were', rows, async ({ suite }) => {
 });
 
 each('the table of directives has all that systemd has', rows, async ({ suite }) => {
-  await using host = await bootHost({ suite });
+  const host = hostOf(suite);
   const dump = await host.runOk([
     suite === 'bookworm' ? '/lib/systemd/systemd' : '/usr/lib/systemd/systemd',
     '--dump-configuration-items',

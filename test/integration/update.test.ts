@@ -7,6 +7,7 @@ import { configTemplate, pushExports, type ExportsSketch } from '../support/expo
 import { snapshotChanging } from '../support/refused.js';
 import { type RealRegistry, startRegistry } from '../support/registry.js';
 import type { CommandResult } from '../support/run-command.js';
+import { shortSoak } from '../support/short-soak.js';
 import { suites } from '../support/suites.js';
 import { compareSnapshots } from '../support/tree-snapshot.js';
 
@@ -18,7 +19,8 @@ const hosts = new Map<string, BootedHost>();
 before(async () => {
   registry = await startRegistry();
   for (const suite of suites) {
-    const host = await bootHost({ suite });
+    // On one of them as long as usual.
+    const host = await bootHost(suite === 'bookworm' ? { suite } : { suite, prepare: shortSoak });
     await host.network.exposePort(registry.port);
     hosts.set(suite, host);
   }

@@ -26,8 +26,11 @@ export const quickRetries: RetryPolicy = {
   maxServerDelayMs: 50,
 };
 
-/** Seconds where the real ones are minutes. */
+/** For what never comes. Whatever is to succeed with these can fail on a busy machine. */
 export const quickTimeouts: HttpTimeouts = { connectMs: 2000, headersMs: 400, idleMs: 400 };
+
+/** For what comes: no test waits for their end. */
+const patientTimeouts: HttpTimeouts = { connectMs: 30_000, headersMs: 30_000, idleMs: 30_000 };
 
 /** What a test of a pull may set. */
 export interface PullerOptions extends Partial<RegistryClientOptions> {
@@ -58,7 +61,7 @@ export class Puller implements AsyncDisposable {
     this.#client = new RegistryClient({
       certDirs: [],
       retries: quickRetries,
-      timeouts: quickTimeouts,
+      timeouts: patientTimeouts,
       ...options,
     });
   }

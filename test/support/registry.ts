@@ -33,8 +33,26 @@ export interface RegistryOptions {
 /** Longest time for a registry to answer its first request; it takes a tenth of a second. */
 const START_TIMEOUT_MS = 30_000;
 
+/** Longest time for one answer: at the port may be somebody else, who says nothing. */
+const ANSWER_TIMEOUT_MS = 5_000;
+
 /** Starts Debian's docker-registry on a free port of loopback, with nothing in it. */
 export async function startRegistry(options: RegistryOptions = {}): Promise<RealRegistry> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await startOnPort(options);
+    } catch (error) {
+      if (!(error instanceof RegistryEndedError) || attempt === MAX_START_ATTEMPTS) throw error;
+    }
+  }
+}
+
+/** It may end because somebody else was given its port between the question for a free one and its use. */
+class RegistryEndedError extends Error {}
+
+const MAX_START_ATTEMPTS = 3;
+
+async function startOnPort(options: RegistryOptions): Promise<RealRegistry> {
   const folder = await mkdtemp(join(tmpdir(), 'berth-registry-'));
   try {
     const port = await freePort(options.address);
@@ -133,9 +151,14 @@ export class RealRegistry implements AsyncDisposable {
   /** Resolves once the registry answers; rejects with its log if it does not. */
   async waitUntilItAnswers(): Promise<void> {
     const end = Date.now() + START_TIMEOUT_MS;
-    while (!(await this.#answers())) {
-      if (this.#parts.server.exitCode !== null || Date.now() > end) {
+    for (;;) {
+      const isThere = await this.#answers();
+      const isOver = this.#parts.server.exitCode !== null;
+      // What answers at the port of a registry that has ended is another one.
+      if (isThere && !isOver) return;
+      if (isOver || Date.now() > end) {
         await this[Symbol.asyncDispose]();
+        if (isOver) throw new RegistryEndedError(`docker-registry ended\n${this.#errors}`);
         throw new Error(`docker-registry does not answer\n${this.#errors}`);
       }
       await delay(20);
@@ -163,6 +186,7 @@ export class RealRegistry implements AsyncDisposable {
     return new Promise((resolve) => {
       const request = start(`${this.origin}/v2/`, {
         agent: false,
+        signal: AbortSignal.timeout(ANSWER_TIMEOUT_MS),
         ...(this.ca === undefined ? {} : { ca: this.ca }),
         ...shown,
       });
@@ -246,7 +270,7 @@ async function makeCertificate(folder: string): Promise<void> {
   );
 }
 
-/** A port of loopback that was free a moment ago; a registry that finds it taken does not answer, which is seen. */
+/** A port of loopback that was free a moment ago; a registry that finds it taken ends, which is seen. */
 async function freePort(address = '127.0.0.1'): Promise<number> {
   const server = createServer();
   server.listen(0, address);

@@ -9,6 +9,7 @@ import { FakeRegistry } from '../../support/fake-registry.js';
 import { Puller } from '../../support/pull-from.js';
 import { pushImage, sha256 } from '../../support/push-image.js';
 import { buildTar } from '../../support/tar-builder.js';
+import { waitUntil } from '../../support/wait-until.js';
 
 const layers = [1, 2, 3, 4, 5, 6].map((number) =>
   gzipSync(buildTar([{ path: `file${number}`, content: Buffer.alloc(50_000, number) }])),
@@ -51,7 +52,8 @@ test('executePull() fetches as many layers side by side as it is told, and no mo
       if (!layers.some((blob) => request.url?.includes(sha256(blob)) === true)) return false;
       most = Math.max(most, ++running);
       response.once('finish', () => running--);
-      await new Promise((resolve) => setTimeout(resolve, 20));
+      await waitUntil('as many requests as it may send', () => most >= parallel);
+      await new Promise((resolve) => setTimeout(resolve, 20)); // in which one too many would come
       return false;
     });
     await using puller = new Puller();
