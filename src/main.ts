@@ -1,8 +1,8 @@
-#!/usr/bin/env node
-if (process.argv[2] === 'copy' || process.argv[2] === 'push') {
-  const { prepareForFlows } = await import('./base/engine-flags.js');
-  prepareForFlows();
-}
+import { runCli } from './cli/run.js';
+import { ExitStatus } from './errors/exit-status.js';
 
-const { runCli } = await import('./cli/run.js');
-process.exitCode = await runCli(process);
+// What it ends with should nothing be left to wait for before it is done.
+process.exitCode = ExitStatus.internal;
+void runCli(process).then((status) => {
+  process.exitCode = status;
+});

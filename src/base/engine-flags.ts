@@ -5,7 +5,8 @@ const KNOWN_V8 = { from: 11, to: 13 } as const;
 
 /**
  * Sets the engine up for programs through which many bytes flow, which keep few objects and are done in a second or in as long as
- * a network takes. To be called before anything else is loaded: what has grown does not shrink again.
+ * a network takes. To be called before much is done: what has grown does not shrink again. (Not before the program's part is
+ * loaded, though: V8 takes what it compiled under the same flags only.)
  *
  * - The part of the heap in which objects begin stays at 1 MiB in place of 16 or more. What is read from a socket lies outside the
  *   heap and is freed with the object that stands for it; a large young part fills so slowly that tens of megabytes wait there.

@@ -1,6 +1,7 @@
 import { CommanderError } from 'commander';
 
 import { escapeText } from '../base/escape-text.js';
+import { readableStack } from '../base/readable-stack.js';
 import { catalogue } from '../errors/catalogue.js';
 import { describeErrno } from '../errors/describe-errno.js';
 import { ExitStatus } from '../errors/exit-status.js';
@@ -38,7 +39,7 @@ export function reportError(thrown: unknown, options: ReportOptions): ExitStatus
   if (described.hint !== undefined)
     lines.push(`hint: ${escapeText(described.hint, MAX_MESSAGE_CHARACTERS)}`);
   if ((options.debug || described.code === 'INTERNAL') && error instanceof Error) {
-    lines.push(error.stack ?? '');
+    lines.push(readableStack(error) ?? '');
   }
   options.stderr.write(`${lines.join('\n')}\n`);
   return described.status;

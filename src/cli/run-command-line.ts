@@ -2,6 +2,7 @@ import { constants } from 'node:os';
 
 import { CommanderError } from 'commander';
 
+import { prepareForFlows } from '../base/engine-flags.js';
 import { ExitStatus } from '../errors/exit-status.js';
 import { OperationalError } from '../errors/operational-error.js';
 import { CommandExit } from './command-exit.js';
@@ -16,6 +17,7 @@ const STOPPING_SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
  * undoing then runs to its end, and the status is 128 and the signal's number.
  */
 export async function runCommandLine(host: CliProcess, args: readonly string[]): Promise<number> {
+  if (args[0] === 'copy' || args[0] === 'push') prepareForFlows();
   const abort = new AbortController();
   let stoppedBy: NodeJS.Signals | undefined;
   const onSignal = (signal: NodeJS.Signals): void => {

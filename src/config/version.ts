@@ -1,8 +1,10 @@
 import { readFileSync } from 'node:fs';
 
-/** The version in package.json, which lies above `dist/src/config` in a checkout and in a package alike. */
+import { ownFile } from '../base/own-files.js';
+
+/** The version in package.json. */
 export function programVersion(): string {
-  const text = readFileSync(new URL('../../../package.json', import.meta.url), 'utf8');
+  const text = readFileSync(ownFile('package.json'), 'utf8');
   const { version } = JSON.parse(text) as { readonly version: string };
   return version;
 }

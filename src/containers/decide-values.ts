@@ -1,6 +1,5 @@
-import { fileURLToPath } from 'node:url';
-
 import { isTemplateName, type ContainerName } from '../base/container-name.js';
+import { ownProgram } from '../base/own-files.js';
 import type { DirectoryNode, TreeNode } from '../layer/tree.js';
 import { decodeByteString } from '../layer/tree.js';
 import { digestHex } from '../oci/digest.js';
@@ -65,7 +64,7 @@ function inputOf(host: Host, request: DecideValuesRequest): Omit<ResolveValuesIn
     destdir,
     image: { id: digestHex(fetched.digest), name: fetched.storeName },
     exec: chosen.exec,
-    program: fileURLToPath(new URL('../main.js', import.meta.url)),
+    program: ownProgram(),
     runtime: chosen.runtime.name,
     capabilities: CAPABILITIES,
     uuid,

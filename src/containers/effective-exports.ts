@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 
 import type { ContainerName } from '../base/container-name.js';
+import { ownFile } from '../base/own-files.js';
 import { createDefaultExports, type DefaultExports } from '../templates/default-exports.js';
 import type { ExportsManifest } from '../templates/exports-manifest.js';
 import { parsePlainConfig, renderConfig, type RenderedConfig } from '../templates/render-config.js';
@@ -81,8 +82,6 @@ export async function completeExports(
   };
 }
 
-const SERVICE_TEMPLATE = new URL('../../../unit-templates/container.service.hbs', import.meta.url);
-
 async function defaultsFor(
   host: Host,
   request: Parameters<typeof completeExports>[1],
@@ -91,7 +90,7 @@ async function defaultsFor(
     image: request.fetched.config,
     name: request.name,
     imageName: defaultContainerName(request.reference),
-    serviceTemplate: await readFile(SERVICE_TEMPLATE, 'utf8'),
+    serviceTemplate: await readFile(ownFile('unit-templates/container.service.hbs'), 'utf8'),
     mode: host.paths.mode,
     cpuCount: availableParallelism(),
     ...(request.exports.present ? { fallbackArgs: FALLBACK_ARGS } : {}),

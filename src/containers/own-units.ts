@@ -1,10 +1,10 @@
 import { existsSync } from 'node:fs';
 import { readFile, unlink } from 'node:fs/promises';
 import { join } from 'node:path/posix';
-import { fileURLToPath } from 'node:url';
 
 import { syncFolder, writeFileAtomically } from '../base/atomic-file.js';
 import { readFileBounded } from '../base/bounded-read.js';
+import { ownFile, ownProgram } from '../base/own-files.js';
 import { resolveHostPaths, type HostPaths } from '../config/host-paths.js';
 import { isErrno } from '../errors/is-errno.js';
 import { execWord } from '../runtime/service-runtime.js';
@@ -68,11 +68,8 @@ export async function removeOwnUnit(host: Host, unit: OwnUnit): Promise<boolean>
 
 /** The text of a unit as it runs the program that runs now, on the places that it works on. */
 export async function renderOwnUnit(paths: HostPaths, unit: OwnUnit): Promise<string> {
-  const packaged = await readFile(
-    new URL(`../../../packaging/systemd/${unit}`, import.meta.url),
-    'utf8',
-  );
-  const program = [process.execPath, fileURLToPath(new URL('../main.js', import.meta.url))];
+  const packaged = await readFile(ownFile(`packaging/systemd/${unit}`), 'utf8');
+  const program = [process.execPath, ownProgram()];
   const lines = packaged.split('\n').flatMap((line): readonly string[] => {
     const [key = '', value = ''] = line.split(/=(.*)/s);
     switch (key) {

@@ -1,11 +1,11 @@
 import { constants, existsSync } from 'node:fs';
 import { access, readdir, readFile, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 
 import { makeFolders } from '../base/make-folders.js';
 import { writeFileAtomically } from '../base/atomic-file.js';
 import { quote } from '../base/escape-text.js';
+import { ownFile } from '../base/own-files.js';
 import { isErrno } from '../errors/is-errno.js';
 import { OperationalError } from '../errors/operational-error.js';
 import { acquireLock, tryLock } from '../sys/lock-file.js';
@@ -58,7 +58,7 @@ export async function chooseLauncher(
 }
 
 /** Where the build puts the launcher. */
-const BUILT = fileURLToPath(new URL('../../launcher/launch', import.meta.url));
+const BUILT = ownFile('dist/launcher/launch');
 
 /**
  * The launcher of this very berth: what carries out plans that are made and used on the spot. Deployments may refer to

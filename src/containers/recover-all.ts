@@ -1,5 +1,4 @@
-import { fileURLToPath } from 'node:url';
-
+import { ownProgram } from '../base/own-files.js';
 import { addContext } from '../errors/with-context.js';
 import { listStaged } from './apply-staging.js';
 import { clearOwnUnits } from './begin-change.js';
@@ -67,7 +66,7 @@ async function startOrTell(host: Host, unit: string): Promise<void> {
 
 /** What is to be watched is started by the boot, and looked at when that is done: a bad version goes back then. */
 async function watchAfterBoot(host: Host): Promise<void> {
-  const program = fileURLToPath(new URL('../main.js', import.meta.url));
+  const program = ownProgram();
   const command = [process.execPath, program, 'recover'];
   await runAfterBoot('berth-watch', command, movedPlaces(host.paths));
 }

@@ -1,6 +1,11 @@
-import { createRequire } from 'node:module';
-
-import type { Agent, buildConnector, Client, Dispatcher, errors, ProxyAgent } from 'undici';
+import type { Dispatcher, ProxyAgent } from 'undici';
+import connectThrough from 'undici/lib/api/api-connect.js';
+import buildConnector from 'undici/lib/core/connect.js';
+import errors from 'undici/lib/core/errors.js';
+import Agent from 'undici/lib/dispatcher/agent.js';
+import Client from 'undici/lib/dispatcher/client.js';
+import DispatcherBase from 'undici/lib/dispatcher/dispatcher.js';
+import Proxying from 'undici/lib/dispatcher/proxy-agent.js';
 
 import { leaveWasmUnoptimised } from '../base/engine-flags.js';
 
@@ -11,26 +16,22 @@ import { leaveWasmUnoptimised } from '../base/engine-flags.js';
 
 leaveWasmUnoptimised();
 
-const load = createRequire(import.meta.url) as (path: string) => unknown;
-
 /** Connections to any number of hosts. */
-export const AgentOfUndici = load('undici/lib/dispatcher/agent.js') as typeof Agent;
+export { Agent as AgentOfUndici };
 
 /** A connection to one host. */
-export const ClientOfUndici = load('undici/lib/dispatcher/client.js') as typeof Client;
+export { Client as ClientOfUndici };
 
 /** What makes its connections. */
-export const buildConnectorOfUndici = load('undici/lib/core/connect.js') as typeof buildConnector;
+export { buildConnector as buildConnectorOfUndici };
 
 /** What its failures are instances of. */
-export const errorsOfUndici = load('undici/lib/core/errors.js') as typeof errors;
+export { errors as errorsOfUndici };
 
-/** A dispatcher that goes through a proxy; its code is loaded where there is one. */
+/** A dispatcher that goes through a proxy. */
 export function createProxyAgent(options: ProxyAgent.Options): ProxyAgent {
-  const Proxying = load('undici/lib/dispatcher/proxy-agent.js') as typeof ProxyAgent;
   // It opens its tunnels with the method that undici's index puts on all dispatchers.
-  const Base = load('undici/lib/dispatcher/dispatcher.js') as { readonly prototype: object };
-  Object.assign(Base.prototype, { connect: load('undici/lib/api/api-connect.js') });
+  Object.assign(DispatcherBase.prototype, { connect: connectThrough });
   return new Proxying(options);
 }
 

@@ -1,6 +1,7 @@
 import { appendFileSync, writeSync } from 'node:fs';
 
 import { escapeText } from '../base/escape-text.js';
+import { readableStack } from '../base/readable-stack.js';
 import { describeErrno } from '../errors/describe-errno.js';
 import { firstError } from '../errors/first-error.js';
 import { OperationalError } from '../errors/operational-error.js';
@@ -58,5 +59,5 @@ function messageOf(thrown: unknown, debug: boolean): string {
   if (!(error instanceof Error)) return String(error);
   const systemCall = describeErrno(error);
   const isBug = !(error instanceof OperationalError) && systemCall === undefined;
-  return isBug || debug ? (error.stack ?? error.message) : (systemCall ?? error).message;
+  return isBug || debug ? (readableStack(error) ?? error.message) : (systemCall ?? error).message;
 }

@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 
+import { ownFile } from '../base/own-files.js';
 import { OperationalError } from '../errors/operational-error.js';
 import type { ConfinedCaller } from '../runtime/confined-caller.js';
 import { ContainerStore } from './container-record.js';
@@ -37,7 +37,7 @@ export function warn(context: RuntimeContext, text: string): void {
 
 /** Where a package has the launcher, and where the build puts it. */
 const PACKAGED = '/usr/libexec/berth/launch';
-const BUILT = fileURLToPath(new URL('../../launcher/launch', import.meta.url));
+const BUILT = ownFile('dist/launcher/launch');
 
 /** The launcher: `BERTH_LAUNCHER`, a package's, or the build's. @throws {@link OperationalError} LAUNCHER_MISSING */
 export function findLauncher(context: RuntimeContext): string {

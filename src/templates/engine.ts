@@ -1,4 +1,4 @@
-import Handlebars from 'handlebars';
+import { parse } from 'handlebars/dist/cjs/handlebars/compiler/base.js';
 
 import { quote } from '../base/escape-text.js';
 import { OperationalError } from '../errors/operational-error.js';
@@ -46,7 +46,7 @@ export function parseHandlebars(name: string, text: string): Template {
   refuseCostlyText(name, text);
   let program: hbs.AST.Program;
   try {
-    program = Handlebars.parse(text);
+    program = parse(text);
   } catch (cause) {
     const problem = cause instanceof Error ? (cause.message.split('\n')[0] ?? '') : '';
     throw new OperationalError('TEMPLATE_INVALID', `${name} cannot be rendered: ${problem}`, {

@@ -3,6 +3,7 @@ import { rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 
+import { ownProgram } from '../../src/base/own-files.js';
 import { pushImage } from '../support/push-image.js';
 import { startRegistry } from '../support/registry.js';
 import { TempDir } from '../support/temp-dir.js';
@@ -56,7 +57,7 @@ async function benchCopy(
   const cleaner = (name: string) => (round: number) => {
     rmSync(place(name, round), { recursive: true });
   };
-  const program = new URL('../../src/main.js', import.meta.url).pathname;
+  const program = ownProgram();
   return await compare(options.group, options.rounds, [
     {
       what: 'berth copy: verified, synced',

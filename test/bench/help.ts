@@ -1,3 +1,4 @@
+import { ownProgram } from '../../src/base/own-files.js';
 import { compare, type Bench, type Figure } from './measure.js';
 import { mustRun } from './must-run.js';
 
@@ -5,7 +6,7 @@ import { mustRun } from './must-run.js';
 export const helpBench: Bench = { name: 'help', peers: [], run: benchHelp };
 
 function benchHelp(): Promise<readonly Figure[]> {
-  const program = new URL('../../src/main.js', import.meta.url).pathname;
+  const program = ownProgram();
   return compare('the help', 15, [
     {
       what: 'berth --help',

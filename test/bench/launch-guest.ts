@@ -45,7 +45,7 @@ const figures = await compare(
     },
     runBy('crun'),
     runBy('runc'),
-    runBy('node', '/opt/berth/dist/src/runtime-main.js'),
+    runBy('node', '/opt/berth/dist/bin/berth-runtime.cjs'),
     {
       what: 'node -e 0',
       run: () => {
@@ -106,7 +106,7 @@ const residents = await compare(
     beside(
       'berth-runtime run',
       'node',
-      '/opt/berth/dist/src/runtime-main.js',
+      '/opt/berth/dist/bin/berth-runtime.cjs',
       'run',
       ...bundle,
       'x',

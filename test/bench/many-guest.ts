@@ -13,7 +13,7 @@ const MANY = 1000;
 const ROUNDS = 9;
 
 const [reference = ''] = process.argv.slice(2);
-const berth = '/opt/berth/dist/src/main.js';
+const berth = '/opt/berth/dist/bin/berth.cjs';
 
 const MANAGER = ['org.freedesktop.systemd1', '/org/freedesktop/systemd1'];
 const call = (member: string): Contender => ({

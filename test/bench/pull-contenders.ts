@@ -2,12 +2,13 @@ import { execFileSync } from 'node:child_process';
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
+import { ownProgram } from '../../src/base/own-files.js';
 import { runMeasured, type Usage } from '../support/run-measured.js';
 import type { Contender } from './measure.js';
 import { mustRun } from './must-run.js';
 
 /** berth's own program. */
-export const BERTH_PROGRAM = new URL('../../src/main.js', import.meta.url).pathname;
+export const BERTH_PROGRAM = ownProgram();
 
 /** The one folder that importctl puts machines into. */
 const MACHINES = '/var/lib/machines';

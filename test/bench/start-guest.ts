@@ -17,7 +17,7 @@ const AT_ONCE_ROUNDS = 5;
 const SETTLE_MS = 200;
 
 const [reference = ''] = process.argv.slice(2);
-const berth = '/opt/berth/dist/src/main.js';
+const berth = '/opt/berth/dist/bin/berth.cjs';
 
 mustRun('node', [berth, 'install', '--system', '--name', 'ready@', reference]);
 const program = execFileSync(

@@ -111,7 +111,7 @@ export class RuntimeBed implements Disposable {
   readonly #directory = new TempDir('/var/tmp');
   readonly #runtime = process.env['RUNTIME']?.split(' ') ?? [
     process.execPath,
-    join(projectRoot, 'dist/src/runtime-main.js'),
+    join(projectRoot, 'dist/bin/berth-runtime.cjs'),
   ];
   /** The bundle, which is the root too. */
   readonly bundle = join(this.#directory.path, 'bundle');

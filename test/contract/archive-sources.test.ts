@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { suite, test } from 'node:test';
 
+import { ownProgram } from '../../src/base/own-files.js';
 import { assertFails } from '../support/assert-fails.js';
 import { each } from '../support/each.js';
 import { startDockerEngine } from '../support/docker-engine.js';
@@ -111,7 +112,7 @@ each(
       pulledDiffIds(`oci-archive:${packed}`),
     );
     assert.match(hint ?? '', new RegExp(`${name} -dc … \\| berth …:/dev/stdin`));
-    const program = new URL('../../src/main.js', import.meta.url).pathname;
+    const program = ownProgram();
     const pull = `${name} -dc ${packed} | ${process.execPath} ${program} pull oci-archive:/dev/stdin`;
     const env = {
       ...process.env,

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
 import { test } from 'node:test';
 
+import { ownProgram } from '../../src/base/own-files.js';
 import { each } from '../support/each.js';
 import { type CommandResult, runCommand } from '../support/run-command.js';
 import { pathsInFolder } from '../support/host-tree-paths.js';
@@ -11,7 +11,7 @@ import { TempDir } from '../support/temp-dir.js';
 
 // Images that say something of other containers, on a tree that is not running: resolved, written, refused.
 
-const PROGRAM = fileURLToPath(new URL('../../src/main.js', import.meta.url));
+const PROGRAM = ownProgram();
 
 class Place implements Disposable {
   readonly #folder = new TempDir();

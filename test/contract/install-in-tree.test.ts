@@ -8,9 +8,9 @@ import {
   symlinkSync,
   writeFileSync,
 } from 'node:fs';
-import { fileURLToPath } from 'node:url';
 import { test } from 'node:test';
 
+import { ownProgram } from '../../src/base/own-files.js';
 import { type CommandResult, runCommand, runOk } from '../support/run-command.js';
 import { pathsInFolder } from '../support/host-tree-paths.js';
 import { configTemplate, SERVICE_TEMPLATE } from '../support/exports-image.js';
@@ -18,7 +18,7 @@ import { TempDir } from '../support/temp-dir.js';
 
 // The whole of install and uninstall on a tree that is not running, with an image out of a layout.
 
-const PROGRAM = fileURLToPath(new URL('../../src/main.js', import.meta.url));
+const PROGRAM = ownProgram();
 
 /** A layout with one system container that brings a configuration file for the host. */
 async function makeLayout(folder: string): Promise<string> {

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { mkdirSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import { test } from 'node:test';
 
+import { ownProgram } from '../../src/base/own-files.js';
 import { each } from '../support/each.js';
 import { Puller } from '../support/pull-from.js';
 import { pushImage, sha256 } from '../support/push-image.js';
@@ -12,7 +13,7 @@ import { buildTar } from '../support/tar-builder.js';
 import { Workshop } from '../support/workshop.js';
 import { zstd } from '../support/zstd-frames.js';
 
-const program = new URL('../../src/main.js', import.meta.url).pathname;
+const program = ownProgram();
 
 /** The program on a store of its own. */
 function environment(shop: Workshop): Record<string, string | undefined> {

@@ -3,6 +3,7 @@ import { spawn } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { test } from 'node:test';
 
+import { ownProgram } from '../../src/base/own-files.js';
 import { each } from '../support/each.js';
 import { FakeRegistry } from '../support/fake-registry.js';
 import { runCommand } from '../support/run-command.js';
@@ -11,7 +12,7 @@ import { TempDir } from '../support/temp-dir.js';
 // `berth login` as a person meets it on a terminal, and as a script without one does.
 
 const account = { user: 'somebody', password: 'pass word' };
-const program = new URL('../../src/main.js', import.meta.url).pathname;
+const program = ownProgram();
 
 /** What is typed, and after which words of the program. */
 type Answer = readonly [prompt: string, typed: string];

@@ -20,7 +20,7 @@ import { waitUntil } from '../support/wait-until.js';
 // The options and commands for accounts and certificates, as a person types them.
 
 const account = { user: 'somebody', password: 'pass:word with blanks' };
-const program = `${projectRoot}/dist/src/main.js`;
+const program = `${projectRoot}/dist/bin/berth.cjs`;
 
 function berth(args: readonly string[], input?: string): Promise<CommandResult> {
   return runCommand([process.execPath, program, ...args], input === undefined ? {} : { input });

@@ -4,9 +4,9 @@ import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { existsSync, readdirSync, statSync } from 'node:fs';
 import { test } from 'node:test';
-import { fileURLToPath } from 'node:url';
 import { gzipSync } from 'node:zlib';
 
+import { ownProgram } from '../../src/base/own-files.js';
 import { BerthInTree } from '../support/berth-in-tree.js';
 import { each } from '../support/each.js';
 import { FakeRegistry } from '../support/fake-registry.js';
@@ -15,7 +15,7 @@ import { pushImage, sha256 } from '../support/push-image.js';
 import { buildTar } from '../support/tar-builder.js';
 import { waitUntil } from '../support/wait-until.js';
 
-const PROGRAM = fileURLToPath(new URL('../../src/main.js', import.meta.url));
+const PROGRAM = ownProgram();
 const SENT = 2_000_000;
 
 const layer = gzipSync(buildTar([{ path: 'file', content: randomBytes(3_000_000) }]), { level: 0 });

@@ -106,7 +106,7 @@ test('features: a host without filters, modules and new namespaces is told of as
 });
 
 test('features: commands of runc that are not here say so, and a slip is told what was meant', () => {
-  const program = join(projectRoot, 'dist/src/runtime-main.js');
+  const program = join(projectRoot, 'dist/bin/berth-runtime.cjs');
   for (const [words, wanted] of [
     [['checkpoint', 'box'], /berth-runtime does not checkpoint containers/],
     [['restore', '--bundle', '/srv', 'box'], /berth-runtime does not restore containers/],

@@ -155,15 +155,15 @@ function nextSteps(host: BootedHost, keep: boolean): DemoPage['next'] {
       [enter, 'enter the host; there, for example:'],
       ['  systemctl status etcd flanneld docker', 'they are services like any other'],
       ['  journalctl -u flanneld -b', 'what it said at this boot'],
-      ['  node /opt/berth/dist/src/main.js list', 'what berth knows of them'],
-      ['  node /opt/berth/dist/src/main.js uninstall docker', 'and away it is'],
+      ['  node /opt/berth/dist/bin/berth.cjs list', 'what berth knows of them'],
+      ['  node /opt/berth/dist/bin/berth.cjs uninstall docker', 'and away it is'],
     ];
   }
   return [
     ['npm run demo -- --keep', 'the same, and the host stays for you to look around in'],
     ['npm run demo -- --suite bookworm', 'the same with systemd 252; forky has 262'],
-    ['node dist/src/main.js install --plan IMAGE', 'what an image would do to this machine'],
-    ['node dist/src/main.js install --system --start IMAGE', 'do it'],
+    ['node dist/bin/berth.cjs install --plan IMAGE', 'what an image would do to this machine'],
+    ['node dist/bin/berth.cjs install --system --start IMAGE', 'do it'],
   ];
 }
 

@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { gzipSync } from 'node:zlib';
 
+import { ownProgram } from '../../src/base/own-files.js';
 import { assertFails } from '../support/assert-fails.js';
 import { each } from '../support/each.js';
 import { FakeRegistry } from '../support/fake-registry.js';
@@ -114,7 +115,7 @@ test('F13 Ctrl-C in the middle leaves a layout as it was, and no part of a file'
   const layout = shop.at('layout');
   await berth.copy(shop.source, `oci:${layout}:one`);
   const before = listFiles(layout).map((path) => [path, readFileSync(path, 'hex')]);
-  const program = new URL('../../src/main.js', import.meta.url).pathname;
+  const program = ownProgram();
   // Slow enough to be in the middle when the file that is being written is seen.
   const child = spawn(
     process.execPath,

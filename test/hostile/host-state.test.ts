@@ -11,9 +11,9 @@ import {
   symlinkSync,
   writeFileSync,
 } from 'node:fs';
-import { fileURLToPath } from 'node:url';
 import { test } from 'node:test';
 
+import { ownProgram } from '../../src/base/own-files.js';
 import { resolveHostPaths } from '../../src/config/host-paths.js';
 import { findMissingParents } from '../../src/containers/safe-parents.js';
 import { assertFails } from '../support/assert-fails.js';
@@ -23,7 +23,7 @@ import { TempDir } from '../support/temp-dir.js';
 
 // What stands on a host, or how berth is started there, when it is not as berth left it.
 
-const PROGRAM = fileURLToPath(new URL('../../src/main.js', import.meta.url));
+const PROGRAM = ownProgram();
 const FILES = [{ path: 'probe', content: 'program', mode: 0o755 }];
 const EXPORTS = { 'hostfs/etc/web/web.conf': 'port=80\n' };
 

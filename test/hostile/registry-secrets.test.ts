@@ -6,6 +6,7 @@ import type { AddressInfo } from 'node:net';
 import { test } from 'node:test';
 import { inspect } from 'node:util';
 
+import { ownProgram } from '../../src/base/own-files.js';
 import { storeCredentials } from '../../src/registry/write-auth-file.js';
 import { askHttp } from '../support/ask-http.js';
 import { assertFails } from '../support/assert-fails.js';
@@ -26,7 +27,7 @@ import { Workshop } from '../support/workshop.js';
 const account = { user: 'somebody', password: 'mArker/p&ss+"w0rd"' };
 const basic = Buffer.from(`${account.user}:${account.password}`).toString('base64');
 const signature = 'signature-marker-0123456789';
-const program = new URL('../../src/main.js', import.meta.url).pathname;
+const program = ownProgram();
 
 /** Every spelling of what must not be seen. */
 function spellings(secrets: readonly string[]): readonly string[] {

@@ -21,7 +21,7 @@ import { each } from '../support/each.js';
 import { hostMounts } from '../support/host-mounts.js';
 import { listTree } from '../support/list-tree.js';
 
-const program = [process.execPath, join(projectRoot, 'dist/src/runtime-main.js')];
+const program = [process.execPath, join(projectRoot, 'dist/bin/berth-runtime.cjs')];
 const launcher = join(projectRoot, 'dist/launcher/launch');
 
 test('C28 a runtime that is killed at any moment leaves nothing that delete --force does not find', async () => {

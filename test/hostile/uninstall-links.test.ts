@@ -31,10 +31,10 @@ function swapped(root: string): ReturnType<typeof pathsInFolder> {
   return paths;
 }
 
-test('P23 H13 a folder that the container replaced by a link leads its uninstallation nowhere', async () => {
+test('P23 H13 a folder that the container replaced by a link leads its uninstallation nowhere', () => {
   using dir = new TempDir();
   const paths = swapped(dir.path);
-  await removeStatePaths(paths, CREATED, { purge: true, ...NOT_SHARED });
+  removeStatePaths(paths, CREATED, { purge: true, ...NOT_SHARED });
   assert.deepEqual(readdirSync(`${dir.path}/etc/ssh`), ['sshd_config']);
   assert.ok(!existsSync(`${dir.path}/run/web`), 'the link itself goes with its folder');
   assert.ok(!existsSync(`${dir.path}/var/lib/web`));
@@ -46,24 +46,24 @@ test('P23 H13 a folder that the container replaced by a link leads its uninstall
   assert.ok(!existsSync(`${control.path}/etc/ssh`), 'removing by path is what this is about');
 });
 
-test('P23 H13 an empty folder behind such a link stays as well', async () => {
+test('P23 H13 an empty folder behind such a link stays as well', () => {
   using dir = new TempDir();
   const paths = pathsInFolder(dir.path);
   mkdirSync(`${dir.path}/etc/empty`);
   mkdirSync(`${dir.path}/var/lib/web`);
   symlinkSync(`${dir.path}/etc`, `${dir.path}/var/lib/web/x`);
   const created = ['/var/lib/web', '/var/lib/web/x', '/var/lib/web/x/empty'];
-  const kept = await removeStatePaths(paths, created, { purge: false, ...NOT_SHARED });
+  const kept = removeStatePaths(paths, created, { purge: false, ...NOT_SHARED });
   assert.ok(existsSync(`${dir.path}/etc/empty`));
   assert.deepEqual(kept, ['/var/lib/web'], 'what stays is said, once for all that is in it');
 });
 
-test('removeStatePaths() leaves what another container uses, purged or not', async () => {
+test('removeStatePaths() leaves what another container uses, purged or not', () => {
   using dir = new TempDir();
   const paths = pathsInFolder(dir.path);
   for (const folder of ['run/flannel', 'var/lib/web']) mkdirSync(`${dir.path}/${folder}`);
   writeFileSync(`${dir.path}/run/flannel/subnet.env`, '');
-  const kept = await removeStatePaths(paths, ['/run/flannel', '/var/lib/web'], {
+  const kept = removeStatePaths(paths, ['/run/flannel', '/var/lib/web'], {
     purge: true,
     isUsedByOthers: (path) => path === '/run/flannel',
   });

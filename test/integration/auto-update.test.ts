@@ -29,7 +29,7 @@ async function push(tag: string, args: readonly string[]): Promise<void> {
 }
 
 async function berth(...args: readonly string[]): Promise<string> {
-  const result = await host.run(['node', '/opt/berth/dist/src/main.js', ...args], {
+  const result = await host.run(['node', '/opt/berth/dist/bin/berth.cjs', ...args], {
     env: { BERTH_HEALTH_SOAK: '1' },
   });
   assert.equal(result.status, 0, `berth ${args.join(' ')}\n${result.stderr}`);
@@ -71,7 +71,7 @@ test('the timer downloads, applies, and does not try again what was not well', a
   );
   assert.match(await berth('list', '--json'), /app:3\.5\.1/);
   await push('3.5.2', ['/probe', 'exit', '3']);
-  const bad = await host.run(['node', '/opt/berth/dist/src/main.js', 'auto-update'], {
+  const bad = await host.run(['node', '/opt/berth/dist/bin/berth.cjs', 'auto-update'], {
     env: { BERTH_HEALTH_SOAK: '1' },
   });
   assert.notEqual(bad.status, 0, bad.stdout);

@@ -99,7 +99,7 @@ function hostOf(suite: string): BootedHost {
 }
 
 async function install(host: BootedHost, name: string): Promise<void> {
-  const main = '/opt/berth/dist/src/main.js';
+  const main = '/opt/berth/dist/bin/berth.cjs';
   await host.runOk(['node', main, 'install', '--start', `${registry.host}/${name}`], {
     env: { BERTH_HEALTH_SOAK: '0.5' },
   });
@@ -107,7 +107,7 @@ async function install(host: BootedHost, name: string): Promise<void> {
 
 function inBox(suite: string, script: string, input = ''): Promise<CommandResult> {
   const command = ['exec', 'box', '--', '/bin/sh', '-c', script];
-  return hostOf(suite).run(['node', '/opt/berth/dist/src/main.js', ...command], { input });
+  return hostOf(suite).run(['node', '/opt/berth/dist/bin/berth.cjs', ...command], { input });
 }
 
 /** What decides what a process may do. (Seccomp is no measure: the host of the test has a filter of its own.) */
@@ -162,7 +162,7 @@ for (const suite of suites) {
     const asked = await hostOf(suite).run([
       'sh',
       '-c',
-      `node /opt/berth/dist/src/main.js exec box -- sh -c 'trap "echo asked; exit 9" TERM; echo ready; sleep 1000 & wait' >/run/asked &
+      `node /opt/berth/dist/bin/berth.cjs exec box -- sh -c 'trap "echo asked; exit 9" TERM; echo ready; sleep 1000 & wait' >/run/asked &
       timeout 60 sh -c 'until grep -q ready /run/asked; do sleep 0.05; done'
       kill -TERM $!; wait $!; status=$?; cat /run/asked; exit $status`,
     ]);

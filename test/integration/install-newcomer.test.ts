@@ -6,7 +6,7 @@ import { each } from '../support/each.js';
 
 // What somebody meets who types berth's commands for the first time, also wrongly, and what scripts do to it.
 
-const BERTH = 'node /opt/berth/dist/src/main.js';
+const BERTH = 'node /opt/berth/dist/bin/berth.cjs';
 
 let host: BootedHost;
 

@@ -24,7 +24,7 @@ import { compareSnapshots, type TreeSnapshot } from '../support/tree-snapshot.js
 // What goes wrong before anything is changed, as a user meets it: one clear line, the right status, and the host exactly
 // as before. The images differ from one that installs in one thing each, and that one is installed first.
 
-const BERTH = ['node', '/opt/berth/dist/src/main.js'];
+const BERTH = ['node', '/opt/berth/dist/bin/berth.cjs'];
 
 let registry: RealRegistry;
 let host: BootedHost;

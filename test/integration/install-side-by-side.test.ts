@@ -75,7 +75,7 @@ test("N15 an engine's container of the same id is not taken for berth's own", as
   // As an engine has it: the same id, in runc's own place, in a scope of its name.
   await host.sh(`
     mkdir /srv/twin
-    node /opt/berth/dist/src/main.js install --name model ${registry.host}/twin:latest
+    node /opt/berth/dist/bin/berth.cjs install --name model ${registry.host}/twin:latest
     cp -r /var/lib/berth/model/rootfs /var/lib/berth/model/config.json /srv/twin
     runc --systemd-cgroup run --detach --bundle /srv/twin twin </dev/null >/dev/null 2>&1`);
   const foreign = (): Promise<string> => host.sh('runc state twin | grep -E \'"(pid|status)"\'');
@@ -148,7 +148,13 @@ test('F13 an interrupted pull ends with 130 and leaves nothing but finished laye
     const enter = [`--target=${host.leader}`, ...'-m -u -i -n -p -C -r -w'.split(' '), '--'];
     const child = spawn(
       'nsenter',
-      [...enter, 'node', '/opt/berth/dist/src/main.js', 'install', `127.0.0.1:${port}/tiny:latest`],
+      [
+        ...enter,
+        'node',
+        '/opt/berth/dist/bin/berth.cjs',
+        'install',
+        `127.0.0.1:${port}/tiny:latest`,
+      ],
       { stdio: ['ignore', 'ignore', 'pipe'] },
     );
     let said = '';

@@ -124,7 +124,7 @@ suite('an image becomes a service that answers, from', () => {
 test('no password is in the journal, in a unit or in what was installed', async () => {
   await bringNetwork();
   // As a timer would run it: all that it says goes to the journal, what it is refused included.
-  const berth = 'systemd-run --wait --quiet node /opt/berth/dist/src/main.js --debug';
+  const berth = 'systemd-run --wait --quiet node /opt/berth/dist/bin/berth.cjs --debug';
   await host.sh(`${berth} pull ${registry.reference('decoy')}`);
   await host.sh(`! ${berth} pull ${registry.reference('nothing')}`);
   await host.sh('journalctl --sync');
@@ -153,7 +153,7 @@ async function bringNetwork(): Promise<void> {
   await host.network.exposePort(registry.port);
   const login = ['login', '-u', account.user, '--password-stdin', registry.host];
   const input = `${account.password}\n`;
-  assertOk(await host.run(['node', '/opt/berth/dist/src/main.js', ...login], { input }));
+  assertOk(await host.run(['node', '/opt/berth/dist/bin/berth.cjs', ...login], { input }));
 }
 
 async function readProbe(): Promise<Buffer> {

@@ -166,8 +166,8 @@ for (const suite of suites) {
     await host.sh(`
       mkdir -p '/srv/a "b" 5%n $c'
       mount --bind /opt/berth '/srv/a "b" 5%n $c'
-      node '/srv/a "b" 5%n $c/dist/src/main.js' uninstall tiny
-      node '/srv/a "b" 5%n $c/dist/src/main.js' install ${registry.host}/tiny:latest`);
+      node '/srv/a "b" 5%n $c/dist/bin/berth.cjs' uninstall tiny
+      node '/srv/a "b" 5%n $c/dist/bin/berth.cjs' install ${registry.host}/tiny:latest`);
     await writeJournal(host, 'tiny', 'install');
     const verify = await host.run(['systemd-analyze', 'verify', 'berth-recover.service']);
     assert.deepEqual([verify.status, verify.stdout, verify.stderr], [0, '', '']);
@@ -182,7 +182,7 @@ for (const suite of suites) {
     await berth(host, 'install', `${registry.host}/tiny:latest`);
     assert.match(
       await host.runOk(['cat', UNIT]),
-      /^ExecStart=\/usr\/bin\/node \/opt\/berth\/dist\/src\/main\.js recover --boot$/m,
+      /^ExecStart=\/usr\/bin\/node \/opt\/berth\/dist\/bin\/berth\.cjs recover --boot$/m,
     );
     await host.sh(`umount '/srv/a "b" 5%n $c'`);
   });
@@ -210,7 +210,7 @@ test('an update that was interrupted is watched after the boot, and goes back wh
   await berth(host, 'install', '--start', `${registry.host}/steady:latest`);
   await pushExports(registry.target('steady'), versionOf(['/probe', 'exit', '3']));
   await host.sh(`
-    HANG=after NODE_OPTIONS=--import=${HANG} setsid node /opt/berth/dist/src/main.js update steady >/run/said 2>&1 </dev/null &
+    HANG=after NODE_OPTIONS=--import=${HANG} setsid node /opt/berth/dist/bin/berth.cjs update steady >/run/said 2>&1 </dev/null &
     for i in $(seq 300); do [ -e /run/hanging ] && break; sleep 0.1; done
     kill -KILL $!`);
   assert.equal((await host.sh('readlink /var/lib/berth/steady')).trim(), 'steady.1');

@@ -167,7 +167,7 @@ test('a refusal is one clear line and changes nothing', async (t) => {
       await refusal.given?.(host, registry);
       const before = await host.snapshot({ except: BOOKKEEPING });
       const result = await host.run(
-        ['node', '/opt/berth/dist/src/main.js', 'install', '--system', ...refusal.args(registry)],
+        ['node', '/opt/berth/dist/bin/berth.cjs', 'install', '--system', ...refusal.args(registry)],
         refusal.env === undefined ? {} : { env: refusal.env },
       );
       assertRefused(result, refusal);

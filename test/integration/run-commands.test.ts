@@ -11,7 +11,7 @@ import { waitUntil } from '../support/wait-until.js';
 
 // run, shell, logs, top and stats: what a person does with a container that is installed, or for once.
 
-const BERTH = ['node', '/opt/berth/dist/src/main.js'];
+const BERTH = ['node', '/opt/berth/dist/bin/berth.cjs'];
 const [suite] = suites.slice(-1);
 let registry: RealRegistry;
 let host: BootedHost;

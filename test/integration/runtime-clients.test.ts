@@ -38,7 +38,7 @@ const OWN = '/usr/local/bin/berth-runtime';
 
 /** A busybox with a name for each of its commands that the rows use, as an image, and as a bundle for containerd. */
 const PREPARE = `
-  ln -s /opt/berth/dist/src/runtime-main.js ${OWN}
+  ln -s /opt/berth/dist/bin/berth-runtime.cjs ${OWN}
   mkdir -p /root/bundle/rootfs/bin && cd /root/bundle
   for dir in tmp etc proc sys dev run; do mkdir rootfs/$dir; done
   cp /usr/bin/busybox rootfs/bin/

@@ -69,7 +69,7 @@ for (const suite of suites) {
     });
     const image = `${registry.host}/safe:latest`;
     const berth = (input: string, ...args: readonly string[]): Promise<CommandResult> =>
-      host.run(['node', '/opt/berth/dist/src/main.js', ...args], { input });
+      host.run(['node', '/opt/berth/dist/bin/berth.cjs', ...args], { input });
 
     await t.test('the positive control: a value that is no secret is found', async () => {
       await host.sh(

@@ -43,7 +43,7 @@ const VERSION_1 = `
   mkdir -p /root/bundle/rootfs/bin; cd /root/bundle; rm -f config.json
   cp /usr/bin/busybox rootfs/bin/; for name in sh sleep cat; do ln -sf busybox rootfs/bin/$name; done
   for name in proc sys dev; do mkdir -p rootfs/$name; done
-  runtime="node /opt/berth/dist/src/runtime-main.js $manager"; $runtime spec
+  runtime="node /opt/berth/dist/bin/berth-runtime.cjs $manager"; $runtime spec
   node -e '
     const fs = require("node:fs"); const document = JSON.parse(fs.readFileSync("config.json", "utf8"));
     Object.assign(document.process, { terminal: false, args: ["sleep", "100"] });

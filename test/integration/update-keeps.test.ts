@@ -255,7 +255,7 @@ test('two deployments are kept and numbers used again; a pinned one stays', asyn
   const result = await host.run([
     'env',
     'BERTH_KEEP_DEPLOYMENTS=4',
-    ...['node', '/opt/berth/dist/src/main.js', 'update', '--no-wait', '--retry', 'slots'],
+    ...['node', '/opt/berth/dist/bin/berth.cjs', 'update', '--no-wait', '--retry', 'slots'],
   ]);
   assertOk(result);
   assert.deepEqual(await deploymentsOf('slots'), ['slots.0', 'slots.1', 'slots.3']);

@@ -50,7 +50,7 @@ const allowedImports = {
 const packageOwner = {
   koffi: '^(ostree-adapter/ffi|src/sys)/',
   undici: '^src/registry/undici\\.ts$',
-  handlebars: '^src/templates/engine\\.ts$',
+  handlebars: '^src/templates/(engine|handlebars-parser\\.d)\\.ts$',
   commander: '^src/cli/',
   'smol-toml': '^src/base/toml\\.ts$',
 };
@@ -111,7 +111,7 @@ module.exports = {
       severity: 'error',
       from: {
         orphan: true,
-        pathNot: ['^src/(main|runtime-main)\\.ts$', '\\.test\\.ts$', '^test/lint/'],
+        pathNot: ['^src/(main|runtime-main)\\.ts$', '\\.(test|d)\\.ts$', '^test/lint/'],
       },
       to: {},
     },

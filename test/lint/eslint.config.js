@@ -25,7 +25,6 @@ export default tseslint.config(
       'n/no-process-exit': 'error',
       'n/prefer-node-protocol': 'error',
       'n/no-missing-import': 'off', // tsc resolves imports
-      'n/hashbang': 'off', // src/main.ts is the bin, through dist/
       'no-control-regex': 'off', // refusing control characters is half of what our parsers do
       'max-lines': ['error', { max: 400, skipComments: true, skipBlankLines: true }],
       'max-params': ['error', { max: 3 }],

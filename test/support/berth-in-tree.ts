@@ -1,13 +1,13 @@
-import { fileURLToPath } from 'node:url';
-
+import { ownProgram } from '../../src/base/own-files.js';
 import { configTemplate, SERVICE_TEMPLATE } from './exports-image.js';
+import { assertFreshProgram } from './fresh-program.js';
 import { pathsInFolder } from './host-tree-paths.js';
 import { type CommandResult, runCommand } from './run-command.js';
 import type { TarItem } from './tar-builder.js';
 import { TempDir } from './temp-dir.js';
 import { writeLayout } from './write-layout.js';
 
-const PROGRAM = fileURLToPath(new URL('../../src/main.js', import.meta.url));
+const PROGRAM = ownProgram();
 
 /** A tree that is not running, with berth at work on it, and images in layouts beside it. */
 export class BerthInTree implements Disposable {
@@ -16,6 +16,7 @@ export class BerthInTree implements Disposable {
 
   /** `parent` is where the tree is made; in memory unless given. */
   constructor(parent?: string) {
+    assertFreshProgram();
     this.#tree = new TempDir(parent);
     pathsInFolder(this.#tree.path);
   }

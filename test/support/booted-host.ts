@@ -19,6 +19,7 @@ import {
   removeHost,
   writeHostRecord,
 } from './host-record.js';
+import { assertFreshProgram } from './fresh-program.js';
 import { type DiskOptions, mountDisk } from './host-disk.js';
 import { bootedHostRecipe, hostTree, type TreeRecipe } from './host-tree.js';
 import { type CommandResult, runCommand, type RunCommandOptions, runOk } from './run-command.js';
@@ -66,6 +67,7 @@ const HOST_ENVIRONMENT = {
 
 /** Boots a host. A host that does not boot is an error that shows its console. */
 export async function bootHost(options: BootHostOptions): Promise<BootedHost> {
+  assertFreshProgram();
   const tree = await hostTree(options.recipe ?? bootedHostRecipe(options.suite));
   await reapDeadHosts();
   const host = new BootedHost(options);
@@ -221,7 +223,7 @@ export class BootedHost implements AsyncDisposable {
 
   /** Runs berth of this checkout on the host. */
   async berth(...args: readonly string[]): Promise<CommandResult> {
-    return this.run(['node', '/opt/berth/dist/src/main.js', ...args]);
+    return this.run(['node', '/opt/berth/dist/bin/berth.cjs', ...args]);
   }
 
   /** Runs a program of the machine (curl, redis-cli, …) in the host's network. */

@@ -107,7 +107,7 @@ export async function prepareConfinement(tree: string): Promise<void> {
       ],
     ],
   });
-  const program = join(projectRoot, 'dist/src/main.js');
+  const program = join(projectRoot, 'dist/bin/berth.cjs');
   await runOk([process.execPath, program, '--root', tree, 'install', '--system', reference]);
 }
 

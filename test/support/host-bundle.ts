@@ -47,7 +47,7 @@ export class HostBundle implements Disposable {
     const { status, stdout, stderr } = spawnSync(
       process.execPath,
       [
-        join(projectRoot, 'dist/src/runtime-main.js'),
+        join(projectRoot, 'dist/bin/berth-runtime.cjs'),
         ...this.#options,
         ...['--root', join(this.#directory.path, 'state'), verb, ...words],
       ],

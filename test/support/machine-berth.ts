@@ -7,20 +7,13 @@ import type { RealRegistry } from './registry.js';
 import { runOk } from './run-command.js';
 
 /** How berth is called on a whole machine whose tree {@link putBerthInto} prepared. */
-export const MACHINE_BERTH = 'node /opt/berth/dist/src/main.js';
+export const MACHINE_BERTH = 'node /opt/berth/dist/bin/berth.cjs';
 
 /** Copies Node and this checkout's program into a tree. */
 export async function putProgramInto(tree: string): Promise<void> {
   await copyFile(await hostNode(), join(tree, 'usr/bin/node'));
   await mkdir(join(tree, 'opt/berth/dist'), { recursive: true });
-  for (const part of [
-    'package.json',
-    'unit-templates',
-    'packaging',
-    'dist/src',
-    'dist/ostree-adapter',
-    'dist/launcher',
-  ]) {
+  for (const part of ['package.json', 'unit-templates', 'packaging', 'dist/bin', 'dist/launcher']) {
     await runOk(['cp', '-r', join(projectRoot, part), join(tree, 'opt/berth', part)]);
   }
   const paths = await runOk(['npm', 'ls', '--omit=dev', '--all', '--parseable'], {

@@ -12,7 +12,7 @@ export function superviseOn(
 ): Promise<Supervised> {
   const enter = ['nsenter', `--target=${host.leader}`, ...'-m -u -i -n -p -C -r -w'.split(' ')];
   return supervise(
-    [...enter, '--', 'node', '/opt/berth/dist/src/main.js', ...args],
+    [...enter, '--', 'node', '/opt/berth/dist/bin/berth.cjs', ...args],
     { ...supervision, roots: CHANGED, bus: true },
     { env: { ...REPEATABLE, PATH: '/usr/sbin:/usr/bin:/sbin:/bin' } },
   );

@@ -1,4 +1,4 @@
-import { fileURLToPath } from 'node:url';
+import { ownProgram } from '../../src/base/own-files.js';
 
 /** The program that is tortured. */
-export const PROGRAM = fileURLToPath(new URL('../../src/main.js', import.meta.url));
+export const PROGRAM = ownProgram();

@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { fileURLToPath } from 'node:url';
 
+import { ownProgram } from '../../../src/base/own-files.js';
 import { Layout } from '../../support/layout.js';
 import { runCommand } from '../../support/run-command.js';
 
-const PROGRAM = fileURLToPath(new URL('../../../src/main.js', import.meta.url));
+const PROGRAM = ownProgram();
 
 test('inspect shows every word of lists', async () => {
   using layout = new Layout();
