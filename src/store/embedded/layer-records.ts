@@ -5,7 +5,7 @@ import { syncFolder } from '../../base/atomic-file.js';
 import { isErrno } from '../../errors/is-errno.js';
 import { OperationalError } from '../../errors/operational-error.js';
 import type { Digest } from '../../oci/digest.js';
-import { decodeLayer } from '../layer-file.js';
+import { assertSoundLayer, decodeLayer } from '../layer-file.js';
 import type { LayerTree } from '../layer-tree.js';
 import { layerDisputed } from '../layer-disputed.js';
 import { makeFolder } from '../make-folder.js';
@@ -108,7 +108,7 @@ export class LayerRecords {
     const bytes = await this.#readBytes(folder, diffId);
     if (bytes === undefined) return undefined;
     try {
-      decodeLayer(bytes, diffId);
+      assertSoundLayer(bytes, diffId);
       return bytes;
     } catch (error) {
       // A damaged one counts as missing, so that pulling again repairs it.
