@@ -3,6 +3,7 @@ import { readdir } from 'node:fs/promises';
 import { isErrno } from '../errors/is-errno.js';
 import { loadDeployment } from './container-directory.js';
 import type { Deployment } from './deployment.js';
+import { deploymentNumber } from './deployment-records.js';
 import type { Host } from './host.js';
 
 /** All deployments on disk, and the directories whose record cannot be read. */
@@ -11,16 +12,34 @@ export interface AllDeployments {
   readonly damaged: readonly { readonly directory: string; readonly error: unknown }[];
 }
 
-/** The records of all deployments on disk, the present one of each container and the others. Takes no lock. */
-export async function readAllDeployments(host: Host): Promise<AllDeployments> {
+/**
+ * The records of all deployments on disk, the present one of each container and the others; with `of`, those of one container.
+ * Takes no lock.
+ */
+export async function readAllDeployments(
+  host: Host,
+  options: { readonly of?: string } = {},
+): Promise<AllDeployments> {
   const deployments: Deployment[] = [];
   const damaged: { directory: string; error: unknown }[] = [];
-  for (const directory of await listDeploymentDirectories(host)) {
-    const found = await loadIfThere(host, directory);
-    if ('error' in found) damaged.push({ directory, error: found.error });
-    else if (found.deployment !== undefined) deployments.push(found.deployment);
+  for await (const found of eachDeployment(host, options)) {
+    if ('error' in found) damaged.push(found);
+    else deployments.push(found);
   }
   return { deployments, damaged };
+}
+
+/** The same one after the other: who has found what he looks for need not read them all. */
+export async function* eachDeployment(
+  host: Host,
+  { of }: { readonly of?: string } = {},
+): AsyncGenerator<Deployment | { readonly directory: string; readonly error: unknown }> {
+  for (const directory of await listDeploymentDirectories(host)) {
+    if (of !== undefined && deploymentNumber(of, directory) === undefined) continue;
+    const found = await loadIfThere(host, directory);
+    if ('error' in found) yield { directory, error: found.error };
+    else if (found.deployment !== undefined) yield found.deployment;
+  }
 }
 
 /** Between two looks it may go (replaced or uninstalled meanwhile), and come back as another one of that number. */

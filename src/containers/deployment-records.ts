@@ -18,24 +18,27 @@ const MAX_LOOKS = 8;
 
 /** A record that was read. */
 export interface KnownRecord {
-  /** Of the file that it was read from. */
+  /** Of the file that it was read from, as {@link recordIdentity} gives it. */
   readonly identity: string;
   readonly deployment: Deployment;
-  /** Whether the next command finds it, too. */
-  isKept: boolean;
 }
 
 /** Records that were read, by their file. They are never changed, but may come and go: the file tells which one it is. */
-export const known = new Map<string, KnownRecord>();
+const known = new Map<string, KnownRecord>();
 
 /** The current deployment of a container, or undefined if there is no container of that name. */
 export function readContainer(paths: HostPaths, name: string): Deployment | undefined {
+  return readCurrent(paths, name)?.deployment;
+}
+
+/** What {@link readContainer} gives, with what tells whether that is still so. */
+export function readCurrent(paths: HostPaths, name: string): KnownRecord | undefined {
   let seen: string | undefined;
   for (let tries = 1; ; tries++) {
     const target = readNameLinkNow(paths, name);
     if (target === undefined) return undefined;
     try {
-      return readRecord(paths, target);
+      return readKnown(paths, target);
     } catch (error) {
       // The link may have been read just before a command took away what it led to. It was if the link leads elsewhere
       // now, or to a newer deployment of that number; else the next look finds the same damage.
@@ -77,16 +80,33 @@ export function readNameLinkNow(paths: HostPaths, name: string): string | undefi
  * @throws {@link OperationalError} CONTAINER_STATE_INVALID if it is not complete
  */
 export function readRecord(paths: HostPaths, directory: string): Deployment {
+  return readKnown(paths, directory).deployment;
+}
+
+/**
+ * Changes when the current deployment of a container is another one, and with whatever happens to its record; undefined where
+ * there is none.
+ */
+export function recordIdentity(paths: HostPaths, name: string): string | undefined {
+  try {
+    return identityOf(paths.onDisk(`${paths.stateDir}/${name}/deployment.json`));
+  } catch {
+    return undefined; // No way leads there; reading it says which.
+  }
+}
+
+function readKnown(paths: HostPaths, directory: string): KnownRecord {
   const file = join(paths.stateDir, directory, 'deployment.json');
   const onDisk = paths.onDisk(file);
   try {
-    const identity = identityOf(onDisk);
+    const identity = identityOf(onDisk) ?? '';
     const before = known.get(onDisk);
-    if (before?.identity === identity) return before.deployment;
+    if (before?.identity === identity) return before;
     const bytes = readFileBoundedNow(onDisk, { maxBytes: MAX_DEPLOYMENT_BYTES });
     const deployment = parseDeployment(bytes, quote(file));
-    known.set(onDisk, { identity, deployment, isKept: false });
-    return deployment;
+    const record = { identity, deployment };
+    known.set(onDisk, record);
+    return record;
   } catch (error) {
     if (isErrno(error, 'ENOENT', 'ENOTDIR')) {
       throw new OperationalError('CONTAINER_STATE_INVALID', `${quote(file)} is missing`, {
@@ -118,7 +138,8 @@ export function readingFailed(paths: HostPaths, cause: unknown): OperationalErro
 }
 
 /** Changes with whatever happens to the file; taken before it is read, so that what came between is seen the next time. */
-function identityOf(path: string): string {
-  const { dev, ino, size, mtimeMs, ctimeMs } = statSync(path);
-  return `${dev} ${ino} ${size} ${mtimeMs} ${ctimeMs}`;
+function identityOf(path: string): string | undefined {
+  const stat = statSync(path, { throwIfNoEntry: false });
+  // What changes a file changes its ctime, too.
+  return stat === undefined ? undefined : `${stat.dev} ${stat.ino} ${stat.size} ${stat.ctimeMs}`;
 }

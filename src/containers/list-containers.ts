@@ -3,16 +3,16 @@ import { statSync } from 'node:fs';
 import { isTemplateName } from '../base/container-name.js';
 import { isRunning } from './unit-states.js';
 import { listContainerNames } from './container-directory.js';
+import type { ContainerBrief } from './container-brief.js';
 import type { Deployment } from './deployment.js';
-import { readContainer } from './deployment-records.js';
-import { withRecordCache } from './record-cache.js';
+import { readBriefs } from './record-cache.js';
 import type { Host } from './host.js';
 import type { HostPaths } from '../config/host-paths.js';
 import type { UnitState, UnitSummary } from '../systemd/unit-manager.js';
 
 /** One installed container and what systemd says of it. */
 export interface ListedContainer {
-  readonly deployment: Deployment;
+  readonly deployment: ContainerBrief;
   /** Undefined without a running systemd (`--root`), or where the container has no service. */
   readonly state: UnitSummary | undefined;
   /** Of a template: its instances that are active. Undefined for others. */
@@ -45,7 +45,7 @@ export async function listContainers(host: Host): Promise<ContainerListing> {
 /** The instances of a template that are active; undefined for other containers, and where nothing runs. */
 export async function findActiveInstances(
   host: Host,
-  { name, units }: Deployment,
+  { name, units }: Pick<Deployment, 'name' | 'units'>,
 ): Promise<readonly string[] | undefined> {
   const [template] = units;
   if (!isTemplateName(name) || template === undefined || host.paths.root !== '') return undefined;
@@ -54,7 +54,7 @@ export async function findActiveInstances(
   return states.filter(isRunning).map(({ unit }) => unit);
 }
 
-/** The records of all installed containers, sorted by name. */
+/** What all installed containers are in short, sorted by name. */
 export async function readDeployments(host: Host): Promise<InstalledDeployments> {
   const look = lookAt(host.paths);
   if (look !== undefined && look === last?.look && performance.now() - last.atMs < STAYS_MS)
@@ -67,7 +67,7 @@ export async function readDeployments(host: Host): Promise<InstalledDeployments>
 
 /** What is installed, without its state. */
 interface InstalledDeployments {
-  readonly deployments: readonly Deployment[];
+  readonly deployments: readonly ContainerBrief[];
   readonly damaged: ContainerListing['damaged'];
 }
 
@@ -94,18 +94,9 @@ function lookAt(paths: HostPaths): string | undefined {
 
 async function readAll(paths: HostPaths): Promise<InstalledDeployments> {
   const names = await listContainerNames(paths);
-  const deployments: Deployment[] = [];
   const damaged: { name: string; error: unknown }[] = [];
-  withRecordCache(paths, names.length, () => {
-    for (const name of names) {
-      try {
-        const deployment = readContainer(paths, name);
-        // Gone between the listing and now: uninstalled meanwhile.
-        if (deployment !== undefined) deployments.push(deployment);
-      } catch (error) {
-        damaged.push({ name, error });
-      }
-    }
+  const deployments = readBriefs(paths, names, (name, error) => {
+    damaged.push({ name, error });
   });
   return { deployments, damaged };
 }

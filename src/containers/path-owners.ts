@@ -10,7 +10,7 @@ export async function ownersOfPaths(
   const owners = new Map<string, string>();
   for (const deployment of (await readDeployments(host)).deployments) {
     if (deployment.name === except) continue;
-    for (const file of deployment.files) owners.set(file.path, deployment.name);
+    for (const path of deployment.filePaths) owners.set(path, deployment.name);
   }
   return owners;
 }
@@ -27,12 +27,6 @@ export async function pathsMadeByOthers(host: Host, except: string): Promise<Rea
 
 /** The folders that came into being with any of the deployments of a container that are on disk. */
 export async function pathsMadeByAll(host: Host, name: string): Promise<readonly string[]> {
-  const { deployments } = await readAllDeployments(host);
-  return [
-    ...new Set(
-      deployments
-        .filter((deployment) => deployment.name === name)
-        .flatMap((deployment) => deployment.createdPaths),
-    ),
-  ].sort();
+  const { deployments } = await readAllDeployments(host, { of: name });
+  return [...new Set(deployments.flatMap((deployment) => deployment.createdPaths))].sort();
 }

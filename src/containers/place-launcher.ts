@@ -12,7 +12,7 @@ import { acquireLock, tryLock } from '../sys/lock-file.js';
 import { allowsExecution } from '../sys/mount-flags.js';
 import { compareFile, sha256Of } from './file-state.js';
 import type { Host } from './host.js';
-import { readAllDeployments } from './all-deployments.js';
+import { eachDeployment } from './all-deployments.js';
 import { removePath } from './remove-path.js';
 import { removeTemporaries } from './remove-temporaries.js';
 
@@ -108,14 +108,25 @@ export async function removeUnusedLaunchers(host: Host): Promise<void> {
     throw error;
   }
   using lock = tryLock(join(folder, LOCK), 'exclusive');
-  const { deployments, damaged } = await readAllDeployments(host);
-  // What a damaged record refers to is not known.
-  if (lock === undefined || damaged.length > 0) return;
-  const used = new Set(deployments.map((deployment) => deployment.launcher));
+  if (lock === undefined) return;
+  const unused = await findUnused(host, copies);
   for (const copy of copies) {
-    if (!used.has(join(host.paths.launcherDir, copy, PROGRAM))) removePath(join(folder, copy));
+    if (unused.has(copy)) removePath(join(folder, copy));
     else await removeTemporaries([join(folder, copy, PROGRAM)]);
   }
+}
+
+/** Of copies, those that no deployment refers to. There are few, and most are found in use with the first record. */
+async function findUnused(host: Host, copies: readonly string[]): Promise<ReadonlySet<string>> {
+  const unused = new Map(copies.map((copy) => [join(host.paths.launcherDir, copy, PROGRAM), copy]));
+  if (unused.size === 0) return new Set();
+  for await (const found of eachDeployment(host)) {
+    // What a damaged record refers to is not known.
+    if ('error' in found) return new Set();
+    if (found.launcher !== undefined) unused.delete(found.launcher);
+    if (unused.size === 0) break;
+  }
+  return new Set(unused.values());
 }
 
 function assertCopyCanRun(host: Host): void {

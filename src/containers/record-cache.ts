@@ -13,52 +13,77 @@ import { join } from 'node:path';
 
 import type { HostPaths } from '../config/host-paths.js';
 import { programVersion } from '../config/version.js';
-import type { Deployment } from './deployment.js';
-import { known } from './deployment-records.js';
+import { briefOf, type ContainerBrief } from './container-brief.js';
+import { readCurrent, recordIdentity } from './deployment-records.js';
 
 /*
- * What was parsed stays in `/run/berth/.records.json` for the next command: reading a thousand records takes a hundred
- * milliseconds, and finding that they are the same ten. Each counts only as long as its file is the one that was read. The file may
- * be taken away at any time; nobody but root can write it, and what is in there was checked when it was read.
+ * What all commands look at of many containers stays in `/run/berth/.records.json` for the next one: reading a thousand records
+ * takes a hundred milliseconds, and finding that they are the same ten. Each counts only as long as the file that the
+ * container's link leads to is the one that was read. The file may be taken away at any time; nobody but root can write it, and
+ * what is in there was checked when it was read.
  */
 
 /** Fewer are read as quickly as the file. */
 const MIN_RECORDS = 64;
 
-/** Ten thousand records have 40 MB. A larger file is not read. */
+/** Ten thousand containers have 10 MB. A larger file is not read. */
 const MAX_BYTES = 64 * 1024 * 1024;
 
 /** The file is written anew when one in so many records is not in it: else installing one would mean writing a thousand. */
-const WRITE_EACH = 16;
+const WRITE_EACH = 32;
+
+type Entry = readonly [identity: string, brief: ContainerBrief];
 
 interface CacheFile {
   readonly version: string;
-  readonly records: readonly (readonly [file: string, identity: string, deployment: Deployment])[];
+  readonly containers: readonly Entry[];
 }
 
-/** Runs `read`, which reads the records of so many containers of the running host, with what earlier commands read. */
-export function withRecordCache<T>(paths: HostPaths, count: number, read: () => T): T {
-  if (paths.root !== '' || count < MIN_RECORDS) return read();
+/**
+ * Looks at the present deployments of so many containers, with what earlier commands read. What cannot be read goes to
+ * `onDamaged`; what is gone meanwhile is left out.
+ */
+export function readBriefs(
+  paths: HostPaths,
+  names: readonly string[],
+  onDamaged: (name: string, error: unknown) => void,
+): readonly ContainerBrief[] {
+  const isKept = paths.root === '' && names.length >= MIN_RECORDS;
   const file = join(paths.runDir, '.records.json');
-  load(file);
-  const result = read();
+  const known = isKept ? load(file) : new Map<string, Entry>();
+  const found: ContainerBrief[] = [];
+  const entries: Entry[] = [];
   let unknown = 0;
-  for (const { isKept } of known.values()) unknown += Number(!isKept);
-  if (unknown * WRITE_EACH > count) store(file, paths);
-  return result;
+  for (const name of names) {
+    try {
+      const before = known.get(name);
+      // Through the link: that it leads elsewhere now is seen as well as that the file is another one.
+      if (before !== undefined && before[0] === recordIdentity(paths, name)) {
+        found.push(before[1]);
+        entries.push(before);
+        continue;
+      }
+      const current = readCurrent(paths, name);
+      if (current === undefined) continue;
+      const brief = briefOf(current.deployment);
+      found.push(brief);
+      entries.push([current.identity, brief]);
+      unknown += 1;
+    } catch (error) {
+      onDamaged(name, error);
+    }
+  }
+  if (isKept && unknown * WRITE_EACH > names.length) store(file, entries);
+  return found;
 }
 
-const loaded = new Set<string>();
-
-function load(file: string): void {
-  if (loaded.has(file)) return;
-  loaded.add(file);
+function load(file: string): ReadonlyMap<string, Entry> {
   try {
-    for (const [path, identity, deployment] of readOwn(file)?.records ?? []) {
-      if (!known.has(path)) known.set(path, { identity, deployment, isKept: true });
-    }
+    const entries = readOwn(file)?.containers ?? [];
+    return new Map(entries.map((entry) => [entry[1].name, entry]));
   } catch {
     // Not there, not ours to read, or cut off: the records themselves are read.
+    return new Map();
   }
 }
 
@@ -76,12 +101,8 @@ function readOwn(file: string): CacheFile | undefined {
   }
 }
 
-function store(file: string, paths: HostPaths): void {
-  const records = [...known].filter(([path]) => path.startsWith(`${paths.stateDir}/`));
-  const content: CacheFile = {
-    version: programVersion(),
-    records: records.map(([path, { identity, deployment }]) => [path, identity, deployment]),
-  };
+function store(file: string, containers: readonly Entry[]): void {
+  const content: CacheFile = { version: programVersion(), containers };
   // One name for all: what a command that was killed left goes with the next one. Of two that write at once one may put the
   // other's half in place, which is no JSON, and counts as not there.
   const temporary = `${file}.new`;
@@ -91,7 +112,6 @@ function store(file: string, paths: HostPaths): void {
     // Not synced: it lies in memory, and is gone with the next boot.
     writeFileSync(temporary, JSON.stringify(content), { mode: 0o600, flag: 'wx' });
     renameSync(temporary, file);
-    for (const [, record] of records) record.isKept = true;
   } catch {
     // Whoever may not write reads the records each time.
     rmSync(temporary, { force: true });

@@ -100,15 +100,13 @@ async function switchFiles(
     kept.push(...placed);
   }
   const staying = new Set(to?.files.map(({ path }) => path));
-  const removed = await removeFiles(
-    host.paths,
-    (from?.files ?? []).filter(({ path }) => !staying.has(path)),
-    {
-      shared: new Set((await ownersOfPaths(host, name)).keys()),
-      // What is taken back may never have been placed: what stands there may be somebody else's.
-      saveChanged: entry.operation !== 'undo',
-    },
-  );
+  const leaving = (from?.files ?? []).filter(({ path }) => !staying.has(path));
+  if (leaving.length === 0) return { kept, saved: [] };
+  const removed = await removeFiles(host.paths, leaving, {
+    shared: new Set((await ownersOfPaths(host, name)).keys()),
+    // What is taken back may never have been placed: what stands there may be somebody else's.
+    saveChanged: entry.operation !== 'undo',
+  });
   return { kept: [...kept, ...removed.kept], saved: removed.saved };
 }
 

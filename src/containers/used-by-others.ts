@@ -10,7 +10,7 @@ export async function findUsedByOthers(
   const { deployments } = await readDeployments(host);
   const others = deployments.filter((deployment) => deployment.name !== except);
   const made = others.flatMap((deployment) => deployment.createdPaths);
-  const mounted = others.flatMap((deployment) => deployment.permissions.hostMounts);
+  const mounted = others.flatMap((deployment) => deployment.hostMounts);
   return (path) =>
     made.some((other) => covers(path, other)) ||
     // Recorded as `SOURCE at DESTINATION`.

@@ -19,8 +19,9 @@ export async function checkHostFiles(
   { moment, report }: HostFileOptions,
 ): Promise<void> {
   const { deployments } = await readDeployments(host);
-  for (const deployment of deployments) {
-    const versions = await versionsOf(host, deployment);
+  for (const { name, number } of deployments) {
+    const deployment = await loadDeployment(host.paths, `${name}.${number}`);
+    const versions = await versionsOf(host, name);
     for (const file of deployment.files) {
       const known =
         moment === 'recovered'
@@ -33,8 +34,7 @@ export async function checkHostFiles(
 }
 
 /** All deployments of the name that are on disk: before recovery, a file of the host may be of any of them. */
-async function versionsOf(host: Host, current: Deployment): Promise<readonly Deployment[]> {
-  const { name } = current;
+async function versionsOf(host: Host, name: string): Promise<readonly Deployment[]> {
   const versions: Deployment[] = [];
   for (const number of await listDeploymentNumbers(host.paths, name))
     versions.push(await loadDeployment(host.paths, `${name}.${number}`));

@@ -1,6 +1,6 @@
 import { unescapeUnitText } from '../../systemd/unit-name.js';
 import { PULL_DIRECTIVES } from '../../systemd/unit-relations.js';
-import type { Deployment } from '../deployment.js';
+import type { ContainerBrief } from '../container-brief.js';
 import { covers } from '../host-path-policy.js';
 import { answersTo, unitOf } from '../resolve-dependencies.js';
 import type { PlacedDirective, UnitReader } from './unit-reader.js';
@@ -40,7 +40,7 @@ export interface OrderToExplain {
 
 interface Context {
   readonly reader: UnitReader;
-  readonly containers: ReadonlyMap<string, Deployment>;
+  readonly containers: ReadonlyMap<string, ContainerBrief>;
 }
 
 /** Finds who says that `then` waits for `first`, or brings it along. */
@@ -82,7 +82,7 @@ function names(value: string, unit: string): boolean {
 
 function imageReasons(
   { first, then }: OrderToExplain,
-  containers: ReadonlyMap<string, Deployment>,
+  containers: ReadonlyMap<string, ContainerBrief>,
 ): readonly Reason[] {
   const means = (wanted: string, unit: string): boolean => {
     const container = containers.get(unit);

@@ -1,4 +1,4 @@
-import type { Deployment } from '../deployment.js';
+import type { ContainerBrief } from '../container-brief.js';
 import type { Host } from '../host.js';
 import { readDeployments } from '../list-containers.js';
 import { getContainer } from '../container-directory.js';
@@ -87,7 +87,7 @@ export async function readStartGraph(host: Host, options: GraphOptions): Promise
 interface Collected {
   readonly reader: UnitReader;
   readonly relations: ReadonlyMap<string, UnitRelations>;
-  readonly containers: ReadonlyMap<string, Deployment>;
+  readonly containers: ReadonlyMap<string, ContainerBrief>;
   readonly chosen: ReadonlySet<string>;
 }
 
