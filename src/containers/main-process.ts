@@ -1,4 +1,5 @@
-import { closeSync, openSync, readFileSync } from 'node:fs';
+import { closeSync, openSync, readFileSync, statSync } from 'node:fs';
+import { setTimeout as delay } from 'node:timers/promises';
 
 import { OperationalError } from '../errors/operational-error.js';
 import { isErrno } from '../errors/is-errno.js';
@@ -17,17 +18,38 @@ export interface MainProcess extends Disposable {
 }
 
 /**
+ * How long a service that counts as started may take until its container is made; that takes milliseconds where the machine
+ * has nothing else to do.
+ */
+const MAX_SETUP_MS = 5_000;
+const LOOK_EVERY_MS = 10;
+
+/**
  * Opens the program of a unit's container. With a pid namespace systemd's main process is the launcher that stayed on
- * the host; the container's is its child.
+ * the host; the container's is its child. A service counts as started before its container is made: that is waited for.
  *
  * @throws {@link OperationalError} CONTAINER_NOT_RUNNING
  */
 export async function openMainProcess(manager: UnitManager, unit: string): Promise<MainProcess> {
+  const end = performance.now() + MAX_SETUP_MS;
+  for (;;) {
+    const found = await findMainProcess(manager, unit);
+    if (typeof found === 'object') return found;
+    if (found === 'ended' || performance.now() > end) throw notRunning(unit);
+    await delay(LOOK_EVERY_MS);
+  }
+}
+
+async function findMainProcess(
+  manager: UnitManager,
+  unit: string,
+): Promise<MainProcess | 'ended' | 'begins'> {
   const [state] = await manager.getStates([unit]);
-  if (state?.mainPid === undefined) throw notRunning(unit);
+  if (state?.mainPid === undefined) return 'ended';
   let fd: number | undefined;
   try {
     fd = openContainerProcess(state.mainPid);
+    if (fd === undefined || isOnHost(fd)) return 'begins';
     // systemd frees the number of its main process only after it has said that it has none: what was opened was that one.
     const [later] = await manager.getStates([unit]);
     if (later?.mainPid === state.mainPid && later.invocationId === state.invocationId) {
@@ -46,14 +68,24 @@ export async function openMainProcess(manager: UnitManager, unit: string): Promi
   } finally {
     if (fd !== undefined) closeSync(fd);
   }
-  throw notRunning(unit);
+  return 'ended';
 }
 
 /**
- * The process itself, or its child in the pid namespace that it made. Its mounts do not tell: a unit may give the launcher
- * some of its own (`PrivateTmp=`).
+ * Whether a process still has the root of the host: it is the launcher, which makes the container. Whoever entered that
+ * process would run the host's programs on the host's files.
  */
-function openContainerProcess(pid: number): number {
+function isOnHost(fd: number): boolean {
+  const host = statSync('/');
+  const { dev, ino } = statSync(`/proc/self/fd/${fd}/root`);
+  return dev === host.dev && ino === host.ino;
+}
+
+/**
+ * The process itself, or its child in the pid namespace that it made; undefined before it has one. Its mounts do not tell: a
+ * unit may give the launcher some of its own (`PrivateTmp=`).
+ */
+function openContainerProcess(pid: number): number | undefined {
   const fd = openSync(`/proc/${pid}`, 'r');
   const inside = namespaceOf(`/proc/self/fd/${fd}`, 'pid_for_children');
   if (inside === namespaceOf(`/proc/self/fd/${fd}`, 'pid')) return fd;
@@ -68,7 +100,7 @@ function openContainerProcess(pid: number): number {
   } finally {
     closeSync(fd);
   }
-  throw Object.assign(new Error(`process ${pid} has no child in a container`), { code: 'ESRCH' });
+  return undefined;
 }
 
 function parentOf(fd: number): number {

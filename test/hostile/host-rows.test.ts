@@ -1,10 +1,13 @@
 import assert from 'node:assert/strict';
 import { execFileSync, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import {
   closeSync,
+  copyFileSync,
   mkdirSync,
   openSync,
   readFileSync,
+  readlinkSync,
   renameSync,
   symlinkSync,
   writeFileSync,
@@ -94,9 +97,12 @@ each(
 );
 
 test('F26 the number of a process that is another one by then is not entered', async () => {
-  const other = spawn('sleep', ['60']);
+  using root = new TempDir();
+  copyFileSync('/bin/busybox', `${root.path}/busybox`);
+  const other = spawn('chroot', [root.path, '/busybox', 'sh', '-c', 'echo inside; read line']);
   const { pid = 0 } = other;
   try {
+    await once(other.stdout, 'data');
     const state = { mainPid: pid, invocationId: 'a'.repeat(32) };
     const manager = (later: object): UnitManager => {
       const answers = [state, later];
@@ -118,6 +124,28 @@ test('F26 the number of a process that is another one by then is not entered', a
     assert.ok(opened.fd > 0);
   } finally {
     other.kill('SIGKILL');
+  }
+});
+
+test('C-exec a launcher that still makes its container is not entered: it has the root of the host', async () => {
+  using root = new TempDir();
+  copyFileSync('/bin/busybox', `${root.path}/busybox`);
+  const script = 'read line; exec chroot "$0" /busybox sh -c "echo inside; read line"';
+  const launcher = spawn('sh', ['-c', script, root.path]);
+  try {
+    const state = { mainPid: launcher.pid, invocationId: 'a'.repeat(32) };
+    let looks = 0;
+    const manager = {
+      getStates: () => {
+        if (++looks === 4) launcher.stdin.write('\n');
+        return Promise.resolve([state]);
+      },
+    } as unknown as UnitManager;
+    using opened = await openMainProcess(manager, 'x.service');
+    assert.ok(looks > 4, 'it was entered before it had a container');
+    assert.equal(readlinkSync(`/proc/self/fd/${opened.fd}/root`), root.path);
+  } finally {
+    launcher.kill('SIGKILL');
   }
 });
 

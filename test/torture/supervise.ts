@@ -83,7 +83,10 @@ export async function supervise(
     const result =
       hold === undefined
         ? await runCommand(command, { env, timeoutMs: supervision.limitMs ?? DEFAULT_LIMIT_MS })
-        : await runHeld(command, { env, log, meanwhile: () => hold.meanwhile() });
+        : await runHeld(command, {
+            ...{ env, log, timeoutMs: supervision.limitMs ?? DEFAULT_LIMIT_MS },
+            meanwhile: () => hold.meanwhile(),
+          });
     return { ...result, ...parseLog(readFileSync(log, 'utf8'), result) };
   } catch (error) {
     if (!(error instanceof CommandOverdueError)) throw error;
@@ -102,6 +105,7 @@ async function runHeld(
   options: {
     readonly env: Readonly<Record<string, string | undefined>>;
     readonly log: string;
+    readonly timeoutMs: number;
     meanwhile(): Promise<void>;
   },
 ): Promise<CommandResult> {
@@ -111,8 +115,15 @@ async function runHeld(
   child.stdout.on('data', (chunk: Buffer) => out.push(chunk));
   child.stderr.on('data', (chunk: Buffer) => err.push(chunk));
   const ended = once(child, 'close') as Promise<[number | null, NodeJS.Signals | null]>;
-  const state = { running: true };
-  void ended.then(() => (state.running = false));
+  const state = { running: true, overdue: false };
+  const timer = setTimeout(() => {
+    state.overdue = true;
+    child.kill('SIGKILL'); // the supervisor's processes end with it
+  }, options.timeoutMs);
+  void ended.then(() => {
+    state.running = false;
+    clearTimeout(timer);
+  });
   const isHeld = (): boolean =>
     existsSync(options.log) && readFileSync(options.log, 'utf8').endsWith(`${HELD}\n`);
   while (state.running && !isHeld()) await delay(5);
@@ -122,6 +133,8 @@ async function runHeld(
     child.stdin.end('\n');
   }
   const [status, signal] = await ended;
+  if (state.overdue)
+    throw new CommandOverdueError(`'${argv.join(' ')}' did not end within ${options.timeoutMs} ms`);
   return {
     status: status ?? 128,
     signal: signal ?? undefined,

@@ -24,6 +24,23 @@ test('a run that does not end in its time is told as one, and nothing of it goes
   });
 });
 
+test('a run that was held and does not end in its time is told as one, too', async () => {
+  using folder = new TempDir();
+  let held = 0;
+  const run = await supervise(['sh', '-c', `echo x >${folder.path}/x; sleep 1000`], {
+    roots: [folder.path],
+    limitMs: 2500,
+    hold: {
+      at: 1,
+      meanwhile: () => {
+        held += 1;
+        return Promise.resolve();
+      },
+    },
+  });
+  assert.deepEqual([run.fired, held], ['overdue', 1]);
+});
+
 test('a part of the torture that cannot be run is counted, and the next one is run', async () => {
   const report = new TortureReport({
     seed: 1,
