@@ -18,6 +18,8 @@ export interface LentFileKeeper {
   /** The name of the object, where it has to be written; undefined where it is there. */
   missing(contentSha256: string, meta: NodeMeta): string | undefined;
   create(): TempFile;
+  /** A file with the content of an object that is there with other metadata; undefined where there is none to share blocks with. */
+  share(name: string, size: number): TempFile | undefined;
   /** Takes over what was written for an object. */
   keep(name: string, temporary: string): void;
   drop(temporary: string): void;
@@ -75,7 +77,9 @@ export class LentFile {
       await this.#hashing;
       this.node.contentSha256 = this.#hash.digest();
       const name = this.#keeper.missing(this.node.contentSha256, this.node.meta);
-      if (this.#whole !== undefined && name !== undefined) {
+      const shared = name === undefined ? undefined : this.#keeper.share(name, this.node.size);
+      if (shared !== undefined) await this.#giveUpFor(shared);
+      else if (this.#whole !== undefined && name !== undefined) {
         this.#temp = this.#keeper.create();
         this.#write(this.#temp, this.#whole);
       }
@@ -98,6 +102,16 @@ export class LentFile {
     this.#hash[Symbol.dispose]();
     if (this.#temp !== undefined) closeSync(this.#temp.fd);
     this.#temp = undefined;
+  }
+
+  /** Puts a file that has the content into the place of what was written before its digest was known. */
+  async #giveUpFor(shared: TempFile): Promise<void> {
+    const written = this.#temp;
+    this.#temp = shared;
+    if (written === undefined) return;
+    await Promise.allSettled(this.#writing);
+    closeSync(written.fd);
+    this.#keeper.drop(written.name);
   }
 
   #write({ fd }: TempFile, piece: Uint8Array): void {

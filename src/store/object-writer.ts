@@ -4,7 +4,7 @@ import { closeSync, constants } from 'node:fs';
 import { isErrno } from '../errors/is-errno.js';
 import type { FileNode, NodeMeta } from '../layer/tree.js';
 import { openAt, unlinkAt } from '../sys/at.js';
-import { writeFully } from '../sys/copy-content.js';
+import { cloneContent, writeFully } from '../sys/copy-content.js';
 import { sealFile } from '../sys/fs-verity.js';
 import { renameNoReplaceAt } from '../sys/rename.js';
 import type { ContentHash } from '../oci/verify-content.js';
@@ -48,6 +48,11 @@ export interface ObjectPlace {
   readonly tempFd: number;
   /** Objects that are there and damaged: written again, and put in their places. */
   readonly replace: ReadonlySet<string>;
+  /**
+   * Opens an object with the same content as one of so many bytes that is to be written, and other metadata, for the caller to
+   * close; undefined where there is none, or the file system cannot share blocks.
+   */
+  readonly openVariant?: ((name: string, size: number) => number | undefined) | undefined;
   /** With `yes` whoever asks has made sure that it can be. Default `no`. */
   readonly sealing?: Sealing | undefined;
 }
@@ -76,6 +81,7 @@ export class ObjectWriter implements ContentTaker {
         return this.#isKnown(name) ? undefined : name;
       },
       create: () => this.#createTemp(),
+      share: (name, size) => this.#share(name, size),
       keep: (name, temporary) => this.#pending.set(name, temporary),
       drop: (temporary) => {
         unlinkAt({ dirFd: tempFd, name: temporary });
@@ -123,12 +129,13 @@ export class ObjectWriter implements ContentTaker {
     const contentSha256 = parts.hash.digest('hex');
     const name = naming.nameOf(contentSha256, meta);
     try {
-      if (this.#isKnown(name)) {
+      const isKnown = this.#isKnown(name);
+      const shared = isKnown ? undefined : this.#share(name, size);
+      if (isKnown || shared !== undefined) {
         unlinkAt({ dirFd: this.#place.tempFd, name: parts.name });
-      } else {
-        applyMeta(parts.fd, meta);
-        this.#pending.set(name, parts.name);
       }
+      if (!isKnown) this.#keep(name, shared ?? parts, meta);
+      if (shared !== undefined) closeSync(shared.fd);
     } finally {
       closeSync(parts.fd);
     }
@@ -206,13 +213,32 @@ export class ObjectWriter implements ContentTaker {
     file.whole = contentSha256;
     const name = naming.nameOf(contentSha256, file.meta);
     if (this.#isKnown(name)) return;
-    const temp = this.#createTemp();
+    const shared = this.#share(name, content.length);
+    const temp = shared ?? this.#createTemp();
     try {
-      writeFully(temp.fd, content);
-      applyMeta(temp.fd, file.meta);
+      if (shared === undefined) writeFully(temp.fd, content);
+      this.#keep(name, temp, file.meta);
     } finally {
       closeSync(temp.fd);
     }
+  }
+
+  /** A file that shares the blocks of an object with the same content; undefined where there is none. */
+  #share(name: string, size: number): TempFile | undefined {
+    const from = this.#place.openVariant?.(name, size);
+    if (from === undefined) return undefined;
+    try {
+      const temp = this.#createTemp();
+      if (cloneContent(from, temp.fd)) return temp;
+      closeSync(temp.fd);
+      return undefined;
+    } finally {
+      closeSync(from);
+    }
+  }
+
+  #keep(name: string, temp: TempFile, meta: NodeMeta): void {
+    applyMeta(temp.fd, meta);
     this.#pending.set(name, temp.name);
   }
 

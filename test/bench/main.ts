@@ -19,6 +19,7 @@ import {
   pullSmallBench,
   pullTlsBench,
 } from './pull.js';
+import { rebuiltBench } from './rebuilt.js';
 import { startBench } from './start.js';
 import { formatFigures, type Bench, type Figure } from './measure.js';
 
@@ -36,6 +37,7 @@ const BENCHES: readonly Bench[] = [
   pullTlsBench,
   pullAgainBench,
   checkoutBench,
+  rebuiltBench,
   pullLayersBench,
   pullSmallBench,
   pullLargeBench,

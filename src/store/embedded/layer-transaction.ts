@@ -9,6 +9,7 @@ import { ObjectWriter } from '../object-writer.js';
 import { TempArea } from '../temp-area.js';
 import type { LayerRecords } from './layer-records.js';
 import { embeddedNaming } from './object-naming.js';
+import { ObjectVariants } from './object-variants.js';
 import type { StorePlace } from './store-place.js';
 
 /** What an {@link EmbeddedLayerTransaction} takes in. */
@@ -36,11 +37,18 @@ export class EmbeddedLayerTransaction implements LayerTransaction {
     this.#place = place;
     this.#layer = layer;
     this.#area = onDisk(place.root, () => new TempArea(place.tempPath));
+    const variants = new ObjectVariants({
+      objectsFd: place.objectsFd,
+      objectsPath: place.path('objects'),
+      tempFd: this.#area.fd,
+      damaged: layer.replace,
+    });
     this.#objects = new ObjectWriter({
       naming: embeddedNaming(place.objectsFd),
       objectsFd: place.objectsFd,
       tempFd: this.#area.fd,
       replace: layer.replace,
+      openVariant: (name, size) => variants.open(name, size),
     });
     const errorOf = (thrown: unknown): unknown => diskError(thrown, place.root);
     this.sink = new LayerCollector(this.#objects, { errorOf });

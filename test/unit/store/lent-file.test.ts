@@ -23,6 +23,7 @@ function keeperIn(path: string, known = false) {
       return { fd: made.fd, name: 'temp' };
     },
     keep: (name) => (made.kept = name),
+    share: () => undefined,
     drop: (name) => (made.dropped = name),
   };
   return { keeper, made };
