@@ -25,7 +25,9 @@ test('scopes hold containers on a booted host', async () => {
 test('limits of version 2 take hold on a whole machine', async () => {
   const prepare = async (tree: string): Promise<void> => {
     await putProgramInto(tree);
-    await runOk(['cp', '-r', join(projectRoot, 'dist/test'), join(tree, 'opt/berth/dist/test')]);
+    // The cases import what they test, which a host has in the bundle alone.
+    for (const part of ['dist/test', 'dist/src', 'dist/ostree-adapter'])
+      await runOk(['cp', '-r', join(projectRoot, part), join(tree, 'opt/berth', part)]);
   };
   await onMachine({ suite: 'trixie', prepare }, async (machine) => {
     const run = await machine.run(`node ${CASES}`, CASES_TIMEOUT_MS);

@@ -79,7 +79,7 @@ int finish_file_system(int context, uint64_t attributes, const char *what);
 bool enter_namespaces(void);
 void enter_mount_namespace(void);
 void relay_notifications(void);
-void relay_stream(struct pollfd *stream, int to);
+void relay_stream(int i, struct pollfd *wait);
 void close_others(int pipe);
 int supervise(pid_t child, bool relay);
 _Noreturn void end_as(int status);

@@ -21,13 +21,18 @@ void use_streams(__attribute__((unused)) struct step *step) {
     for (int i = 0; i < 2; i++) must(dup2(ends[i], i + 1), STATUS_SYSTEM, "using", "a pipe");
 }
 
-/* Passes on what a stream has. At its end it is closed, and poll(2) passes over it from then on. */
-void relay_stream(struct pollfd *stream, int to) {
+/*
+ * Passes on what a stream has that poll(2) told of. At its end it is closed, and poll(2) passes over it from then on. A reader that takes nothing
+ * must hold up the program alone, not the signals and notifications that pass here too: until it takes something again, it
+ * is waited for in the place of the stream. What poll(2) calls writable takes a page at once.
+ */
+void relay_stream(int i, struct pollfd *wait) {
+    struct pollfd reader = { .fd = i + 1, .events = POLLOUT };
     char text[4096];
-    ssize_t length = stream->revents ? read(stream->fd, text, sizeof text) : -1;
-    for (ssize_t done = 0, some; done < length; done += some) {
-        if ((some = write(to, text + done, (size_t)(length - done))) < 0 && errno != EINTR) break; /* nobody listens: as natively */
-        if (some < 0) some = 0;
-    }
-    if (length == 0) close(stream->fd), stream->fd = -1;
+    ssize_t length;
+    if (wait->events == POLLOUT) *wait = (struct pollfd){ .fd = launch.streams[i], .events = POLLIN };
+    else if (!poll(&reader, 1, 0)) *wait = reader;
+    else if ((length = read(wait->fd, text, sizeof text)) == 0) close(wait->fd), wait->fd = -1;
+    else for (ssize_t done = 0, some; done < length; done += some < 0 ? 0 : some)
+        if ((some = write(i + 1, text + done, (size_t)(length - done))) < 0 && errno != EINTR) break; /* nobody listens: as natively */
 }

@@ -46,16 +46,15 @@ int supervise(pid_t child, bool relay) {
     const ElfW(Phdr) *text = (const ElfW(Phdr) *)getauxval(AT_PHDR);
     struct signalfd_siginfo signal;
     sigset_t all;
-    int dealt = 0, status;
+    int dealt = 0, status, ready;
     sigfillset(&all);
     waits[0].fd = must(signalfd(-1, &all, SFD_CLOEXEC | SFD_NONBLOCK), STATUS_SIGNAL, "waiting for", "signals");
     for (;;) {
         /* What starting took is not needed to stay: of the program's pages only those that wait come back. */
         madvise(&__executable_start, text->p_memsz, MADV_DONTNEED);
-        if (poll(waits, 4, -1) < 0 && errno != EINTR) fail(STATUS_SIGNAL, "waiting for", "signals");
+        if ((ready = poll(waits, 4, -1)) < 0 && errno != EINTR) fail(STATUS_SIGNAL, "waiting for", "signals");
         if (relay) relay_notifications();
-        relay_stream(&waits[2], 1);
-        relay_stream(&waits[3], 2);
+        for (int i = 2; i < 4; i++) if (ready > 0 && waits[i].revents) relay_stream(i - 2, &waits[i]);
         if (read(waits[0].fd, &signal, sizeof signal) != sizeof signal) continue;
         int number = (int)signal.ssi_signo;
         if (number != SIGCHLD) {
@@ -65,7 +64,9 @@ int supervise(pid_t child, bool relay) {
         } else for (pid_t pid; (pid = waitpid(-1, &status, WNOHANG)) > 0;) {
             if (pid != child) continue;
             if (relay) relay_notifications();
-            while (poll(waits + 2, 2, 0) > 0) relay_stream(&waits[2], 1), relay_stream(&waits[3], 2);
+            /* What it said last waits two seconds for a reader that takes nothing. */
+            while (poll(waits + 2, 2, (waits[2].events | waits[3].events) & POLLOUT ? 2000 : 0) > 0)
+                for (int i = 2; i < 4; i++) if (waits[i].revents) relay_stream(i - 2, &waits[i]);
             close(waits[0].fd);
             /* A death that we dealt out for a signal that nobody heard is a death of that signal. */
             return dealt && WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL ? dealt : status;
