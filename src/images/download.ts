@@ -59,8 +59,12 @@ export class Download {
       lend: true,
     });
     for await (const piece of blob) {
-      await partial?.append(piece);
-      yield piece;
+      const keeping = partial?.append(piece);
+      try {
+        yield piece;
+      } finally {
+        await keeping;
+      }
     }
   }
 }

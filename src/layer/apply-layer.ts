@@ -120,7 +120,7 @@ class Unpacker {
     for await (const piece of gathered(this.#watched(blob))) {
       this.#blobBytes += piece.length;
       await this.#decompressorFor(piece).write(piece);
-      await this.#input.sink.drain();
+      await this.#input.sink.ready();
       this.#input.onProgress?.(this.#blobBytes);
     }
     await this.#decompressor?.end();
@@ -153,10 +153,7 @@ class Unpacker {
       take: (chunk) => {
         this.#take(chunk);
       },
-      settle: async () => {
-        await this.#input.sink.drain();
-        await this.#diffHash?.settle();
-      },
+      inUse: () => this.#inUse(),
     };
     const compression = detectCompression(first);
     const { descriptor, diffId } = this.#input;
@@ -174,6 +171,13 @@ class Unpacker {
     this.#checkSize();
     this.#diffHash?.add(chunk);
     this.#parser.write(chunk);
+  }
+
+  #inUse(): Promise<unknown> | undefined {
+    const hashing = this.#diffHash?.settle();
+    const borrowed = this.#input.sink.borrowed();
+    if (hashing === undefined && borrowed === undefined) return undefined;
+    return Promise.allSettled([hashing, borrowed]);
   }
 
   /** Checked before the bytes are used: a bomb costs what its limit says, however small it came. */

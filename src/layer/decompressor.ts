@@ -24,7 +24,7 @@ export class NoDecompressor implements Decompressor {
 
   async write(chunk: Buffer): Promise<void> {
     this.#output.take(chunk);
-    await this.#output.settle?.();
+    await this.#output.inUse?.();
   }
 
   async end(): Promise<void> {

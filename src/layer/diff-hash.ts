@@ -13,25 +13,24 @@ export class DiffHash implements Disposable {
     this.#hash = createThreadedHash(algorithm, expectedBytes) ?? createHashHere(algorithm);
   }
 
-  /** Takes a piece in, behind those that are still being hashed. It must not change before all is settled. */
+  /** Takes a piece in, behind those that are still being hashed. It must not change before a later {@link DiffHash.settle} is over. */
   add(piece: Uint8Array): void {
-    this.#hashing =
+    const hashing =
       this.#hashing === undefined
         ? this.#hash.update(piece)
         : this.#hashing.then(() => this.#hash.update(piece));
-    this.#hashing?.catch(() => undefined); // looked at when it is waited for
+    this.#hashing = hashing;
+    hashing?.then(
+      () => {
+        if (this.#hashing === hashing) this.#hashing = undefined; // or else more came meanwhile
+      },
+      () => undefined, // stays, and is thrown in settle
+    );
   }
 
-  /** Resolves when all pieces are hashed; undefined where none waits. */
+  /** Resolves when all pieces up to now are hashed; undefined where none waits. @throws what hashing threw */
   settle(): Promise<void> | undefined {
-    return this.#hashing === undefined ? undefined : this.#settle();
-  }
-
-  async #settle(): Promise<void> {
-    for (let last = this.#hashing; last !== undefined; last = this.#hashing) {
-      await last;
-      if (last === this.#hashing) this.#hashing = undefined; // or else more came meanwhile
-    }
+    return this.#hashing;
   }
 
   /** In hexadecimal; once only, when all is settled. */

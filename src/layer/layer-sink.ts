@@ -23,11 +23,15 @@ export interface LayerSink {
   beginFile(path: string, file: { readonly meta: NodeMeta; readonly size: number }): void;
   /**
    * The chunk may be reused by the caller afterwards: a sink that keeps it copies it. One that is lent stays as it is until
-   * the next {@link LayerSink.drain} is over.
+   * what {@link LayerSink.borrowed} gives afterwards settles.
    */
   writeFile(chunk: Uint8Array, isLent?: boolean): void;
   endFile(): void;
-  /** Called between chunks of input, and at the end; resolves when the sink can take more, and needs nothing any more that was lent. */
+  /** Settles, and never rejects, when nothing is needed any more that was lent up to now; undefined where that is so. */
+  borrowed(): Promise<void> | undefined;
+  /** Called between chunks of input; resolves when the sink can take more; undefined where it can. @throws what taking in threw */
+  ready(): Promise<void> | undefined;
+  /** Called at the end; resolves when all is taken in. @throws what taking in threw */
   drain(): Promise<void>;
 }
 

@@ -4,15 +4,18 @@
  */
 export const OUTPUT_BYTES = 512 * 1024;
 
-/** One is filled, one looked at, one still hashed. */
-const BUFFERS = 3;
+/**
+ * One is filled, one is looked at, the others are still being hashed and written elsewhere. With so many nobody waits for the slowest
+ * of them but for the processor.
+ */
+const MAX_BUFFERS = 8;
 
 /** What comes out of a decompressor. */
 export interface Output {
-  /** Takes a piece, which is good during the call, and until {@link Output.settle} says that it is done with. */
+  /** Takes a piece, which is good during the call, and until {@link Output.inUse} says that it is done with. */
   readonly take: (piece: Buffer) => void;
-  /** Resolves when nobody looks at pieces any more that were taken; undefined where none is looked at. */
-  readonly settle?: (() => Promise<void> | undefined) | undefined;
+  /** Settles, and never rejects, when nobody looks any more at what was taken up to now; undefined where nobody does. */
+  readonly inUse?: (() => Promise<unknown> | undefined) | undefined;
 }
 
 /**
@@ -21,8 +24,11 @@ export interface Output {
  */
 export class OutputBuffers {
   readonly #output: Output;
-  readonly #buffers: Buffer[] = [];
-  #index = 0;
+  #count = 0;
+  /** Those that nobody looks at. The one that was looked at last is taken first: it is still in a cache. */
+  readonly #free: Buffer[] = [];
+  readonly #taken = new Set<Promise<void>>();
+  #current: Buffer | undefined;
   #filled = 0;
   /** Full, and not yet given out. */
   #full: Buffer | undefined;
@@ -33,14 +39,8 @@ export class OutputBuffers {
 
   /** What is to be filled next. */
   async room(): Promise<Buffer> {
-    let buffer = this.#buffers[this.#index];
-    if (buffer === undefined) {
-      buffer = Buffer.allocUnsafeSlow(OUTPUT_BYTES);
-      this.#buffers[this.#index] = buffer;
-    } else if (this.#filled === 0) {
-      await this.#output.settle?.();
-    }
-    return buffer.subarray(this.#filled);
+    this.#current ??= await this.#next();
+    return this.#current.subarray(this.#filled);
   }
 
   /** Says how much of it was filled; gives whether that is all of it. */
@@ -48,8 +48,8 @@ export class OutputBuffers {
     this.#filled += bytes;
     if (this.#filled < OUTPUT_BYTES) return false;
     this.give();
-    this.#full = this.#buffers[this.#index];
-    this.#index = (this.#index + 1) % BUFFERS;
+    this.#full = this.#current;
+    this.#current = undefined;
     this.#filled = 0;
     return true;
   }
@@ -58,17 +58,38 @@ export class OutputBuffers {
   give(): void {
     const full = this.#full;
     this.#full = undefined;
-    if (full !== undefined) this.#output.take(full);
+    if (full !== undefined) this.#give(full, full);
   }
 
   /** Gives out all that is there. */
   flush(): void {
     this.give();
-    const buffer = this.#buffers[this.#index];
-    const filled = this.#filled;
+    const current = this.#current;
+    if (current === undefined || this.#filled === 0) return;
+    this.#current = undefined;
+    this.#give(current, current.subarray(0, this.#filled));
     this.#filled = 0;
-    if (buffer === undefined || filled === 0) return;
-    this.#index = (this.#index + 1) % BUFFERS;
-    this.#output.take(buffer.subarray(0, filled));
+  }
+
+  #give(buffer: Buffer, piece: Buffer): void {
+    this.#output.take(piece);
+    const use = this.#output.inUse?.();
+    if (use === undefined) {
+      this.#free.push(buffer);
+      return;
+    }
+    const taken = use.then(() => {
+      this.#free.push(buffer);
+      this.#taken.delete(taken);
+    });
+    this.#taken.add(taken);
+  }
+
+  async #next(): Promise<Buffer> {
+    if (this.#free.length === 0 && this.#count === MAX_BUFFERS) await Promise.race(this.#taken);
+    const free = this.#free.pop();
+    if (free !== undefined) return free;
+    this.#count += 1;
+    return Buffer.allocUnsafeSlow(OUTPUT_BYTES);
   }
 }

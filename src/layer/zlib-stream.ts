@@ -4,6 +4,9 @@ import { noteFlow } from '../base/collect-flow.js';
 import { OperationalError } from '../errors/operational-error.js';
 import type { Output } from './output-buffers.js';
 
+/** Pieces of output that others look at while more is inflated: they are not used again, and must not gather. */
+const MAX_LENT = 4;
+
 /** A decompressing stream of node:zlib. */
 export type InflatingStream = Transform & {
   /** Bytes of input that were used up. */
@@ -22,6 +25,8 @@ export class ZlibStream {
   #queue: Buffer[] = [];
   #scheduled = false;
   #written = 0;
+  /** Pieces of output that others still look at. */
+  #lent = 0;
   #finished = false;
   #failure: unknown;
   /** Wakes whoever waits in write or end. */
@@ -67,7 +72,7 @@ export class ZlibStream {
       used = true;
       this.#wake?.();
     });
-    await this.#until(() => used || this.#finished);
+    await this.#until(() => this.#lent < MAX_LENT && (used || this.#finished));
     // Ended before the piece did: how much of it was compressed data is what zlib counted.
     const unused = Math.max(0, this.#written - this.#stream.bytesWritten);
     return chunk.subarray(chunk.length - unused);
@@ -93,6 +98,7 @@ export class ZlibStream {
         const chunk = this.#queue.shift();
         if (chunk === undefined) break;
         this.#output.take(chunk);
+        this.#lend(this.#output.inUse?.());
         noteFlow(chunk.length);
       }
     } catch (error) {
@@ -100,6 +106,15 @@ export class ZlibStream {
       this.#stream.destroy();
     }
     this.#wake?.();
+  }
+
+  #lend(use: Promise<unknown> | undefined): void {
+    if (use === undefined) return;
+    this.#lent += 1;
+    void use.then(() => {
+      this.#lent -= 1;
+      this.#wake?.();
+    });
   }
 
   #fail(error: unknown): void {

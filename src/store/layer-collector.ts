@@ -13,11 +13,15 @@ export interface ComingFile {
 /** Takes in the contents of files, one file after another. */
 export interface ContentTaker {
   begin(file: ComingFile): void;
-  /** The bytes are used during the call only; where they are lent, up to the end of the next {@link ContentTaker.drain}. */
+  /** The bytes are used during the call only; where they are lent, until what {@link ContentTaker.borrowed} gives afterwards settles. */
   write(chunk: Uint8Array, isLent?: boolean): void;
   /** Finishes the file; its node, in which the digest of what was lent stands after the next {@link ContentTaker.drain}. */
   end(): FileNode;
-  /** Waits while too much is waiting, and for all that is done with what was lent. */
+  /** Settles, and never rejects, when nothing is needed any more that was lent up to now; undefined where that is so. */
+  borrowed?(): Promise<void> | undefined;
+  /** Resolves when there is room for more; undefined where there is. @throws what taking in threw */
+  ready(): Promise<void> | undefined;
+  /** Waits for all that is done with what was lent. @throws what taking in threw */
   drain(): Promise<void>;
 }
 
@@ -84,6 +88,16 @@ export class LayerCollector implements LayerSink {
   endFile(): void {
     const node = this.#throwing(() => this.#contents.end());
     this.#tree.addNode(this.#path, node);
+  }
+
+  borrowed(): Promise<void> | undefined {
+    return this.#contents.borrowed?.();
+  }
+
+  ready(): Promise<void> | undefined {
+    return this.#throwing(() => this.#contents.ready())?.catch((error: unknown) => {
+      throw this.#errorOf(error);
+    });
   }
 
   async drain(): Promise<void> {

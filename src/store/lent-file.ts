@@ -36,7 +36,9 @@ export class LentFile {
   readonly #hash: ContentHash;
   #hashing: Promise<void> | undefined;
   #temp: TempFile | undefined;
-  #writing: Promise<void>[] = [];
+  /** Under way; each goes when it is over. */
+  readonly #writing = new Set<Promise<void>>();
+  #failure: { readonly error: unknown } | undefined;
   #position = 0;
   /** The content, where it came in one piece: written only if it turns out to be needed. */
   #whole: Uint8Array | undefined;
@@ -51,7 +53,7 @@ export class LentFile {
     this.#keeper = keeper;
   }
 
-  /** Takes a piece, which must not change before {@link LentFile.settle} or {@link LentFile.finish} is over. */
+  /** Takes a piece, which must not change before a later {@link LentFile.settle} or {@link LentFile.finish} is over. */
   write(piece: Uint8Array): void {
     this.#hashing =
       this.#hashing === undefined
@@ -66,7 +68,7 @@ export class LentFile {
     this.#write(this.#temp, piece);
   }
 
-  /** Resolves when no piece is looked at any more. */
+  /** Resolves when no piece is looked at any more that was taken before. */
   async settle(): Promise<void> {
     await Promise.allSettled([this.#hashing, ...this.#writing]);
   }
@@ -83,7 +85,8 @@ export class LentFile {
         this.#temp = this.#keeper.create();
         this.#write(this.#temp, this.#whole);
       }
-      await Promise.all(this.#writing);
+      await this.settle();
+      if (this.#failure !== undefined) throw this.#failure.error;
       if (this.#temp === undefined) return;
       if (name === undefined) this.#keeper.drop(this.#temp.name);
       else {
@@ -115,10 +118,13 @@ export class LentFile {
   }
 
   #write({ fd }: TempFile, piece: Uint8Array): void {
-    const writing = writeFullyInPool(fd, piece, this.#position);
+    const writing = writeFullyInPool(fd, piece, this.#position)
+      .catch((error: unknown) => {
+        this.#failure ??= { error };
+      })
+      .finally(() => this.#writing.delete(writing));
     this.#position += piece.length;
-    writing.catch(() => undefined); // looked at in finish
-    this.#writing.push(writing);
+    this.#writing.add(writing);
   }
 }
 

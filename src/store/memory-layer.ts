@@ -57,6 +57,7 @@ export function createMemoryLayerSink(options: MemoryLayerOptions): {
       current = undefined;
       return node;
     },
+    ready: () => undefined,
     drain: () => Promise.resolve(),
   });
   return { sink: collector, finish: () => ({ tree: collector.finish(), contents }) };

@@ -142,10 +142,19 @@ export class ObjectWriter implements ContentTaker {
     return { kind: 'file', meta, size, contentSha256 };
   }
 
-  async drain(): Promise<void> {
-    await this.#current?.lent?.settle();
-    while (this.#finishing.size > 0) await Promise.all(this.#finishing);
+  borrowed(): Promise<void> | undefined {
+    const current = this.#current?.lent?.settle();
+    if (current === undefined && this.#finishing.size === 0) return undefined;
+    return Promise.all([...this.#finishing, current]).then(() => undefined);
+  }
+
+  ready(): undefined {
     if (this.#failure !== undefined) throw this.#failure.error;
+  }
+
+  async drain(): Promise<void> {
+    while (this.#finishing.size > 0) await Promise.all(this.#finishing);
+    this.ready();
   }
 
   /** Gives all new objects their names. Their content must be durable: a name must never lead to less than the whole. */

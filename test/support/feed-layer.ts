@@ -78,6 +78,8 @@ export function withChanges(sink: LayerSink, changes: Partial<LayerSink>): Layer
     endFile: () => {
       sink.endFile();
     },
+    borrowed: () => sink.borrowed(),
+    ready: () => sink.ready(),
     drain: () => sink.drain(),
     ...changes,
   };

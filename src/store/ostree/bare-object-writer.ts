@@ -62,6 +62,10 @@ export class BareObjectWriter implements RepositoryObjectWriter {
     return this.#writer.end();
   }
 
+  ready(): undefined {
+    this.#writer.ready();
+  }
+
   drain(): Promise<void> {
     return this.#writer.drain();
   }

@@ -152,7 +152,7 @@ class Giver {
   async #pause(): Promise<void> {
     throwIfCancelled(this.#taker.signal);
     this.#taker.onProgress?.(this.#bytes);
-    await this.#sink.drain();
+    await this.#sink.ready();
   }
 }
 

@@ -83,9 +83,14 @@ export class LibraryObjectWriter implements RepositoryObjectWriter {
   }
 
   /** @throws what writing threw */
-  async drain(): Promise<void> {
+  async ready(): Promise<void> {
     while (this.#pendingBytes > MAX_PENDING_BYTES) await Promise.race(this.#pending);
     this.#rethrow();
+  }
+
+  /** Files that wait in memory go on doing so. @throws what writing threw */
+  drain(): Promise<void> {
+    return this.ready();
   }
 
   async publish(): Promise<void> {

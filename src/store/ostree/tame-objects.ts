@@ -73,6 +73,10 @@ export class TameObjectWriter implements RepositoryObjectWriter {
     return this.#meta === undefined ? node : { ...node, meta: this.#meta };
   }
 
+  ready(): Promise<void> | undefined {
+    return this.#inner.ready();
+  }
+
   drain(): Promise<void> {
     return this.#inner.drain();
   }
