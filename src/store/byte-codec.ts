@@ -1,16 +1,28 @@
-/** Writes numbers and byte strings one behind the other, into a buffer that grows. */
+/** Bytes of a piece: the record of 100,000 files has 10 MB, which would be there three times while one buffer grows. */
+const PIECE_BYTES = 256 * 1024;
+
+/** Most bytes of a number. */
+const NUMBER_BYTES = 8;
+
+/** Writes numbers and byte strings one behind the other, into as many pieces of memory as it takes. */
 export class ByteWriter {
-  #buffer: Buffer = Buffer.allocUnsafe(64 * 1024);
+  readonly #full: Buffer[] = [];
+  #buffer: Buffer = Buffer.allocUnsafe(PIECE_BYTES);
   #length = 0;
 
-  /** What was written; valid until the next call. */
+  /** What was written, in order; valid until the next call. */
+  pieces(): readonly Buffer[] {
+    return [...this.#full, this.#buffer.subarray(0, this.#length)];
+  }
+
+  /** {@link ByteWriter.pieces} as one. */
   bytes(): Buffer {
-    return this.#buffer.subarray(0, this.#length);
+    return Buffer.concat(this.pieces());
   }
 
   /** A safe integer from 0 on, in groups of seven bits, lowest first (LEB128). */
   number(value: number): void {
-    this.#reserve(8);
+    this.#reserve(NUMBER_BYTES);
     let rest = value;
     while (rest >= 0x80) {
       this.#buffer[this.#length++] = (rest % 0x80) | 0x80;
@@ -45,11 +57,10 @@ export class ByteWriter {
   }
 
   #reserve(bytes: number): void {
-    const needed = this.#length + bytes;
-    if (needed <= this.#buffer.length) return;
-    const larger = Buffer.allocUnsafe(Math.max(needed, this.#buffer.length * 2));
-    this.#buffer.copy(larger, 0, 0, this.#length);
-    this.#buffer = larger;
+    if (bytes <= this.#buffer.length - this.#length) return;
+    this.#full.push(this.#buffer.subarray(0, this.#length));
+    this.#buffer = Buffer.allocUnsafe(Math.max(bytes, PIECE_BYTES));
+    this.#length = 0;
   }
 }
 

@@ -44,16 +44,22 @@ const FLAG_OPAQUE = 2;
 
 /** The bytes of a layer's file. */
 export function encodeLayer(tree: LayerTree): Buffer {
+  return Buffer.concat(encodeLayerInPieces(tree));
+}
+
+/** {@link encodeLayer}, in pieces, since it may be much. */
+export function encodeLayerInPieces(tree: LayerTree): readonly Buffer[] {
   const encoder = new LayerEncoder();
   encoder.directory(tree.root);
   const head = new ByteWriter();
   head.raw(MAGIC);
   head.number(FORMAT);
   encoder.writeOwners(head);
-  head.raw(encoder.tree.bytes());
-  head.number(tree.contentBytes);
-  const body = head.bytes();
-  return Buffer.concat([body, createHash('sha256').update(body).digest()]);
+  encoder.tree.number(tree.contentBytes);
+  const body = [...head.pieces(), ...encoder.tree.pieces()];
+  const checksum = createHash('sha256');
+  for (const piece of body) checksum.update(piece);
+  return [...body, checksum.digest()];
 }
 
 /**

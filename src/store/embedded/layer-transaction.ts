@@ -4,7 +4,7 @@ import { syncFileSystemOf } from '../../sys/sync.js';
 import { diskError, onDisk, onDiskAsync } from '../disk-error.js';
 import type { LayerTransaction } from '../image-store.js';
 import { LayerCollector } from '../layer-collector.js';
-import { encodeLayer } from '../layer-file.js';
+import { encodeLayerInPieces } from '../layer-file.js';
 import { ObjectWriter } from '../object-writer.js';
 import { TempArea } from '../temp-area.js';
 import type { LayerRecords } from './layer-records.js';
@@ -63,7 +63,7 @@ export class EmbeddedLayerTransaction implements LayerTransaction {
     const { diffId, records, takenOver } = this.#layer;
     await this.sink.drain();
     const tree = this.sink.finish();
-    const record = encodeLayer(tree);
+    const record = encodeLayerInPieces(tree);
     await onDiskAsync(place.root, async () => {
       if (takenOver) await records.assertUndisputed(diffId, record);
       const temporary = `${this.#area.path}/layer`;
