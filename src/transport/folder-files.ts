@@ -75,13 +75,14 @@ export class FolderFiles implements ImageFiles {
 
   async #open(path: string): Promise<FileHandle> {
     const whole = join(this.place, path);
+    let file: FileHandle | undefined;
     try {
-      const file = await open(whole, constants.O_RDONLY | constants.O_NONBLOCK);
+      file = await open(whole, constants.O_RDONLY | constants.O_NONBLOCK);
       const problem = await this.#findProblem(file);
       if (problem === undefined) return file;
-      await file.close();
       throw new OperationalError('CONTENT_MISMATCH', `${quote(whole)} ${problem}`);
     } catch (error) {
+      await file?.close();
       throw explainFileError(whole, error);
     }
   }
