@@ -43,7 +43,7 @@ const common = {
   write: false,
 };
 
-const commands = await buildPart('commands', 'dist/src/cli/run-command-line.js', ['look', 'fetch']);
+const commands = await buildPart('commands', 'dist/src/cli/run-command-line.js', ['fetch', 'look']);
 const runtime = await buildPart('runtime', 'dist/src/runtime-main.js', ['run']);
 const programs = [
   await buildProgram('berth', readFileSync('dist/src/main.js', 'utf8'), commands),

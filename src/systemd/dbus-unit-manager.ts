@@ -153,14 +153,17 @@ export class DBusUnitManager implements UnitManager {
   async getSummaries(units: readonly string[]): Promise<readonly UnitSummary[]> {
     // No names at all are patterns for everything: reading all unit files takes systemd a second where there are a thousand.
     if (units.length === 0) return [];
-    const fileStates = await this.#fileStates(units);
-    const [rows] = await this.#bus.call({
-      ...MANAGER,
-      member: 'ListUnitsByNames',
-      signature: 'as',
-      // A template cannot be loaded, only its instances.
-      body: [units.filter((unit) => !isTemplate(unit))],
-    });
+    // systemd looks at its units while we look at their files.
+    const [[rows], fileStates] = await Promise.all([
+      this.#bus.call({
+        ...MANAGER,
+        member: 'ListUnitsByNames',
+        signature: 'as',
+        // A template cannot be loaded, only its instances.
+        body: [units.filter((unit) => !isTemplate(unit))],
+      }),
+      this.#fileStates(units),
+    ]);
     const loaded = new Map(asRows(rows).map((row) => [asString(row[0]), row]));
     return units.map((unit): UnitSummary => {
       const unitFileState = fileStates.get(unit) ?? '';

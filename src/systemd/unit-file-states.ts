@@ -17,19 +17,21 @@ export class UnitFileStates {
   /** The tree stays the caller's. */
   constructor(tree: UnitTree) {
     this.#tree = tree;
-    for (const [name, target] of tree.listLinks()) {
+    tree.eachLink((name, readTarget) => {
       const linkName = lastPart(name);
       if (name === linkName) {
+        const target = readTarget();
+        if (target === undefined) return;
         const file = lastPart(target);
         this.#aliases.set(file, [...(this.#aliases.get(file) ?? []), linkName]);
-        continue;
+        return;
       }
       this.#wanted.add(linkName);
       // A link to an instance enables its template.
       const at = linkName.indexOf('@') + 1;
       if (at > 0)
         this.#wanted.add(linkName.slice(0, at) + linkName.slice(linkName.lastIndexOf('.')));
-    }
+    });
   }
 
   /** The state of a unit's file; undefined where there is no file. */

@@ -1,11 +1,14 @@
 import { closeSync, constants, lstatSync, openSync, readdirSync, readlinkSync } from 'node:fs';
 
+import { readFileBoundedNow } from '../base/bounded-read.js';
 import { isErrno } from '../errors/is-errno.js';
 import { openInRoot, readFileInRoot } from '../sys/open-in-root.js';
 import { templateOf, type UnitName } from './unit-name.js';
 
 /** Largest unit file that is read; systemd takes lines of up to a megabyte. */
 const MAX_UNIT_BYTES = 1_048_576;
+
+const DIRECTORY = constants.O_RDONLY | constants.O_DIRECTORY;
 
 /** Where system units lie, first wins (systemd.unit(5), "Unit File Load Path"), below /etc. */
 const VENDOR_DIRECTORIES = [
@@ -33,19 +36,20 @@ export interface TreeUnit {
 export class UnitTree implements Disposable {
   /** Where units are written and enable links are made, as the tree sees it. */
   readonly unitDirectory: string;
-  readonly #rootFd: number;
+  /** Undefined for the root of this process: no path can lead out of it, and opening there needs no native call. */
+  readonly #rootFd: number | undefined;
   /** Directories of units in which something was looked for: open, or a look at a thousand units would open one a thousand times. */
   readonly #open = new Map<string, number>();
 
   constructor(root: string, unitDirectory: string) {
     this.unitDirectory = unitDirectory;
-    this.#rootFd = openSync(root === '' ? '/' : root, constants.O_RDONLY | constants.O_DIRECTORY);
+    this.#rootFd = root === '' ? undefined : openSync(root, DIRECTORY);
   }
 
   [Symbol.dispose](): void {
     for (const fd of this.#open.values()) closeSync(fd);
     this.#open.clear();
-    closeSync(this.#rootFd);
+    if (this.#rootFd !== undefined) closeSync(this.#rootFd);
   }
 
   /** The unit of that name from the directory that wins; an instance falls back to its template. */
@@ -88,21 +92,28 @@ export class UnitTree implements Disposable {
   /** All links in the unit directory and in its `.wants`, `.requires` and `.upholds`: name below it → target. */
   listLinks(): ReadonlyMap<string, string> {
     const links = new Map<string, string>();
+    this.eachLink((name, readTarget) => {
+      const target = readTarget();
+      if (target !== undefined) links.set(name, target);
+    });
+    return links;
+  }
+
+  /** Visits the same links; the target of one is read where it is asked for, and undefined if the link has gone meanwhile. */
+  eachLink(visit: (name: string, readTarget: () => string | undefined) => void): void {
     const collect = (prefix: string): readonly string[] =>
       this.inDirectory(`${this.unitDirectory}/${prefix}`, (at) => {
         const folders: string[] = [];
         for (const entry of readdirSync(at, { withFileTypes: true })) {
-          if (entry.isSymbolicLink()) {
-            const target = readLinkIfThere(`${at}/${entry.name}`);
-            if (target !== undefined) links.set(`${prefix}${entry.name}`, target);
-          } else if (entry.isDirectory()) folders.push(entry.name);
+          if (entry.isSymbolicLink())
+            visit(`${prefix}${entry.name}`, () => readLinkIfThere(`${at}/${entry.name}`));
+          else if (entry.isDirectory()) folders.push(entry.name);
         }
         return folders;
       }) ?? [];
     for (const folder of collect('')) {
       if (/\.(?:wants|requires|upholds)$/.test(folder)) collect(`${folder}/`);
     }
-    return links;
   }
 
   /**
@@ -112,7 +123,7 @@ export class UnitTree implements Disposable {
   inDirectory<T>(path: string, body: (at: string) => T): T | undefined {
     let fd: number;
     try {
-      fd = openInRoot(this.#rootFd, path, { flags: constants.O_RDONLY | constants.O_DIRECTORY });
+      fd = this.#openFolder(path);
     } catch (error) {
       if (isErrno(error, 'ENOENT', 'ENOTDIR')) return undefined;
       throw error;
@@ -127,13 +138,19 @@ export class UnitTree implements Disposable {
   #openDirectory(path: string): string | undefined {
     let fd = this.#open.get(path);
     try {
-      fd ??= openInRoot(this.#rootFd, path, { flags: constants.O_RDONLY | constants.O_DIRECTORY });
+      fd ??= this.#openFolder(path);
     } catch (error) {
       if (isErrno(error, 'ENOENT', 'ENOTDIR')) return undefined;
       throw error;
     }
     this.#open.set(path, fd);
     return `/proc/self/fd/${fd}`;
+  }
+
+  #openFolder(path: string): number {
+    return this.#rootFd === undefined
+      ? openSync(path, DIRECTORY)
+      : openInRoot(this.#rootFd, path, { flags: DIRECTORY });
   }
 
   #read(at: string, path: string): TreeUnit | undefined {
@@ -166,7 +183,11 @@ export class UnitTree implements Disposable {
   /** A link that dangles in the tree stands for a unit without content: systemd says "not found" of it at boot. */
   #text(path: string): string {
     try {
-      return readFileInRoot(this.#rootFd, path, { maxBytes: MAX_UNIT_BYTES }).toString('utf8');
+      const content =
+        this.#rootFd === undefined
+          ? readFileBoundedNow(path, { maxBytes: MAX_UNIT_BYTES })
+          : readFileInRoot(this.#rootFd, path, { maxBytes: MAX_UNIT_BYTES });
+      return content.toString('utf8');
     } catch (error) {
       if (isErrno(error, 'ENOENT')) return '';
       throw error;

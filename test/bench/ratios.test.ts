@@ -52,6 +52,14 @@ test('the help takes at most 2.5 times what Node takes to start', async () => {
   await holdRatio([{ what: 'berth --help', run: help }, node], 2.5);
 });
 
+test('a list of nothing takes at most 4 times what Node takes to start', async () => {
+  using tree = new TempDir();
+  const list = () => {
+    mustRun(process.execPath, [BERTH_PROGRAM, '--root', tree.path, 'list']);
+  };
+  await holdRatio([{ what: 'berth list', run: list }, node], 4);
+});
+
 test('starting a container by its plan takes at most half of what runc takes', async () => {
   using bed = new ContainerBed();
   bed.compile(['exit', '0']);
