@@ -21,10 +21,15 @@ export class SpooledFile implements Disposable {
 
   constructor(area: TempArea, header: RegularFile) {
     const at = { dirFd: area.fd, name: NAME };
-    this.#fd = openAt(at, NEW_FILE, 0o600);
-    unlinkAt(at);
     this.#hash = createFileHash(header);
-    this.#append(encodeFileHeader(header));
+    this.#fd = openAt(at, NEW_FILE, 0o600);
+    try {
+      unlinkAt(at);
+      this.#append(encodeFileHeader(header));
+    } catch (error) {
+      closeSync(this.#fd);
+      throw error;
+    }
   }
 
   write(chunk: Uint8Array): void {
