@@ -2,11 +2,12 @@ import assert from 'node:assert/strict';
 import { chmodSync, mkdirSync, statSync } from 'node:fs';
 import { test } from 'node:test';
 
+import { parseDigest } from '../../src/oci/digest.js';
 import { openOstreeStore } from '../../src/store/ostree/ostree-store.js';
-import { storeLayer } from '../support/feed-layer.js';
+import { feedLayer, storeLayer } from '../support/feed-layer.js';
 import { runCommand, runOk } from '../support/run-command.js';
 import { storedImageOf } from '../support/stored-image.js';
-import type { TarItem } from '../support/tar-builder.js';
+import { buildLayer, type TarItem } from '../support/tar-builder.js';
 import { TempDir } from '../support/temp-dir.js';
 
 /*
@@ -98,4 +99,29 @@ test('T20 T27 control: the files of an image, as they are, open doors', async ()
   assert.equal(statSync(`${dir.path}/out/usr/bin/su`).nlink, 2, 'what is behind a door is shared');
   chmodSync(repository, 0o755);
   assert.equal(await findOpenDoors(`${repository}/objects`), DANGEROUS);
+});
+
+test('T20 T27 what older versions left open is named, made harmless by taking it in again, and pruned', async () => {
+  using dir = new TempDir();
+  const repository = await fill(dir.path, 0o700);
+  chmodSync(repository, 0o755);
+  await using store = openOstreeStore(repository);
+  const { problems } = await store.fsck();
+  const named = problems.filter(({ problem }) => problem.includes('every user of the host'));
+  assert.deepEqual([problems.length, named.length], [DANGEROUS, DANGEROUS]);
+
+  const layer = buildLayer(LAYER);
+  const diffId = parseDigest(layer.diffId);
+  assert.deepEqual([...new Set(named.flatMap(({ layers }) => layers))], [diffId]);
+  {
+    const replace = new Set(named.map(({ id }) => id));
+    await using transaction = await store.beginLayer(diffId, { replace });
+    await feedLayer(transaction.sink, layer);
+    await transaction.commit();
+  }
+  assert.deepEqual((await store.fsck()).problems, []);
+  await store.prune({ keep: new Set() });
+  assert.equal(await findOpenDoors(`${repository}/objects`), 0);
+  assert.equal(await lookAt(repository, `${dir.path}/out`), WANT);
+  await runOk(['ostree', 'fsck', `--repo=${repository}`, '--quiet']);
 });

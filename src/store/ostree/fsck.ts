@@ -9,6 +9,7 @@ import {
   type TreeChecksums,
 } from '../../../ostree-adapter/index.js';
 import { OperationalError } from '../../errors/operational-error.js';
+import type { FileNode } from '../../layer/tree.js';
 import type { Digest } from '../../oci/digest.js';
 import { isSealed } from '../../sys/fs-verity.js';
 import type { FsckProblem, FsckReport } from '../image-store.js';
@@ -19,6 +20,7 @@ import { recordOf, type LayerReader } from './layer-reader.js';
 import { parseImageRef } from './ref-names.js';
 import { repositoryError } from './repository-error.js';
 import type { RepositoryPlace } from './repository-place.js';
+import { isOpenToOthers, isTame, isWild } from './tame-objects.js';
 
 /** What {@link fsck} looks at. The caller holds the repository, so that nothing is removed meanwhile. */
 export interface FsckScope {
@@ -47,6 +49,7 @@ export async function fsck(scope: FsckScope): Promise<FsckReport> {
 class Checker {
   checkedObjects = 0;
   readonly #scope: FsckScope;
+  #isOpen: boolean | undefined;
   /** Layers that images have, by diff id; with the blob that the image lists for it. */
   readonly #wanted = new Map<Digest, Digest | undefined>();
   /** Content objects of the layers that count, and which layers have them. */
@@ -54,6 +57,8 @@ class Checker {
   readonly #lost: FsckProblem[] = [];
   /** Files of images, of which all have to be sealed where the repository says so. */
   readonly #files = new Set<Checksum>();
+  /** Files that give users of the host more than their content, where all of them get at the repository. */
+  readonly #openDoors = new Set<Checksum>();
 
   constructor(scope: FsckScope) {
     this.#scope = scope;
@@ -128,7 +133,9 @@ class Checker {
     try {
       const record = layer.contentBytes === undefined ? undefined : recordOf(place.repo, commit);
       if (record !== undefined) await fsckObject(place.repo, { type: 'file', checksum: record });
-      const objects = new Set(filesOf(layers.readCommit(layer).root).keys());
+      const files = filesOf(layers.readCommit(layer).root);
+      const objects = new Set(files.keys());
+      this.#noteOpenDoors(files);
       for (const object of objects) this.#files.add(object);
       await fsckObject(place.repo, { type: 'commit', checksum: commit.checksum });
       await this.#checkTree(commit.tree, objects);
@@ -143,6 +150,14 @@ class Checker {
       if (error instanceof OperationalError && error.code === 'CANCELLED') throw error;
       return messageOf(repositoryError(error, place.root));
     }
+  }
+
+  #noteOpenDoors(files: ReadonlyMap<Checksum, FileNode>): void {
+    const { place } = this.#scope;
+    this.#isOpen ??= place.mode === 'bare' && isOpenToOthers(place.root);
+    if (!this.#isOpen) return;
+    for (const [object, { meta }] of files)
+      if (!isTame(meta) && isWild(place, object, meta)) this.#openDoors.add(object);
   }
 
   /** Hashes folders; what hangs in them, links and files without content too, is added to `objects`. */
@@ -179,6 +194,8 @@ class Checker {
       this.checkedObjects += 1;
       if (this.#isUnsealed(object.checksum))
         return `object ${object.checksum} is not sealed by fs-verity, as the repository wants it`;
+      if (this.#openDoors.has(object.checksum))
+        return `object ${object.checksum} gives every user of the host what its image gives it (setuid, capabilities, an owner): the repository lets all in, and it came before berth kept such files harmless there`;
     } catch (error) {
       if (!(error instanceof OstreeError)) throw error;
       if (!error.isNotFound) {

@@ -1,4 +1,4 @@
-import { readdirSync } from 'node:fs';
+import { mkdirSync, readdirSync } from 'node:fs';
 
 import {
   beginTransaction,
@@ -57,6 +57,7 @@ export class ScratchRepository implements AsyncDisposable {
     await this.transaction.commit();
     const objects = `${this.#area.path}/repo/objects`;
     for (const folder of readdirSync(objects)) {
+      mkdirSync(this.#place.path('objects', folder), { recursive: true, mode: 0o775 });
       for (const name of readdirSync(`${objects}/${folder}`)) {
         const [checksum = '', type] = `${folder}${name}`.split('.');
         const from = at(`${objects}/${folder}/${name}`);
