@@ -16,6 +16,7 @@ const TESTS = [
   'unit/ostree-adapter/features.test.js',
   'hostile/ostree-adapter.test.js',
   'contract/ostree-store.test.js',
+  'contract/ostree-archive-store.test.js',
 ].map((name) => `/opt/berth/dist/test/${name}`);
 
 /** In a mount namespace of its own; the tree stays as it is. */
