@@ -9,7 +9,7 @@ import type { Platform } from '../oci/platform.js';
 import { openOstreeStore } from '../store/ostree/ostree-store.js';
 import type { ImageSource } from '../transport/image-source.js';
 import type { OstreeName } from '../transport/parse-image-name.js';
-import { repositoryPath } from './open-store.js';
+import { repositoryPath, sealingOf } from './open-store.js';
 
 /** What {@link copyToRepository} works with. */
 export interface RepositoryCopy {
@@ -50,7 +50,6 @@ export async function copyToRepository(
     });
   }
   const root = repository ?? repositoryPath(resolveHostPaths({ mode: 'system', env }), conf);
-  const sealing = conf.storage['ostree-fs-verity'];
-  await using store = openOstreeStore(root, { sealing });
+  await using store = openOstreeStore(root, sealingOf(conf));
   return await copyIntoStore({ ...copy, platform, store, storeName: nameInStore(reference) });
 }

@@ -7,6 +7,7 @@ import type { HostPaths } from '../config/host-paths.js';
 import type { HostEvent, StoreChoice } from '../containers/host.js';
 import { OperationalError } from '../errors/operational-error.js';
 import type { ImageStore, StorageKind } from '../store/image-store.js';
+import type { RepositorySealing } from '../store/ostree/repository-place.js';
 
 /** What {@link openStores} works with. */
 export interface StoresToOpen {
@@ -63,8 +64,12 @@ async function openOne(
     return scope.use(openEmbeddedStore(paths.onDisk(paths.storeDir)));
   }
   const { openOstreeStore } = await import('../store/ostree/ostree-store.js');
-  const sealing = conf.storage['ostree-fs-verity'];
-  return scope.use(openOstreeStore(repositoryPath(paths, conf), { sealing }));
+  return scope.use(openOstreeStore(repositoryPath(paths, conf), sealingOf(conf)));
+}
+
+/** What of a repository is to be sealed. */
+export function sealingOf({ storage }: Pick<BerthConf, 'storage'>): RepositorySealing {
+  return { sealing: storage['ostree-fs-verity'], composefs: storage['ostree-composefs'] };
 }
 
 /** The store that is not the chosen one, if there is something in it. */

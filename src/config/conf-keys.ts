@@ -42,6 +42,7 @@ export const CONF_KEYS = {
     ),
     // The repository's own configuration counts more. Sealing costs time, and few file systems have it switched on.
     'ostree-fs-verity': key(oneOf(['no', 'maybe', 'yes']), 'no' as const),
+    'ostree-composefs': key(oneOf(['no', 'maybe', 'yes']), 'no' as const),
   },
   network: {
     parallel: key(wholeNumber(1, 32), undefined),

@@ -16,6 +16,12 @@ import type { ImageTree } from '../store/image-store.js';
 import { DROP_IN_NAME, formatDropIn } from '../systemd/drop-in.js';
 import { instanceUnitName, parseUnitName } from '../systemd/unit-name.js';
 import { parseUnit } from '../systemd/unit-text.js';
+import {
+  applySealedRoot,
+  placeSealedRoot,
+  removeOldRoots,
+  type AppliedSealedRoot,
+} from './apply-sealed.js';
 import { stageApply, finishApply } from './apply-staging.js';
 import { renderAppliedTmpfiles } from './applied-tmpfiles.js';
 import { foreignOptions } from './choose-runtime.js';
@@ -84,6 +90,8 @@ export async function applyConfig(
       const finished = await finishApply(host, name).catch((error: unknown) => {
         throw addContext("it is written down but not in place: run 'berth recover'", error);
       });
+      const { deployment, sealed } = prepared;
+      if (sealed !== undefined) await removeOldRoots(folderOf(host, deployment), sealed.record);
       return { ...prepared.outcome, kept: finished?.kept ?? [] };
     });
   });
@@ -94,6 +102,7 @@ interface PreparedApply {
   readonly compiled: CompiledService;
   /** Of the image, where it is in the store. */
   readonly tree: ImageTree | undefined;
+  readonly sealed: AppliedSealedRoot | undefined;
   readonly contents: ReadonlyMap<string, string | Uint8Array>;
   readonly files: readonly { readonly previousSha256: string; readonly file: DeployedFile }[];
   readonly outcome: ApplyOutcome;
@@ -123,6 +132,9 @@ async function prepareApply(
   const compiled = await compileEdited(host, deployment, before);
   const contents = new Map<string, string | Uint8Array>();
   for (const { name: file, content } of compiled.launch.files) contents.set(file, content);
+  const tree = before.imageConfig === undefined ? undefined : before.tree;
+  const sealed = await sealedRootOf(host, { deployment, compiled, tree });
+  if (sealed !== undefined) contents.set(LAUNCH_PLAN_FILE, sealed.plan);
   contents.set(DROP_IN_NAME, await dropInText(host, deployment, compiled));
   const tmpfilesName = `tmpfiles-${name}.conf`;
   const tmpfiles = await renderAppliedTmpfiles(host, {
@@ -133,6 +145,7 @@ async function prepareApply(
   if (tmpfiles.text !== '') contents.set(tmpfilesName, tmpfiles.text);
   const after: Deployment = {
     ...deployment,
+    sealedRoot: sealed?.record,
     files: withNewDigests(host, deployment, contents),
     createdPaths: [...new Set([...deployment.createdPaths, ...tmpfiles.createdPaths])],
     permissions: {
@@ -171,7 +184,8 @@ async function prepareApply(
   return {
     deployment,
     compiled,
-    tree: before.imageConfig === undefined ? undefined : before.tree,
+    tree,
+    sealed,
     contents,
     files,
     outcome: {
@@ -236,6 +250,7 @@ async function compileEdited(
     config: parseRuntimeConfig(text, quote(path)),
     configStamp: { path, sizeBytes: text.length, mtimeNs },
     rootfs: deployment.rootfs === 'checkout' ? join(destdir, 'rootfs') : deployment.rootfs,
+    objects: deployment.sealedRoot?.objects,
     tree: side.tree,
     runtime:
       deployment.runtime === 'berth'
@@ -350,9 +365,25 @@ async function changedNames(
 
 /** In a root that is not ours nothing is made: the start then says which mount point is missing. */
 async function makeMountPoints(host: Host, prepared: PreparedApply): Promise<void> {
-  const { deployment, compiled, tree } = prepared;
+  const { deployment, compiled, tree, sealed } = prepared;
   if (deployment.rootfs !== 'checkout') return;
   const wanted = resolveMountPoints(host.paths, compiled.launch.mountPoints, new Map());
-  const root = join(host.paths.stateDir, `${deployment.name}.${deployment.number}`, 'rootfs');
-  await addMountPointsToRoot(host.paths.onDisk(root), wanted, tree?.root);
+  const folder = folderOf(host, deployment);
+  await addMountPointsToRoot(join(folder, 'rootfs'), wanted, tree?.root);
+  if (sealed !== undefined) await placeSealedRoot(folder, sealed);
+}
+
+async function sealedRootOf(
+  host: Host,
+  { deployment, compiled, tree }: Pick<PreparedApply, 'deployment' | 'compiled' | 'tree'>,
+): Promise<AppliedSealedRoot | undefined> {
+  const plan = compiled.launch.files.find(({ name }) => name === LAUNCH_PLAN_FILE)?.content;
+  const record = deployment.sealedRoot;
+  if (record === undefined || plan === undefined) return undefined;
+  const mountPoints = resolveMountPoints(host.paths, compiled.launch.mountPoints, new Map());
+  return applySealedRoot(host, { deployment, record, plan, mountPoints, tree });
+}
+
+function folderOf(host: Host, { name, number }: Deployment): string {
+  return host.paths.onDisk(join(host.paths.stateDir, `${name}.${number}`));
 }

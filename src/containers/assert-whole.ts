@@ -17,7 +17,7 @@ import { isExecutable } from './place-launcher.js';
  * @throws {@link OperationalError} CONTAINER_STATE_INVALID naming what is missing
  */
 export async function assertDeploymentWhole(host: Host, deployment: Deployment): Promise<void> {
-  const { name, number, launcher, files, rootfs } = deployment;
+  const { name, number, launcher, files, rootfs, sealedRoot } = deployment;
   const folder = host.paths.onDisk(join(host.paths.stateDir, `${name}.${number}`));
   const damaged = (what: string): OperationalError =>
     new OperationalError('CONTAINER_STATE_INVALID', `deployment ${number} is not whole: ${what}`, {
@@ -27,6 +27,8 @@ export async function assertDeploymentWhole(host: Host, deployment: Deployment):
     throw damaged('its root is missing');
   if (rootfs !== 'checkout' && !(await isThere(host.paths.onDisk(rootfs), 'directory')))
     throw damaged(`its root ${quote(rootfs)} is missing`);
+  if (sealedRoot !== undefined && !(await isThere(join(folder, sealedRoot.image), 'file')))
+    throw damaged('the image of its root is missing');
   if (launcher !== undefined) {
     if (!(await isThere(join(folder, 'launch.plan'), 'file')))
       throw damaged('its launch plan is missing');

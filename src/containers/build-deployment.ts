@@ -3,16 +3,18 @@ import { dirname, join } from 'node:path';
 
 import { makeFolders } from '../base/make-folders.js';
 import { syncFolder } from '../base/atomic-file.js';
+import { LAUNCH_PLAN_FILE } from '../runtime/built-in-runtime.js';
 import { syncFileSystemOf } from '../sys/sync.js';
 import { formatDeployment } from './deployment.js';
 import type { Host } from './host.js';
 import type { PreparedDeployment } from './prepare-deployment.js';
 import { removePath } from './remove-path.js';
+import { sealRoot, type RootSealed } from './sealed-root.js';
 
 /** What of a prepared deployment its directory is made from; without a tree, its root is elsewhere. */
 export interface DeploymentToBuild extends Pick<
   PreparedDeployment,
-  'deployment' | 'mountPoints' | 'contents'
+  'deployment' | 'mountPoints' | 'contents' | 'sealing'
 > {
   readonly tree: PreparedDeployment['tree'] | undefined;
 }
@@ -22,7 +24,8 @@ export interface DeploymentToBuild extends Pick<
  * must not be there. When it returns, a power cut keeps it; nothing refers to it yet.
  */
 export async function buildDeployment(host: Host, prepared: DeploymentToBuild): Promise<void> {
-  const { deployment } = prepared;
+  let { deployment } = prepared;
+  const contents = new Map(prepared.contents);
   const state = host.paths.onDisk(host.paths.stateDir);
   const final = join(state, `${deployment.name}.${deployment.number}`);
   const building = join(state, `.new-${deployment.name}.${deployment.number}`);
@@ -37,8 +40,13 @@ export async function buildDeployment(host: Host, prepared: DeploymentToBuild): 
       mountPoints: prepared.mountPoints,
       devices: true,
     });
+    const sealed = await sealedRootOf(host, { ...prepared, tree: prepared.tree }, building);
+    if (sealed !== undefined) {
+      deployment = { ...deployment, sealedRoot: sealed.record };
+      contents.set(LAUNCH_PLAN_FILE, { content: sealed.plan });
+    }
   }
-  for (const [name, { content, mtimeMs }] of prepared.contents) {
+  for (const [name, { content, mtimeMs }] of contents) {
     const path = join(building, name);
     await makeFolders(dirname(path), 0o700);
     await writeFile(path, content, { mode: 0o600, flag: 'wx' });
@@ -52,4 +60,24 @@ export async function buildDeployment(host: Host, prepared: DeploymentToBuild): 
   await syncFileSystemOf(building);
   await rename(building, final);
   await syncFolder(state);
+}
+
+async function sealedRootOf(
+  host: Host,
+  prepared: DeploymentToBuild & Pick<PreparedDeployment, 'tree'>,
+  folder: string,
+): Promise<RootSealed | undefined> {
+  const { sealing, contents, deployment, tree, mountPoints } = prepared;
+  const plan = contents.get(LAUNCH_PLAN_FILE)?.content;
+  if (sealing === undefined || plan === undefined || deployment.launcher === undefined)
+    return undefined;
+  return sealRoot(host, {
+    name: deployment.name,
+    sealing,
+    tree,
+    mountPoints,
+    plan: Buffer.from(plan),
+    launcher: deployment.launcher,
+    folder,
+  });
 }

@@ -4,6 +4,7 @@ import { readAllDeployments } from './all-deployments.js';
 import type { Host } from './host.js';
 import { assertPrivileged } from './preflight.js';
 import { compareRoot } from './verify/verify-root.js';
+import { problemOfSealedRoot } from './verify/verify-sealed-root.js';
 
 /** Paths of one checkout that are named; the rest is counted. */
 const MAX_NAMED_PATHS = 100;
@@ -53,6 +54,10 @@ export async function checkHost(host: Host): Promise<HostCheck> {
         checkouts.push({ directory, problem: difference, paths: [], count: 0 });
         continue;
       }
+      const { sealedRoot } = deployment;
+      const sealed = sealedRoot && (await problemOfSealedRoot(host, deployment, sealedRoot));
+      if (sealed !== undefined)
+        checkouts.push({ directory, problem: `its sealed root: ${sealed}`, paths: [], count: 0 });
       const count = difference.added + difference.removed + difference.changed;
       if (count === 0) continue;
       const paths = difference.files

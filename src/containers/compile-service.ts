@@ -28,6 +28,8 @@ export interface CompileServiceRequest {
   readonly configStamp: LaunchPlanOptions['configStamp'] & object;
   /** Path of the root on the host. */
   readonly rootfs: string;
+  /** Where the content of a sealed root is, as the host has it; undefined for a root that is a directory. */
+  readonly objects: string | undefined;
   /** Where the accounts of the image are. */
   readonly tree: ImageTree;
   readonly runtime: ServiceRuntime;
@@ -58,6 +60,7 @@ export async function compileService(
   const launch = request.runtime.prepare(config, {
     name,
     rootfs: request.rootfs,
+    objects: request.objects,
     notify: usesNotify(unit),
     ...(await readAccounts(request.tree)),
     configStamp,

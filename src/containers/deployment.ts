@@ -4,6 +4,7 @@ import { OperationalError } from '../errors/operational-error.js';
 import { parseDigest, type Digest } from '../oci/digest.js';
 import { readDependencies, type ContainerDependencies } from './container-dependencies.js';
 import { readHealthCheck, type HealthCheck } from './health-check.js';
+import type { SealedRoot } from './sealed-root.js';
 
 /** Format of deployment.json that this version writes; readers accept it and all older ones. */
 const DEPLOYMENT_FORMAT = 2;
@@ -30,6 +31,8 @@ export interface Deployment {
   readonly storage: 'embedded' | 'ostree';
   /** `checkout` where `rootfs/` is ours, else the directory given with `--rootfs`. */
   readonly rootfs: string;
+  /** What the container has as its root instead of the checkout; undefined where it has that. Format 2. */
+  readonly sealedRoot?: SealedRoot | undefined;
   /** The launcher that the unit runs, as the host sees it; undefined for a foreign runtime or without a service. */
   readonly launcher: string | undefined;
   /** Everything outside the deployment that belongs to it. */
@@ -141,6 +144,7 @@ export function parseDeployment(text: string | Uint8Array, what: string): Deploy
     runtime: reader.member('runtime').string(),
     storage: reader.member('storage').string() === 'ostree' ? 'ostree' : 'embedded',
     rootfs: reader.member('rootfs').string(),
+    sealedRoot: parseSealedRoot(reader.member('sealedRoot')),
     launcher: reader.member('launcher').optionalString(),
     files: reader.member('files').list().map(parseDeployedFile),
     units: reader.member('units').strings(),
@@ -192,6 +196,22 @@ export function parseDeployedFile(reader: JsonReader): DeployedFile {
     sha256: reader.member('sha256').string(),
     mode: reader.member('mode').integer(),
     source: reader.member('source').string(),
+  };
+}
+
+function parseSealedRoot(reader: JsonReader): SealedRoot | undefined {
+  if (!reader.present) return undefined;
+  return {
+    image: reader.member('image').string(),
+    digest: reader.member('digest').string(),
+    objects: reader.member('objects').string(),
+    mountPoints: reader
+      .member('mountPoints')
+      .list()
+      .map((point) => ({
+        path: point.member('path').string(),
+        kind: point.member('kind').string() === 'file' ? 'file' : 'directory',
+      })),
   };
 }
 

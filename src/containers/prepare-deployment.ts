@@ -24,6 +24,7 @@ import { renderContainer, type RenderedContainer } from './render-container.js';
 import { chooseRuntime } from './choose-runtime.js';
 import { checkOrdering, resolveFor, type OrderingRequest } from './prepare-dependencies.js';
 import { dependencyDirectives } from './resolve-dependencies.js';
+import { decideSealing, type DecidedSealing } from './sealed-root.js';
 import { readSecrets, secretDirectives, secretFile } from './secrets.js';
 import { describeStarters } from './started-by.js';
 import { findPathsToCreate, pathsOfTmpfiles } from './tmpfiles-paths.js';
@@ -58,6 +59,8 @@ export interface PreparedDeployment {
   /** What is checked out; with `--rootfs` only host files come from there. */
   readonly tree: ImageTree;
   readonly mountPoints: readonly MountPoint[];
+  /** How its root is to be sealed; undefined where it is not. */
+  readonly sealing: DecidedSealing | undefined;
   /** Files of the deployment directory, by relative path. */
   readonly contents: ReadonlyMap<string, PreparedContent>;
   readonly launcher: ChosenLauncher | undefined;
@@ -106,6 +109,9 @@ export async function prepareDeployment(
     service: effective.service,
     needed: service,
   });
+  const sealing = service
+    ? await decideSealing(host, { ...request, tree: fetched.tree })
+    : undefined;
   const uuid = installed?.values['UUID'] ?? randomUUID();
   const { values, secrets, warnings, unknown } = await decideValues(host, {
     ...request,
@@ -128,6 +134,7 @@ export async function prepareDeployment(
           chosen,
           destdir,
           rootfs,
+          objects: sealing?.objects,
           values,
           broughtKinds,
           madeBefore: await pathsOfTmpfiles(host, installed),
@@ -211,6 +218,7 @@ export async function prepareDeployment(
       version: programVersion(),
     },
     tree: fetched.tree,
+    sealing,
     mountPoints: request.rootfs === undefined ? (rendered?.mountPoints ?? []) : [],
     contents: collectContents(name, { rendered, files: hostFiles.files, secrets }),
     launcher: chosen.launcher,

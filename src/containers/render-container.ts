@@ -34,6 +34,8 @@ export interface RenderRequest {
   readonly destdir: string;
   /** Path of the root on the host. */
   readonly rootfs: string;
+  /** Where the content of a sealed root is, as the host has it. */
+  readonly objects: string | undefined;
   readonly values: Values;
   /** What the image brings for the host, which is not there yet. */
   readonly broughtKinds: ReadonlyMap<string, DeployedFile['kind']>;
@@ -97,6 +99,7 @@ export async function renderContainer(
       mtimeNs: BigInt(configMtimeMs) * 1_000_000n,
     },
     rootfs: request.rootfs,
+    objects: request.objects,
     tree: fetched.tree,
     runtime: chosen.runtime,
     pidFile: chosen.pidFile,

@@ -5,7 +5,13 @@ import type { PullProgress } from '../images/execute-pull.js';
 import { refetchDocuments, refetchLayer } from '../images/refetch-image.js';
 import { parseDigest, type Digest } from '../oci/digest.js';
 import { partsOf } from '../store/combined-store.js';
-import type { FsckProblem, ImageStore, NewImage, StoredImage } from '../store/image-store.js';
+import type {
+  FsckProblem,
+  ImageStore,
+  ImageTree,
+  NewImage,
+  StoredImage,
+} from '../store/image-store.js';
 import type { ImageSource } from '../transport/image-source.js';
 import { readAllDeployments } from './all-deployments.js';
 import { checkHost, type HostCheck } from './check-host.js';
@@ -13,6 +19,7 @@ import type { Deployment } from './deployment.js';
 import type { Host } from './host.js';
 import { withNameLock } from './name-lock.js';
 import { assertPrivileged } from './preflight.js';
+import { checkSealedRoot, renewSealedRoot } from './sealed-root.js';
 
 /** What repairing came to. */
 export interface HostRepair {
@@ -230,7 +237,7 @@ async function mendCheckouts(
 ): Promise<readonly string[]> {
   const mended: string[] = [];
   const { deployments } = await readAllDeployments(host);
-  for (const { directory } of found.checkouts) {
+  for (const directory of new Set(found.checkouts.map((checkout) => checkout.directory))) {
     const deployment = deployments.find(({ name, number }) => `${name}.${number}` === directory);
     if (deployment === undefined) continue;
     try {
@@ -260,8 +267,24 @@ async function mendOne(
   const rootfs = host.paths.onDisk(join(host.paths.stateDir, `${name}.${number}`, 'rootfs'));
   return withNameLock(host, name, async () => {
     const tree = await store.openTree(image);
-    return (await store.mendCheckout(tree, rootfs, { signal: host.signal })).mended;
+    const { mended } = await store.mendCheckout(tree, rootfs, { signal: host.signal });
+    return [...mended, ...(await mendSealedRoot(host, deployment, tree))];
   });
+}
+
+/** Makes the image of a sealed root again where something is wrong with it; it comes to the same bytes. */
+async function mendSealedRoot(
+  host: Host,
+  deployment: Deployment,
+  tree: ImageTree,
+): Promise<readonly string[]> {
+  const { name, number, sealedRoot } = deployment;
+  if (sealedRoot === undefined) return [];
+  const folder = host.paths.onDisk(join(host.paths.stateDir, `${name}.${number}`));
+  if ((await checkSealedRoot(host, { record: sealedRoot, folder, tree })) === undefined) return [];
+  return (await renewSealedRoot(host, { record: sealedRoot, folder, tree }))
+    ? [`/${sealedRoot.image}`]
+    : [];
 }
 
 /** The innermost reason: what is around it says what was being done, and that is known. */

@@ -26,11 +26,8 @@ import { compileResources } from './resource-directives.js';
 import { compileScheduling } from './scheduling-directives.js';
 import { formatSignal, parseSignal } from './signals.js';
 
-const ROOT_READ_ONLY = 1;
-const ROOT_IDMAPPED = 2;
-const ROOT_VOLATILE = 4;
-const ROOT_SLAVE = 8;
-const ROOT_LOCKED = 16;
+/** Flags of ROOT. */
+export const PLAN_ROOT = { readOnly: 1, idmapped: 2, volatile: 4, slave: 8, locked: 16 } as const;
 /** Flag of PIVOT: the root is entered by chroot(2). */
 export const PIVOT_BY_CHROOT = 1;
 
@@ -256,12 +253,12 @@ function compileRoot(
   const { volatileRoot, rootfs, standalone, hostPlace, confined } = context.options;
   // A checkout that services share is mapped; who calls a runtime has given the root its owners (config-linux.md, "User
   // namespace mappings").
-  const idmapped = context.namespaces.has('user') && standalone !== true ? ROOT_IDMAPPED : 0;
-  const slave = /^r?slave$/.test(config.linux.rootfsPropagation ?? '') ? ROOT_SLAVE : 0;
+  const idmapped = context.namespaces.has('user') && standalone !== true ? PLAN_ROOT.idmapped : 0;
+  const slave = /^r?slave$/.test(config.linux.rootfsPropagation ?? '') ? PLAN_ROOT.slave : 0;
   // What root of the host has forbidden for a mount (nosuid, noexec, ro) is not to be allowed again by anybody else.
-  const locked = confined === undefined ? 0 : ROOT_LOCKED;
+  const locked = confined === undefined ? 0 : PLAN_ROOT.locked;
   if (volatileRoot === undefined) {
-    const readonly = config.root.readonly ? ROOT_READ_ONLY : 0;
+    const readonly = config.root.readonly ? PLAN_ROOT.readOnly : 0;
     return [
       ['ROOT', rootfs, readonly | idmapped | slave | locked],
       ...(context.namespaces.has('mount') ? [] : [['PLACE', hostPlace ?? ''] as const]),
@@ -269,7 +266,7 @@ function compileRoot(
   }
   const size = volatileRoot.sizeBytes === undefined ? '50%' : String(volatileRoot.sizeBytes);
   return [
-    ['ROOT', rootfs, ROOT_READ_ONLY | ROOT_VOLATILE | idmapped | locked],
+    ['ROOT', rootfs, PLAN_ROOT.readOnly | PLAN_ROOT.volatile | idmapped | locked],
     ['VOLATILE_ROOT', size],
   ];
 }
@@ -315,6 +312,7 @@ function unitDirectives(
 ): readonly UnitDirective[] {
   const needed = [
     posix.dirname(options.rootfs),
+    ...(options.objects === undefined ? [] : [options.objects]),
     ...(options.launcher === undefined ? [] : [options.launcher]),
     ...mounts.bindSources.flatMap(({ path, optional }) => (optional ? [] : [path])),
   ];

@@ -7,6 +7,8 @@ export interface LaunchPlanOptions {
   readonly name: string;
   /** The root as its path is on the host at run time: `/var/lib/berth/NAME/rootfs`. */
   readonly rootfs: string;
+  /** Where the content of a sealed root is, for RequiresMountsFor=. */
+  readonly objects?: string | undefined;
   /** The launcher's path, for RequiresMountsFor=. */
   readonly launcher?: string;
   /** Text in config.json that stands for the instance name; given for `NAME@.service` only. */

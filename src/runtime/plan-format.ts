@@ -69,6 +69,7 @@ export const INSTRUCTIONS = {
   REMOUNT: { op: 45, fields: 'puu' },
   PLACE: { op: 46, fields: 'p' },
   ROOT_FIRST: { op: 47, fields: '' },
+  SEALED_ROOT: { op: 48, fields: 'ppbu' },
 } as const satisfies Record<string, { op: number; fields: string }>;
 
 /** The name of an instruction. */

@@ -77,6 +77,11 @@ class CombinedStore implements ImageStore {
   readonly checkout: ImageStore['checkout'] = (tree, directory, options) =>
     this.#storeOf(tree).checkout(tree, directory, options);
 
+  readonly rootSealing: ImageStore['rootSealing'] = (tree) => this.#storeOf(tree).rootSealing(tree);
+
+  readonly encodeSealedRoot: ImageStore['encodeSealedRoot'] = (tree, mountPoints) =>
+    this.#storeOf(tree).encodeSealedRoot(tree, mountPoints);
+
   readonly mendCheckout: ImageStore['mendCheckout'] = (tree, directory, options) =>
     this.#storeOf(tree).mendCheckout(tree, directory, options);
 

@@ -87,6 +87,18 @@ export interface ImageStore extends AsyncDisposable {
    */
   checkout(tree: ImageTree, directory: string, options?: CheckoutOptions): Promise<CheckoutResult>;
 
+  /** How the roots of containers with this tree are to be sealed; undefined where they are not. */
+  rootSealing(tree: ImageTree): RootSealing | undefined;
+
+  /**
+   * The composefs image of a tree with mount points: names, owners, modes, times, links, and of each file the object that has its content
+   * with the digest that fs-verity has to measure of it. The same tree comes to the same bytes, as long as its objects are the same.
+   *
+   * @throws OperationalError STORE_UNSUITABLE if objects are not sealed, or if it has what such an image has no form for; STORE_INVALID
+   * if content is missing
+   */
+  encodeSealedRoot(tree: ImageTree, mountPoints: readonly MountPoint[]): Promise<Buffer>;
+
   /**
    * Removes images without names that `keep` does not list, layers that no image has, and objects that no layer has. Waits
    * for whoever uses the store; a function is asked when the waiting is over, so that it hears of what was installed
@@ -194,6 +206,14 @@ export interface CheckoutOptions {
 export interface MountPoint {
   readonly path: string;
   readonly kind: 'directory' | 'file';
+}
+
+/** How the roots of containers are sealed. */
+export interface RootSealing {
+  /** Where that can be, or always. */
+  readonly wanted: 'maybe' | 'yes';
+  /** The folder of the objects, as this process sees it. */
+  readonly objects: string;
 }
 
 /** What a checkout did. */

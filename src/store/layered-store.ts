@@ -4,6 +4,7 @@ import { OperationalError } from '../errors/operational-error.js';
 import type { DirectoryNode, FileNode } from '../layer/tree.js';
 import type { Digest } from '../oci/digest.js';
 import { Checkout } from './checkout.js';
+import type { SealedContent } from './composefs/composefs-image.js';
 import type { FileContents } from './file-contents.js';
 import type {
   BeginLayerOptions,
@@ -16,9 +17,11 @@ import type {
   ImageTree,
   LayerTransaction,
   MendResult,
+  MountPoint,
   NewImage,
   PruneOptions,
   PruneResult,
+  RootSealing,
   StorageKind,
   StoredImage,
 } from './image-store.js';
@@ -152,6 +155,17 @@ export abstract class LayeredStore implements ImageStore {
     }, directory);
   }
 
+  readonly rootSealing: ImageStore['rootSealing'] = () => this.sealing();
+
+  async encodeSealedRoot(tree: ImageTree, mountPoints: readonly MountPoint[]): Promise<Buffer> {
+    await this.#holdExisting();
+    return this.#guarded(async () => {
+      const { encodeComposefsImage } = await import('./composefs/composefs-image.js');
+      const { root } = addMountPoints(tree.root, mountPoints);
+      return encodeComposefsImage(root, this.sealedContents());
+    });
+  }
+
   async prune(options: PruneOptions): Promise<PruneResult> {
     if (!this.#place.exists()) return { images: 0, layers: 0, objects: 0, freedBytes: 0 };
     if (this.#transactions > 0) {
@@ -220,6 +234,19 @@ export abstract class LayeredStore implements ImageStore {
   protected abstract contents(): FileContents;
 
   protected abstract readContent(node: FileNode, maxBytes: number): Buffer;
+
+  /** Whether roots are to be sealed. */
+  protected sealing(): RootSealing | undefined {
+    return undefined;
+  }
+
+  /** Where sealed roots have their content from, and what it measures. @throws `OperationalError` STORE_UNSUITABLE */
+  protected sealedContents(): (node: FileNode) => SealedContent {
+    throw new OperationalError(
+      'STORE_UNSUITABLE',
+      'only what is in an OSTree repository can be the content of a sealed root',
+    );
+  }
 
   protected abstract removeUnneeded(keep: ReadonlySet<Digest>): Promise<PruneResult>;
 

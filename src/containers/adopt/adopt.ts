@@ -175,7 +175,14 @@ async function prepare(
     createdAt: new Date(host.nowMs()).toISOString(),
     version: programVersion(),
   };
-  return { deployment, tree: undefined, mountPoints: [], contents, launcher: undefined };
+  return {
+    deployment,
+    tree: undefined,
+    mountPoints: [],
+    sealing: undefined,
+    contents,
+    launcher: undefined,
+  };
 }
 
 /** The image where the host has it, mostly in atomic's own repository: it is in use from now on, and updates stay there. */

@@ -10,6 +10,7 @@ export type VerifyArea =
   | 'host-file'
   | 'enablement'
   | 'rootfs'
+  | 'sealed-root'
   | 'image'
   | 'runtime';
 

@@ -8,6 +8,7 @@ import { finding, type VerifyFinding } from './finding.js';
 import { verifyFiles } from './verify-files.js';
 import { verifyPlan } from './verify-plan.js';
 import { verifyRoot } from './verify-root.js';
+import { verifySealedRoot } from './verify-sealed-root.js';
 import { verifyUnits } from './verify-unit.js';
 
 /** How an installed container compares with what was installed. */
@@ -46,6 +47,7 @@ export async function verifyContainer(host: Host, name: string): Promise<VerifyR
       ...(await verifyUnits(host, deployment)),
       ...(await verifyPlan(host, deployment)),
       ...(await verifyRoot(host, deployment)),
+      ...(await verifySealedRoot(host, deployment)),
     );
     return {
       name,

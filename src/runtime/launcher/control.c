@@ -31,9 +31,7 @@ void begin_session(__attribute__((unused)) struct step *step) { setsid(); }
 void synchronise(struct step *step) { tell(step->field[0].text, launch.root); }
 
 /* Open for both directions: opening never waits, and whoever writes finds a reader as long as this process has not begun. */
-void open_start(struct step *step) {
-    step->fd = must(open(step->field[0].text, O_RDWR | O_NOFOLLOW | O_CLOEXEC), STATUS_SYSTEM, "opening", step->field[0].text);
-}
+void open_start(struct step *step) { step->fd = must(open(step->field[0].text, O_RDWR | O_NOFOLLOW | O_CLOEXEC), STATUS_SYSTEM, "opening", step->field[0].text); }
 
 /* After this line the runtime may go; the program begins when a byte comes. */
 void wait_for_start(struct step *step) {

@@ -95,12 +95,7 @@ static inline int must(long result, int status, const char *doing, const char *w
     return (int)result;
 }
 
-static inline int clone_tree(int directory, const char *path, unsigned flags) {
-    return (int)syscall(SYS_open_tree, directory, path, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | flags);
-}
-
-static inline long set_attributes(int tree, unsigned flags, struct mount_attr attr) {
-    return syscall(SYS_mount_setattr, tree, "", flags | AT_EMPTY_PATH, &attr, sizeof attr);
-}
+static inline int clone_tree(int directory, const char *path, unsigned flags) { return (int)syscall(SYS_open_tree, directory, path, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | flags); }
+static inline long set_attributes(int tree, unsigned flags, struct mount_attr attr) { return syscall(SYS_mount_setattr, tree, "", flags | AT_EMPTY_PATH, &attr, sizeof attr); }
 
 #endif

@@ -3,6 +3,8 @@
  * nothing is ever mounted by a host path. What is bound from the host is cloned before the namespaces are entered: it
  * keeps its peer group, and the container's user needs no way to it.
  */
+#include <linux/fsverity.h>
+#include <sys/ioctl.h>
 #include <sys/sysmacros.h>
 
 #include "launch.h"
@@ -30,8 +32,7 @@ static void change(int tree, unsigned flags, struct mount_attr attr, const char 
 }
 
 static void map_owners(int tree, const char *path) {
-    struct mount_attr attr = { .attr_set = MOUNT_ATTR_IDMAP, .userns_fd = (uint64_t)launch.user_namespace };
-    must(set_attributes(tree, AT_RECURSIVE, attr), STATUS_MOUNT, "mapping the owners of", path);
+    must(set_attributes(tree, AT_RECURSIVE, (struct mount_attr){ .attr_set = MOUNT_ATTR_IDMAP, .userns_fd = (uint64_t)launch.user_namespace }), STATUS_MOUNT, "mapping the owners of", path);
 }
 
 /* A /var that is noexec would else stop every container below it. */
@@ -39,17 +40,14 @@ void open_root(struct step *step) {
     const char *path = step->field[0].text;
     uint64_t read_only = step->field[1].number & ROOT_READ_ONLY ? MOUNT_ATTR_RDONLY : 0;
     uint64_t lifted = step->field[1].number & ROOT_LOCKED ? 0 : MOUNT_ATTR_NOEXEC | MOUNT_ATTR_NOSUID | (MOUNT_ATTR_RDONLY & ~read_only);
-    int directory = must(open(path, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC), STATUS_MOUNT, "opening the root", path);
-    step->fd = must(clone_tree(directory, "", AT_EMPTY_PATH | AT_RECURSIVE), STATUS_MOUNT, "opening the root", path);
+    step->fd = launch.root >= 0 ? launch.root : must(clone_tree(AT_FDCWD, path, AT_RECURSIVE | AT_SYMLINK_NOFOLLOW), STATUS_MOUNT, "opening the root", path);
     change(step->fd, AT_RECURSIVE, (struct mount_attr){ .propagation = step->field[1].number & ROOT_SLAVE ? MS_SLAVE : MS_PRIVATE }, path);
     change(step->fd, 0, (struct mount_attr){ .attr_set = MOUNT_ATTR_NODEV | read_only, .attr_clr = lifted }, path);
     if (step->field[1].number & ROOT_IDMAPPED) map_owners(step->fd, path);
 }
 
 /* Puts a tree on a directory of the namespace's own: its root, or what it works in. */
-static void attach_over(int tree, const char *directory) {
-    attach(tree, must(open(directory, O_PATH | O_CLOEXEC), STATUS_MOUNT, "opening", directory), directory);
-}
+static void attach_over(int tree, const char *directory) { attach(tree, must(open(directory, O_PATH | O_CLOEXEC), STATUS_MOUNT, "opening", directory), directory); }
 
 /* The root goes over the namespace's own; nothing is mounted while it could still propagate to the host. */
 void attach_root(struct step *step) {
@@ -71,9 +69,7 @@ void option(int context, const char *key, const char *value) {
     must(result, STATUS_MOUNT, "setting the mount option", key);
 }
 
-int new_file_system(const char *type) {
-    return must(syscall(SYS_fsopen, type, FSOPEN_CLOEXEC), STATUS_MOUNT, "making a file system of type", type);
-}
+int new_file_system(const char *type) { return must(syscall(SYS_fsopen, type, FSOPEN_CLOEXEC), STATUS_MOUNT, "making a file system of type", type); }
 
 int finish_file_system(int context, uint64_t attributes, const char *what) {
     must(syscall(SYS_fsconfig, context, FSCONFIG_CMD_CREATE, NULL, NULL, 0), STATUS_MOUNT, "making the file system for", what);
@@ -98,6 +94,36 @@ void overlay_root(struct step *step) {
     for (int i = 0; i < 3; i++) option(context, keys[i], keys[i]);
     launch.root = finish_file_system(context, MOUNT_ATTR_NODEV, "the volatile root");
     attach(launch.root, scratch, "the volatile root");
+}
+
+/*
+ * A root that nobody can alter unnoticed (composefs): an EROFS image of names, owners, modes and links, over the objects that its files
+ * have their content from. The image is the one with the digest that the plan says, and says itself what the content measures; so
+ * nothing of either counts that fs-verity has not measured. Only root of the host may mount that, and an overlay takes its layers only
+ * from where it is mounted itself: so both are done first, in a copy of the host's mounts that is gone afterwards.
+ */
+void open_sealed_root(struct step *step) {
+    const char *path = step->field[0].text, *objects = step->field[1].text;
+    uint16_t seal[18] = { 0, 32 /* bytes of a digest, which follows */ };
+    char place[64];
+    int home = must(open("/proc/self/ns/mnt", O_RDONLY | O_CLOEXEC), STATUS_NAMESPACE, "opening", "the host's mounts");
+    int image = must(open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC), STATUS_MOUNT, "opening the sealed root", path);
+    must(ioctl(image, FS_IOC_MEASURE_VERITY, seal), STATUS_MOUNT, "measuring the sealed root", path);
+    if (step->field[2].length != sizeof seal || memcmp(step->field[2].text, seal, sizeof seal)) errno = EKEYREJECTED, fail(STATUS_MOUNT, "refusing a root that is not the one that was sealed:", path);
+    must(unshare(CLONE_NEWNS) | syscall(SYS_mount, NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL), STATUS_NAMESPACE, "copying", "the host's mounts");
+    int data = must(open(objects, O_PATH | O_DIRECTORY | O_CLOEXEC), STATUS_MOUNT, "opening the objects of the root", objects);
+    int context = new_file_system("erofs");
+    snprintf(place, sizeof place, "/proc/self/fd/%d", image);
+    option(context, "source", place);
+    int names = finish_file_system(context, MOUNT_ATTR_RDONLY, path);
+    if (step->field[3].number & ROOT_IDMAPPED) map_owners(names, path);
+    attach_over(names, "/");
+    context = new_file_system("overlay");
+    snprintf(place, sizeof place, "/proc/self/fd/%d::/proc/self/fd/%d", names, data);
+    option(context, "lowerdir", place);
+    option(context, "metacopy", "on"), option(context, "redirect_dir", "on"), option(context, "verity", "require");
+    launch.root = finish_file_system(context, MOUNT_ATTR_RDONLY, path);
+    must(setns(home, CLONE_NEWNS), STATUS_NAMESPACE, "returning to", "the host's mounts");
 }
 
 void open_bind(struct step *step) {
@@ -148,10 +174,7 @@ void change_mount(struct step *step) {
     close(mount);
 }
 
-void make_mount_read_only(struct step *step) {
-    step->field[1].number = MOUNT_ATTR_RDONLY;
-    change_mount(step);
-}
+void make_mount_read_only(struct step *step) { step->field[1].number = MOUNT_ATTR_RDONLY, change_mount(step); }
 
 /* What is to be hidden or protected may not be there at all. */
 static int open_if_there(const char *path) {

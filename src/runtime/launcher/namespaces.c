@@ -12,10 +12,7 @@ void open_namespace(struct step *step) {
     if (step->field[0].number == CLONE_NEWUSER) launch.user_namespace = step->fd;
 }
 
-void take_namespaces(struct step *step) {
-    launch.unshare = (uint32_t)step->field[0].number;
-    launch.time_offsets = step->field[1].text;
-}
+void take_namespaces(struct step *step) { launch.unshare = (uint32_t)step->field[0].number, launch.time_offsets = step->field[1].text; }
 
 /* A child that only waits carries the new namespace until it is mapped and held by a descriptor. */
 static int make_mapped_namespace(const struct field *maps) {

@@ -27,9 +27,7 @@ static uint32_t checksum(const unsigned char *bytes, uint32_t length) {
     return hash;
 }
 
-static uint32_t word(const unsigned char *at) {
-    return (uint32_t)at[0] | (uint32_t)at[1] << 8 | (uint32_t)at[2] << 16 | (uint32_t)at[3] << 24;
-}
+static uint32_t word(const unsigned char *at) { return (uint32_t)at[0] | (uint32_t)at[1] << 8 | (uint32_t)at[2] << 16 | (uint32_t)at[3] << 24; }
 
 /* The text with every slot replaced by the instance name. */
 static const char *fill_slots(const char *text) {

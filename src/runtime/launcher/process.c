@@ -10,9 +10,7 @@
 /* A label is asked for only where its module is: published images name SELinux types, and run on hosts without it. */
 void find_module(struct step *step) { step->fd = *step->field[2].text ? access(step->field[2].text, F_OK) : 0; }
 
-void write_proc(struct step *step) {
-    if (step->fd == 0) write_file(launch.proc, step->field[0].text, step->field[1].text, (int)step->field[3].number);
-}
+void write_proc(struct step *step) { if (step->fd == 0) write_file(launch.proc, step->field[0].text, step->field[1].text, (int)step->field[3].number); }
 
 void join_keyring(struct step *step) {
     long keyring = syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, step->field[0].text);

@@ -17,9 +17,7 @@ void open_streams(struct step *step) {
     }
 }
 
-void use_streams(__attribute__((unused)) struct step *step) {
-    for (int i = 0; i < 2; i++) must(dup2(ends[i], i + 1), STATUS_SYSTEM, "using", "a pipe");
-}
+void use_streams(__attribute__((unused)) struct step *step) { for (int i = 0; i < 2; i++) must(dup2(ends[i], i + 1), STATUS_SYSTEM, "using", "a pipe"); }
 
 /*
  * Passes on what a stream has that poll(2) told of. At its end it is closed, and poll(2) passes over it from then on. A reader that takes nothing

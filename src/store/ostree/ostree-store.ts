@@ -14,11 +14,11 @@ import type {
   LayerTransaction,
   NewImage,
   PruneResult,
+  RootSealing,
   StoredImage,
 } from '../image-store.js';
 import type { LayerTree } from '../layer-tree.js';
 import { LayeredStore, type LayerToBegin } from '../layered-store.js';
-import type { Sealing } from '../object-writer.js';
 import { CommitCatalogue, type LayerCommit } from './commit-catalogue.js';
 import { fsck } from './fsck.js';
 import { findByName, findImageCommit, ImageCommits, type ImageCommit } from './image-commits.js';
@@ -28,20 +28,17 @@ import { readContent, RepositoryContents } from './object-contents.js';
 import { prune } from './prune.js';
 import { blobRef, fullName, nameRef, parseImageRef } from './ref-names.js';
 import { onRepositoryAsync, repositoryError } from './repository-error.js';
-import { RepositoryPlace } from './repository-place.js';
+import { RepositoryPlace, type RepositorySealing } from './repository-place.js';
 import { ScratchRepository } from './scratch-repository.js';
+import { sealedContents } from './sealed-contents.js';
 import { writeImage } from './write-image.js';
 
 /**
  * Opens an OSTree repository as a store. Nothing is made before something is written, libostree is not loaded before there is
- * a repository, and nothing is locked before layers or objects are used: listing images waits for nobody. `sealing` holds where the
- * repository's own configuration says nothing of it.
+ * a repository, and nothing is locked before layers or objects are used: listing images waits for nobody.
  */
-export function openOstreeStore(
-  root: string,
-  options: { readonly sealing?: Sealing | undefined } = {},
-): ImageStore {
-  return new OstreeStore(new RepositoryPlace(root, options));
+export function openOstreeStore(root: string, wanted: RepositorySealing = {}): ImageStore {
+  return new OstreeStore(new RepositoryPlace(root, wanted));
 }
 
 class OstreeStore extends LayeredStore {
@@ -100,6 +97,15 @@ class OstreeStore extends LayeredStore {
         await setRef(this.#place.repo, { ref: nameRef(known), checksum: undefined });
       }
     });
+  }
+
+  protected override sealing(): RootSealing | undefined {
+    const wanted = this.#place.exists() ? this.#place.composefs : 'no';
+    return wanted === 'no' ? undefined : { wanted, objects: this.#place.path('objects') };
+  }
+
+  protected override sealedContents(): ReturnType<typeof sealedContents> {
+    return sealedContents(this.#place);
   }
 
   protected errorOf(thrown: unknown, place: string): unknown {

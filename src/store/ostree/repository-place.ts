@@ -12,7 +12,7 @@ import { makeFolder } from '../make-folder.js';
 import type { Sealing } from '../object-writer.js';
 import { StoreFolder } from '../store-folder.js';
 import { onRepository, onRepositoryAsync } from './repository-error.js';
-import { integritySection, readIntegrity, type IntegrityConfig } from './sealing.js';
+import { integritySection, readIntegrity, strictest, type IntegrityConfig } from './sealing.js';
 
 /*
  * An OSTree repository as a store:
@@ -24,16 +24,23 @@ import { integritySection, readIntegrity, type IntegrityConfig } from './sealing
  *   REPO.new, REPO.lock          the repository while it is made, and who makes it
  */
 
+/** What of a repository is sealed, where its own configuration says nothing of it, and in one that is made. */
+export interface RepositorySealing {
+  /** Files of images, by fs-verity. */
+  readonly sealing?: Sealing | undefined;
+  /** Roots of containers, by composefs, for which files have to be. */
+  readonly composefs?: Sealing | undefined;
+}
+
 /** The repository of a store. libostree is not loaded before there is one. */
 export class RepositoryPlace extends StoreFolder {
-  readonly #wanted: Sealing | undefined;
+  readonly #wanted: RepositorySealing;
   #repo: Repo | undefined;
   #integrity: IntegrityConfig | undefined;
 
-  /** `sealing` is for repositories whose configuration says nothing of it, and for one that is made. */
-  constructor(root: string, options: { readonly sealing?: Sealing | undefined } = {}) {
+  constructor(root: string, wanted: RepositorySealing = {}) {
     super(root);
-    this.#wanted = options.sealing;
+    this.#wanted = wanted;
   }
 
   get tempPath(): string {
@@ -63,7 +70,16 @@ export class RepositoryPlace extends StoreFolder {
 
   /** Whether files that are written to it are sealed. */
   get sealing(): Sealing {
-    return this.integrity.sealing ?? this.#wanted ?? 'no';
+    return this.integrity.sealing ?? this.#wantedOfFiles;
+  }
+
+  /** Whether the roots of containers are. */
+  get composefs(): Sealing {
+    return this.integrity.composefs ?? this.#wanted.composefs ?? 'no';
+  }
+
+  get #wantedOfFiles(): Sealing {
+    return strictest(this.#wanted.sealing ?? 'no', this.#wanted.composefs ?? 'no');
   }
 
   /** How files are kept in it. */
@@ -107,7 +123,7 @@ export class RepositoryPlace extends StoreFolder {
     makeFolder(making);
     const mode = isPrivileged() ? 'bare' : 'bare-user';
     createRepo({ path: making, mode })[Symbol.dispose]();
-    if (mode === 'bare') appendFileSync(`${making}/config`, integritySection(this.#wanted ?? 'no'));
+    if (mode === 'bare') appendFileSync(`${making}/config`, integritySection(this.#wantedOfFiles));
     await syncFileSystemOf(making);
     renameSync(making, this.root);
     await syncFolder(dirname(this.root));

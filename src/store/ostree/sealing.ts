@@ -15,8 +15,10 @@ const SECTION = 'ex-integrity';
 
 /** What a repository's configuration says of integrity. */
 export interface IntegrityConfig {
-  /** Undefined where it says nothing. */
+  /** Of files; undefined where it says nothing. */
   readonly sealing: Sealing | undefined;
+  /** Of the roots of what is deployed, by composefs; undefined where it says nothing. */
+  readonly composefs: Sealing | undefined;
   /** Whether it asks for more than berth knows, which libostree has to do. */
   readonly asksForMore: boolean;
 }
@@ -31,12 +33,21 @@ export function readIntegrity(configPath: string): IntegrityConfig {
     const [, key, value] = /^\s*([^#=\s][^=]*?)\s*=\s*(.*?)\s*$/.exec(line) ?? [];
     if (section === SECTION && key !== undefined && value !== undefined) keys.set(key, value);
   }
-  const sealing = keys.get('fsverity');
-  keys.delete('fsverity');
-  return {
-    sealing: sealing === undefined ? undefined : sealingOf(sealing),
-    asksForMore: keys.size > 0,
+  const take = (key: string): Sealing | undefined => {
+    const value = keys.get(key);
+    keys.delete(key);
+    return value === undefined ? undefined : sealingOf(value);
   };
+  const composefs = take('composefs');
+  // Without sealed files there is no sealed root: libostree takes the one as a wish for the other, too.
+  const sealing = take('fsverity') ?? (composefs === 'no' ? undefined : composefs);
+  return { sealing, composefs, asksForMore: keys.size > 0 };
+}
+
+/** The stricter of two. */
+export function strictest(one: Sealing, other: Sealing): Sealing {
+  const order: readonly Sealing[] = ['no', 'maybe', 'yes'];
+  return order.indexOf(one) > order.indexOf(other) ? one : other;
 }
 
 /** As libostree reads it (`_ostree_parse_tristate`); what it does not know it refuses when it opens the repository. */

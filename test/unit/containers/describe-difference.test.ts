@@ -218,6 +218,7 @@ test('preparedSide() has the texts that a deployment will have, and no program',
     deployment,
     tree: imageTree({}),
     mountPoints: [],
+    sealing: undefined,
     contents: new Map([
       ['config.json', { content: '{}' }],
       ['web.service', { content: '[Service]' }],

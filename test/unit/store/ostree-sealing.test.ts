@@ -29,15 +29,26 @@ each(
     },
     { name: 'maybe, once made', text: integritySection('maybe'), want: ['maybe', false] },
     { name: 'no', text: '[ex-integrity]\nfsverity=false\n', want: ['no', false] },
-    { name: 'more', text: '[ex-integrity]\ncomposefs=yes\n', want: [undefined, true] },
+    {
+      name: 'roots, for which files have to be',
+      text: '[ex-integrity]\ncomposefs=yes\n',
+      want: ['yes', false, 'yes'],
+    },
+    {
+      name: 'both, each in its way',
+      text: '[ex-integrity]\nfsverity=maybe\ncomposefs=no\n',
+      want: ['maybe', false, 'no'],
+    },
+    { name: 'no roots', text: '[ex-integrity]\ncomposefs=no\n', want: [undefined, false, 'no'] },
+    { name: 'more', text: '[ex-integrity]\nother=yes\n', want: [undefined, true] },
     { name: 'it elsewhere', text: '[other]\nfsverity=yes\n', want: [undefined, false] },
     { name: 'it in a comment', text: '[ex-integrity]\n#fsverity=yes\n', want: [undefined, false] },
   ],
   ({ text, want }) => {
     using dir = new TempDir();
     writeFileSync(`${dir.path}/config`, text);
-    const { sealing, asksForMore } = readIntegrity(`${dir.path}/config`);
-    assert.deepEqual([sealing, asksForMore], want);
+    const { sealing, asksForMore, composefs } = readIntegrity(`${dir.path}/config`);
+    assert.deepEqual([sealing, asksForMore, composefs], [...want, undefined].slice(0, 3));
   },
 );
 
@@ -85,4 +96,28 @@ test('the configuration of a repository counts more than what is wanted, and sta
     problems.map(({ kind, problem }) => [kind, problem.includes('is not sealed by fs-verity')]),
     [['object', true]],
   );
+});
+
+test('roots that are to be sealed want sealed files, whatever is said of those', async () => {
+  using dir = new TempDir('/dev/shm');
+  const repository = `${dir.path}/repo`;
+  await using store = openOstreeStore(repository, { sealing: 'no', composefs: 'yes' });
+  await assertFails('STORE_UNSUITABLE', () => storeLayer(store, [{ path: 'f', content: 'c' }]));
+  assert.match(readFileSync(`${repository}/config`, 'utf8'), /\[ex-integrity\]\nfsverity=yes\n/);
+});
+
+test('without sealed files there is no sealed root', async () => {
+  using dir = new TempDir('/dev/shm');
+  await using store = openOstreeStore(`${dir.path}/repo`, { composefs: 'maybe' });
+  const diffId = await storeLayer(store, [{ path: 'file', content: 'content' }]);
+  const tree = await store.openTree(await store.addImage(storedImageOf([diffId], ['x'])));
+  assert.equal(store.rootSealing(tree)?.wanted, 'maybe');
+  await assertFails('STORE_UNSUITABLE', () => store.encodeSealedRoot(tree, []));
+
+  const archive = `${dir.path}/archive`;
+  await runOk(['ostree', 'init', `--repo=${archive}`, '--mode=archive']);
+  await using other = openOstreeStore(archive, { composefs: 'maybe' });
+  const its = await storeLayer(other, [{ path: 'file', content: 'content' }]);
+  const packed = await other.openTree(await other.addImage(storedImageOf([its], ['x'])));
+  await assertFails('STORE_UNSUITABLE', () => other.encodeSealedRoot(packed, []));
 });
