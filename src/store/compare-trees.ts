@@ -1,5 +1,10 @@
 import { OperationalError } from '../errors/operational-error.js';
-import { decodeByteString, type DirectoryNode, type TreeNode } from '../layer/tree.js';
+import {
+  decodeByteString,
+  type DirectoryNode,
+  type FileNode,
+  type TreeNode,
+} from '../layer/tree.js';
 import { isPrivileged } from './apply-meta.js';
 
 /** Changes that are kept of one comparison: enough for a release of a distribution, 1 MB as JSON. The rest is counted. */
@@ -43,6 +48,8 @@ export interface CompareOptions {
   readonly times: boolean;
   /** The second tree is a checkout: what only root could have given it is no difference where this process is not root. */
   readonly isCheckout?: boolean;
+  /** A file whose content the store has lost differs, instead of ending the comparison. */
+  readonly toleratesDamage?: boolean;
   /** Says that something which only the second tree has is no difference. */
   readonly isExpected?: (path: string, node: TreeNode) => boolean;
   readonly signal?: AbortSignal | undefined;
@@ -178,7 +185,7 @@ function sizeOf(node: TreeNode | undefined): number | undefined {
 export function aspectsOf(
   before: TreeNode,
   after: TreeNode,
-  options: Pick<CompareOptions, 'times' | 'isCheckout'>,
+  options: Pick<CompareOptions, 'times' | 'isCheckout' | 'toleratesDamage'>,
 ): readonly FileAspect[] {
   if (before === after) return [];
   if (before.kind !== after.kind) return ['type'];
@@ -204,10 +211,24 @@ export function aspectsOf(
   if (
     before.kind === 'file' &&
     after.kind === 'file' &&
-    (before.size !== after.size || before.contentSha256 !== after.contentSha256)
+    (before.size !== after.size || !sameContent(before, after, options))
   )
     aspects.unshift('content');
   return aspects;
+}
+
+function sameContent(
+  before: FileNode,
+  after: FileNode,
+  { toleratesDamage }: Pick<CompareOptions, 'toleratesDamage'>,
+): boolean {
+  try {
+    return before.contentSha256 === after.contentSha256;
+  } catch (error) {
+    const isDamage = error instanceof OperationalError && error.code === 'STORE_INVALID';
+    if (toleratesDamage === true && isDamage) return false;
+    throw error;
+  }
 }
 
 type Attributes = TreeNode['meta']['xattrs'];
