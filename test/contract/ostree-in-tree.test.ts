@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { readFileSync, readdirSync, statSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, readdirSync, statSync, writeFileSync } from 'node:fs';
 import { test } from 'node:test';
 
 import { writeAtomicRepository } from '../support/atomic-repository.js';
@@ -68,6 +68,36 @@ test('install, verify, update, rollback, fsck, repair and prune over OSTree', as
   assert.deepEqual(await imagesOf(berth), []);
   assert.equal(await runOk(['ostree', `--repo=${repository}`, 'refs']), '');
   await runOk(['ostree', 'fsck', `--repo=${repository}`, '--quiet']);
+});
+
+test('a root that cannot be sealed is said to be no such root, or nothing is installed', async () => {
+  // No kernel has fs-verity on tmpfs. Where it is there: integration/machine-install.test.ts.
+  using berth = new BerthInTree('/dev/shm');
+  const wantSealedRoots = (how: string): void => {
+    mkdirSync(`${berth.path}/etc/berth`, { recursive: true });
+    const conf = `[storage]\nbackend = "ostree"\nostree-composefs = "${how}"\n`;
+    writeFileSync(`${berth.path}/etc/berth/berth.conf`, conf);
+  };
+  const image = berth.makeImage('web', [{ path: 'bin/tool', content: 'tool', mode: 0o755 }]);
+  wantSealedRoots('maybe');
+  const installed = await berth.run('install', '--name', 'web', image);
+  assert.equal(installed.status, 0, installed.stderr);
+  assert.match(
+    installed.stderr,
+    /the root is not sealed: object [0-9a-f]{64} of .* is not sealed by fs-verity/,
+  );
+  const folder = `${berth.path}/var/lib/berth`;
+  assert.ok(!readdirSync(`${folder}/web.0`).some((name) => name.endsWith('.erofs')));
+  await berth.runOk('verify', 'web');
+
+  wantSealedRoots('yes');
+  const refused = await berth.run('install', '--name', 'other', image);
+  assert.notEqual(refused.status, 0);
+  assert.match(refused.stderr, /is not sealed by fs-verity\n.*fsck --repair/);
+  assert.deepEqual(
+    readdirSync(folder).filter((name) => name.includes('other')),
+    [],
+  );
 });
 
 test('what atomic left in /ostree/repo is found, installed, and verified', async () => {
