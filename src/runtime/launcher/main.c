@@ -17,9 +17,7 @@ static void run_steps(enum side side) {
 
 void take_name(struct step *step) { launch.name = step->field[0].text; }
 
-void open_pid_file(struct step *step) {
-    launch.pid_file = must(open(step->field[0].text, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0644), STATUS_PID_FILE, "opening the pid file", step->field[0].text);
-}
+void open_pid_file(struct step *step) { launch.pid_file = must(open(step->field[0].text, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0644), STATUS_PID_FILE, "opening the pid file", step->field[0].text); }
 
 /* As with a unit that changed on disk: what is compiled starts, and the journal names the way to take the change over. */
 void warn_of_edit(struct step *step) {
