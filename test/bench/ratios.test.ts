@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 
@@ -13,7 +13,7 @@ import { TempDir } from '../support/temp-dir.js';
 import { LayerMaker } from './make-layers.js';
 import { compare, type Contender, type Figure } from './measure.js';
 import { mustRun } from './must-run.js';
-import { BERTH_PROGRAM, PullContenders } from './pull-contenders.js';
+import { BERTH_PROGRAM, installWithBerth, PullContenders } from './pull-contenders.js';
 
 /*
  * That something became several times slower is noticed here. Only ratios are looked at, taken in one run, and their bounds
@@ -100,6 +100,26 @@ test('pulls, copies and their memory', async (t) => {
 
   await t.test('a pull takes at most what skopeo and umoci take', async () => {
     await holdRatio([of('large').berth(), of('large').umoci()], 1);
+  });
+
+  await t.test('a second container of an image takes at most 0.8 of the first', async () => {
+    const root = (round: number): string => join(dir.path, `again${round}`);
+    const install = (round: number, name: string) =>
+      installWithBerth(root(round), name, registry.reference('ratio', 'large'));
+    const again: Contender = {
+      what: 'the second',
+      prepare: async (round) => {
+        mkdirSync(root(round));
+        await install(round, 'first');
+      },
+      run: async (round) => {
+        await install(round, 'second');
+      },
+      cleanUp: (round) => {
+        rmSync(root(round), { recursive: true });
+      },
+    };
+    await holdRatio([again, { ...of('large').berth(), what: 'the first' }], 0.8);
   });
 
   await t.test('a copy takes at most three times what that of skopeo takes', async () => {
