@@ -129,7 +129,7 @@ async function alterCheckout(machine: WholeMachine): Promise<void> {
     `cp -a ${plan} /root/ && echo ${unsealed.toString('base64')} | base64 -d >${plan} && systemctl restart steady`,
   );
   assert.equal(await seenInContainer(machine, LOOK), '755 0\nnew\nrenamed\n');
-  await machine.sh(`cp -a /root/launch.plan ${plan} && systemctl restart steady`);
+  await machine.sh(`cp -a /root/launch.plan ${plan} && sync && systemctl restart steady`);
   assert.equal(await seenInContainer(machine, LOOK), before);
 }
 
