@@ -77,7 +77,7 @@ export async function install(host: Host, request: InstallRequest): Promise<Inst
       return withNewNames(host, newNames, async () => {
         const { plan, steps } = await prepareAll(host, found, request);
         const made = steps.map(({ deployment }) => deployment);
-        await withRequiredHeld(host, { made }, () =>
+        await withRequiredHeld(host, { made, wasWhole: true }, () =>
           executeInstalls(host, steps, { enable: request.enable }),
         );
         const unit = steps.at(-1)?.deployment.units[0];

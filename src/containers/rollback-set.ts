@@ -73,7 +73,7 @@ export async function rollbackSet(
         watch: request.watch,
       };
       const held = members.map((member) => member.name);
-      const { kept, saved } = await withRequiredHeld(host, { made, held }, () =>
+      const { kept, saved } = await withRequiredHeld(host, { made, held, wasWhole: false }, () =>
         executeTransition(host, entry, []),
       );
       return {

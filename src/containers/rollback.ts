@@ -59,8 +59,10 @@ export async function rollback(
         keep: request.keepDeployments,
         watch: request.watch,
       };
-      const { kept, saved } = await withRequiredHeld(host, { made: [target] }, () =>
-        executeTransition(host, entry, []),
+      const { kept, saved } = await withRequiredHeld(
+        host,
+        { made: [target], wasWhole: false },
+        () => executeTransition(host, entry, []),
       );
       return {
         ...nothingToDo(installed),

@@ -72,7 +72,7 @@ export async function updateSet(
       };
       const made = prepared.map(({ deployment }) => deployment);
       const held = members.map((member) => member.name);
-      const { kept, saved } = await withRequiredHeld(host, { made, held }, () =>
+      const { kept, saved } = await withRequiredHeld(host, { made, held, wasWhole: true }, () =>
         executeTransition(host, entry, prepared),
       );
       return {

@@ -137,7 +137,7 @@ async function updateLocked(
   const made = [...steps, prepared].map(({ deployment }) => deployment);
   const newNames = steps.map(({ deployment }) => parseContainerName(deployment.name));
   const { kept, saved } = await withNewNames(host, newNames, () =>
-    withRequiredHeld(host, { made }, () =>
+    withRequiredHeld(host, { made, wasWhole: true }, () =>
       withInstalled(host, steps, {
         enable: true,
         body: () => executeTransition(host, entry, [prepared]),

@@ -1,8 +1,14 @@
 import assert from 'node:assert/strict';
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { test } from 'node:test';
 
+import { parseContainerName } from '../../src/base/container-name.js';
+import { NO_DEPENDENCIES } from '../../src/containers/container-dependencies.js';
+import { withRequiredHeld } from '../../src/containers/hold-required.js';
+import { assertFails } from '../support/assert-fails.js';
 import { BerthInTree } from '../support/berth-in-tree.js';
 import { withFileLock } from '../support/file-lock.js';
+import { folderHost } from '../support/folder-host.js';
 
 // Two commands at the same instant: one installs what requires a container, the other takes that container away.
 
@@ -67,6 +73,40 @@ test('a set, and going back, hold what is required of others, and nothing of the
     publish('4');
     await tree.runOk('update', '@whole');
     await tree.runOk('rollback', '@whole');
+  } finally {
+    tree[Symbol.dispose]();
+  }
+});
+
+test('what went between being found and being held is missed, but for versions of before', async () => {
+  const { tree, db } = place();
+  try {
+    await using host = folderHost(tree.path);
+    const made = [
+      {
+        name: parseContainerName('web'),
+        units: ['web.service'],
+        dependencies: { ...NO_DEPENDENCIES, requires: ['db', 'web'] },
+      },
+    ];
+    let runs = 0;
+    const body = (): Promise<unknown> => Promise.resolve(runs++);
+    const refused = await assertFails('DEPENDENCY_MISSING', () =>
+      withRequiredHeld(host, { made, wasWhole: true }, body),
+    );
+    assert.match(refused.message, /requires 'db', which was uninstalled meanwhile/);
+    assert.equal(runs, 0);
+    // Going back to a version is not refused for what is forced away since.
+    await withRequiredHeld(host, { made, wasWhole: false }, body);
+    // A unit of the host fulfils it as well as a container.
+    const units = `${tree.path}/etc/systemd/system`;
+    mkdirSync(units, { recursive: true });
+    writeFileSync(`${units}/db.service`, '[Service]\nExecStart=/bin/true\n');
+    await withRequiredHeld(host, { made, wasWhole: true }, body);
+    rmSync(`${units}/db.service`);
+    await tree.runOk('install', '--name', 'db', db);
+    await withRequiredHeld(host, { made, wasWhole: true }, body);
+    assert.equal(runs, 3);
   } finally {
     tree[Symbol.dispose]();
   }
