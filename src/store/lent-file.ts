@@ -10,7 +10,8 @@ const writeInPool = promisify(write);
 /** A file under a temporary name, open for writing. */
 export interface TempFile {
   readonly fd: number;
-  readonly name: string;
+  /** The number that it is called by. */
+  readonly number: number;
 }
 
 /** What a {@link LentFile} asks of who keeps objects. */
@@ -20,9 +21,9 @@ export interface LentFileKeeper {
   create(): TempFile;
   /** A file with the content of an object that is there with other metadata; undefined where there is none to share blocks with. */
   share(name: string, size: number): TempFile | undefined;
-  /** Takes over what was written for an object. */
-  keep(name: string, temporary: string): void;
-  drop(temporary: string): void;
+  /** Takes over what was written for the object of this content and metadata. */
+  keep(node: Pick<FileNode, 'contentSha256' | 'meta'>, temporary: number): void;
+  drop(temporary: number): void;
 }
 
 /**
@@ -88,10 +89,10 @@ export class LentFile {
       await this.settle();
       if (this.#failure !== undefined) throw this.#failure.error;
       if (this.#temp === undefined) return;
-      if (name === undefined) this.#keeper.drop(this.#temp.name);
+      if (name === undefined) this.#keeper.drop(this.#temp.number);
       else {
         applyMeta(this.#temp.fd, this.node.meta);
-        this.#keeper.keep(name, this.#temp.name);
+        this.#keeper.keep(this.node, this.#temp.number);
       }
     } finally {
       await this.abandon();
@@ -114,7 +115,7 @@ export class LentFile {
     if (written === undefined) return;
     await Promise.allSettled(this.#writing);
     closeSync(written.fd);
-    this.#keeper.drop(written.name);
+    this.#keeper.drop(written.number);
   }
 
   #write({ fd }: TempFile, piece: Uint8Array): void {

@@ -11,6 +11,7 @@ import type { ContentHash } from '../oci/verify-content.js';
 import { applyMeta } from './apply-meta.js';
 import type { ComingFile, ContentTaker } from './layer-collector.js';
 import { LentFile, type LentFileKeeper, type TempFile } from './lent-file.js';
+import { PendingObjects } from './pending-objects.js';
 import { replaceAt } from './replace-at.js';
 
 const NEW_FILE = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL;
@@ -63,8 +64,7 @@ export interface ObjectPlace {
  */
 export class ObjectWriter implements ContentTaker {
   readonly #place: ObjectPlace;
-  /** Object name → temporary name. */
-  readonly #pending = new Map<string, string>();
+  readonly #pending: PendingObjects;
   readonly #keeper: LentFileKeeper;
   /** Files that other threads are still at. */
   readonly #finishing = new Set<Promise<void>>();
@@ -75,16 +75,19 @@ export class ObjectWriter implements ContentTaker {
   constructor(place: ObjectPlace) {
     this.#place = place;
     const { naming, tempFd } = place;
+    this.#pending = new PendingObjects((digest, meta) => naming.nameOf(digest, meta));
     this.#keeper = {
       missing: (contentSha256, meta) => {
         const name = naming.nameOf(contentSha256, meta);
-        return this.#isKnown(name) ? undefined : name;
+        return this.#isKnown(name, contentSha256, meta) ? undefined : name;
       },
       create: () => this.#createTemp(),
       share: (name, size) => this.#share(name, size),
-      keep: (name, temporary) => this.#pending.set(name, temporary),
+      keep: ({ contentSha256, meta }, temporary) => {
+        this.#pending.add(contentSha256, meta, temporary);
+      },
       drop: (temporary) => {
-        unlinkAt({ dirFd: tempFd, name: temporary });
+        unlinkAt({ dirFd: tempFd, name: temporaryName(temporary) });
       },
     };
   }
@@ -129,12 +132,12 @@ export class ObjectWriter implements ContentTaker {
     const contentSha256 = parts.hash.digest('hex');
     const name = naming.nameOf(contentSha256, meta);
     try {
-      const isKnown = this.#isKnown(name);
+      const isKnown = this.#isKnown(name, contentSha256, meta);
       const shared = isKnown ? undefined : this.#share(name, size);
       if (isKnown || shared !== undefined) {
-        unlinkAt({ dirFd: this.#place.tempFd, name: parts.name });
+        unlinkAt({ dirFd: this.#place.tempFd, name: temporaryName(parts.number) });
       }
-      if (!isKnown) this.#keep(name, shared ?? parts, meta);
+      if (!isKnown) this.#keep(contentSha256, shared ?? parts, meta);
       if (shared !== undefined) closeSync(shared.fd);
     } finally {
       closeSync(parts.fd);
@@ -162,7 +165,7 @@ export class ObjectWriter implements ContentTaker {
     const { objectsFd, tempFd, replace, naming } = this.#place;
     this.#seal();
     for (const [name, temporary] of this.#pending) {
-      const from = { dirFd: tempFd, name: temporary };
+      const from = { dirFd: tempFd, name: temporaryName(temporary) };
       const to = { dirFd: objectsFd, name };
       naming.makeWay?.(name);
       if (replace.has(name)) {
@@ -183,8 +186,10 @@ export class ObjectWriter implements ContentTaker {
   #seal(): void {
     const { sealing = 'no', tempFd } = this.#place;
     if (sealing === 'no') return;
-    for (const name of this.#pending.values())
+    for (const [, temporary] of this.#pending) {
+      const name = temporaryName(temporary);
       if (!sealFile({ dirFd: tempFd, name }) && sealing === 'maybe') return;
+    }
   }
 
   /** Closes what is open; needed only where a layer was given up. */
@@ -221,12 +226,12 @@ export class ObjectWriter implements ContentTaker {
     const contentSha256 = naming.hash(file.meta, content);
     file.whole = contentSha256;
     const name = naming.nameOf(contentSha256, file.meta);
-    if (this.#isKnown(name)) return;
+    if (this.#isKnown(name, contentSha256, file.meta)) return;
     const shared = this.#share(name, content.length);
     const temp = shared ?? this.#createTemp();
     try {
       if (shared === undefined) writeFully(temp.fd, content);
-      this.#keep(name, temp, file.meta);
+      this.#keep(contentSha256, temp, file.meta);
     } finally {
       closeSync(temp.fd);
     }
@@ -246,21 +251,25 @@ export class ObjectWriter implements ContentTaker {
     }
   }
 
-  #keep(name: string, temp: TempFile, meta: NodeMeta): void {
+  #keep(digest: string, temp: TempFile, meta: NodeMeta): void {
     applyMeta(temp.fd, meta);
-    this.#pending.set(name, temp.name);
+    this.#pending.add(digest, meta, temp.number);
   }
 
-  #isKnown(name: string): boolean {
-    if (this.#pending.has(name)) return true;
+  #isKnown(name: string, digest: string, meta: NodeMeta): boolean {
+    if (this.#pending.has(name, digest, meta)) return true;
     return !this.#place.replace.has(name) && this.#place.naming.has(name);
   }
 
   #createTemp(): TempFile {
-    this.#files += 1;
-    const name = this.#files.toString(36);
-    return { name, fd: openAt({ dirFd: this.#place.tempFd, name }, NEW_FILE, 0o600) };
+    const number = ++this.#files;
+    const at = { dirFd: this.#place.tempFd, name: temporaryName(number) };
+    return { number, fd: openAt(at, NEW_FILE, 0o600) };
   }
+}
+
+function temporaryName(number: number): string {
+  return number.toString(36);
 }
 
 /** The file whose content is arriving. */
@@ -273,5 +282,5 @@ interface CurrentFile {
   /** Who takes it, if its content is lent. */
   lent?: LentFile;
   /** Where it is being written, if it comes in several. */
-  parts: { readonly hash: Hash; readonly fd: number; readonly name: string } | undefined;
+  parts: (TempFile & { readonly hash: Hash }) | undefined;
 }

@@ -14,17 +14,17 @@ const content = randomBytes(900_000);
 const sha256 = createHash('sha256').update(content).digest('hex');
 
 function keeperIn(path: string, known = false) {
-  const made = { created: 0, fd: -1, kept: '', dropped: '' };
+  const made = { created: 0, fd: -1, kept: '', dropped: 0 };
   const keeper: LentFileKeeper = {
     missing: (digest) => (known ? undefined : `object-${digest}`),
     create: () => {
       made.created += 1;
       made.fd = openSync(path, 'w');
-      return { fd: made.fd, name: 'temp' };
+      return { fd: made.fd, number: 7 };
     },
-    keep: (name) => (made.kept = name),
+    keep: (node) => (made.kept = node.contentSha256),
     share: () => undefined,
-    drop: (name) => (made.dropped = name),
+    drop: (number) => (made.dropped = number),
   };
   return { keeper, made };
 }
@@ -60,8 +60,8 @@ each(
     await file.finish();
     assert.equal(file.node.contentSha256, sha256);
     assert.equal(made.created, created);
-    assert.equal(made.kept, known ? '' : `object-${sha256}`);
-    assert.equal(made.dropped, known && created > 0 ? 'temp' : '');
+    assert.equal(made.kept, known ? '' : sha256);
+    assert.equal(made.dropped, known && created > 0 ? 7 : 0);
     if (!known) assert.ok(readFileSync(path).equals(content), 'something else was written');
     if (created > 0) assert.throws(() => fstatSync(made.fd), { code: 'EBADF' });
   },
