@@ -1,3 +1,4 @@
+import { keepYoungHeapSmall } from '../base/engine-flags.js';
 import { quote } from '../base/escape-text.js';
 import { AsyncScope } from '../base/scope.js';
 import type { ErrorCode } from '../errors/catalogue.js';
@@ -68,6 +69,7 @@ export async function executePull(
     onProgress?.(progressOf(layer, known ? 'present' : 'waiting'));
     if (!known) missing.set(layer.diffId, layer);
   }
+  if (missing.size > 0) keepYoungHeapSmall();
   const parallel = options.parallel ?? DEFAULT_PARALLEL_LAYERS;
   const { signal: stop } = options;
   let keptBytes = 0;
