@@ -153,6 +153,12 @@ function thirdPartyNotices(parts) {
     if (file === undefined) throw new Error(`${folder} has no licence file`);
     return `${name} ${version} (${license})\n\n${readFileSync(join(folder, file), 'utf8').trim()}\n`;
   });
+  // Inside undici's WebAssembly, with no file of its own in the package; the terms are the same.
+  const terms = readFileSync('node_modules/undici/LICENSE', 'utf8').replace(
+    /^.*?(?=Permission)/s,
+    '',
+  );
+  notices.push(`llhttp (MIT)\n\nCopyright Fedor Indutny, 2018.\n\n${terms}`);
   return `The programs in this folder contain code of these packages.\n\n${notices.join(`\n${'-'.repeat(72)}\n\n`)}`;
 }
 
