@@ -32,9 +32,13 @@ const MAX_BYTES = 64 * 1024 * 1024;
 /** The file is written anew when one in so many records is not in it: else installing one would mean writing a thousand. */
 const WRITE_EACH = 32;
 
+/** Of the file; another one with each change to what is in it, since a host may be brought from one build of a version to the next. */
+const FORMAT = 2;
+
 type Entry = readonly [identity: string, brief: ContainerBrief];
 
 interface CacheFile {
+  readonly format: number;
   readonly version: string;
   readonly containers: readonly Entry[];
 }
@@ -87,7 +91,7 @@ function load(file: string): ReadonlyMap<string, Entry> {
   }
 }
 
-/** Undefined where somebody else could have written it, or another version did. */
+/** Undefined where somebody else could have written it, or another version or form of it did. */
 function readOwn(file: string): CacheFile | undefined {
   const fd = openSync(file, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
   try {
@@ -95,14 +99,15 @@ function readOwn(file: string): CacheFile | undefined {
     const isOwn = stat.isFile() && stat.uid === process.geteuid?.() && (stat.mode & 0o077) === 0;
     if (!isOwn || stat.size > MAX_BYTES) return undefined;
     const content = JSON.parse(readFileSync(fd, 'utf8')) as CacheFile;
-    return content.version === programVersion() ? content : undefined;
+    const isOurs = content.format === FORMAT && content.version === programVersion();
+    return isOurs ? content : undefined;
   } finally {
     closeSync(fd);
   }
 }
 
 function store(file: string, containers: readonly Entry[]): void {
-  const content: CacheFile = { version: programVersion(), containers };
+  const content: CacheFile = { format: FORMAT, version: programVersion(), containers };
   // One name for all: what a command that was killed left goes with the next one. Of two that write at once one may put the
   // other's half in place, which is no JSON, and counts as not there.
   const temporary = `${file}.new`;

@@ -105,6 +105,12 @@ each(
       },
     },
     {
+      name: 'of another form',
+      spoil: (_path: string, many: ManyRecords) => {
+        many.changeCache((text) => text.replace('"format":', '"format":1'));
+      },
+    },
+    {
       name: 'cut off',
       spoil: (_path: string, many: ManyRecords) => {
         many.changeCache((text) => text.slice(0, -9));
