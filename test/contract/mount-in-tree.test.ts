@@ -101,6 +101,15 @@ test('a checkout whose mount is gone by itself goes with the next command', asyn
   assert.notEqual(left[0], first);
 });
 
+test('what is mistyped leaves nothing behind', async () => {
+  using tree = new BerthInTree();
+  using place = new MountPlace();
+  const earlier = readdirSync(tree.path, { recursive: true });
+  assert.equal((await tree.run('mount', 'nothing', place.path)).status, 66);
+  assert.equal((await tree.run('unmount', place.path)).status, 64);
+  assert.deepEqual(readdirSync(tree.path, { recursive: true }), earlier);
+});
+
 test('what cannot be mounted, or is mounted by others, is said in a line and nothing is left', async () => {
   using tree = new BerthInTree();
   using place = new MountPlace();

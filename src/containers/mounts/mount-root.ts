@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { closeSync, constants, openSync, realpathSync } from 'node:fs';
+import { closeSync, constants, existsSync, openSync, realpathSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 
@@ -11,7 +11,9 @@ import {
   parseMountOptions,
   type AttributeChange,
 } from '../../runtime/mount-options.js';
+import type { StoredImage } from '../../store/image-store.js';
 import { attachMount } from '../../sys/attach-mount.js';
+import type { Deployment } from '../deployment.js';
 import { findDeployment, noSuchThing } from '../difference-sides.js';
 import { findStoredImage } from '../find-stored-image.js';
 import type { Host } from '../host.js';
@@ -49,8 +51,10 @@ export async function mountRoot(
   const attributes = readAttributes(request.options);
   const target = openTarget(host, request.directory);
   try {
+    // A mistyped name is told before a lock file is made for it.
+    const found = await findThing(host, request.what);
     return await withMountsLock(host, async () => {
-      const { what, root, takeBack } = await provideRoot(host, request.what);
+      const { what, root, takeBack } = await provideRoot(host, found);
       try {
         const source = openSync(root, OPEN_DIRECTORY);
         try {
@@ -106,29 +110,35 @@ function openTarget(host: Host, directory: string): { readonly fd: number; reado
     });
   }
   const path = realpathSync(`/proc/self/fd/${fd}`);
-  const own = encodeByteString(realpathSync(host.paths.onDisk(host.paths.stateDir)));
-  if (path !== '/' && !covers(own, encodeByteString(path))) return { fd, path };
+  const state = host.paths.onDisk(host.paths.stateDir);
+  const own = existsSync(state) ? encodeByteString(realpathSync(state)) : undefined;
+  const isOwn = own !== undefined && covers(own, encodeByteString(path));
+  if (path !== '/' && !isOwn) return { fd, path };
   closeSync(fd);
   throw new OperationalError('USAGE', `cannot mount on ${quote(path)}: what is there is needed`, {
     hint: 'make an empty directory elsewhere and mount on that',
   });
 }
 
+async function findThing(host: Host, what: string): Promise<Deployment | StoredImage> {
+  const found = (await findDeployment(host, what)) ?? (await findStoredImage(host, what));
+  if (found === undefined) throw await noSuchThing(host, what);
+  return found;
+}
+
 /** The directory to mount, and what undoes its making. */
 async function provideRoot(
   host: Host,
-  what: string,
+  found: Deployment | StoredImage,
 ): Promise<{ readonly what: string; readonly root: string; readonly takeBack: () => void }> {
-  const deployment = await findDeployment(host, what);
-  if (deployment !== undefined) {
+  if ('rootfs' in found) {
     return {
-      what: `${deployment.name}.${deployment.number}`,
-      root: deploymentRoot(host, deployment),
+      what: `${found.name}.${found.number}`,
+      root: deploymentRoot(host, found),
       takeBack: () => undefined,
     };
   }
-  const image = await findStoredImage(host, what);
-  if (image === undefined) throw await noSuchThing(host, what);
+  const image = found;
   const store = await host.openStore();
   const place = join(host.paths.onDisk(host.paths.mountsDir), randomBytes(16).toString('hex'));
   const root = join(place, 'rootfs');

@@ -1,4 +1,4 @@
-import { readdirSync, realpathSync, statSync, type BigIntStats } from 'node:fs';
+import { existsSync, readdirSync, realpathSync, statSync, type BigIntStats } from 'node:fs';
 import { join } from 'node:path';
 
 import { quote } from '../../base/escape-text.js';
@@ -21,13 +21,13 @@ import { deploymentRoot, removeUnused, withMountsLock } from './mounted-roots.js
  */
 export async function unmountRoot(host: Host, directory: string): Promise<string> {
   assertPrivileged(host);
-  return withMountsLock(host, async () => {
-    const path = resolve(directory);
-    if (!isMountPoint(path) || !(await isOwn(host, statSync(path, { bigint: true })))) {
-      throw new OperationalError('USAGE', `berth mounted nothing on ${quote(path)}`, {
-        hint: "findmnt(8) shows what is mounted; 'umount' takes away what others mounted",
-      });
-    }
+  const path = resolve(directory);
+  if (!isMountPoint(path) || !(await isOwn(host, statSync(path, { bigint: true })))) {
+    throw new OperationalError('USAGE', `berth mounted nothing on ${quote(path)}`, {
+      hint: "findmnt(8) shows what is mounted; 'umount' takes away what others mounted",
+    });
+  }
+  return withMountsLock(host, () => {
     try {
       unmount(path);
     } catch (error) {
@@ -42,7 +42,7 @@ export async function unmountRoot(host: Host, directory: string): Promise<string
       );
     }
     removeUnused(host);
-    return path;
+    return Promise.resolve(path);
   });
 }
 
@@ -68,7 +68,7 @@ async function isOwn(host: Host, mounted: BigIntStats): Promise<boolean> {
   const folder = paths.onDisk(paths.mountsDir);
   const { deployments } = await readAllDeployments(host);
   const roots = [
-    ...readdirSync(folder).map((id) => join(folder, id, 'rootfs')),
+    ...(existsSync(folder) ? readdirSync(folder) : []).map((id) => join(folder, id, 'rootfs')),
     ...deployments.map((deployment) => deploymentRoot(host, deployment)),
   ];
   return roots.some((root) => {
