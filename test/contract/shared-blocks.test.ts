@@ -55,14 +55,13 @@ class Disk implements AsyncDisposable {
   }
 }
 
-const kernel = readFileSync('/proc/filesystems', 'utf8');
 const kinds = [
-  { name: 'XFS shares', kind: 'xfs', share: 0.02 },
-  { name: 'btrfs shares', kind: 'btrfs', share: 0.02 },
-  { name: 'a tmpfs cannot, and has them twice', kind: 'tmpfs', share: 1.05 },
-].filter(({ kind }) => new RegExp(`\\s${kind}$`, 'm').test(kernel));
+  { name: 'XFS shares', kind: 'xfs', least: 0, share: 0.02 },
+  { name: 'btrfs shares', kind: 'btrfs', least: 0, share: 0.02 },
+  { name: 'a tmpfs cannot, and has them twice', kind: 'tmpfs', least: 1, share: 1.05 },
+];
 
-each('a base built again takes the room of its inodes', kinds, async ({ kind, share }) => {
+each('a base built again takes the room of its inodes', kinds, async ({ kind, least, share }) => {
   await using disk = new Disk();
   await disk.mount(kind);
   await using store = openEmbeddedStore(`${disk.path}/store`);
@@ -75,6 +74,7 @@ each('a base built again takes the room of its inodes', kinds, async ({ kind, sh
     async () => {
       const grew = (await disk.used()) - before;
       assert.ok(grew <= TOTAL * share + 300_000, `${grew} bytes of ${TOTAL}`);
+      assert.ok(grew >= TOTAL * least, `${grew} bytes of ${TOTAL}`);
       return true;
     },
     { timeoutMs: 10_000, everyMs: 100 },
@@ -90,20 +90,18 @@ each('a base built again takes the room of its inodes', kinds, async ({ kind, sh
   }
 });
 
-for (const { kind } of kinds.filter(({ share }) => share < 1).slice(0, 1)) {
-  test('blocks are shared with nothing that lost its end, and what is there stays as it was', async () => {
-    await using disk = new Disk();
-    await disk.mount(kind);
-    await using store = openEmbeddedStore(`${disk.path}/store`);
-    await storeLayer(store, base(1_000));
-    const objects = `${disk.path}/store/objects`;
-    const files = readdirSync(objects).flatMap((folder) =>
-      readdirSync(`${objects}/${folder}`).map((name) => `${objects}/${folder}/${name}`),
-    );
-    for (const file of files) truncateSync(file, 100);
-    const diffId = await storeLayer(store, base(2_000));
-    const report = await store.fsck();
-    assert.equal(report.problems.length, SIZES.length, 'only those that were cut off');
-    assert.ok(report.problems.every(({ layers }) => !layers.includes(diffId)));
-  });
-}
+test('blocks are shared with nothing that lost its end, and what is there stays as it was', async () => {
+  await using disk = new Disk();
+  await disk.mount('xfs');
+  await using store = openEmbeddedStore(`${disk.path}/store`);
+  await storeLayer(store, base(1_000));
+  const objects = `${disk.path}/store/objects`;
+  const files = readdirSync(objects).flatMap((folder) =>
+    readdirSync(`${objects}/${folder}`).map((name) => `${objects}/${folder}/${name}`),
+  );
+  for (const file of files) truncateSync(file, 100);
+  const diffId = await storeLayer(store, base(2_000));
+  const report = await store.fsck();
+  assert.equal(report.problems.length, SIZES.length, 'only those that were cut off');
+  assert.ok(report.problems.every(({ layers }) => !layers.includes(diffId)));
+});
