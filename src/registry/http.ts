@@ -39,8 +39,11 @@ export interface HttpRequest {
 
 /** How a peer has to prove itself. */
 export interface TlsSettings {
-  /** Authorities, and a client certificate where one is configured; shared by all requests to one registry. */
-  readonly context: SecureContext;
+  /**
+   * Authorities, and a client certificate where one is configured; the same for all requests to one registry. Asked for where TLS
+   * is to be spoken only.
+   */
+  readonly context: () => Promise<SecureContext>;
   /** False accepts any certificate: only where registries.conf says insecure. */
   readonly verify: boolean;
 }
@@ -95,7 +98,7 @@ export class HttpClient implements AsyncDisposable {
   readonly #timeouts: HttpTimeouts;
   readonly #dispatchers = new Map<string, Dispatcher>();
   readonly #lending = new Set<Dispatcher>();
-  readonly #contextIds = new Map<SecureContext, number>();
+  readonly #contextIds = new Map<SecureContext | undefined, number>();
 
   constructor(timeouts: HttpTimeouts = DEFAULT_TIMEOUTS) {
     this.#timeouts = timeouts;
@@ -112,7 +115,12 @@ export class HttpClient implements AsyncDisposable {
     if (reach !== undefined && !isAddressAllowed(url.hostname, reach)) {
       throw new HttpFailure('address', `${url.host} is an address inside this host or network`);
     }
-    const { dispatcher, lender } = this.#connectionFor(outgoing);
+    const context = maySpeakTls(outgoing) ? await outgoing.tls.context() : undefined;
+    signal.throwIfAborted();
+    const { dispatcher, lender } = this.#connectionFor(outgoing, {
+      ...(context === undefined ? {} : { secureContext: context }),
+      rejectUnauthorized: outgoing.tls.verify,
+    });
     const body = wireBody(outgoing.body);
     const sent = body instanceof Readable ? body : undefined;
     const { idleMs } = this.#timeouts;
@@ -160,20 +168,19 @@ export class HttpClient implements AsyncDisposable {
     dispatcher.close().then(forget, forget);
   }
 
-  #connectionFor(outgoing: HttpRequest): {
-    readonly dispatcher: Dispatcher;
-    readonly lender?: BodyLender;
-  } {
-    const { url, reach, proxy, lend, tls } = outgoing;
+  #connectionFor(
+    outgoing: HttpRequest,
+    security: PeerProof,
+  ): { readonly dispatcher: Dispatcher; readonly lender?: BodyLender } {
+    const { url, reach, proxy, lend } = outgoing;
     if (lend !== true || proxy !== undefined) {
-      return { dispatcher: this.#dispatcherFor(outgoing) };
+      return { dispatcher: this.#dispatcherFor(outgoing, security) };
     }
     const overruns = url.protocol === 'https:';
     const lender = new BodyLender({ idleMs: this.#timeouts.idleMs, overruns });
     // HTTP/1.1, also with a server that has HTTP/2: nothing may stand between the body and its reader.
     const connect = buildConnectorOfUndici({
-      secureContext: tls.context,
-      rejectUnauthorized: tls.verify,
+      ...security,
       timeout: this.#timeouts.connectMs,
       ...(reach === undefined ? {} : { lookup: guardedLookup(reach) }),
       onread: lender.onread,
@@ -192,30 +199,27 @@ export class HttpClient implements AsyncDisposable {
   }
 
   /** Connections are shared only between requests whose peer has to prove the same and may be the same. */
-  #dispatcherFor({ tls, reach, proxy }: HttpRequest): Dispatcher {
-    let contextId = this.#contextIds.get(tls.context);
+  #dispatcherFor({ reach, proxy }: HttpRequest, security: PeerProof): Dispatcher {
+    const { secureContext, rejectUnauthorized } = security;
+    let contextId = this.#contextIds.get(secureContext);
     if (contextId === undefined) {
       contextId = this.#contextIds.size;
-      this.#contextIds.set(tls.context, contextId);
+      this.#contextIds.set(secureContext, contextId);
     }
-    const key = [contextId, tls.verify, reach ?? 'any', proxy?.href ?? ''].join(' ');
+    const key = [contextId, rejectUnauthorized, reach ?? 'any', proxy?.href ?? ''].join(' ');
     let dispatcher = this.#dispatchers.get(key);
     if (dispatcher === undefined) {
-      dispatcher = this.#createDispatcher(tls, reach, proxy);
+      dispatcher = this.#createDispatcher(security, reach, proxy);
       this.#dispatchers.set(key, dispatcher);
     }
     return dispatcher;
   }
 
   #createDispatcher(
-    tls: TlsSettings,
+    security: PeerProof,
     reach: AddressReach | undefined,
     proxy: URL | undefined,
   ): Dispatcher {
-    const security = {
-      secureContext: tls.context,
-      rejectUnauthorized: tls.verify,
-    };
     const common = {
       connections: MAX_CONNECTIONS,
       maxHeaderSize: MAX_HEADER_BYTES,
@@ -227,7 +231,7 @@ export class HttpClient implements AsyncDisposable {
         ...common,
         uri: proxy.href,
         requestTls: { ...security, timeout: this.#timeouts.connectMs },
-        proxyTls: { secureContext: tls.context, timeout: this.#timeouts.connectMs },
+        proxyTls: { ...security, rejectUnauthorized: true, timeout: this.#timeouts.connectMs },
       });
     }
     return new AgentOfUndici({
@@ -243,6 +247,17 @@ export class HttpClient implements AsyncDisposable {
       },
     });
   }
+}
+
+/** {@link TlsSettings} in the form of Node's `tls.connect`. */
+interface PeerProof {
+  readonly secureContext?: SecureContext;
+  readonly rejectUnauthorized: boolean;
+}
+
+/** Proxies are reached over TLS too, and where they are not, what goes through them may be. */
+function maySpeakTls({ url, proxy }: HttpRequest): boolean {
+  return url.protocol === 'https:' || proxy !== undefined;
 }
 
 /** Resolves names as usual, and refuses those that lead inside: checked where the connection is made (DNS rebinding). */

@@ -1,11 +1,13 @@
-import { HttpClient, DEFAULT_TIMEOUTS, type HttpTimeouts, type TlsSettings } from './http.js';
+import type { SecureContext } from 'node:tls';
+
+import { HttpClient, DEFAULT_TIMEOUTS, type HttpTimeouts } from './http.js';
 import type { RegistryAccess } from './authenticator.js';
 import type { FindCredentials } from './credentials.js';
 import type { RegistryEndpoint } from './endpoint.js';
 import { RateLimiter } from './rate-limit.js';
 import { RegistrySession } from './registry-session.js';
 import { DEFAULT_RETRIES, type RetryPolicy } from './retry.js';
-import { loadTlsContext, type TlsOptions } from './tls.js';
+import { loadTlsContext, type TlsOptions, type TlsTrust } from './tls.js';
 
 /** What a {@link RegistryClient} works with. */
 export interface RegistryClientOptions extends TlsOptions {
@@ -41,8 +43,8 @@ export class RegistryClient implements AsyncDisposable {
   readonly #options: RegistryClientOptions;
   readonly #http: HttpClient;
   readonly #limiter: RateLimiter | undefined;
-  readonly #sessions = new Map<string, Promise<RegistrySession>>();
-  readonly #contexts = new Map<string, Promise<TlsSettings['context']>>();
+  readonly #sessions = new Map<string, RegistrySession>();
+  readonly #contexts = new Map<string, Promise<SecureContext>>();
 
   constructor(options: RegistryClientOptions) {
     this.#options = options;
@@ -53,7 +55,7 @@ export class RegistryClient implements AsyncDisposable {
   }
 
   /** The session for an endpoint; the same one for the same endpoint. */
-  session(endpoint: RegistryEndpoint, access: RegistryAccess = READING): Promise<RegistrySession> {
+  session(endpoint: RegistryEndpoint, access: RegistryAccess = READING): RegistrySession {
     const key = JSON.stringify([endpoint, access]);
     let session = this.#sessions.get(key);
     if (session === undefined) {
@@ -67,20 +69,13 @@ export class RegistryClient implements AsyncDisposable {
     await this.#http[Symbol.asyncDispose]();
   }
 
-  async #createSession(
-    endpoint: RegistryEndpoint,
-    access: RegistryAccess,
-  ): Promise<RegistrySession> {
-    const { registry } = endpoint;
-    let context = this.#contexts.get(registry);
-    if (context === undefined) {
-      context = loadTlsContext(registry, this.#options);
-      this.#contexts.set(registry, context);
-    }
+  #createSession(endpoint: RegistryEndpoint, access: RegistryAccess): RegistrySession {
+    const { registry, verifyTls: verify } = endpoint;
     const { findCredentials, findProxy, retries, trustedRealmHosts } = this.#options;
     return new RegistrySession(endpoint, {
       client: this.#http,
-      tls: { context: await context, verify: endpoint.verifyTls },
+      tls: { context: () => this.#context(registry, 'all'), verify },
+      firstTls: { context: () => this.#context(registry, 'own'), verify },
       access,
       limiter: this.#limiter,
       retries: retries ?? DEFAULT_RETRIES,
@@ -91,5 +86,15 @@ export class RegistryClient implements AsyncDisposable {
         ...(trustedRealmHosts?.get(registry) ?? []),
       ],
     });
+  }
+
+  #context(registry: string, trust: TlsTrust): Promise<SecureContext> {
+    const key = `${trust} ${registry}`;
+    let context = this.#contexts.get(key);
+    if (context === undefined) {
+      context = loadTlsContext(registry, { ...this.#options, trust });
+      this.#contexts.set(key, context);
+    }
+    return context;
   }
 }

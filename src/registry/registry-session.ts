@@ -34,6 +34,11 @@ const SCHEME_NOT_SPOKEN: readonly HttpFailureKind[] = ['not-tls', 'refused', 'cl
 export interface SessionOptions {
   readonly client: HttpClient;
   readonly tls: TlsSettings;
+  /**
+   * Tried first where http may be spoken as well: it trusts no more than `tls`, and whoever does without TLS need not wait until the
+   * host's authorities are read.
+   */
+  readonly firstTls: TlsSettings;
   readonly retries: RetryPolicy;
   readonly findCredentials: FindCredentials;
   readonly findProxy: (url: URL) => URL | undefined;
@@ -119,11 +124,15 @@ export class RegistrySession {
     if (this.#scheme !== undefined) return await this.#getWith(this.#scheme, request);
     const [first, second] = this.endpoint.schemes;
     if (first === undefined) throw new Error('internal error: an endpoint without a scheme');
+    if (second === undefined) return await this.#getWith(first, request);
     try {
-      return await this.#getWith(first, request);
+      return await this.#getWith(first, request, this.#options.firstTls);
     } catch (error) {
-      const unspoken = error instanceof HttpFailure && SCHEME_NOT_SPOKEN.includes(error.kind);
-      if (second === undefined || !unspoken || this.#hasSpoken(first)) throw error;
+      if (!(error instanceof HttpFailure)) throw error;
+      // Of the registry, or of the proxy to it.
+      if (error.kind === 'certificate' || error.kind === 'proxy')
+        return await this.#getWith(first, request);
+      if (!SCHEME_NOT_SPOKEN.includes(error.kind) || this.#hasSpoken(first)) throw error;
       return await this.#getWith(second, request);
     }
   }
@@ -133,13 +142,17 @@ export class RegistrySession {
     return this.#scheme === scheme;
   }
 
-  async #getWith(scheme: 'https' | 'http', request: SessionRequest): Promise<HttpResponse> {
+  async #getWith(
+    scheme: 'https' | 'http',
+    request: SessionRequest,
+    tls = this.#options.tls,
+  ): Promise<HttpResponse> {
     const url = this.#urlOf(scheme, request);
     const method = request.method ?? 'GET';
     for (let authentications = 0; ; authentications++) {
       const isOwn = url.origin === this.#origin(scheme);
       const authorization = isOwn ? this.#authenticator.header() : undefined;
-      const followed = await this.#send(url, request, authorization);
+      const followed = await this.#send(url, { ...request, tls }, authorization);
       this.#scheme = scheme;
       const { response } = followed;
       if ((request.ok ?? OK).includes(response.status)) return response;
@@ -167,10 +180,10 @@ export class RegistrySession {
 
   #send(
     url: URL,
-    request: SessionRequest,
+    request: SessionRequest & { readonly tls: TlsSettings },
     authorization: string | undefined,
   ): Promise<FollowedResponse> {
-    const { client, tls, findProxy } = this.#options;
+    const { client, findProxy } = this.#options;
     const method = request.method ?? 'GET';
     return sendFollowing(
       client,
@@ -187,7 +200,7 @@ export class RegistrySession {
           ...(request.range === undefined ? {} : { range: request.range }),
           ...(authorization === undefined ? {} : { authorization }),
         },
-        tls,
+        tls: request.tls,
         proxy: findProxy(url),
         lend: request.lend,
         signal: request.signal,

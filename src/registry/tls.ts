@@ -19,6 +19,9 @@ const SYSTEM_BUNDLES = [
   '/etc/ssl/cert.pem',
 ];
 
+/** Whom to trust: `all` that the host trusts, or `own`, whom certs.d names for the registry. */
+export type TlsTrust = 'all' | 'own';
+
 /** Where to look for certificates. */
 export interface TlsOptions {
   /** Folders with one folder for each registry (`HOST[:PORT]/*.crt`, containers-certs.d(5)); the first that has it counts. */
@@ -30,15 +33,16 @@ export interface TlsOptions {
 }
 
 /**
- * The authorities and the client certificate for a registry: those of the host, and what certs.d has for it.
+ * The authorities and the client certificate for a registry: those of the host, and what certs.d has for it. The host's take
+ * some 20 ms.
  *
  * @throws {@link OperationalError} CONFIG_INVALID if a certificate there cannot be used
  */
 export async function loadTlsContext(
   registry: string,
-  options: TlsOptions,
+  options: TlsOptions & { readonly trust: TlsTrust },
 ): Promise<SecureContext> {
-  const system = await loadSystemBundle(options.bundle);
+  const system = options.trust === 'own' ? [] : await loadSystemBundle(options.bundle);
   const { certDir, certDirs } = options;
   const own = await loadCertsD(
     certDir === undefined ? certDirs.map((folder) => join(folder, registry)) : [certDir],

@@ -17,7 +17,7 @@ export async function checkLogin(
   const [meaning] = findMeanings({ kind: 'registry', reference, scheme: undefined }, context);
   const endpoint = meaning?.endpoints.at(-1);
   if (endpoint === undefined) throw new Error('internal error: a registry without a place');
-  const session = await context.registryClient.session({ ...endpoint, repository: '' });
+  const session = context.registryClient.session({ ...endpoint, repository: '' });
   const doing = `cannot log in to '${registry}'`;
   const response = await session.get({ path: '', accept: '*/*', doing, signal });
   await response.body.discard();

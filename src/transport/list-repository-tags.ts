@@ -29,6 +29,6 @@ export async function listRepositoryTags(
   if (meaning === undefined || endpoint === undefined) {
     throw new Error('internal error: a reference without a meaning');
   }
-  const tags = await listTags(await context.registryClient.session(endpoint), signal);
+  const tags = await listTags(context.registryClient.session(endpoint), signal);
   return { repository: formatRepository(meaning.reference), tags };
 }

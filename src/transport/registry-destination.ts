@@ -50,11 +50,11 @@ export class RegistryDestination implements ImageDestination {
   }
 
   async hasBlob(blob: Descriptor, { signal }: PutOptions): Promise<boolean> {
-    return await hasBlob(await this.#session(), blob, { signal, mountFrom: this.#mountFrom });
+    return await hasBlob(this.#session(), blob, { signal, mountFrom: this.#mountFrom });
   }
 
   async putBlob(blob: Descriptor, content: BlobContent, { signal }: PutOptions): Promise<void> {
-    await pushBlob(await this.#session(), blob, { signal, open: content });
+    await pushBlob(this.#session(), blob, { signal, open: content });
   }
 
   async putManifest(manifest: PutManifest, { signal }: PutOptions): Promise<void> {
@@ -62,7 +62,7 @@ export class RegistryDestination implements ImageDestination {
       this.#top = manifest;
       return;
     }
-    await pushManifest(await this.#session(), manifest, { reference: manifest.digest, signal });
+    await pushManifest(this.#session(), manifest, { reference: manifest.digest, signal });
   }
 
   async commit({ signal }: PutOptions): Promise<void> {
@@ -75,14 +75,14 @@ export class RegistryDestination implements ImageDestination {
       );
     }
     const reference = effectiveTag(this.#reference) ?? this.#top.digest;
-    await pushManifest(await this.#session(), this.#top, { reference, signal });
+    await pushManifest(this.#session(), this.#top, { reference, signal });
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     // Blobs that no manifest names are the registry's to collect.
   }
 
-  #session(): Promise<RegistrySession> {
+  #session(): RegistrySession {
     return this.#client.session(this.#endpoint, { push: true, mountFrom: this.#mountFrom });
   }
 }

@@ -55,7 +55,7 @@ export class RegistrySource implements ImageSource {
       contentType,
       digest: found,
     } = await this.#tryEach(async (endpoint) =>
-      fetchManifest(await this.#client.session(endpoint), reference, options.signal),
+      fetchManifest(this.#client.session(endpoint), reference, options.signal),
     );
     return { bytes, mediaType: contentType, digest: found };
   }
@@ -68,7 +68,7 @@ export class RegistrySource implements ImageSource {
 
   listReferrers(digest: Digest, options: SourceOptions): Promise<readonly Descriptor[]> {
     return this.#tryEach(async (endpoint) =>
-      listReferrers(await this.#client.session(endpoint), digest, options.signal),
+      listReferrers(this.#client.session(endpoint), digest, options.signal),
     );
   }
 
@@ -95,7 +95,7 @@ export class RegistrySource implements ImageSource {
     this.#givers.set(descriptor.digest, givers);
     for (const endpoint of this.#endpoints) {
       try {
-        const session = await this.#client.session(endpoint);
+        const session = this.#client.session(endpoint);
         for await (const chunk of streamBlob(session, descriptor, { signal, offset, lend })) {
           offset += chunk.length;
           givers.add(endpoint);

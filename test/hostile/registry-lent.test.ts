@@ -53,7 +53,7 @@ class Lent implements AsyncDisposable {
   }
 
   async *read(options: { signal?: AbortSignal; size?: number } = {}): AsyncGenerator<Uint8Array> {
-    const session = await this.#client.session({
+    const session = this.#client.session({
       registry: this.registry.host,
       apiHost: this.registry.host,
       repository: 'etcd',

@@ -38,7 +38,7 @@ async function withRegistry(
     findCredentials: () =>
       Promise.resolve({ kind: 'password', username: 'user', password: 'secret-password' }),
   });
-  const session = await client.session(
+  const session = client.session(
     {
       registry: registry.host,
       apiHost: registry.host,

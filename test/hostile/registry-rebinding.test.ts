@@ -79,7 +79,7 @@ async function ask(
     method: 'GET',
     url: new URL(url),
     headers: {},
-    tls: { context: createSecureContext(), verify: true },
+    tls: { context: () => Promise.resolve(createSecureContext()), verify: true },
     reach,
     signal: new AbortController().signal,
   });

@@ -157,6 +157,22 @@ test('http is spoken where nobody listens in between, where it is asked for, and
   assert.match(error.hint ?? '', /http:127\.0\.0\.1:\d+\/etcd/);
 });
 
+test("the host's authorities count for a registry on this host, and are not read for one without TLS", async () => {
+  await using served = await serve(good);
+  const bundle = join(folder.path, 'bundle.crt');
+  writeFileSync(bundle, `${stranger.cert}${authority.cert}`);
+  await using puller = new Puller({ bundle });
+  await puller.pull(`${served.registry.host}/etcd:1`);
+  await using wary = new Puller();
+  await assertFails('REGISTRY_TLS', () => wary.prepare(`${served.registry.host}/etcd:1`));
+  await using plain = await servePlain();
+  const unreadable = folder.path;
+  await using quick = new Puller({ bundle: unreadable });
+  await quick.pull(`${plain.registry.host}/etcd:1`);
+  // control: where it is read, that is an error
+  await assertFails('LIMIT_EXCEEDED', () => quick.prepare(`${served.registry.host}/etcd:1`));
+});
+
 test('R16 a redirect from https to http is refused, unless registries.conf says insecure', async () => {
   await using served = await serve(good);
   const { registry, certDirs } = served;
