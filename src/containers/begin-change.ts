@@ -1,11 +1,13 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 
+import { syncFolder } from '../base/atomic-file.js';
 import { makeFolders } from '../base/make-folders.js';
-import { acquireLock } from '../sys/lock-file.js';
+import { acquireLock, type LockFile } from '../sys/lock-file.js';
 import { listContainerNames } from './container-directory.js';
 import type { Host } from './host.js';
 import { beginJournal, listJournal, type JournalEntry } from './journal.js';
+import { listOneRuns, oneRunMark } from './one-run-marks.js';
 import { bringsOwnUnits, placeOwnUnit, removeOwnUnit } from './own-units.js';
 
 /** Held while it is decided whether the units of berth are needed: the last uninstall may meet the first install. */
@@ -24,6 +26,35 @@ export async function beginChange(host: Host, entry: JournalEntry): Promise<void
 }
 
 /**
+ * Marks a container that is about to be installed for one run, and gives the lock of the mark. A boot that finds the mark
+ * takes the container away. When it returns, both are on the disk.
+ */
+export async function markOneRun(host: Host, name: string): Promise<LockFile> {
+  if (!bringsOwnUnits(host.paths)) return writeMark(host, name);
+  return withOwnUnitsLock(host, async () => {
+    await placeOwnUnit(host, 'berth-recover.service');
+    return writeMark(host, name);
+  });
+}
+
+/** Who clears up may have found the mark before it was locked: then this waits for a moment, and makes it again. */
+async function writeMark({ paths, signal }: Host, name: string): Promise<LockFile> {
+  const folder = paths.onDisk(paths.journalDir);
+  await makeFolders(folder, 0o700);
+  const lock = await acquireLock(paths.onDisk(oneRunMark(paths, name)), {
+    mode: 'exclusive',
+    signal,
+  });
+  try {
+    await syncFolder(folder);
+    return lock;
+  } catch (error) {
+    lock.release();
+    throw error;
+  }
+}
+
+/**
  * Takes the units of berth away where no container is left to need them, but for those of the names, which are being
  * taken away; gives whether systemd has to read its files again.
  */
@@ -33,7 +64,12 @@ export async function removeUnneededUnits(
 ): Promise<boolean> {
   if (!bringsOwnUnits(host.paths)) return false;
   return withOwnUnitsLock(host, async () => {
-    const names = [...(await listContainerNames(host.paths)), ...(await listJournal(host.paths))];
+    const { paths } = host;
+    const names = [
+      ...(await listContainerNames(paths)),
+      ...(await listJournal(paths)),
+      ...(await listOneRuns(paths)),
+    ];
     if (names.some((name) => !leaving.includes(name))) return false;
     const removed: boolean[] = [];
     for (const unit of [

@@ -2,6 +2,7 @@ import { removeUnneededUnits } from './begin-change.js';
 import { bringUp } from './bring-up.js';
 import type { Host } from './host.js';
 import { endJournal, type JournalEntry } from './journal.js';
+import { removeOneRunMark } from './one-run-marks.js';
 import type { RemovedFiles } from './remove-files.js';
 import { settle } from './settle.js';
 import { switchOver } from './switch-over.js';
@@ -44,6 +45,9 @@ async function clearUp(host: Host, entry: JournalEntry): Promise<readonly string
   try {
     const statePaths = await settle(host, entry);
     await endJournal(host.paths, entry.name);
+    // Until here the mark of what was there for one run is what brings the next command back to it.
+    for (const { name, to } of entry.transitions)
+      if (to === undefined) await removeOneRunMark(host.paths, name);
     // Of two last ones that went at the same time, each saw the other: whoever ends later sees nobody.
     if (entry.transitions.some(({ to }) => to === undefined)) await removeAfterAll(host);
     return statePaths;

@@ -39,6 +39,8 @@ export interface InstallRequest extends ImageChoice {
   readonly keepExisting: boolean;
   /** Whether what it requires is installed, too. */
   readonly withDependencies?: boolean;
+  /** Called with what is about to be installed, before anything changes. */
+  readonly beforeInstall?: (deployment: Deployment) => Promise<void>;
 }
 
 /** What installing came to. */
@@ -77,6 +79,8 @@ export async function install(host: Host, request: InstallRequest): Promise<Inst
       return withNewNames(host, newNames, async () => {
         const { plan, steps } = await prepareAll(host, found, request);
         const made = steps.map(({ deployment }) => deployment);
+        const last = made.at(-1);
+        if (last !== undefined) await request.beforeInstall?.(last);
         await withRequiredHeld(host, { made, wasWhole: true }, () =>
           executeInstalls(host, steps, { enable: request.enable }),
         );

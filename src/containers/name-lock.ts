@@ -1,15 +1,13 @@
-import { join } from 'node:path';
-
-import { makeFolders } from '../base/make-folders.js';
-import { quote } from '../base/escape-text.js';
+import { escapeText } from '../base/escape-text.js';
 import { AsyncScope } from '../base/scope.js';
 import { OperationalError } from '../errors/operational-error.js';
-import { tryLock, type LockFile } from '../sys/lock-file.js';
+import { removeAbandonedRuns } from './abandoned-runs.js';
 import { listStaged } from './apply-staging.js';
 import type { CompleteOptions } from './complete-transition.js';
 import { setNameOf } from './container-sets.js';
 import type { Host } from './host.js';
 import { findJournal, listJournal } from './journal.js';
+import { lockName } from './lock-name.js';
 import { recoverContainer } from './recover.js';
 
 /**
@@ -32,14 +30,22 @@ export async function withNameLock<T>(
 }
 
 /**
- * The lock of {@link withNameLock}, with what was left unfinished finished; dispose of it to let others in. `@SET` is the
- * lock of a set, which does not hold those of its members.
+ * The lock of {@link withNameLock}, with what was left unfinished finished, and containers gone whose one run was killed:
+ * nobody will ever work on their names again. Dispose of it to let others in. `@SET` is the lock of a set, which does not
+ * hold those of its members.
  */
 export async function lockAndRecover(
   host: Host,
   name: string,
   options: CompleteOptions = { atBoot: false },
 ): Promise<Disposable> {
+  for (const { name: run, error } of (await removeAbandonedRuns(host, options)).failures) {
+    const why = escapeText(error instanceof Error ? error.message : String(error));
+    host.onEvent({
+      kind: 'warning',
+      text: `'${run}', left by a killed run, cannot be removed: ${why}`,
+    });
+  }
   const lock = await lockName(host, name);
   try {
     await recoverSetsWith(host, name, options);
@@ -79,17 +85,6 @@ export async function finishOthers(host: Host, name: string): Promise<void> {
       host.onEvent({ kind: 'warning', text: `'${label}' cannot be recovered: ${text}` });
     }
   }
-}
-
-async function lockName(host: Host, name: string): Promise<LockFile> {
-  await makeFolders(host.paths.onDisk(host.paths.stateDir), 0o700);
-  const folder = host.paths.onDisk(host.paths.lockDir);
-  await makeFolders(folder, 0o700);
-  const lock = tryLock(join(folder, `${name}.lock`), 'exclusive');
-  if (lock !== undefined) return lock;
-  throw new OperationalError('BUSY', `another berth is changing ${quote(name)} at present`, {
-    hint: 'wait for it to end, then run the command again',
-  });
 }
 
 /**

@@ -1,5 +1,6 @@
 import { ownProgram } from '../base/own-files.js';
 import { addContext } from '../errors/with-context.js';
+import { removeAbandonedRuns } from './abandoned-runs.js';
 import { listStaged } from './apply-staging.js';
 import { clearOwnUnits } from './begin-change.js';
 import { runAfterBoot, startIfWanted } from '../systemd/early-unit-manager.js';
@@ -23,7 +24,10 @@ export async function recoverAll(
   const names = [
     ...new Set([...(await listJournal(host.paths)), ...(await listStaged(host.paths))]),
   ].sort();
-  const failures: unknown[] = [];
+  const runs = await removeAbandonedRuns(host, options);
+  const failures = runs.failures.map(({ name, error }) =>
+    addContext(`cannot remove '${name}', which a killed run left`, error),
+  );
   for (const name of names) {
     try {
       (await lockAndRecover(host, name, options))[Symbol.dispose]();
@@ -34,7 +38,7 @@ export async function recoverAll(
   }
   if (failures.length > 0) throw failures[0];
   await clearOwnUnits(host);
-  return names;
+  return [...new Set([...names, ...runs.removed])].sort();
 }
 
 /**

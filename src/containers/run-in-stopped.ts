@@ -1,4 +1,4 @@
-import { spawn, type ChildProcess, type StdioOptions } from 'node:child_process';
+import { spawn, type ChildProcess } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { unlink } from 'node:fs/promises';
 import { constants } from 'node:os';
@@ -15,6 +15,8 @@ import { DROP_IN_NAME } from '../systemd/drop-in.js';
 import { listAssignments, parseUnit } from '../systemd/unit-text.js';
 import type { Deployment } from './deployment.js';
 import type { Host } from './host.js';
+import type { OneRun } from './one-run.js';
+import { planOfOneRun, unitOfOneRun } from './one-run-marks.js';
 import { findOwnLauncher } from './place-launcher.js';
 
 /** How {@link runInStopped} runs a program. */
@@ -25,7 +27,9 @@ export interface RunOptions {
   readonly instance?: string | undefined;
   /** Whether it gets a terminal: this process has to have one. */
   readonly tty: boolean;
-  readonly stdio: StdioOptions;
+  readonly stdio: readonly ('inherit' | 'ignore' | 'pipe' | number)[];
+  /** Of a container that is there for this run alone: held until the program has ended. */
+  readonly oneRun?: OneRun | undefined;
   /** Gets the program that passes signals on. */
   readonly onStart: (child: ChildProcess) => void;
 }
@@ -73,7 +77,11 @@ export async function runInStopped(
   const launcher = deployment.launcher ?? (await findOwnLauncher());
   const id = randomBytes(4).toString('hex');
   await makeFolders(host.paths.runDir, 0o755);
-  const plan = join(host.paths.runDir, `.run-${id}`);
+  const { oneRun } = options;
+  const [unit, plan] =
+    oneRun === undefined
+      ? [`berth-run-${name.replace('@', '')}-${id}.service`, join(host.paths.runDir, `.run-${id}`)]
+      : [unitOfOneRun(name), planOfOneRun(host.paths, name)];
   const program = options.args.length === 0 ? own : compileRunPlan(own, options.args);
   await writeFileSynced(plan, program, { mode: 0o600 });
   try {
@@ -87,14 +95,14 @@ export async function runInStopped(
         '--service-type=exec',
         '--no-ask-password',
         options.tty ? '--pty' : '--pipe',
-        `--unit=berth-run-${name.replace('@', '')}-${id}.service`,
+        `--unit=${unit}`,
         ...properties.map(([key, value]) => `--property=${key}=${value}`),
         '--',
         launcher,
         plan,
         ...(options.instance === undefined ? [] : [options.instance]),
       ],
-      { stdio: options.stdio },
+      { stdio: oneRun === undefined ? [...options.stdio] : [...options.stdio, oneRun.fd] },
     );
     options.onStart(child);
     return await endOf(child);

@@ -9,8 +9,8 @@ import { beginJournal, listJournal, type JournalEntry } from './journal.js';
 import { readDeployments } from './list-containers.js';
 import { withNameLock } from './name-lock.js';
 import { findDependents } from './resolve-dependencies.js';
-import { pathsMadeByAll } from './path-owners.js';
-import { sideOf } from './transition.js';
+import { listOneRuns } from './one-run-marks.js';
+import { uninstallEntry } from './uninstall-entry.js';
 
 /** Options of {@link uninstall}. */
 export interface UninstallOptions {
@@ -41,7 +41,10 @@ export async function uninstall(
 ): Promise<UninstallResult> {
   return withContext(`cannot uninstall '${name}'`, async () => {
     // A mistyped name is told before a lock file is made for it.
-    const interrupted = (await listJournal(host.paths)).includes(name);
+    const interrupted = [
+      ...(await listJournal(host.paths)),
+      ...(await listOneRuns(host.paths)),
+    ].includes(name);
     if (!interrupted) {
       if ((await findContainer(host.paths, name)) === undefined) await clearOwnUnits(host);
       await getContainer(host.paths, name);
@@ -53,28 +56,7 @@ export async function uninstall(
       if (deployment === undefined) return { name, kept: [], saved: [], statePaths: [] };
       await host.openUnitManager();
       if (options.force !== true) await assertNotRequired(host, name, options.alongWith ?? []);
-      const from = {
-        ...sideOf(deployment, deployment.units),
-        createdPaths: await pathsMadeByAll(host, name),
-      };
-      const entry: JournalEntry = {
-        operation: 'uninstall',
-        name,
-        transitions: [
-          {
-            name,
-            from,
-            to: undefined,
-            builds: false,
-            starts: false,
-            dependents: [],
-            rejected: undefined,
-          },
-        ],
-        purge: options.purge,
-        keep: 0,
-        watch: false,
-      };
+      const entry = await uninstallEntry(host, deployment, options);
       await beginIfThereIsRoom(host, entry);
       return { name, ...(await completeTransition(host, entry)) };
     });

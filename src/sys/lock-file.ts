@@ -45,6 +45,15 @@ export class LockFile implements Disposable {
     this.#fd = fd;
   }
 
+  /**
+   * The descriptor that holds the lock, for a child process to inherit: it is held until both have let go.
+   * Stays owned by this object.
+   */
+  get fd(): number {
+    if (this.#fd === undefined) throw new Error('internal error: this lock was let go');
+    return this.#fd;
+  }
+
   /** Lets the lock go; a second time does nothing. The file stays: unlinking it would split waiters and newcomers. */
   release(): void {
     if (this.#fd === undefined) return;

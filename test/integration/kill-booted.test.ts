@@ -258,6 +258,39 @@ test('an uninstall that is killed is finished by what comes next', async (t) => 
   }
 });
 
+/** systemd-run asks systemd more or less often while a program ends: the last calls of all do not always come. */
+async function killRunAt(args: readonly string[], { number }: SupervisedCall): Promise<void> {
+  for (const less of [0, 6, 12, 24]) {
+    const { fired, status, stderr } = await superviseOn(host, args, { killAt: number - less });
+    if (fired === 'killed') return;
+    assert.equal(status, 0, stderr);
+  }
+  assert.fail(`the kill at ${number} did not come`);
+}
+
+test('a run of an image that is killed leaves nothing that recovery does not find', async (t) => {
+  const args = ['run', reference, '--', '/probe', 'exit', '0'];
+  const points = await findPoints(args, Number(KILLS ?? 12));
+  await assertPristine();
+  for (const [index, point] of points.entries()) {
+    await t.test(nameOf(point), async () => {
+      await killRunAt(args, point);
+      await berth('list');
+      // The program may go on for a moment: systemd runs it.
+      await waitUntil('the end of the program', async () => {
+        assert.equal(await host.sh('systemctl list-units --all --no-legend "berth-run*"'), '');
+        return true;
+      });
+      if (index % 2 === 0) await berth('recover');
+      else await berth(...args);
+      assert.equal((await host.berth('list', '-q')).stdout, '');
+      assert.equal(await host.sh('ls -A /var/lib/berth/.journal'), '', 'I15');
+      assert.equal(await host.sh('ls -A /run/berth | grep run || true'), '');
+      await assertPristine();
+    });
+  }
+});
+
 async function installLive(): Promise<void> {
   await host.runOk(['sh', '-c', `umask 077; printf %s ${SECRET} >/run/password`]);
   await berth(

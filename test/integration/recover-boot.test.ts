@@ -89,6 +89,9 @@ for (const suite of suites) {
     await berth(host, 'install', left);
     await berth(host, 'install', '--name', 'many@', left);
     await host.sh('systemctl enable many@one.service');
+    // A run whose power was cut has its container, and this.
+    await berth(host, 'install', '--name', 'run-0badcafe', left);
+    await host.sh(': >/var/lib/berth/.journal/run-0badcafe.run');
     await writeJournal(host, 'tiny', 'install');
     await writeJournal(host, 'many@', 'install');
     // As after the commit point: the NAME link is there, nothing of it is on the host yet.
@@ -100,6 +103,10 @@ for (const suite of suites) {
     await host.waitFor('tiny.service', { ActiveState: 'active' });
     await host.waitFor('many@one.service', { ActiveState: 'active' });
     assert.equal(await host.sh('ls -A /var/lib/berth/.journal'), '');
+    assert.equal(
+      await host.sh('ls -d /var/lib/berth/run-* /etc/systemd/system/run-* 2>/dev/null || true'),
+      '',
+    );
     const recovered = await startOf(host, 'berth-recover.service');
     assert.ok(recovered <= (await startOf(host, 'tiny.service')));
     assert.equal((await host.runOk(['systemctl', 'is-system-running'])).trim(), 'running');

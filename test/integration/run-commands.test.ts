@@ -186,6 +186,38 @@ test('run in a stopped container has its root and rights, and leaves nothing', a
   await host.runOk([...BERTH, 'start', 'box']);
 });
 
+test('a run that is killed leaves its container to its program, and to recovery after that', async () => {
+  const script = `
+    ${BERTH.join(' ')} run ${registry.host}/box -- sh -c 'echo runs; sleep 600' >/run/ran 2>&1 &
+    timeout 60 sh -c 'until grep -q runs /run/ran; do sleep 0.05; done'
+    kill -9 $!
+    ${BERTH.join(' ')} recover
+    ls /var/lib/berth | grep ^run- | grep -v '[.]'
+    systemctl list-units --no-legend --plain 'berth-run-*' | cut -d' ' -f1`;
+  const killed = await host.run(['sh', '-c', script]);
+  assert.match(
+    killed.stdout,
+    /^nothing was interrupted\n(run-\w+)\nberth-run-\1\.service\n$/,
+    killed.stderr,
+  );
+  const [, name = '', unit = ''] = killed.stdout.split('\n');
+  // Without systemd-run nobody holds it any more, but the program is there.
+  await host.sh(
+    `kill -9 $(grep -l -e '--uni[t]=${unit}' /proc/[0-9]*/cmdline | grep -v self | cut -d/ -f3)`,
+  );
+  const alive = await berth(['recover']);
+  assert.equal(alive.stdout, 'nothing was interrupted\n', alive.stderr);
+  await host.runOk(['test', '-e', `/var/lib/berth/${name}/deployment.json`]);
+  await host.runOk(['systemctl', 'stop', unit]);
+  const next = await berth(['pin', 'box', '0']);
+  assert.match(next.stderr, new RegExp(`interrupted, removing its container '${name}'`));
+  const left = await host.sh(
+    'ls /etc/systemd/system /var/lib/berth /var/lib/berth/.journal | grep run- || true',
+  );
+  assert.equal(left, '');
+  assert.equal(await host.sh('ls -A /run/berth | grep run || true'), '');
+});
+
 test('run of an image is a fresh container for once, and a mistyped name is no image', async () => {
   const fresh = await berth([
     'run',

@@ -2,9 +2,11 @@ import { resolve } from 'node:path';
 
 import { Option, type Command } from 'commander';
 
+import type { Deployment } from '../../containers/deployment.js';
 import type { Host } from '../../containers/host.js';
 import type { InstallPlan } from '../../containers/install-plan.js';
 import type { InstallOutcome } from '../../containers/install.js';
+import type { OneRun } from '../../containers/one-run.js';
 import type { CliContext, CommonOptions } from '../context.js';
 import { collect, defineCommand, type CommandCall } from '../define-command.js';
 import { storageOption } from '../storage-option.js';
@@ -103,6 +105,8 @@ async function runInstall({ args, options, context }: CommandCall<InstallOptions
   hideArguments(options);
   const { withHost } = await import('../open-host.js');
   const { install } = await import('../../containers/install.js');
+  const { beginOneRun } = await import('../../containers/one-run.js');
+  const { AsyncScope } = await import('../../base/scope.js');
   const { getContainer } = await import('../../containers/container-directory.js');
   const { printResult } = await import('../output/print.js');
   const { formatPlan } = await import('../output/format-plan.js');
@@ -111,6 +115,8 @@ async function runInstall({ args, options, context }: CommandCall<InstallOptions
   const values = await readValueOptions(options);
   await withHost(context, options, async (host) => {
     using display = pullDisplay(context, options);
+    await using scope = new AsyncScope();
+    let oneRun: OneRun | undefined;
     const outcome = await install(host, {
       reference: args[0] ?? '',
       name: options.name,
@@ -125,13 +131,17 @@ async function runInstall({ args, options, context }: CommandCall<InstallOptions
       allowHostPaths: options.allowHostPath ?? [],
       keepExisting: options.keepExisting === true,
       withDependencies: options.withDependencies === true,
+      beforeInstall: async (deployment) => {
+        if (runsOnce(host, deployment, options))
+          oneRun = scope.use(await beginOneRun(host, deployment.name));
+      },
       onProgress: display.onProgress,
     });
     display[Symbol.dispose]();
-    if (options.plan !== true && (await runsOnce(host, outcome))) {
+    if (oneRun !== undefined) {
       const { runAndRemove } = await import('./run.js');
       const deployment = await getContainer(host.paths, outcome.plan.name);
-      await runAndRemove(context, host, { deployment, command: [], tty: false });
+      await runAndRemove(context, host, { deployment, command: [], tty: false, oneRun });
       return;
     }
     printResult(context, options, {
@@ -142,10 +152,8 @@ async function runInstall({ args, options, context }: CommandCall<InstallOptions
 }
 
 /** The label by which an image says that it is to be run once and then to be gone (atomic(1)). */
-async function runsOnce(host: Host, { plan, started }: InstallOutcome): Promise<boolean> {
-  if (plan.action === 'nothing' || started || host.paths.root !== '') return false;
-  const { findContainer } = await import('../../containers/container-directory.js');
-  return (await findContainer(host.paths, plan.name))?.labels['atomic.run'] === 'once';
+function runsOnce(host: Host, { labels }: Deployment, { start }: InstallOptions): boolean {
+  return start !== true && host.paths.root === '' && labels['atomic.run'] === 'once';
 }
 
 function formatOutcome(outcome: InstallOutcome, options: CommonOptions & InstallOptions): string {

@@ -2,6 +2,7 @@ import { Option, type Command } from 'commander';
 
 import type { Deployment } from '../../containers/deployment.js';
 import type { Host } from '../../containers/host.js';
+import type { OneRun } from '../../containers/one-run.js';
 import type { CliContext } from '../context.js';
 import { collect, defineCommand, type CommandCall } from '../define-command.js';
 import { hideArguments, registryOptions, type RegistryOptionValues } from '../registry-options.js';
@@ -98,13 +99,14 @@ export interface StoppedRun {
   readonly command: readonly string[];
   readonly tty: boolean;
   readonly instance?: string | undefined;
+  readonly oneRun?: OneRun | undefined;
 }
 
 /** Runs a program in a container that does not run, with the standard streams of this process. */
 export async function runStopped(
   context: CliContext,
   host: Host,
-  { deployment, command, tty, instance }: StoppedRun,
+  { deployment, command, tty, instance, oneRun }: StoppedRun,
 ): Promise<void> {
   const { runInStopped } = await import('../../containers/run-in-stopped.js');
   const { passSignals } = await import('../pass-signals.js');
@@ -114,7 +116,8 @@ export async function runStopped(
     args: command,
     tty,
     instance,
-    stdio: 'inherit',
+    oneRun,
+    stdio: ['inherit', 'inherit', 'inherit'],
     onStart: (child) => {
       passing = passSignals(context, child);
     },
@@ -133,6 +136,8 @@ async function runFresh(
 ): Promise<void> {
   const { randomBytes } = await import('node:crypto');
   const { install } = await import('../../containers/install.js');
+  const { beginOneRun } = await import('../../containers/one-run.js');
+  const { AsyncScope } = await import('../../base/scope.js');
   const { getContainer } = await import('../../containers/container-directory.js');
   const { pullDisplay } = await import('../pull-display.js');
   const { readValueOptions } = await import('../value-options.js');
@@ -141,6 +146,8 @@ async function runFresh(
   const values = await readValueOptions(options);
   const name = `run-${randomBytes(4).toString('hex')}`;
   using display = pullDisplay(context, options);
+  await using scope = new AsyncScope();
+  let oneRun: OneRun | undefined;
   await install(host, {
     ...values,
     reference: image,
@@ -154,11 +161,14 @@ async function runFresh(
     start: false,
     allowHostPaths: options.allowHostPath ?? [],
     keepExisting: false,
+    beforeInstall: async () => {
+      oneRun = scope.use(await beginOneRun(host, name));
+    },
     onProgress: display.onProgress,
   });
   display[Symbol.dispose]();
   const deployment = await getContainer(host.paths, name);
-  await runAndRemove(context, host, { deployment, command, tty: options.tty === true });
+  await runAndRemove(context, host, { deployment, command, tty: options.tty === true, oneRun });
 }
 
 /** Runs a container that was installed for it, and uninstalls it whatever comes of it. */
