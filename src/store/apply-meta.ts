@@ -16,19 +16,21 @@ export function isPrivileged(): boolean {
 /** Asked for every file, and does not change. */
 let privileged: boolean | undefined;
 
+/** What a file or directory has already of the metadata that it is to have. */
+export interface PresetMeta {
+  readonly owner?: boolean | undefined;
+  readonly mode?: boolean | undefined;
+}
+
 /**
  * Gives an open file or directory its owner, mode, extended attributes and time, in the order in which none undoes another:
  * chown clears setuid bits and capabilities, everything changes the time of change, only the last keeps the one of
- * modification. `isOwned` says that the owner is right already. Without root, owner and trusted attributes stay what they are: they cannot be had.
+ * modification. Without root, owner and trusted attributes stay what they are: they cannot be had.
  */
-export function applyMeta(
-  fd: number,
-  meta: NodeMeta,
-  options: { readonly isOwned?: boolean } = {},
-): void {
+export function applyMeta(fd: number, meta: NodeMeta, preset: PresetMeta = {}): void {
   const privileged = isPrivileged();
-  if (privileged && options.isOwned !== true) fchownSync(fd, meta.uid, meta.gid);
-  fchmodSync(fd, meta.mode);
+  if (privileged && preset.owner !== true) fchownSync(fd, meta.uid, meta.gid);
+  if (preset.mode !== true) fchmodSync(fd, meta.mode);
   for (const xattr of meta.xattrs) {
     if (privileged || xattr.name.startsWith('user.')) setOne(fd, xattr, meta);
   }

@@ -105,7 +105,7 @@ export class Checkout {
     try {
       if (node.entries.size > 0)
         await this.#fill(node, { fd, frame: { parent: frame, name: at.name } });
-      applyMeta(fd, node.meta, { isOwned: this.#isOwned(node.meta) });
+      applyMeta(fd, node.meta, { owner: this.#isOwned(node.meta) });
     } finally {
       closeSync(fd);
     }
@@ -139,7 +139,7 @@ export class Checkout {
         this.copiedBytes += this.#place.contents.copy(node, to);
         this.#sinceYield += node.size / BYTES_AS_ENTRY;
       }
-      applyMeta(to, node.meta, { isOwned: this.#isOwned(node.meta) });
+      applyMeta(to, node.meta, { owner: this.#isOwned(node.meta) });
     } finally {
       closeSync(to);
     }

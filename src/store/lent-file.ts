@@ -4,26 +4,22 @@ import { promisify } from 'node:util';
 import type { FileNode, NodeMeta } from '../layer/tree.js';
 import type { ContentHash } from '../oci/verify-content.js';
 import { applyMeta } from './apply-meta.js';
+import type { StagedFile } from './staged-objects.js';
 
 const writeInPool = promisify(write);
-
-/** A file under a temporary name, open for writing. */
-export interface TempFile {
-  readonly fd: number;
-  /** The number that it is called by. */
-  readonly number: number;
-}
 
 /** What a {@link LentFile} asks of who keeps objects. */
 export interface LentFileKeeper {
   /** The name of the object, where it has to be written; undefined where it is there. */
   missing(contentSha256: string, meta: NodeMeta): string | undefined;
-  create(): TempFile;
+  create(meta: NodeMeta): StagedFile;
+  /** The file of an object; undefined where it is made already. */
+  createAs(name: string, meta: NodeMeta): StagedFile | undefined;
   /** A file with the content of an object that is there with other metadata; undefined where there is none to share blocks with. */
-  share(name: string, size: number): TempFile | undefined;
-  /** Takes over what was written for the object of this content and metadata. */
-  keep(node: Pick<FileNode, 'contentSha256' | 'meta'>, temporary: number): void;
-  drop(temporary: number): void;
+  share(name: string, node: Pick<FileNode, 'meta' | 'size'>): StagedFile | undefined;
+  /** Takes over what was written for the object of that name. */
+  keep(name: string, file: StagedFile): void;
+  drop(file: StagedFile): void;
 }
 
 /**
@@ -36,7 +32,7 @@ export class LentFile {
   readonly #keeper: LentFileKeeper;
   readonly #hash: ContentHash;
   #hashing: Promise<void> | undefined;
-  #temp: TempFile | undefined;
+  #temp: StagedFile | undefined;
   /** Under way; each goes when it is over. */
   readonly #writing = new Set<Promise<void>>();
   #failure: { readonly error: unknown } | undefined;
@@ -65,7 +61,7 @@ export class LentFile {
       this.#whole = piece;
       return;
     }
-    this.#temp ??= this.#keeper.create();
+    this.#temp ??= this.#keeper.create(this.node.meta);
     this.#write(this.#temp, piece);
   }
 
@@ -80,19 +76,19 @@ export class LentFile {
       await this.#hashing;
       this.node.contentSha256 = this.#hash.digest();
       const name = this.#keeper.missing(this.node.contentSha256, this.node.meta);
-      const shared = name === undefined ? undefined : this.#keeper.share(name, this.node.size);
+      const shared = name === undefined ? undefined : this.#keeper.share(name, this.node);
       if (shared !== undefined) await this.#giveUpFor(shared);
       else if (this.#whole !== undefined && name !== undefined) {
-        this.#temp = this.#keeper.create();
-        this.#write(this.#temp, this.#whole);
+        this.#temp = this.#keeper.createAs(name, this.node.meta);
+        if (this.#temp !== undefined) this.#write(this.#temp, this.#whole);
       }
       await this.settle();
       if (this.#failure !== undefined) throw this.#failure.error;
       if (this.#temp === undefined) return;
-      if (name === undefined) this.#keeper.drop(this.#temp.number);
+      if (name === undefined) this.#keeper.drop(this.#temp);
       else {
-        applyMeta(this.#temp.fd, this.node.meta);
-        this.#keeper.keep(this.node, this.#temp.number);
+        applyMeta(this.#temp.fd, this.node.meta, this.#temp.preset);
+        this.#keeper.keep(name, this.#temp);
       }
     } finally {
       await this.abandon();
@@ -109,16 +105,16 @@ export class LentFile {
   }
 
   /** Puts a file that has the content into the place of what was written before its digest was known. */
-  async #giveUpFor(shared: TempFile): Promise<void> {
+  async #giveUpFor(shared: StagedFile): Promise<void> {
     const written = this.#temp;
     this.#temp = shared;
     if (written === undefined) return;
     await Promise.allSettled(this.#writing);
     closeSync(written.fd);
-    this.#keeper.drop(written.number);
+    this.#keeper.drop(written);
   }
 
-  #write({ fd }: TempFile, piece: Uint8Array): void {
+  #write({ fd }: StagedFile, piece: Uint8Array): void {
     const writing = writeFullyInPool(fd, piece, this.#position)
       .catch((error: unknown) => {
         this.#failure ??= { error };

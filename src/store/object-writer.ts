@@ -1,20 +1,14 @@
 import type { Hash } from 'node:crypto';
-import { closeSync, constants } from 'node:fs';
+import { closeSync } from 'node:fs';
 
-import { isErrno } from '../errors/is-errno.js';
 import type { FileNode, NodeMeta } from '../layer/tree.js';
-import { openAt, unlinkAt } from '../sys/at.js';
 import { cloneContent, writeFully } from '../sys/copy-content.js';
 import { sealFile } from '../sys/fs-verity.js';
-import { renameNoReplaceAt } from '../sys/rename.js';
 import type { ContentHash } from '../oci/verify-content.js';
 import { applyMeta } from './apply-meta.js';
 import type { ComingFile, ContentTaker } from './layer-collector.js';
-import { LentFile, type LentFileKeeper, type TempFile } from './lent-file.js';
-import { PendingObjects } from './pending-objects.js';
-import { replaceAt } from './replace-at.js';
-
-const NEW_FILE = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL;
+import { LentFile, type LentFileKeeper } from './lent-file.js';
+import { StagedObjects, type StagedFile, type StagePlace } from './staged-objects.js';
 
 /** Smaller files are hashed and written here: handing them to other threads takes as long. */
 const MIN_LENT_BYTES = 64 * 1024;
@@ -33,22 +27,16 @@ export interface ObjectNaming {
   nameOf(digest: string, meta: NodeMeta): string;
   /** Whether the store has an object. */
   has(name: string): boolean;
-  /** Makes what an object's path leads through, if it is not there. */
-  makeWay?(name: string): void;
 }
 
 /** Whether objects are sealed by fs-verity: never, where that can be, or all of them. */
 export type Sealing = 'no' | 'maybe' | 'yes';
 
 /** Where an {@link ObjectWriter} writes. */
-export interface ObjectPlace {
+export interface ObjectPlace extends StagePlace {
   readonly naming: ObjectNaming;
-  /** `objects/`. */
-  readonly objectsFd: number;
-  /** A temporary folder of the same file system. */
-  readonly tempFd: number;
-  /** Objects that are there and damaged: written again, and put in their places. */
-  readonly replace: ReadonlySet<string>;
+  /** Whether the store has nothing yet: then it is not asked for each object. */
+  readonly isFirst?: boolean | undefined;
   /**
    * Opens an object with the same content as one of so many bytes that is to be written, and other metadata, for the caller to
    * close; undefined where there is none, or the file system cannot share blocks.
@@ -64,30 +52,30 @@ export interface ObjectPlace {
  */
 export class ObjectWriter implements ContentTaker {
   readonly #place: ObjectPlace;
-  readonly #pending: PendingObjects;
+  readonly #staged: StagedObjects;
   readonly #keeper: LentFileKeeper;
   /** Files that other threads are still at. */
   readonly #finishing = new Set<Promise<void>>();
   #failure: { readonly error: unknown } | undefined;
   #current: CurrentFile | undefined;
-  #files = 0;
 
   constructor(place: ObjectPlace) {
     this.#place = place;
-    const { naming, tempFd } = place;
-    this.#pending = new PendingObjects((digest, meta) => naming.nameOf(digest, meta));
+    const staged = new StagedObjects(place);
+    this.#staged = staged;
     this.#keeper = {
       missing: (contentSha256, meta) => {
-        const name = naming.nameOf(contentSha256, meta);
-        return this.#isKnown(name, contentSha256, meta) ? undefined : name;
+        const name = place.naming.nameOf(contentSha256, meta);
+        return this.#isStored(name) || staged.has(name) ? undefined : name;
       },
-      create: () => this.#createTemp(),
-      share: (name, size) => this.#share(name, size),
-      keep: ({ contentSha256, meta }, temporary) => {
-        this.#pending.add(contentSha256, meta, temporary);
+      create: (meta) => staged.create(meta),
+      createAs: (name, meta) => staged.createAs(name, meta),
+      share: (name, node) => this.#share(name, node),
+      keep: (name, file) => {
+        if (file.name !== name) staged.name(file, name);
       },
-      drop: (temporary) => {
-        unlinkAt({ dirFd: tempFd, name: temporaryName(temporary) });
+      drop: (file) => {
+        staged.drop(file);
       },
     };
   }
@@ -108,9 +96,12 @@ export class ObjectWriter implements ContentTaker {
       this.#writeWhole(file, chunk);
       return;
     }
-    file.parts ??= { hash: this.#place.naming.begin(file.meta), ...this.#createTemp() };
+    file.parts ??= {
+      hash: this.#place.naming.begin(file.meta),
+      file: this.#staged.create(file.meta),
+    };
     file.parts.hash.update(chunk);
-    writeFully(file.parts.fd, chunk);
+    writeFully(file.parts.file.fd, chunk);
   }
 
   end(): FileNode {
@@ -130,18 +121,7 @@ export class ObjectWriter implements ContentTaker {
     if (file.whole !== undefined) return { kind: 'file', meta, size, contentSha256: file.whole };
     if (parts === undefined) throw new Error('internal error: a file without content');
     const contentSha256 = parts.hash.digest('hex');
-    const name = naming.nameOf(contentSha256, meta);
-    try {
-      const isKnown = this.#isKnown(name, contentSha256, meta);
-      const shared = isKnown ? undefined : this.#share(name, size);
-      if (isKnown || shared !== undefined) {
-        unlinkAt({ dirFd: this.#place.tempFd, name: temporaryName(parts.number) });
-      }
-      if (!isKnown) this.#keep(contentSha256, shared ?? parts, meta);
-      if (shared !== undefined) closeSync(shared.fd);
-    } finally {
-      closeSync(parts.fd);
-    }
+    this.#finishParts(parts.file, this.#keeper.missing(contentSha256, meta), file);
     return { kind: 'file', meta, size, contentSha256 };
   }
 
@@ -162,39 +142,22 @@ export class ObjectWriter implements ContentTaker {
 
   /** Gives all new objects their names. Their content must be durable: a name must never lead to less than the whole. */
   publish(): void {
-    const { objectsFd, tempFd, replace, naming } = this.#place;
     this.#seal();
-    for (const [name, temporary] of this.#pending) {
-      const from = { dirFd: tempFd, name: temporaryName(temporary) };
-      const to = { dirFd: objectsFd, name };
-      naming.makeWay?.(name);
-      if (replace.has(name)) {
-        replaceAt(from, to);
-        continue;
-      }
-      try {
-        renameNoReplaceAt(from, to);
-      } catch (error) {
-        // Somebody else took the same in meanwhile. Ours goes with the temporary folder.
-        if (!isErrno(error, 'EEXIST')) throw error;
-      }
-    }
-    this.#pending.clear();
+    this.#staged.publish();
   }
 
   /** Before there are names that lead to them: who can be written to is no object yet. */
   #seal(): void {
     const { sealing = 'no', tempFd } = this.#place;
     if (sealing === 'no') return;
-    for (const [, temporary] of this.#pending) {
-      const name = temporaryName(temporary);
+    for (const name of this.#staged) {
       if (!sealFile({ dirFd: tempFd, name }) && sealing === 'maybe') return;
     }
   }
 
   /** Closes what is open; needed only where a layer was given up. */
   async close(): Promise<void> {
-    if (this.#current?.parts !== undefined) closeSync(this.#current.parts.fd);
+    if (this.#current?.parts !== undefined) closeSync(this.#current.parts.file.fd);
     await this.#current?.lent?.abandon();
     this.#current = undefined;
     while (this.#finishing.size > 0) await Promise.all(this.#finishing);
@@ -226,50 +189,61 @@ export class ObjectWriter implements ContentTaker {
     const contentSha256 = naming.hash(file.meta, content);
     file.whole = contentSha256;
     const name = naming.nameOf(contentSha256, file.meta);
-    if (this.#isKnown(name, contentSha256, file.meta)) return;
-    const shared = this.#share(name, content.length);
-    const temp = shared ?? this.#createTemp();
+    if (this.#isStored(name)) return;
+    const variant = this.#openVariant(name, file.size);
     try {
-      if (shared === undefined) writeFully(temp.fd, content);
-      this.#keep(contentSha256, temp, file.meta);
+      const staged = this.#staged.createAs(name, file.meta);
+      if (staged === undefined) return;
+      try {
+        if (variant === undefined || !cloneContent(variant, staged.fd))
+          writeFully(staged.fd, content);
+        applyMeta(staged.fd, file.meta, staged.preset);
+      } finally {
+        closeSync(staged.fd);
+      }
     } finally {
-      closeSync(temp.fd);
+      if (variant !== undefined) closeSync(variant);
+    }
+  }
+
+  /** Makes an object of a file that came in pieces, or nothing: without `name` it is there. */
+  #finishParts(written: StagedFile, name: string | undefined, node: CurrentFile): void {
+    let shared: StagedFile | undefined;
+    try {
+      shared = name === undefined ? undefined : this.#share(name, node);
+      if (name === undefined || shared !== undefined) this.#staged.drop(written);
+      if (name === undefined) return;
+      const file = shared ?? written;
+      applyMeta(file.fd, node.meta, file.preset);
+      this.#staged.name(file, name);
+    } finally {
+      closeSync(written.fd);
+      if (shared !== undefined) closeSync(shared.fd);
     }
   }
 
   /** A file that shares the blocks of an object with the same content; undefined where there is none. */
-  #share(name: string, size: number): TempFile | undefined {
-    const from = this.#place.openVariant?.(name, size);
+  #share(name: string, { meta, size }: Pick<FileNode, 'meta' | 'size'>): StagedFile | undefined {
+    const from = this.#openVariant(name, size);
     if (from === undefined) return undefined;
     try {
-      const temp = this.#createTemp();
-      if (cloneContent(from, temp.fd)) return temp;
-      closeSync(temp.fd);
+      const file = this.#staged.create(meta);
+      if (cloneContent(from, file.fd)) return file;
+      closeSync(file.fd);
       return undefined;
     } finally {
       closeSync(from);
     }
   }
 
-  #keep(digest: string, temp: TempFile, meta: NodeMeta): void {
-    applyMeta(temp.fd, meta);
-    this.#pending.add(digest, meta, temp.number);
+  #openVariant(name: string, size: number): number | undefined {
+    return this.#place.isFirst === true ? undefined : this.#place.openVariant?.(name, size);
   }
 
-  #isKnown(name: string, digest: string, meta: NodeMeta): boolean {
-    if (this.#pending.has(name, digest, meta)) return true;
-    return !this.#place.replace.has(name) && this.#place.naming.has(name);
+  #isStored(name: string): boolean {
+    const { replace, isFirst, naming } = this.#place;
+    return isFirst !== true && !replace.has(name) && naming.has(name);
   }
-
-  #createTemp(): TempFile {
-    const number = ++this.#files;
-    const at = { dirFd: this.#place.tempFd, name: temporaryName(number) };
-    return { number, fd: openAt(at, NEW_FILE, 0o600) };
-  }
-}
-
-function temporaryName(number: number): string {
-  return number.toString(36);
 }
 
 /** The file whose content is arriving. */
@@ -282,5 +256,5 @@ interface CurrentFile {
   /** Who takes it, if its content is lent. */
   lent?: LentFile;
   /** Where it is being written, if it comes in several. */
-  parts: (TempFile & { readonly hash: Hash }) | undefined;
+  parts: { readonly file: StagedFile; readonly hash: Hash } | undefined;
 }

@@ -47,6 +47,9 @@ export class EmbeddedLayerTransaction implements LayerTransaction {
       naming: embeddedNaming(place.objectsFd),
       objectsFd: place.objectsFd,
       tempFd: this.#area.fd,
+      tempPath: this.#area.path,
+      movesFolders: true,
+      isFirst: layer.records.diffIds().length === 0,
       replace: layer.replace,
       openVariant: (name, size) => variants.open(name, size),
     });

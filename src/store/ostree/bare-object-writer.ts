@@ -42,9 +42,11 @@ export class BareObjectWriter implements RepositoryObjectWriter {
     this.#root = place.root;
     this.#area = openArea(place);
     this.#writer = new ObjectWriter({
-      naming: bareNaming(place, options.repo),
+      naming: bareNaming(options.repo),
+      makeWay: wayMaker(place),
       objectsFd: place.objectsFd,
       tempFd: this.#area.fd,
+      tempPath: this.#area.path,
       replace: new Set([...options.replace].map(nameOf)),
       sealing: place.sealing,
     });
@@ -94,20 +96,24 @@ function openArea(place: RepositoryPlace): TempArea {
 }
 
 /** Objects are named after metadata and content together, empty files too. */
-function bareNaming(place: RepositoryPlace, repo: Repo): ObjectNaming {
-  const folders = new Set<string>();
+function bareNaming(repo: Repo): ObjectNaming {
   return {
     begin: (meta) => createFileHash(headerOf(meta)),
     hash: (meta, content) => createFileHash(headerOf(meta)).update(content).digest('hex'),
     nameOf,
     // A parent repository may have it.
     has: (name) => hasObject(repo, { type: 'file', checksum: parseChecksum(checksumOf(name)) }),
-    makeWay: (name) => {
-      const folder = name.slice(0, 2);
-      if (folders.has(folder)) return;
-      mkdirSync(place.path('objects', folder), { recursive: true, mode: 0o775 });
-      folders.add(folder);
-    },
+  };
+}
+
+/** Makes the folder of an object. */
+function wayMaker(place: RepositoryPlace): (name: string) => void {
+  const folders = new Set<string>();
+  return (name) => {
+    const folder = name.slice(0, 2);
+    if (folders.has(folder)) return;
+    mkdirSync(place.path('objects', folder), { recursive: true, mode: 0o775 });
+    folders.add(folder);
   };
 }
 

@@ -5,6 +5,7 @@ import { test } from 'node:test';
 
 import { createHashHere } from '../../../src/oci/verify-content.js';
 import { LentFile, type LentFileKeeper } from '../../../src/store/lent-file.js';
+import type { StagedFile } from '../../../src/store/staged-objects.js';
 import { createThreadedHash } from '../../../src/sys/threaded-hash.js';
 import { each } from '../../support/each.js';
 import { TempDir } from '../../support/temp-dir.js';
@@ -14,17 +15,19 @@ const content = randomBytes(900_000);
 const sha256 = createHash('sha256').update(content).digest('hex');
 
 function keeperIn(path: string, known = false) {
-  const made = { created: 0, fd: -1, kept: '', dropped: 0 };
+  const made = { created: 0, fd: -1, kept: '', dropped: '' };
+  const create = (name: string): StagedFile => {
+    made.created += 1;
+    made.fd = openSync(path, 'w');
+    return { fd: made.fd, name, preset: {} };
+  };
   const keeper: LentFileKeeper = {
     missing: (digest) => (known ? undefined : `object-${digest}`),
-    create: () => {
-      made.created += 1;
-      made.fd = openSync(path, 'w');
-      return { fd: made.fd, number: 7 };
-    },
-    keep: (node) => (made.kept = node.contentSha256),
+    create: () => create('new-7'),
+    createAs: (name) => create(name),
+    keep: (name) => (made.kept = name),
     share: () => undefined,
-    drop: (number) => (made.dropped = number),
+    drop: ({ name }) => (made.dropped = name),
   };
   return { keeper, made };
 }
@@ -60,8 +63,8 @@ each(
     await file.finish();
     assert.equal(file.node.contentSha256, sha256);
     assert.equal(made.created, created);
-    assert.equal(made.kept, known ? '' : sha256);
-    assert.equal(made.dropped, known && created > 0 ? 7 : 0);
+    assert.equal(made.kept, known ? '' : `object-${sha256}`);
+    assert.equal(made.dropped, known && created > 0 ? 'new-7' : '');
     if (!known) assert.ok(readFileSync(path).equals(content), 'something else was written');
     if (created > 0) assert.throws(() => fstatSync(made.fd), { code: 'EBADF' });
   },

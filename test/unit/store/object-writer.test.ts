@@ -34,7 +34,13 @@ each(
     const objectsFd = openSync(`${folder.path}/objects`, DIRECTORY);
     const tempFd = openSync(`${folder.path}/temp`, DIRECTORY);
     const naming = embeddedNaming(objectsFd);
-    const writer = new ObjectWriter({ naming, objectsFd, tempFd, replace: new Set() });
+    const writer = new ObjectWriter({
+      naming,
+      objectsFd,
+      tempFd,
+      tempPath: `${folder.path}/temp`,
+      replace: new Set(),
+    });
     const uses: (Promise<void> | undefined)[] = [];
     const contents = sizes.map((size) => randomBytes(size));
     for (const content of contents) {
