@@ -1,10 +1,8 @@
-import { readdir } from 'node:fs/promises';
-
-import { isErrno } from '../errors/is-errno.js';
 import { loadDeployment } from './container-directory.js';
 import type { Deployment } from './deployment.js';
 import { deploymentNumber } from './deployment-records.js';
 import type { Host } from './host.js';
+import { listStateEntries } from './state-entries.js';
 
 /** All deployments on disk, and the directories whose record cannot be read. */
 export interface AllDeployments {
@@ -34,7 +32,7 @@ export async function* eachDeployment(
   host: Host,
   { of }: { readonly of?: string } = {},
 ): AsyncGenerator<Deployment | { readonly directory: string; readonly error: unknown }> {
-  for (const directory of await listDeploymentDirectories(host)) {
+  for (const directory of listDeploymentDirectories(host)) {
     if (of !== undefined && deploymentNumber(of, directory) === undefined) continue;
     const found = await loadIfThere(host, directory);
     if ('error' in found) yield { directory, error: found.error };
@@ -51,22 +49,12 @@ async function loadIfThere(
     try {
       return { deployment: await loadDeployment(host.paths, directory) };
     } catch (error) {
-      if (!(await listDeploymentDirectories(host)).includes(directory))
-        return { deployment: undefined };
+      if (!listDeploymentDirectories(host).includes(directory)) return { deployment: undefined };
       if (looks === 3) return { error };
     }
   }
 }
 
-async function listDeploymentDirectories(host: Host): Promise<readonly string[]> {
-  try {
-    const entries = await readdir(host.paths.onDisk(host.paths.stateDir), { withFileTypes: true });
-    return entries
-      .filter((entry) => entry.isDirectory() && /^[^.].*\.\d{1,9}$/.test(entry.name))
-      .map((entry) => entry.name)
-      .sort();
-  } catch (error) {
-    if (isErrno(error, 'ENOENT')) return [];
-    throw error;
-  }
+function listDeploymentDirectories(host: Host): readonly string[] {
+  return listStateEntries(host.paths).folders.filter((name) => /^[^.].*\.\d{1,9}$/.test(name));
 }

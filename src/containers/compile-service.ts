@@ -55,7 +55,7 @@ export async function compileService(
   request: CompileServiceRequest,
 ): Promise<CompiledService> {
   const { name, unit, config, configStamp, pidFile } = request;
-  const { systemdVersion } = await host.openUnitManager();
+  const systemdVersion = await (await host.openUnitManager()).findSystemdVersion();
   const stopSignal = getValue(unit, 'Service', 'KillSignal');
   const launch = request.runtime.prepare(config, {
     name,

@@ -1,18 +1,15 @@
-import { readdir } from 'node:fs/promises';
-
 import { quote } from '../base/escape-text.js';
 import { suggestName } from '../base/suggest-name.js';
 import type { HostPaths } from '../config/host-paths.js';
-import { isErrno } from '../errors/is-errno.js';
 import { OperationalError } from '../errors/operational-error.js';
 import type { Deployment } from './deployment.js';
 import {
   deploymentNumber,
   readContainer,
-  readingFailed,
   readNameLinkNow,
   readRecord,
 } from './deployment-records.js';
+import { listContainerNamesNow, listStateEntries } from './state-entries.js';
 
 /*
  * The state directory as a list of containers.
@@ -48,35 +45,18 @@ export async function getContainer(paths: HostPaths, name: string): Promise<Depl
 }
 
 /** Names of all installed containers, sorted. */
-export async function listContainerNames(paths: HostPaths): Promise<readonly string[]> {
-  try {
-    const entries = await readdir(paths.onDisk(paths.stateDir), { withFileTypes: true });
-    return entries
-      .filter((entry) => entry.isSymbolicLink() && !entry.name.startsWith('.'))
-      .map((entry) => entry.name)
-      .sort();
-  } catch (error) {
-    if (isErrno(error, 'ENOENT')) return [];
-    throw readingFailed(paths, error);
-  }
+export function listContainerNames(paths: HostPaths): Promise<readonly string[]> {
+  return soon(() => listContainerNamesNow(paths));
 }
 
 /** Numbers of the deployments of a container that are on disk, ascending. */
-export async function listDeploymentNumbers(
-  paths: HostPaths,
-  name: string,
-): Promise<readonly number[]> {
-  let entries: string[];
-  try {
-    entries = await readdir(paths.onDisk(paths.stateDir));
-  } catch (error) {
-    if (isErrno(error, 'ENOENT')) return [];
-    throw error;
-  }
-  return entries
-    .map((entry) => deploymentNumber(name, entry))
-    .filter((number) => number !== undefined)
-    .sort((a, b) => a - b);
+export function listDeploymentNumbers(paths: HostPaths, name: string): Promise<readonly number[]> {
+  return soon(() =>
+    listStateEntries(paths)
+      .names.map((entry) => deploymentNumber(name, entry))
+      .filter((number) => number !== undefined)
+      .sort((a, b) => a - b),
+  );
 }
 
 /** The name (`NAME.N`) that the link of a container points to; undefined where there is none. */

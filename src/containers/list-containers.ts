@@ -1,8 +1,6 @@
-import { statSync } from 'node:fs';
-
 import { isTemplateName } from '../base/container-name.js';
 import { isRunning } from './unit-states.js';
-import { listContainerNames } from './container-directory.js';
+import { listContainerNamesNow, stampOfState } from './state-entries.js';
 import type { ContainerBrief } from './container-brief.js';
 import type { Deployment } from './deployment.js';
 import { readBriefs } from './record-cache.js';
@@ -28,18 +26,43 @@ export interface ContainerListing {
 
 /** Lists the installed containers, sorted by name, with their state. Takes no lock. */
 export async function listContainers(host: Host): Promise<ContainerListing> {
-  const { deployments, damaged } = await readDeployments(host);
-  const states = await summariesOf(
-    host,
-    deployments.flatMap((deployment) => deployment.units.slice(0, 1)),
-  );
+  const { deployments, damaged, states } = await readWithStates(host);
   const containers: ListedContainer[] = [];
   for (const deployment of deployments) {
     const state = states.get(deployment.units[0] ?? '');
-    const instances = state === undefined ? undefined : await findActiveInstances(host, deployment);
+    // Nothing is waited for that need not be: there may be thousands.
+    const isTemplate = state !== undefined && isTemplateName(deployment.name);
+    const instances = isTemplate ? await findActiveInstances(host, deployment) : undefined;
     containers.push({ deployment, state, instances });
   }
   return { containers, damaged };
+}
+
+/** What is installed, and what systemd says of the first unit of each; nothing where no systemd runs. */
+async function readWithStates(
+  host: Host,
+): Promise<InstalledDeployments & { readonly states: ReadonlyMap<string, UnitSummary> }> {
+  let found: InstalledDeployments | undefined;
+  const read = (): InstalledDeployments => (found ??= readDeploymentsNow(host));
+  const findUnits = (): readonly string[] =>
+    read().deployments.flatMap(({ units }) => units.slice(0, 1));
+  const summaries = await summariesOf(host, findUnits);
+  return { ...read(), states: new Map(summaries.map((state) => [state.unit, state])) };
+}
+
+async function summariesOf(
+  host: Host,
+  findUnits: () => readonly string[],
+): Promise<readonly UnitSummary[]> {
+  if (host.paths.root !== '' || listContainerNamesNow(host.paths).length === 0) return [];
+  try {
+    const manager = await host.openUnitManager();
+    return manager.kind === 'dbus' ? await manager.getSummaries(findUnits) : [];
+  } catch (error) {
+    // Containers of files alone are none of systemd's business.
+    if (findUnits().length === 0) return [];
+    throw error;
+  }
 }
 
 /** The instances of a template that are active; undefined for other containers, and where nothing runs. */
@@ -50,16 +73,21 @@ export async function findActiveInstances(
   const [template] = units;
   if (!isTemplateName(name) || template === undefined || host.paths.root !== '') return undefined;
   const manager = await host.openUnitManager();
-  const states = await manager.getSummaries(await manager.listInstances(template));
+  const instances = await manager.listInstances(template);
+  const states = await manager.getSummaries(() => instances);
   return states.filter(isRunning).map(({ unit }) => unit);
 }
 
 /** What all installed containers are in short, sorted by name. */
-export async function readDeployments(host: Host): Promise<InstalledDeployments> {
-  const look = lookAt(host.paths);
+export function readDeployments(host: Host): Promise<InstalledDeployments> {
+  return Promise.resolve().then(() => readDeploymentsNow(host));
+}
+
+function readDeploymentsNow(host: Host): InstalledDeployments {
+  const look = stampOfState(host.paths);
   if (look !== undefined && look === last?.look && performance.now() - last.atMs < STAYS_MS)
     return last.found;
-  const found = await readAll(host.paths);
+  const found = readAll(host.paths);
   const isMany = found.deployments.length >= MANY;
   last = look === undefined || !isMany ? undefined : { look, found, atMs: performance.now() };
   return found;
@@ -77,38 +105,17 @@ const MANY = 64;
 /** How long what was found stays true in milliseconds, if no link and no deployment comes or goes meanwhile. */
 const STAYS_MS = 250;
 
-/** The clock of file systems goes on in steps of ten milliseconds at most: what changes in the same one is not seen. */
-const CLOCK_STEP_MS = 20;
-
 let last:
   | { readonly look: string; readonly atMs: number; readonly found: InstalledDeployments }
   | undefined;
 
-/** Changes whenever a link or a deployment comes or goes; undefined while that may be going on. */
-function lookAt(paths: HostPaths): string | undefined {
-  const folder = paths.onDisk(paths.stateDir);
-  const stat = statSync(folder, { throwIfNoEntry: false });
-  if (stat === undefined || Date.now() - stat.mtimeMs < CLOCK_STEP_MS) return undefined;
-  return `${folder} ${stat.dev} ${stat.ino} ${stat.mtimeMs} ${stat.ctimeMs}`;
-}
-
-async function readAll(paths: HostPaths): Promise<InstalledDeployments> {
-  const names = await listContainerNames(paths);
+function readAll(paths: HostPaths): InstalledDeployments {
+  const names = listContainerNamesNow(paths);
   const damaged: { name: string; error: unknown }[] = [];
   const deployments = readBriefs(paths, names, (name, error) => {
     damaged.push({ name, error });
   });
   return { deployments, damaged };
-}
-
-async function summariesOf(
-  host: Host,
-  units: readonly string[],
-): Promise<ReadonlyMap<string, UnitSummary>> {
-  if (units.length === 0 || host.paths.root !== '') return new Map();
-  const manager = await host.openUnitManager();
-  if (manager.kind !== 'dbus') return new Map();
-  return new Map((await manager.getSummaries(units)).map((state) => [state.unit, state]));
 }
 
 /** What systemd says of units, by name; nothing where no systemd runs. */

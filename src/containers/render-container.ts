@@ -83,7 +83,7 @@ export async function renderContainer(
   const configMtimeMs = Math.floor(host.nowMs() / 1000) * 1000;
   const document = parseUnit(unit);
   const parsed = parseRuntimeConfig(config);
-  const { systemdVersion } = await host.openUnitManager();
+  const systemdVersion = await (await host.openUnitManager()).findSystemdVersion();
   const checked = checkUnit(document, {
     name,
     systemdVersion,

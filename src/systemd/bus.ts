@@ -29,6 +29,10 @@ export interface BusCallOptions {
   readonly signal?: AbortSignal | undefined;
   /** Longest wait for the reply; 25 s unless given, the D-Bus libraries' own. */
   readonly timeoutMs?: number;
+  /** What is waited for, in the words of a time-out; the method's name unless given. */
+  readonly what?: string;
+  /** Called when the call is on its way, or never will be: the other side works on it while we do something else. */
+  readonly onSent?: () => void;
 }
 
 /** The other side answered a call with an error. */
@@ -73,14 +77,11 @@ export class Bus implements AsyncDisposable {
   readonly #listeners = new Set<(signal: BusSignal) => void>();
   readonly #onLost = new Set<(error: OperationalError) => void>();
   #lost: OperationalError | undefined;
+  readonly #welcomed: Promise<unknown>;
   #serial = 0;
 
-  private constructor(
-    { socket, uid }: { readonly socket: string; readonly uid: number | undefined },
-    onReady: () => void,
-  ) {
+  private constructor(socket: string, uid: number | undefined) {
     const listener = {
-      onReady,
       onMessage: (message: ArrivedMessage) => {
         this.#take(message);
       },
@@ -89,25 +90,39 @@ export class Bus implements AsyncDisposable {
       },
     };
     this.#connection = new WireConnection(socket, listener, uid);
+    this.#welcomed = this.call(HELLO, {
+      timeoutMs: CONNECT_TIMEOUT_MS,
+      what: `the bus at ${quote(socket)}`,
+    });
+    this.#welcomed.catch((error: unknown) => {
+      this.#failAll(
+        error instanceof OperationalError
+          ? error
+          : new OperationalError('SYSTEMD_UNAVAILABLE', 'the bus does not take us in', {
+              cause: error,
+            }),
+      );
+    });
   }
 
   /**
-   * Connects to the bus whose socket is given. `uid` is who we are outside of the user namespace that we are in.
+   * Begins to connect to the bus whose socket is given, and gives what calls can be made on at once: they are sent right behind
+   * the greeting. If nobody is there, or we are not let in, all of them fail with SYSTEMD_UNAVAILABLE. `uid` is who we are
+   * outside of the user namespace that we are in.
+   */
+  static open(socket: string, uid?: number): Bus {
+    return new Bus(socket, uid);
+  }
+
+  /**
+   * The same, once the bus has taken us in.
    *
    * @throws {@link OperationalError} SYSTEMD_UNAVAILABLE
    */
   static async connect(socket: string, uid?: number): Promise<Bus> {
-    let onReady = (): void => undefined;
-    const ready = new Promise<void>((resolve) => {
-      onReady = resolve;
-    });
-    const bus = new Bus({ socket, uid }, () => {
-      onReady();
-    });
-    const waiting = { what: `the bus at ${quote(socket)}`, timeoutMs: CONNECT_TIMEOUT_MS };
+    const bus = Bus.open(socket, uid);
     try {
-      await bus.#waiting(ready, waiting);
-      await bus.call(HELLO, { timeoutMs: CONNECT_TIMEOUT_MS });
+      await bus.#welcomed;
       return bus;
     } catch (error) {
       await bus[Symbol.asyncDispose]();
@@ -128,10 +143,10 @@ export class Bus implements AsyncDisposable {
     const reply = new Promise<readonly unknown[]>((resolve, reject) => {
       this.#pending.set(serial, { member: call.member, resolve, reject });
     });
-    this.#connection.send(message);
+    this.#connection.send(message, options.onSent);
     try {
       return await this.#waiting(reply, {
-        what: call.member,
+        what: options.what ?? call.member,
         timeoutMs: options.timeoutMs ?? DEFAULT_TIMEOUT_MS,
         signal: options.signal,
       });

@@ -3,8 +3,9 @@ import { basename } from 'node:path/posix';
 
 import { runProgram } from '../base/subprocess.js';
 import { OperationalError } from '../errors/operational-error.js';
-import type { Bus, BusCallOptions } from './bus.js';
-import type { JobWaiter } from './job-waiter.js';
+import { askActiveStates } from './active-states.js';
+import { unwrapVariant, type Bus, type BusCallOptions } from './bus.js';
+import { JobWaiter } from './job-waiter.js';
 import { MANAGER } from './manager-address.js';
 import { asRows, asString, asStrings, readChanges, readProperties } from './bus-values.js';
 import { readBusRelations } from './bus-relations.js';
@@ -37,20 +38,24 @@ const MAX_FILE_PATTERNS = 20;
 /** The service manager of a running system, through its bus: see {@link connectUnitManager}. */
 export class DBusUnitManager implements UnitManager {
   readonly kind = 'dbus';
-  readonly systemdVersion: number | undefined;
   readonly #bus: Bus;
-  readonly #jobs: JobWaiter;
   readonly #mode: 'system' | 'user';
+  readonly #signal: AbortSignal | undefined;
+  #jobs: Promise<JobWaiter> | undefined;
+  #version: Promise<number | undefined> | undefined;
 
+  /** The bus is closed with the manager; `signal` ends what is asked of it without a signal of its own. */
   constructor(
     bus: Bus,
-    jobs: JobWaiter,
-    about: { readonly mode: 'system' | 'user'; readonly systemdVersion: number | undefined },
+    about: { readonly mode: 'system' | 'user'; readonly signal: AbortSignal | undefined },
   ) {
     this.#bus = bus;
-    this.#jobs = jobs;
     this.#mode = about.mode;
-    this.systemdVersion = about.systemdVersion;
+    this.#signal = about.signal;
+  }
+
+  findSystemdVersion(): Promise<number | undefined> {
+    return (this.#version ??= this.#askVersion());
   }
 
   async findUnitFile(unit: string): Promise<UnitFileInfo | undefined> {
@@ -150,34 +155,22 @@ export class DBusUnitManager implements UnitManager {
     return states;
   }
 
-  async getSummaries(units: readonly string[]): Promise<readonly UnitSummary[]> {
+  async getSummaries(findUnits: () => readonly string[]): Promise<readonly UnitSummary[]> {
+    const services = await this.#askActiveStates(['*.service']);
+    const units = findUnits();
     // No names at all are patterns for everything: reading all unit files takes systemd a second where there are a thousand.
     if (units.length === 0) return [];
-    // systemd looks at its units while we look at their files.
-    const [[rows], fileStates] = await Promise.all([
-      this.#bus.call({
-        ...MANAGER,
-        member: 'ListUnitsByNames',
-        signature: 'as',
-        // A template cannot be loaded, only its instances.
-        body: [units.filter((unit) => !isTemplate(unit))],
-      }),
+    const others = units.filter((unit) => !unit.endsWith('.service'));
+    const [states, otherStates, fileStates] = await Promise.all([
+      services.answer,
+      others.length === 0 ? undefined : (await this.#askActiveStates(others)).answer,
       this.#fileStates(units),
     ]);
-    const loaded = new Map(asRows(rows).map((row) => [asString(row[0]), row]));
-    return units.map((unit): UnitSummary => {
-      const unitFileState = fileStates.get(unit) ?? '';
-      const row = loaded.get(unit);
-      const text = (at: number, otherwise: string): string =>
-        row === undefined ? otherwise : asString(row[at]);
-      return {
-        unit,
-        loadState: text(2, loadStateOf(fileStates.get(unit))),
-        activeState: text(3, 'inactive'),
-        subState: text(4, 'dead'),
-        unitFileState,
-      };
-    });
+    return units.map((unit) => ({
+      unit,
+      activeState: states.get(unit) ?? otherStates?.get(unit) ?? 'inactive',
+      unitFileState: fileStates.get(unit) ?? '',
+    }));
   }
 
   async findDependents(unit: string): Promise<readonly string[]> {
@@ -186,6 +179,7 @@ export class DBusUnitManager implements UnitManager {
   }
 
   async watchUnits(units: readonly string[], onChange: () => void): Promise<AsyncDisposable> {
+    await this.#subscribe();
     const paths = new Set<string>();
     for (const unit of units) {
       // Without a reference systemd forgets a unit that ends well, and how it ended.
@@ -225,7 +219,6 @@ export class DBusUnitManager implements UnitManager {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.#jobs[Symbol.asyncDispose]();
     await this.#bus[Symbol.asyncDispose]();
   }
 
@@ -235,13 +228,40 @@ export class DBusUnitManager implements UnitManager {
     options: JobOptions,
   ): Promise<JobOutcome> {
     try {
-      return await this.#jobs.run(`${member} ${unit}`, options, async () => {
+      const jobs = await this.#subscribe();
+      return await jobs.run(`${member} ${unit}`, options, async () => {
         const reply = await this.#call(member, [unit, 'replace'], { signal: options.signal });
         return asString(reply[0]);
       });
     } catch (error) {
       throw explainUnitError(unit, error);
     }
+  }
+
+  /** Before the first job only: systemd tells its subscribers of every unit that it has, each time it reads them again. */
+  #subscribe(): Promise<JobWaiter> {
+    return (this.#jobs ??= JobWaiter.start(this.#bus, this.#signal));
+  }
+
+  async #askVersion(): Promise<number | undefined> {
+    const [reply] = await this.#bus.call(
+      {
+        destination: MANAGER.destination,
+        path: MANAGER.path,
+        interface: 'org.freedesktop.DBus.Properties',
+        member: 'Get',
+        signature: 'ss',
+        body: [MANAGER.interface, 'Version'],
+      },
+      { signal: this.#signal },
+    );
+    const version = /\d+/.exec(asString(unwrapVariant(reply)))?.[0];
+    return version === undefined ? undefined : Number(version);
+  }
+
+  #askActiveStates(patterns: readonly string[]): ReturnType<typeof askActiveStates> {
+    const version = this.findSystemdVersion();
+    return askActiveStates(this.#bus, { patterns, version, signal: this.#signal });
   }
 
   async #unitProperties(unit: string, of = ''): Promise<ReadonlyMap<string, unknown>> {

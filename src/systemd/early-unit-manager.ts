@@ -18,7 +18,7 @@ export function openEarlyUnitManager(options: { readonly unitDirectory: string }
   };
   return {
     kind: 'dbus',
-    systemdVersion: offline.systemdVersion,
+    findSystemdVersion: () => offline.findSystemdVersion(),
     findUnitFile: (unit) => offline.findUnitFile(unit),
     reload: async () => {
       await systemctl('daemon-reload');
@@ -34,7 +34,7 @@ export function openEarlyUnitManager(options: { readonly unitDirectory: string }
     },
     resetFailed: (unit) => offline.resetFailed(unit),
     getStates: (units) => showStates(offline, units),
-    getSummaries: (units) => showStates(offline, units),
+    getSummaries: (findUnits) => showStates(offline, findUnits()),
     findDependents: (unit) => offline.findDependents(unit),
     watchUnits: (units, onChange) => offline.watchUnits(units, onChange),
     listInstances: listLoaded,

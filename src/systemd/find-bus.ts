@@ -1,4 +1,4 @@
-import { stat } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
 
 import { quote } from '../base/escape-text.js';
 import { OperationalError } from '../errors/operational-error.js';
@@ -18,15 +18,15 @@ const NO_RUNNING_SYSTEM_HINT = 'use --root DIR to work on an operating system th
  *
  * @throws {@link OperationalError} SYSTEMD_UNAVAILABLE saying what is missing
  */
-export async function findBusSocket(options: FindBusOptions): Promise<string> {
+export function findBusSocket(options: FindBusOptions): string {
   // sd_booted(3): this directory is there if and only if PID 1 is systemd.
-  if (!(await exists('/run/systemd/system'))) {
+  if (!existsSync('/run/systemd/system')) {
     throw new OperationalError('SYSTEMD_UNAVAILABLE', 'this system was not booted with systemd', {
       hint: NO_RUNNING_SYSTEM_HINT,
     });
   }
   const socket = options.mode === 'system' ? systemSocket(options) : userSocket(options);
-  if (await exists(socket)) return socket;
+  if (existsSync(socket)) return socket;
   throw new OperationalError(
     'SYSTEMD_UNAVAILABLE',
     `there is no ${options.mode} bus at ${quote(socket)}`,
@@ -75,13 +75,4 @@ export function socketOfAddress(address: string): string {
     'SYSTEMD_UNAVAILABLE',
     `cannot use the bus address ${quote(address)}: only unix:path=… is supported`,
   );
-}
-
-async function exists(path: string): Promise<boolean> {
-  try {
-    await stat(path);
-    return true;
-  } catch {
-    return false;
-  }
 }

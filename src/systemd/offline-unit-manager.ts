@@ -42,14 +42,16 @@ export function openOfflineUnitManager(options: OfflineOptions): UnitManager {
 
 class OfflineUnitManager implements UnitManager {
   readonly kind = 'offline';
-  readonly systemdVersion: number | undefined;
   readonly #root: string;
   readonly #tree: UnitTree;
 
   constructor(root: string, tree: UnitTree) {
     this.#root = root;
     this.#tree = tree;
-    this.systemdVersion = findTreeVersion(tree);
+  }
+
+  findSystemdVersion(): Promise<number | undefined> {
+    return promised(() => findTreeVersion(this.#tree));
   }
 
   findUnitFile(unit: string): Promise<UnitFileInfo | undefined> {
@@ -120,8 +122,8 @@ class OfflineUnitManager implements UnitManager {
     });
   }
 
-  getSummaries(units: readonly string[]): Promise<readonly UnitState[]> {
-    return this.getStates(units);
+  getSummaries(findUnits: () => readonly string[]): Promise<readonly UnitState[]> {
+    return this.getStates(findUnits());
   }
 
   findDependents(unit: string): Promise<readonly string[]> {

@@ -32,7 +32,7 @@ export class TransientScopes implements AsyncDisposable {
     options: FindBusOptions & { readonly uid?: number | undefined },
     signal?: AbortSignal,
   ): Promise<TransientScopes> {
-    const bus = await Bus.connect(await findBusSocket(options), options.uid);
+    const bus = await Bus.connect(findBusSocket(options), options.uid);
     try {
       return new TransientScopes(bus, await JobWaiter.start(bus, signal));
     } catch (error) {

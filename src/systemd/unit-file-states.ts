@@ -1,3 +1,5 @@
+import { statSync } from 'node:fs';
+
 import { hasInstallRules } from './install-rules.js';
 import { parseUnitName, type UnitName } from './unit-name.js';
 import { parseUnit } from './unit-text.js';
@@ -11,13 +13,15 @@ export class UnitFileStates {
   readonly #tree: UnitTree;
   /** Names of links in `.wants` and its like, and the templates of those that are instances. */
   readonly #wanted = new Set<string>();
+  /** Names of the files in the unit directory itself. */
+  readonly #files = new Set<string>();
   /** By the name of the file that links in the unit directory itself lead to: the names of these. */
   readonly #aliases = new Map<string, string[]>();
 
   /** The tree stays the caller's. */
   constructor(tree: UnitTree) {
     this.#tree = tree;
-    tree.eachLink((name, readTarget) => {
+    const onLink = (name: string, readTarget: () => string | undefined): void => {
       const linkName = lastPart(name);
       if (name === linkName) {
         const target = readTarget();
@@ -31,7 +35,13 @@ export class UnitFileStates {
       const at = linkName.indexOf('@') + 1;
       if (at > 0)
         this.#wanted.add(linkName.slice(0, at) + linkName.slice(linkName.lastIndexOf('.')));
-    });
+    };
+    tree.eachEntry({ onLink, onFile: (name) => this.#files.add(name) });
+  }
+
+  /** Whether a unit is a file in the unit directory itself that links enable: it is enabled, or empty and so masked. */
+  isEnabledFile(unit: string): boolean {
+    return this.#files.has(unit) && this.#isEnabled(unit, unit);
   }
 
   /** The state of a unit's file; undefined where there is no file. */
@@ -45,14 +55,14 @@ export class UnitFileStates {
   of(unit: UnitName, found: TreeUnit): string {
     if (found.kind === 'masked') return 'masked';
     if (found.kind === 'alias') return 'alias';
-    const aliases = this.#aliases.get(found.fileName) ?? [];
-    const isEnabled =
-      this.#wanted.has(unit) ||
-      this.#wanted.has(found.fileName) ||
-      aliases.some((alias) => alias !== unit);
-    if (isEnabled) return 'enabled';
+    if (this.#isEnabled(unit, found.fileName)) return 'enabled';
     if (found.kind === 'linked') return 'linked';
     return hasInstallRules(parseUnit(found.text)) ? 'disabled' : 'static';
+  }
+
+  #isEnabled(unit: string, fileName: string): boolean {
+    if (this.#wanted.has(unit) || this.#wanted.has(fileName)) return true;
+    return this.#aliases.get(fileName)?.some((alias) => alias !== unit) ?? false;
   }
 }
 
@@ -60,12 +70,18 @@ export class UnitFileStates {
 export function findFileStates(units: readonly string[]): ReadonlyMap<string, string> {
   using tree = new UnitTree('', SYSTEM_UNITS);
   const states = new UnitFileStates(tree);
-  return new Map(
-    units.flatMap((unit) => {
-      const state = states.find(unit);
-      return state === undefined ? [] : [[unit, state]];
-    }),
-  );
+  const found = new Map<string, string>();
+  for (const unit of units) {
+    // As all are that berth enabled; to look for each in five directories takes three times as long.
+    const isEnabled = states.isEnabledFile(unit) && hasText(`${SYSTEM_UNITS}/${unit}`);
+    const state = isEnabled ? 'enabled' : states.find(unit);
+    if (state !== undefined) found.set(unit, state);
+  }
+  return found;
+}
+
+function hasText(file: string): boolean {
+  return (statSync(file, { throwIfNoEntry: false })?.size ?? 0) > 0;
 }
 
 /** Where enable links of system units are. */

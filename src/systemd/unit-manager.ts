@@ -9,7 +9,7 @@ export interface UnitManager extends AsyncDisposable {
   readonly kind: 'dbus' | 'offline';
 
   /** Major version of systemd (252, 257, …); undefined where a tree does not tell. */
-  readonly systemdVersion: number | undefined;
+  findSystemdVersion(): Promise<number | undefined>;
 
   /**
    * What the manager knows of a unit by that name, from any directory; undefined if there is none. An alias of another
@@ -56,8 +56,11 @@ export interface UnitManager extends AsyncDisposable {
   /** What the manager says of units at present; a template is never active itself; a unit that is not loaded has `loadState` `not-found`. */
   getStates(units: readonly string[]): Promise<readonly UnitState[]>;
 
-  /** The same in short, of any number of units in few calls: what a list of a thousand containers asks. */
-  getSummaries(units: readonly string[]): Promise<readonly UnitSummary[]>;
+  /**
+   * The same in short, of any number of units in few calls: what a list of a thousand containers asks. `findUnits` says which,
+   * and is called when the manager is asked already: what it takes to find them costs nothing beside that.
+   */
+  getSummaries(findUnits: () => readonly string[]): Promise<readonly UnitSummary[]>;
 
   /**
    * The units that a stop of `unit` stops, too, each once and without those that these drag along in their turn: they
@@ -132,15 +135,15 @@ export interface JobOutcome {
 /** What the manager says of a unit, in short. */
 export interface UnitSummary {
   readonly unit: string;
-  readonly loadState: string;
   readonly activeState: string;
-  readonly subState: string;
   /** `enabled`, `disabled`, …; `''` where there is no file. */
   readonly unitFileState: string;
 }
 
 /** What the manager says of a unit. */
 export interface UnitState extends UnitSummary {
+  readonly loadState: string;
+  readonly subState: string;
   /** `Type=` of a service: `simple`, `oneshot`, …; `''` where it is no service that is loaded. */
   readonly serviceType: string;
   readonly fragmentPath: string;

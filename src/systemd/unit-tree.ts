@@ -29,6 +29,13 @@ export interface TreeUnit {
   readonly fileName: string;
 }
 
+/** Who is told what lies in the unit directory. */
+interface EntryVisitor {
+  /** `name` is that below the unit directory: `multi-user.target.wants/web.service`. */
+  readonly onLink: (name: string, readTarget: () => string | undefined) => void;
+  readonly onFile?: (name: string) => void;
+}
+
 /**
  * The unit directories of an operating system tree. Every path is resolved as if the tree were the root, so links in it
  * lead where they will lead when it runs, never onto the host that builds it.
@@ -92,22 +99,28 @@ export class UnitTree implements Disposable {
   /** All links in the unit directory and in its `.wants`, `.requires` and `.upholds`: name below it → target. */
   listLinks(): ReadonlyMap<string, string> {
     const links = new Map<string, string>();
-    this.eachLink((name, readTarget) => {
-      const target = readTarget();
-      if (target !== undefined) links.set(name, target);
+    this.eachEntry({
+      onLink: (name, readTarget) => {
+        const target = readTarget();
+        if (target !== undefined) links.set(name, target);
+      },
     });
     return links;
   }
 
-  /** Visits the same links; the target of one is read where it is asked for, and undefined if the link has gone meanwhile. */
-  eachLink(visit: (name: string, readTarget: () => string | undefined) => void): void {
+  /**
+   * Visits the same links, and the files of the unit directory itself. The target of a link is read where it is asked for, and
+   * undefined if the link has gone meanwhile.
+   */
+  eachEntry({ onLink, onFile }: EntryVisitor): void {
     const collect = (prefix: string): readonly string[] =>
       this.inDirectory(`${this.unitDirectory}/${prefix}`, (at) => {
         const folders: string[] = [];
         for (const entry of readdirSync(at, { withFileTypes: true })) {
           if (entry.isSymbolicLink())
-            visit(`${prefix}${entry.name}`, () => readLinkIfThere(`${at}/${entry.name}`));
+            onLink(`${prefix}${entry.name}`, () => readLinkIfThere(`${at}/${entry.name}`));
           else if (entry.isDirectory()) folders.push(entry.name);
+          else if (prefix === '' && entry.isFile()) onFile?.(entry.name);
         }
         return folders;
       }) ?? [];

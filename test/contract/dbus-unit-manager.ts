@@ -3,7 +3,7 @@
  * test/integration/unit-manager.test.ts has the booted hosts run it with `node`.
  */
 import assert from 'node:assert/strict';
-import { writeFileSync } from 'node:fs';
+import { rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { test } from 'node:test';
 
 import { connectUnitManager } from '../../src/systemd/connect-unit-manager.js';
@@ -12,16 +12,15 @@ import type { UnitManager } from '../../src/systemd/unit-manager.js';
 import { assertFails } from '../support/assert-fails.js';
 import { testUnitManager } from './unit-manager-suite.js';
 
-testUnitManager('UnitManager over D-Bus', async () => ({
-  manager: await connectUnitManager({ mode: 'system' }),
-  root: '',
-}));
+testUnitManager('UnitManager over D-Bus', () =>
+  Promise.resolve({ manager: connectUnitManager({ mode: 'system' }), root: '' }),
+);
 
 async function withUnit(
   unit: { readonly name: string; readonly text: string },
   body: (manager: UnitManager, name: string) => Promise<void>,
 ): Promise<void> {
-  await using manager = await connectUnitManager({ mode: 'system' });
+  await using manager = connectUnitManager({ mode: 'system' });
   writeFileSync(`/etc/systemd/system/${unit.name}`, unit.text);
   await manager.reload();
   await body(manager, unit.name);
@@ -95,6 +94,42 @@ test('start() maps a dependency that fails and a condition that does not hold (F
     assert.deepEqual(await manager.start(name, {}), { result: 'done' });
     // systemd counts this as done: only the state tells.
     assert.equal((await manager.getStates([name]))[0]?.activeState, 'inactive');
+  });
+});
+
+test('getSummaries() tells what runs, failed and is masked from what is just inactive', async () => {
+  const units = '/etc/systemd/system';
+  const wanted = `${units}/multi-user.target.wants/job-empty.service`;
+  writeFileSync(`${units}/job-up.service`, '[Service]\nType=exec\nExecStart=/bin/sleep 1000\n');
+  writeFileSync(`${units}/job-down.service`, '[Service]\nType=oneshot\nExecStart=/bin/false\n');
+  // What a power cut leaves of a file that was not synced: systemd takes it as masked.
+  writeFileSync(`${units}/job-empty.service`, '');
+  symlinkSync('../job-empty.service', wanted);
+  const text = '[Timer]\nOnActiveSec=1h\nUnit=job-up.service\n';
+  await withUnit({ name: 'job-y.timer', text }, async (manager) => {
+    await manager.start('job-up.service', {});
+    await manager.start('job-down.service', {});
+    await manager.start('job-y.timer', {});
+    const asked = ['job-up', 'job-down', 'job-empty', 'job-none'].map((name) => `${name}.service`);
+    const many = Array.from({ length: 100 }, (_, index) => `job-none-${index}.service`);
+    for (const more of [[], many]) {
+      const found = await manager.getSummaries(() => [...asked, 'job-y.timer', ...more]);
+      assert.deepEqual(
+        found.slice(0, 5).map((state) => [state.unit, state.activeState, state.unitFileState]),
+        [
+          ['job-up.service', 'active', 'static'],
+          ['job-down.service', 'failed', 'static'],
+          ['job-empty.service', 'inactive', 'masked'],
+          ['job-none.service', 'inactive', ''],
+          ['job-y.timer', 'active', 'static'],
+        ],
+      );
+    }
+    await manager.stop('job-y.timer', {});
+    await manager.stop('job-up.service', {});
+    await manager.resetFailed('job-down.service');
+    rmSync(wanted);
+    rmSync(`${units}/job-empty.service`);
   });
 });
 

@@ -223,7 +223,7 @@ for (const suite of suites) {
       import { resolveHostPaths } from '/opt/berth/dist/src/config/host-paths.js';
       import { getContainer } from '/opt/berth/dist/src/containers/container-directory.js';
       import { watchHealth } from '/opt/berth/dist/src/containers/watch-health.js';
-      const manager = await connectUnitManager({ mode: 'system' });
+      const manager = connectUnitManager({ mode: 'system' });
       const paths = resolveHostPaths({ mode: 'system', env: {} });
       const host = { paths, openUnitManager: async () => manager, onEvent() {} };
       const deployment = await getContainer(paths, '${name}');

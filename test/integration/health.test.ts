@@ -14,7 +14,7 @@ const WATCH = `
   import { findActiveDependents } from '/opt/berth/dist/src/containers/find-dependents.js';
   import { DEFAULT_HEALTH_CHECK } from '/opt/berth/dist/src/containers/health-check.js';
   const [unit, soakMs] = process.argv.slice(1);
-  await using manager = await connectUnitManager({ mode: 'system' });
+  await using manager = connectUnitManager({ mode: 'system' });
   const host = { paths: { mode: 'system' }, openUnitManager: async () => manager, onEvent() {} };
   const deployment = { name: 'probe', runtime: 'berth', units: [unit], health: { ...DEFAULT_HEALTH_CHECK, soakMs: Number(soakMs) } };
   const dependents = await findActiveDependents(host, unit);

@@ -29,7 +29,7 @@ export function runningManager(root: string, running: readonly string[]): Runnin
   };
   const manager: RunningManager = {
     kind: 'dbus',
-    systemdVersion: 257,
+    findSystemdVersion: () => Promise.resolve(257),
     running: up,
     asked,
     failAfterStart: () => false,
@@ -71,7 +71,7 @@ export function runningManager(root: string, running: readonly string[]): Runnin
         return { ...state, loadState: 'loaded', activeState, subState, serviceType: 'simple' };
       });
     },
-    getSummaries: (units) => manager.getStates(units),
+    getSummaries: (findUnits) => manager.getStates(findUnits()),
     findDependents: (unit) => offline.findDependents(unit),
     watchUnits: () =>
       Promise.resolve({

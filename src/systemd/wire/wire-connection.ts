@@ -7,8 +7,6 @@ const MAX_LINE_BYTES = 1024;
 
 /** Who is told what comes over a {@link WireConnection}. */
 export interface WireListener {
-  /** The other side knows who we are, and messages may be sent. */
-  onReady(): void;
   onMessage(message: ArrivedMessage): void;
   /** No more will come; called once, and not after {@link WireConnection.close}. */
   onLost(why: string, cause: unknown): void;
@@ -16,7 +14,8 @@ export interface WireListener {
 
 /**
  * A connection to a message bus: says who we are (D-Bus Specification, "Authentication Protocol", EXTERNAL: the other side asks the
- * kernel), and gives messages as they arrive.
+ * kernel), and gives messages as they arrive. Messages may be sent at once: they follow the greeting, and the other side works on
+ * them while we do something else. One that does not let us in reads none of them.
  */
 export class WireConnection {
   readonly #socket: Socket;
@@ -31,9 +30,6 @@ export class WireConnection {
   constructor(path: string, listener: WireListener, uid = process.getuid?.() ?? 0) {
     this.#listener = listener;
     this.#socket = createConnection(path);
-    this.#socket.on('connect', () => {
-      this.#socket.write(`\0AUTH EXTERNAL ${Buffer.from(String(uid)).toString('hex')}\r\n`);
-    });
     this.#socket.on('data', (chunk) => {
       this.#receive(chunk);
     });
@@ -43,10 +39,13 @@ export class WireConnection {
     this.#socket.on('close', () => {
       this.#lose('the connection was closed', undefined);
     });
+    const who = Buffer.from(String(uid)).toString('hex');
+    this.#socket.write(`\0AUTH EXTERNAL ${who}\r\nBEGIN\r\n`);
   }
 
-  send(message: Buffer): void {
-    this.#socket.write(message);
+  /** `onSent` is called when the message is on its way, or never will be. */
+  send(message: Buffer, onSent?: () => void): void {
+    this.#socket.write(message, onSent);
   }
 
   close(): void {
@@ -77,10 +76,8 @@ export class WireConnection {
     const line = bytes.toString('latin1', 0, end < 0 ? MAX_LINE_BYTES : end);
     if (end < 0 || !line.startsWith('OK ')) throw new Error(`it does not let us in: ${line}`);
     this.#drop(end + 2);
-    this.#socket.write('BEGIN\r\n');
     this.#isReady = true;
     this.#wanted = PREFIX_BYTES;
-    this.#listener.onReady();
     return true;
   }
 

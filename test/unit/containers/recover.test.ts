@@ -122,7 +122,7 @@ test('completeTransition() has systemd read a unit that is not to be enabled', a
   const asked: string[] = [];
   await using host = folderHost(dir.path, {
     kind: 'dbus',
-    systemdVersion: 257,
+    findSystemdVersion: () => Promise.resolve(257),
     findUnitFile: (unit) => offline.findUnitFile(unit),
     reload: () => {
       asked.push('reload');
@@ -140,7 +140,7 @@ test('completeTransition() has systemd read a unit that is not to be enabled', a
     kill: (unit) => offline.kill(unit),
     resetFailed: (unit) => offline.resetFailed(unit),
     getStates: (units) => offline.getStates(units),
-    getSummaries: (units) => offline.getSummaries(units),
+    getSummaries: (findUnits) => offline.getSummaries(findUnits),
     findDependents: (unit) => offline.findDependents(unit),
     watchUnits: (units, onChange) => offline.watchUnits(units, onChange),
     getRelations: (unit) => offline.getRelations(unit),
