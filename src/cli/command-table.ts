@@ -177,6 +177,12 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import('./commands/mount.js')).unmountCommand,
   },
   {
+    name: 'scan',
+    usage: '[options] [what...]',
+    summary: 'have a scanner look at images, containers and folders',
+    load: async () => (await import('./commands/scan.js')).scanCommand,
+  },
+  {
     name: 'fsck',
     usage: '[options]',
     summary: 'check every object, layer and image of the store, and every deployment',

@@ -44,6 +44,12 @@ export const CONF_KEYS = {
     'ostree-fs-verity': key(oneOf(['no', 'maybe', 'yes']), 'no' as const),
     'ostree-composefs': key(oneOf(['no', 'maybe', 'yes']), 'no' as const),
   },
+  scan: {
+    'default-scanner': key(
+      textLike(/^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/, 'the name of a scanner'),
+      undefined,
+    ),
+  },
   network: {
     parallel: key(wholeNumber(1, 32), undefined),
     'max-rate': key(byteRate(), undefined),

@@ -12,6 +12,7 @@ import { defaultContainerName } from './default-name.js';
 import { fetchImage, type FetchedImage, type ImageChoice } from './fetch-image.js';
 import { findRequiredContainers, withNewNames, type Requirements } from './install-requirements.js';
 import { prepareRequired } from './prepare-required.js';
+import type { HostBind } from './host-binds.js';
 import { describeInstall } from './describe-install.js';
 import { finishOthers, withNameLock } from './name-lock.js';
 import { assertPrivileged, assertRootFolder, preflightInstall } from './preflight.js';
@@ -39,6 +40,8 @@ export interface InstallRequest extends ImageChoice {
   readonly keepExisting: boolean;
   /** Whether what it requires is installed, too. */
   readonly withDependencies?: boolean;
+  /** What of the host is bound into it beside what its image asks for. */
+  readonly binds?: readonly HostBind[];
   /** Called with what is about to be installed, before anything changes. */
   readonly beforeInstall?: (deployment: Deployment) => Promise<void>;
 }

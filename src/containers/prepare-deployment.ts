@@ -14,6 +14,7 @@ import type { FetchedImage } from './fetch-image.js';
 import type { Host } from './host.js';
 import type { UnitToCome } from './find-start-cycle.js';
 import { readImageDependencies } from './image-dependencies.js';
+import type { HostBind } from './host-binds.js';
 import { loadExports } from './load-exports.js';
 import { completeExports } from './effective-exports.js';
 import { ownersOfPaths, pathsMadeByAll, pathsMadeByOthers } from './path-owners.js';
@@ -51,6 +52,8 @@ export interface PrepareRequest extends OrderingRequest {
   readonly allowHostPaths: readonly string[];
   readonly keepExisting: boolean;
   readonly planOnly: boolean;
+  /** What of the host is bound into it beside what its image asks for. */
+  readonly binds?: readonly HostBind[];
 }
 
 /** A deployment in memory: everything that will be written, checked, and nothing written yet. */

@@ -21,6 +21,7 @@ import type { Values } from '../templates/values.js';
 import type { DeployedFile } from './deployment.js';
 import type { FetchedImage } from './fetch-image.js';
 import type { Host } from './host.js';
+import { withHostBinds, type HostBind } from './host-binds.js';
 import type { EffectiveExports } from './effective-exports.js';
 import { assertHostPathAllowed } from './host-path-policy.js';
 import { resolveMountPoints } from './mount-points.js';
@@ -42,6 +43,7 @@ export interface RenderRequest {
   readonly allowHostPaths: readonly string[];
   /** What tmpfiles lines of the version before made: there because of them. */
   readonly madeBefore: ReadonlySet<string>;
+  readonly binds?: readonly HostBind[];
 }
 
 /** The service of a container as texts, checked. */
@@ -78,7 +80,7 @@ export async function renderContainer(
   const { text, droppedAnnotations } = effective.renderConfig(
     withInstance(values, { name, text: INSTANCE_MARKER }),
   );
-  const config = chosen.runtime.configText(text, name);
+  const config = chosen.runtime.configText(withHostBinds(text, request.binds ?? []), name);
   // Whole seconds: what is set through a floating-point number and what the plan records have to be the same nanoseconds.
   const configMtimeMs = Math.floor(host.nowMs() / 1000) * 1000;
   const document = parseUnit(unit);

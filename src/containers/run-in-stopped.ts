@@ -18,6 +18,7 @@ import type { Host } from './host.js';
 import type { OneRun } from './one-run.js';
 import { planOfOneRun, unitOfOneRun } from './one-run-marks.js';
 import { findOwnLauncher } from './place-launcher.js';
+import { isRunning } from './unit-states.js';
 
 /** How {@link runInStopped} runs a program. */
 export interface RunOptions {
@@ -105,10 +106,19 @@ export async function runInStopped(
       { stdio: oneRun === undefined ? [...options.stdio] : [...options.stdio, oneRun.fd] },
     );
     options.onStart(child);
-    return await endOf(child);
+    const status = await endOf(child);
+    if (child.signalCode !== null) await stopLeft(host, unit);
+    return status;
   } finally {
     await unlink(plan);
   }
+}
+
+/** A signal ends systemd-run and not what it runs. */
+async function stopLeft(host: Host, unit: string): Promise<void> {
+  const manager = await host.openUnitManager();
+  const [state] = await manager.getStates([unit]);
+  if (isRunning(state)) await manager.stop(unit, {});
 }
 
 async function readProperties(

@@ -46,6 +46,11 @@ export const catalogue = {
     meaning: 'foreign data is larger than berth accepts',
   },
 
+  SCAN_FAILED: {
+    exitStatus: ExitStatus.dataError,
+    meaning: 'a scanner failed, or did not say what it found',
+  },
+
   // Configuration
   CONFIG_INVALID: { exitStatus: ExitStatus.config, meaning: 'a configuration file is wrong' },
 

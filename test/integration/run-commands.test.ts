@@ -218,6 +218,19 @@ test('a run that is killed leaves its container to its program, and to recovery 
   assert.equal(await host.sh('ls -A /run/berth | grep run || true'), '');
 });
 
+test('a signal ends the program of a run, before its container goes', async () => {
+  const interrupted = await host.run([
+    'sh',
+    '-c',
+    `${BERTH.join(' ')} run ${registry.host}/box -- sh -c 'echo runs; sleep 600' >/run/signalled 2>&1 &
+    timeout 60 sh -c 'until grep -q runs /run/signalled; do sleep 0.05; done'
+    kill -TERM $!; wait $!; echo "status $?"; cat /run/signalled`,
+  ]);
+  assert.match(interrupted.stdout, /^status 143\n/, interrupted.stderr);
+  assert.equal(await host.sh("grep -l '^sleep.600' /proc/[0-9]*/cmdline || true"), '');
+  assert.equal(await host.sh('ls /var/lib/berth | grep run- || true'), '');
+});
+
 test('run of an image is a fresh container for once, and a mistyped name is no image', async () => {
   const fresh = await berth([
     'run',

@@ -134,41 +134,25 @@ async function runFresh(
     readonly options: CommandCall<RunOptions>['options'];
   },
 ): Promise<void> {
-  const { randomBytes } = await import('node:crypto');
-  const { install } = await import('../../containers/install.js');
-  const { beginOneRun } = await import('../../containers/one-run.js');
-  const { AsyncScope } = await import('../../base/scope.js');
-  const { getContainer } = await import('../../containers/container-directory.js');
+  const { withFreshContainer } = await import('../../containers/with-fresh-container.js');
   const { pullDisplay } = await import('../pull-display.js');
   const { readValueOptions } = await import('../value-options.js');
   const { image, command, options } = from;
   await assertMeansImage(host, image);
   const values = await readValueOptions(options);
-  const name = `run-${randomBytes(4).toString('hex')}`;
   using display = pullDisplay(context, options);
-  await using scope = new AsyncScope();
-  let oneRun: OneRun | undefined;
-  await install(host, {
+  const request = {
     ...values,
     reference: image,
-    name,
     env: context.host.env,
     platform: options.platform,
-    rootfs: undefined,
-    runtime: undefined,
-    planOnly: false,
-    enable: false,
-    start: false,
     allowHostPaths: options.allowHostPath ?? [],
-    keepExisting: false,
-    beforeInstall: async () => {
-      oneRun = scope.use(await beginOneRun(host, name));
-    },
     onProgress: display.onProgress,
+  };
+  await withFreshContainer(host, request, async ({ deployment, oneRun }) => {
+    display[Symbol.dispose]();
+    await runStopped(context, host, { deployment, command, tty: options.tty === true, oneRun });
   });
-  display[Symbol.dispose]();
-  const deployment = await getContainer(host.paths, name);
-  await runAndRemove(context, host, { deployment, command, tty: options.tty === true, oneRun });
 }
 
 /** Runs a container that was installed for it, and uninstalls it whatever comes of it. */
