@@ -17,6 +17,8 @@ export interface RunProgramOptions {
   readonly maxOutputBytes?: number;
   /** Written to standard input, which is then closed; without it, standard input is /dev/null. */
   readonly input?: string | Uint8Array;
+  /** Whether what it writes to descriptor 3 is kept, too: as much as of standard output. */
+  readonly takesReport?: boolean;
   /** Statuses that are not a failure; 0 unless given. */
   readonly okStatuses?: readonly number[];
   /** Added to the environment, which is otherwise PATH and a C locale. */
@@ -27,6 +29,8 @@ export interface RunProgramOptions {
 export interface ProgramResult {
   readonly status: number;
   readonly stdout: Buffer;
+  /** What came from descriptor 3; empty unless asked for. */
+  readonly report: Buffer;
   /** The last {@link MAX_STDERR_TAIL_BYTES} of standard error. */
   readonly stderrTail: string;
 }
@@ -66,7 +70,12 @@ export async function runProgram(
   const [program, ...args] = argv;
   const maxOutputBytes = options.maxOutputBytes ?? 1_048_576;
   const child = spawn(program, args, {
-    stdio: [options.input === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe'],
+    stdio: [
+      options.input === undefined ? 'ignore' : 'pipe',
+      'pipe',
+      'pipe',
+      ...(options.takesReport === true ? (['pipe'] as const) : []),
+    ],
     env: {
       PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin',
       LC_ALL: 'C.UTF-8',
@@ -77,12 +86,21 @@ export async function runProgram(
   });
   const chunks: Buffer[] = [];
   let outputBytes = 0;
+  const reported: Buffer[] = [];
+  let reportBytes = 0;
   let stderrTail = Buffer.alloc(0);
   child.stdout?.on('data', (chunk: Buffer) => {
     outputBytes += chunk.length;
     if (outputBytes > maxOutputBytes) child.kill(options.killSignal);
     else chunks.push(chunk);
   });
+  if (options.takesReport === true) {
+    child.stdio[3]?.on('data', (chunk: Buffer) => {
+      reportBytes += chunk.length;
+      if (reportBytes > maxOutputBytes) child.kill(options.killSignal);
+      else reported.push(chunk);
+    });
+  }
   child.stderr?.on('data', (chunk: Buffer) => {
     stderrTail = Buffer.concat([stderrTail, chunk]).subarray(-MAX_STDERR_TAIL_BYTES);
   });
@@ -108,7 +126,7 @@ export async function runProgram(
     throw error;
   });
   const tail = stderrTail.toString('utf8');
-  if (outputBytes > maxOutputBytes) {
+  if (outputBytes > maxOutputBytes || reportBytes > maxOutputBytes) {
     throw new SubprocessError(argv, {
       status: undefined,
       how: 'printed more than expected',
@@ -129,5 +147,10 @@ export async function runProgram(
       stderrTail: tail,
     });
   }
-  return { status: ended.status, stdout: Buffer.concat(chunks), stderrTail: tail };
+  return {
+    status: ended.status,
+    stdout: Buffer.concat(chunks),
+    report: Buffer.concat(reported),
+    stderrTail: tail,
+  };
 }

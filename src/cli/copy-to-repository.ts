@@ -9,6 +9,7 @@ import type { Platform } from '../oci/platform.js';
 import { openOstreeStore } from '../store/ostree/ostree-store.js';
 import type { ImageSource } from '../transport/image-source.js';
 import type { OstreeName } from '../transport/parse-image-name.js';
+import type { ImageTrust } from '../trust/image-trust.js';
 import { repositoryPath, sealingOf } from './open-store.js';
 
 /** What {@link copyToRepository} works with. */
@@ -21,6 +22,7 @@ export interface RepositoryCopy {
   readonly format: ManifestFormat | undefined;
   readonly parallel: number | undefined;
   readonly signal: AbortSignal;
+  readonly trust: ImageTrust;
   readonly onProgress: (event: CopyProgress) => void;
   readonly onWarning: (text: string) => void;
 }

@@ -12,6 +12,7 @@ import type { UnitManager } from '../systemd/unit-manager.js';
 import type { CliContext, CommonOptions } from './context.js';
 import type { RegistryOptionValues } from './registry-options.js';
 import { loadConf } from './load-conf.js';
+import type { ImageTrust } from '../trust/image-trust.js';
 import { printEvent } from './output/print-event.js';
 import type { Transports } from './transports.js';
 
@@ -42,7 +43,12 @@ export async function withHost<T>(
   await using scope = new AsyncScope();
   let stores: Host['openStore'] | undefined;
   let units: Promise<UnitManager> | undefined;
-  let transports: Promise<Transports> | undefined;
+  let transports: Transports | undefined;
+  let trust: ImageTrust | undefined;
+  const openTransportsOnce = async (): Promise<Transports> => {
+    const { openTransports } = await import('./transports.js');
+    return (transports ??= openTransports(context, scope, { ...options, conf, paths }));
+  };
   const isStored = async (name: string): Promise<boolean> =>
     (await (await host.openStore()).findImage(name)) !== undefined;
   const host: Host = {
@@ -59,17 +65,18 @@ export async function withHost<T>(
       return stores(choice);
     },
     openSource: async (reference, { preferStored } = { preferStored: false }) => {
-      const open = async (): Promise<Transports> => {
-        const { openTransports } = await import('./transports.js');
-        return openTransports(context, scope, { ...options, conf, paths });
-      };
-      const transport = await (await (transports ??= open())).contextFor(reference);
+      const transport = await (await openTransportsOnce()).contextFor(reference);
       const { openImageSource } = await import('../transport/open-image-source.js');
       const { signal } = context;
       return openImageSource(reference, transport, {
         signal,
         ...(preferStored ? { isStored } : {}),
       });
+    },
+    openTrust: async () => {
+      const { openTrust } = await import('./open-trust.js');
+      const registryClient = await (await openTransportsOnce()).openClient();
+      return (trust ??= openTrust({ paths, conf, registryClient }));
     },
     openUnitManager: () => {
       const open = async (): Promise<UnitManager> => {

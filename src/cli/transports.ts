@@ -24,6 +24,8 @@ export interface Transports {
    * @throws OperationalError USAGE if it is not clear which registry that is
    */
   contextFor(text: string): Promise<TransportContext>;
+  /** The client of all of them. */
+  openClient(): Promise<TransportContext['registryClient']>;
 }
 
 /** What {@link openTransports} takes. */
@@ -49,6 +51,8 @@ export function openTransports(
       if (options.creds !== undefined) credentialsFor ??= registryOf(text, transports);
       return transports;
     },
+    openClient: async () =>
+      (await (opened ??= open(context, scope, { options, find }))).registryClient,
   };
 }
 

@@ -2,6 +2,7 @@ import { JsonReader } from '../base/json-reader.js';
 import { parseStrictJson, type JsonValue } from '../base/strict-json.js';
 import { OperationalError } from '../errors/operational-error.js';
 import { parseDigest, type Digest } from '../oci/digest.js';
+import type { TrustRecord } from '../trust/image-trust.js';
 import { readDependencies, type ContainerDependencies } from './container-dependencies.js';
 import { readHealthCheck, type HealthCheck } from './health-check.js';
 import type { SealedRoot } from './sealed-root.js';
@@ -78,6 +79,8 @@ export interface DeployedImage {
   readonly storeName: string;
   /** Of the manifest. */
   readonly digest: Digest;
+  /** Why it was taken, and who signed it; undefined for what was installed before there was a policy, and for what was adopted. */
+  readonly trust?: TrustRecord | undefined;
 }
 
 /** What a file on the host is for. */
@@ -138,6 +141,7 @@ export function parseDeployment(text: string | Uint8Array, what: string): Deploy
       reference: image.member('reference').string(),
       storeName: image.member('storeName').string(),
       digest: parseDigest(image.member('digest').string()),
+      trust: parseTrust(image.member('trust')),
     },
     values: reader.member('values').stringMap(),
     setValues: reader.member('setValues').stringMap(),
@@ -211,6 +215,21 @@ function parseSealedRoot(reader: JsonReader): SealedRoot | undefined {
       .map((point) => ({
         path: point.member('path').string(),
         kind: point.member('kind').string() === 'file' ? 'file' : 'directory',
+      })),
+  };
+}
+
+function parseTrust(reader: JsonReader): TrustRecord | undefined {
+  if (!reader.present) return undefined;
+  return {
+    scope: reader.member('scope').string(),
+    signatures: reader
+      .member('signatures')
+      .list()
+      .map((signature) => ({
+        type: signature.member('type').string() === 'signedBy' ? 'signedBy' : 'sigstoreSigned',
+        key: signature.member('key').string(),
+        identity: signature.member('identity').string(),
       })),
   };
 }

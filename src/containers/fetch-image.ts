@@ -3,7 +3,7 @@ import { OperationalError } from '../errors/operational-error.js';
 import { executePull, type ExecutePullOptions, type PullProgress } from '../images/execute-pull.js';
 import { PartialDownloads } from '../images/partial-downloads.js';
 import { readHostPlatform } from '../images/host-platform.js';
-import { preparePull, type PullPlan } from '../images/prepare-pull.js';
+import { preparePull, type PreparePullOptions, type PullPlan } from '../images/prepare-pull.js';
 import { previewTree } from '../images/preview-tree.js';
 import type { Digest } from '../oci/digest.js';
 import type { ImageConfig } from '../oci/image-config.js';
@@ -13,6 +13,7 @@ import { isCompatible } from '../oci/select-platform.js';
 import { partsOf } from '../store/combined-store.js';
 import type { ImageStore, ImageTree, StorageKind, StoredImage } from '../store/image-store.js';
 import type { ImageSource } from '../transport/image-source.js';
+import type { TrustRecord } from '../trust/image-trust.js';
 import type { Host } from './host.js';
 import type { FetchPlan } from './install-plan.js';
 
@@ -33,6 +34,8 @@ export interface FetchedImage {
   readonly config: ImageConfig;
   /** Where it is, or would be put. */
   readonly storage: StorageKind;
+  /** Why it may be taken. */
+  readonly trust: TrustRecord;
   readonly tree: ImageTree;
   readonly fetch: FetchPlan;
 }
@@ -97,7 +100,7 @@ export async function fetchImageIf(
     isCompatible(stored.config.platform, platform)
   ) {
     if (!options.wants(stored.digest)) return undefined;
-    return { ...(await fromStore(host, stored)), storeName: source.storeName };
+    return await takeStored(host, stored, source);
   }
   const [target = store] = partsOf(store);
   const away =
@@ -107,11 +110,11 @@ export async function fetchImageIf(
       ? stored
       : undefined;
   const plan = await prepareUnlessAway(host, away, () =>
-    preparePull(source, { store: target, platform, signal: host.signal }),
+    prepare(host, source, { store: target, platform }),
   );
   if (plan === undefined) {
     if (away === undefined || !options.wants(away.digest)) return undefined;
-    return { ...(await fromStore(host, away)), storeName: source.storeName };
+    return await takeStored(host, away, source);
   }
   if (!options.wants(plan.digest)) return undefined;
   const fetch = describeFetch(plan);
@@ -122,13 +125,35 @@ export async function fetchImageIf(
       onProgress: choice.onProgress,
       keepPackages: options.previewPackages,
     });
-    const { digest, storeName, config } = plan;
-    return { digest, storeName, config, storage: target.kind, tree, fetch };
+    const { digest, storeName, config, trust } = plan;
+    return { digest, storeName, config, trust, storage: target.kind, tree, fetch };
   }
   if (fetch.missingLayers > 0)
     host.onEvent({ kind: 'step', text: `Pulling ${quote(source.name)}` });
   const pulled = await executePull(plan, pullOptions(host, { choice, store: target, source }));
-  return { ...(await fromStore(host, pulled)), storeName: plan.storeName, fetch };
+  const { storeName, trust } = plan;
+  return { ...(await fromStore(host, pulled)), storeName, trust, fetch };
+}
+
+async function prepare(
+  host: Host,
+  source: ImageSource,
+  options: Pick<PreparePullOptions, 'store' | 'platform'>,
+): Promise<PullPlan> {
+  const { signal } = host;
+  return await preparePull(source, { ...options, trust: await host.openTrust(), signal });
+}
+
+/** What the store has is held to the policy as it is now: it may have been pulled under another one. */
+async function takeStored(
+  host: Host,
+  { digest, ...image }: StoredImage,
+  source: ImageSource,
+): Promise<FetchedImage> {
+  const checker = await host.openTrust();
+  const trust = await checker.check({ source, digest, isTop: true }, host.signal);
+  const { storeName } = source;
+  return { ...(await fromStore(host, { digest, ...image })), storeName, trust };
 }
 
 /** The plan of a pull; undefined where its source gives none and there is something else to take, of which is warned. */
@@ -140,7 +165,10 @@ async function prepareUnlessAway(
   try {
     return await prepare();
   } catch (error) {
-    const isAway = error instanceof OperationalError && error.code !== 'CANCELLED';
+    const isAway =
+      error instanceof OperationalError &&
+      error.code !== 'CANCELLED' &&
+      !error.code.startsWith('SIGNATURE_');
     if (!isAway || stored === undefined) throw error;
     const text = `${error.message}; taking ${stored.digest}, which the store has under this name`;
     host.onEvent({ kind: 'warning', text });
@@ -154,6 +182,8 @@ export interface PulledImage {
   readonly fetch: FetchPlan;
   /** Whether the store had it, under this name, before. */
   readonly alreadyPresent: boolean;
+  /** Why it was taken. */
+  readonly trust: TrustRecord;
 }
 
 /** Pulls an image into the store, asking its source what the name means now. */
@@ -163,9 +193,10 @@ export async function pullImage(host: Host, choice: ImageChoice): Promise<Pulled
   await using source = await host.openSource(choice.reference);
   const all = await host.openStore();
   const [store = all] = partsOf(all);
-  const plan = await preparePull(source, { store, platform, signal: host.signal });
+  const plan = await prepare(host, source, { store, platform });
   const image = await executePull(plan, pullOptions(host, { choice, store, source }));
-  return { image, fetch: describeFetch(plan), alreadyPresent: plan.alreadyPresent };
+  const { alreadyPresent, trust } = plan;
+  return { image, fetch: describeFetch(plan), alreadyPresent, trust };
 }
 
 function pullOptions(
@@ -194,7 +225,10 @@ function pullOptions(
   };
 }
 
-async function fromStore(host: Host, image: StoredImage): Promise<Omit<FetchedImage, 'storeName'>> {
+async function fromStore(
+  host: Host,
+  image: StoredImage,
+): Promise<Omit<FetchedImage, 'storeName' | 'trust'>> {
   const store = await host.openStore();
   return {
     digest: image.digest,

@@ -2,6 +2,7 @@ import type { BerthConf } from '../config/berth-conf.js';
 import type { HostPaths } from '../config/host-paths.js';
 import type { ImageStore, StorageKind } from '../store/image-store.js';
 import type { ImageSource } from '../transport/image-source.js';
+import type { ImageTrust } from '../trust/image-trust.js';
 import type { UnitManager } from '../systemd/unit-manager.js';
 
 /**
@@ -19,6 +20,8 @@ export interface Host {
    * several registries means the one under which the store has it, and no network is asked.
    */
   openSource(reference: string, options?: { readonly preferStored: boolean }): Promise<ImageSource>;
+  /** What decides which images are taken. */
+  openTrust(): Promise<ImageTrust>;
   openUnitManager(): Promise<UnitManager>;
   readonly signal: AbortSignal;
   /** Things to tell a person that are not the result; may be called at any time. */

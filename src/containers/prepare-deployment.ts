@@ -173,7 +173,12 @@ export async function prepareDeployment(
     deployment: {
       name,
       number: request.number ?? installed?.number ?? 0,
-      image: { reference: request.reference, storeName: fetched.storeName, digest: fetched.digest },
+      image: {
+        reference: request.reference,
+        storeName: fetched.storeName,
+        digest: fetched.digest,
+        trust: fetched.trust,
+      },
       values: Object.fromEntries(
         [...values].filter(([, value]) => !value.secret).map(([key, value]) => [key, value.text]),
       ),

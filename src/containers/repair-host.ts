@@ -131,11 +131,16 @@ class StoreRepair {
     for (const [id, names] of wanted) {
       const digest = parseDigest(id);
       const documents = await this.#fromSource({ digest, names: [...names] }, (source) =>
-        refetchDocuments(source, digest, this.#host.signal),
+        this.#refetch(source, digest),
       );
       if (documents !== undefined) renewed.push({ ...documents, names: [...names] });
     }
     return renewed;
+  }
+
+  async #refetch(source: ImageSource, digest: Digest): Promise<Omit<NewImage, 'names'>> {
+    const { signal } = this.#host;
+    return await refetchDocuments(source, digest, { trust: await this.#host.openTrust(), signal });
   }
 
   /** The layers whose records are gone, and for each damaged object one that has it: one layer often mends several. */

@@ -133,6 +133,28 @@ export const catalogue = {
     meaning: 'content ended before its promised size',
   },
 
+  // Signatures
+  SIGNATURE_REFUSED: {
+    exitStatus: ExitStatus.noPermission,
+    meaning: 'the policy of the host rejects the image, signed or not',
+  },
+  SIGNATURE_MISSING: {
+    exitStatus: ExitStatus.noPermission,
+    meaning: 'the policy of the host asks for a signature, and the image has none of the kind',
+  },
+  SIGNATURE_INVALID: {
+    exitStatus: ExitStatus.dataError,
+    meaning: 'no signature of the image is what the policy of the host asks for',
+  },
+  SIGNATURE_UNAVAILABLE: {
+    exitStatus: ExitStatus.temporary,
+    meaning: 'the place with the signatures does not answer, or not as it should',
+  },
+  SIGNATURE_KEY_INVALID: {
+    exitStatus: ExitStatus.config,
+    meaning: 'a key that the policy of the host names cannot be used',
+  },
+
   // Layers
   LAYER_ARCHIVE_INVALID: {
     exitStatus: ExitStatus.dataError,

@@ -1,6 +1,7 @@
 import type { Platform } from '../oci/platform.js';
 import type { ImageStore } from '../store/image-store.js';
 import type { ImageSource } from '../transport/image-source.js';
+import type { ImageTrust } from '../trust/image-trust.js';
 import type { CopyProgress, CopyResult } from './copy-image.js';
 import { executePull, type PullProgress } from './execute-pull.js';
 import { preparePull } from './prepare-pull.js';
@@ -12,6 +13,7 @@ export interface CopyIntoStoreOptions {
   /** The name that the image gets there. */
   readonly storeName: string;
   readonly platform: Platform;
+  readonly trust: ImageTrust;
   readonly parallel?: number | undefined;
   readonly signal: AbortSignal;
   readonly onProgress?: ((progress: CopyProgress) => void) | undefined;
@@ -24,8 +26,8 @@ export interface CopyIntoStoreOptions {
  * @throws OperationalError what the source, the content or the store give rise to
  */
 export async function copyIntoStore(options: CopyIntoStoreOptions): Promise<CopyResult> {
-  const { source, store, storeName, platform, signal, parallel, onProgress, onWarning } = options;
-  const plan = { ...(await preparePull(source, { store, platform, signal })), storeName };
+  const { source, store, storeName, signal, parallel, onProgress, onWarning } = options;
+  const plan = { ...(await preparePull(source, options)), storeName };
   const fetched = new Set(plan.layers.filter((layer) => !layer.present).map((one) => one.diffId));
   const { digest } = await executePull(plan, {
     store,

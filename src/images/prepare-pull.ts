@@ -11,6 +11,7 @@ import { formatPlatform, isCompatible } from '../oci/select-platform.js';
 import { readVerified } from '../oci/verify-content.js';
 import type { ImageStore } from '../store/image-store.js';
 import type { ImageSource } from '../transport/image-source.js';
+import type { ImageTrust, TrustRecord } from '../trust/image-trust.js';
 import { resolveManifest } from './resolve-manifest.js';
 
 /** One layer of an image to pull. */
@@ -39,6 +40,8 @@ export interface PullPlan {
   readonly layers: readonly PlannedLayer[];
   /** Of the layers that are not present; one that stands twice counts once. */
   readonly bytesToFetch: number;
+  /** Why it may be taken: what the policy says of the manifest for the platform. */
+  readonly trust: TrustRecord;
   /** Whether the store has it under this name already: executing the plan changes nothing. */
   readonly alreadyPresent: boolean;
 }
@@ -47,20 +50,31 @@ export interface PullPlan {
 export interface PreparePullOptions {
   readonly store: Pick<ImageStore, 'hasLayer' | 'findImage'>;
   readonly platform: Platform;
+  /** Decides whether the image may be taken: nothing of it is believed before. */
+  readonly trust: ImageTrust;
   readonly signal: AbortSignal;
 }
 
 /**
  * Finds out what pulling an image means: reads its manifest and configuration, and asks the store for its layers.
  *
- * @throws {@link OperationalError} what the source, the documents or the platform give rise to
+ * @throws {@link OperationalError} what the source, the documents, the platform or the policy give rise to
  */
 export async function preparePull(
   source: ImageSource,
   options: PreparePullOptions,
 ): Promise<PullPlan> {
   const { store, platform, signal } = options;
-  const { digest, bytes, manifest, topDigest } = await resolveManifest(source, options);
+  let trust: TrustRecord | undefined;
+  const { digest, bytes, manifest, topDigest } = await resolveManifest(source, {
+    platform,
+    signal,
+    // The index and the manifest: a signature of another platform's says nothing of this one (CVE-2022-24778).
+    accept: async (document, isTop) => {
+      trust = await options.trust.check({ ...document, source, isTop }, signal);
+    },
+  });
+  if (trust === undefined) throw new Error('internal error: an image that nobody has checked');
   const { config, configBytes } = await readImageConfig(source, { manifest, signal });
   if (!isCompatible(config.platform, platform)) {
     throw new OperationalError(
@@ -94,6 +108,7 @@ export async function preparePull(
     configBytes,
     layers,
     bytesToFetch,
+    trust,
     alreadyPresent:
       stored !== undefined &&
       stored.names.includes(source.storeName) &&

@@ -6,6 +6,7 @@ import type { ImageManifest } from '../oci/manifest.js';
 import { parseManifest } from '../oci/parse-manifest.js';
 import type { NewImage } from '../store/image-store.js';
 import type { ImageSource } from '../transport/image-source.js';
+import type { ImageTrust } from '../trust/image-trust.js';
 import { fetchLayer, type ExecutePullOptions } from './execute-pull.js';
 import { readImageConfig } from './prepare-pull.js';
 
@@ -17,9 +18,10 @@ import { readImageConfig } from './prepare-pull.js';
 export async function refetchDocuments(
   source: ImageSource,
   digest: Digest,
-  signal: AbortSignal,
+  { trust, signal }: { readonly trust: ImageTrust; readonly signal: AbortSignal },
 ): Promise<Omit<NewImage, 'names'>> {
   const document = await source.readManifest(digest, { signal });
+  await trust.check({ ...document, source, isTop: false }, signal);
   const parsed = parseManifest(document.bytes, { what: `the manifest of ${quote(source.name)}` });
   if (parsed.kind !== 'manifest') {
     throw new OperationalError('MANIFEST_INVALID', `${quote(digest)} is an index, not an image`);

@@ -15,6 +15,7 @@ import { openBlobStream } from '../transport/blob-stream.js';
 import type {
   BlobOptions,
   BlobStream,
+  ImageIdentity,
   ImageSource,
   ManifestDocument,
 } from '../transport/image-source.js';
@@ -33,6 +34,7 @@ export function nameInStore(reference: ImageReference): string {
 export class RepositorySource implements ImageSource {
   readonly name: string;
   readonly storeName: string;
+  readonly identity: ImageIdentity;
   readonly #images: RepositoryImages;
   readonly #reference: ImageReference;
   #documents: Promise<ImageDocuments> | undefined;
@@ -43,6 +45,14 @@ export class RepositorySource implements ImageSource {
     this.#reference = reference;
     this.name = `ostree:${formatReference(reference)}@${images.root}`;
     this.storeName = nameInStore(reference);
+    const qualified = qualifyReference(reference, DOCKER_HUB);
+    const { digest } = qualified;
+    const tag = digest === undefined ? effectiveTag(qualified) : undefined;
+    this.identity = {
+      transport: 'ostree',
+      path: images.root,
+      reference: { ...qualified, tag },
+    };
   }
 
   async readManifest(digest: Digest | undefined): Promise<ManifestDocument> {

@@ -6,7 +6,7 @@ import type { ImageManifest } from '../oci/manifest.js';
 import { parseManifest } from '../oci/parse-manifest.js';
 import type { Platform } from '../oci/platform.js';
 import { formatPlatform, listPlatforms, rankManifests } from '../oci/select-platform.js';
-import type { ImageSource } from '../transport/image-source.js';
+import type { ImageSource, ManifestDocument } from '../transport/image-source.js';
 
 /** Deepest nesting of indexes: buildx makes two, archives of archives three. */
 const MAX_INDEX_DEPTH = 6;
@@ -23,6 +23,17 @@ export interface ResolvedManifest {
   readonly topDigest: Digest;
 }
 
+/** What {@link resolveManifest} takes. */
+export interface ResolveManifestOptions {
+  readonly platform: Platform;
+  readonly signal: AbortSignal;
+  /**
+   * Gets what the reference leads to, before anything in it is believed, and the manifest for the platform where that is another
+   * document; may throw.
+   */
+  readonly accept?: ((document: ManifestDocument, isTop: boolean) => Promise<void>) | undefined;
+}
+
 /**
  * Follows a reference through indexes to the manifest for a platform. The reference is resolved once: from there on
  * everything is asked for by digest, so what is looked at is what is pulled (CVE-2022-47633).
@@ -31,7 +42,7 @@ export interface ResolvedManifest {
  */
 export async function resolveManifest(
   source: ImageSource,
-  options: { readonly platform: Platform; readonly signal: AbortSignal },
+  options: ResolveManifestOptions,
 ): Promise<ResolvedManifest> {
   const search = new ManifestSearch(source, options);
   return await search.run();
@@ -41,20 +52,20 @@ class ManifestSearch {
   readonly #source: ImageSource;
   readonly #platform: Platform;
   readonly #signal: AbortSignal;
+  readonly #accept: NonNullable<ResolveManifestOptions['accept']>;
   readonly #seenPlatforms = new Set<string>();
   #documents = 0;
 
-  constructor(
-    source: ImageSource,
-    options: { readonly platform: Platform; readonly signal: AbortSignal },
-  ) {
+  constructor(source: ImageSource, options: ResolveManifestOptions) {
     this.#source = source;
+    this.#accept = options.accept ?? (() => Promise.resolve());
     this.#platform = options.platform;
     this.#signal = options.signal;
   }
 
   async run(): Promise<ResolvedManifest> {
     const top = await this.#source.readManifest(undefined, { signal: this.#signal });
+    await this.#accept(top, true);
     const found = await this.#descend(top, { promisedType: undefined, path: [] });
     if (found !== undefined) return { ...found, topDigest: top.digest };
     const there = [...this.#seenPlatforms].slice(0, 20).map(quote).join(', ');
@@ -67,7 +78,7 @@ class ManifestSearch {
   }
 
   async #descend(
-    document: Awaited<ReturnType<ImageSource['readManifest']>>,
+    document: ManifestDocument,
     at: { readonly promisedType: string | undefined; readonly path: readonly Digest[] },
   ): Promise<Omit<ResolvedManifest, 'topDigest'> | undefined> {
     const what = `the manifest of ${quote(this.#source.name)}`;
@@ -77,6 +88,7 @@ class ManifestSearch {
       promisedType: at.promisedType,
     });
     if (parsed.kind === 'manifest') {
+      if (at.path.length > 0) await this.#accept(document, false);
       return { digest: document.digest, bytes: document.bytes, manifest: parsed.manifest };
     }
     for (const platform of listPlatforms(parsed.index)) this.#seenPlatforms.add(platform);

@@ -4,6 +4,7 @@ import { HttpClient, DEFAULT_TIMEOUTS, type HttpTimeouts } from './http.js';
 import type { RegistryAccess } from './authenticator.js';
 import type { FindCredentials } from './credentials.js';
 import type { RegistryEndpoint } from './endpoint.js';
+import { fetchFile, type FileRequest } from './fetch-file.js';
 import { RateLimiter } from './rate-limit.js';
 import { RegistrySession } from './registry-session.js';
 import { DEFAULT_RETRIES, type RetryPolicy } from './retry.js';
@@ -63,6 +64,21 @@ export class RegistryClient implements AsyncDisposable {
       this.#sessions.set(key, session);
     }
     return session;
+  }
+
+  /**
+   * Reads a file of a web server, without credentials; undefined where there is none.
+   *
+   * @throws as {@link fetchFile}
+   */
+  async fetchFile(request: FileRequest): Promise<Buffer | undefined> {
+    const { findProxy, retries } = this.#options;
+    return await fetchFile(request, {
+      client: this.#http,
+      tls: { context: () => this.#context(request.url.host, 'all'), verify: true },
+      retries: retries ?? DEFAULT_RETRIES,
+      findProxy: findProxy ?? (() => undefined),
+    });
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -8,15 +8,20 @@ import type { ImageFiles } from './image-files.js';
 import type {
   BlobOptions,
   BlobStream,
+  ImageIdentity,
   ImageSource,
   ManifestDocument,
   SourceOptions,
 } from './image-source.js';
 
+/** Largest signature in bytes that is read: one has some 1.5 KiB. */
+const MAX_SIGNATURE_BYTES = 64 * 1024;
+
 /** An image as `skopeo copy … dir:PATH` leaves it: manifest.json, further manifests and blobs beside it, by digest. */
 export class DirSource implements ImageSource {
   readonly name: string;
   readonly storeName: string;
+  readonly identity: ImageIdentity;
   readonly #files: ImageFiles;
 
   /** Takes the files over: they are closed with this. */
@@ -24,6 +29,7 @@ export class DirSource implements ImageSource {
     this.#files = files;
     this.name = `dir:${files.place}`;
     this.storeName = this.name;
+    this.identity = { transport: 'dir', path: files.place };
   }
 
   async readManifest(
@@ -38,6 +44,16 @@ export class DirSource implements ImageSource {
     const bytes = await this.#readByDigest(digest);
     verifyBytes(bytes, { digest });
     return { bytes, mediaType: undefined, digest };
+  }
+
+  async readSignature(digest: Digest | undefined, number: number): Promise<Buffer | undefined> {
+    const prefix = digest === undefined ? '' : `${fileNameOf(digest)}.`;
+    try {
+      return await this.#files.readFile(`${prefix}signature-${number}`, MAX_SIGNATURE_BYTES);
+    } catch (error) {
+      if (error instanceof OperationalError && error.code === 'IMAGE_NOT_FOUND') return undefined;
+      throw error;
+    }
   }
 
   openBlob(descriptor: Descriptor, options: BlobOptions): Promise<BlobStream> {

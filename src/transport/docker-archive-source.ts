@@ -15,6 +15,7 @@ import type { ImageFiles } from './image-files.js';
 import type {
   BlobOptions,
   BlobStream,
+  ImageIdentity,
   ImageSource,
   ManifestDocument,
   SourceOptions,
@@ -58,14 +59,20 @@ interface OpenedImage {
 export class DockerArchiveSource implements ImageSource {
   readonly name: string;
   readonly storeName: string;
+  readonly identity: ImageIdentity;
   readonly #files: ImageFiles;
   readonly #choice: ArchiveChoice;
   #opened: Promise<OpenedImage> | undefined;
 
   /** Takes the files over: they are closed with this. */
-  constructor(name: string, files: ImageFiles, choice: ArchiveChoice) {
+  constructor(
+    name: string,
+    files: ImageFiles,
+    choice: ArchiveChoice & { readonly identity: ImageIdentity },
+  ) {
     this.name = name;
     this.storeName = name;
+    this.identity = choice.identity;
     this.#files = files;
     this.#choice = choice;
   }

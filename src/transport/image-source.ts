@@ -1,5 +1,16 @@
 import type { Descriptor } from '../oci/descriptor.js';
 import type { Digest } from '../oci/digest.js';
+import type { QualifiedReference } from '../oci/reference.js';
+
+/** What a policy knows an image by (containers-policy.json(5), "Supported transports and their scopes"). */
+export interface ImageIdentity {
+  readonly transport:
+    'docker' | 'docker-daemon' | 'docker-archive' | 'oci' | 'oci-archive' | 'dir' | 'ostree';
+  /** Its name with tag or digest, where the transport knows names. */
+  readonly reference?: QualifiedReference | undefined;
+  /** Absolute; where the transport is one of paths. */
+  readonly path?: string | undefined;
+}
 
 /**
  * Where an image comes from: a registry, a layout, an archive. Gives bytes as they are; what is addressed by digest is
@@ -10,6 +21,8 @@ export interface ImageSource extends AsyncDisposable {
   readonly name: string;
   /** The name under which the store files the image, e.g. `docker.io/library/etcd:latest`. */
   readonly storeName: string;
+
+  readonly identity: ImageIdentity;
 
   /** The repository that it is, if it is one: another one of the same registry can mount its blobs. */
   readonly repository?: { readonly registry: string; readonly repository: string };
@@ -28,6 +41,12 @@ export interface ImageSource extends AsyncDisposable {
 
   /** What refers to a manifest, where the source keeps such a list. */
   listReferrers?(digest: Digest, options: SourceOptions): Promise<readonly Descriptor[]>;
+
+  /** Another tag of the same repository, at the same places; disposed of by itself. Signatures of sigstore's kind are there. */
+  openTag?(tag: string): ImageSource;
+
+  /** Signature number `number`, from 1, that is kept beside a manifest; undefined where there is none. */
+  readSignature?(digest: Digest | undefined, number: number): Promise<Buffer | undefined>;
 
   /**
    * Says that a blob which this source gave was not what was promised. Gives whether it can be had from another place, which

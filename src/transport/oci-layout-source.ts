@@ -9,6 +9,7 @@ import type { ImageFiles } from './image-files.js';
 import type {
   BlobOptions,
   BlobStream,
+  ImageIdentity,
   ImageSource,
   ManifestDocument,
   SourceOptions,
@@ -24,6 +25,7 @@ const REF_NAME = 'org.opencontainers.image.ref.name';
 export class OciLayoutSource implements ImageSource {
   readonly name: string;
   readonly storeName: string;
+  readonly identity: ImageIdentity;
   readonly #files: ImageFiles;
   readonly #prefix: string;
   readonly #imageName: string | undefined;
@@ -39,6 +41,7 @@ export class OciLayoutSource implements ImageSource {
     this.#prefix = `${layout.transport}:${layout.files.place}`;
     this.name = `${this.#prefix}${layout.imageName === undefined ? '' : `:${layout.imageName}`}`;
     this.storeName = this.name;
+    this.identity = { transport: layout.transport, path: layout.files.place };
   }
 
   async readManifest(

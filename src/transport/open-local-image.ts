@@ -1,4 +1,10 @@
 import { quote } from '../base/escape-text.js';
+import {
+  DOCKER_HUB,
+  parseReference,
+  qualifyReference,
+  type QualifiedReference,
+} from '../oci/reference.js';
 import { ArchiveFiles } from './archive-files.js';
 import { DirSource } from './dir-source.js';
 import { DockerArchiveSource } from './docker-archive-source.js';
@@ -29,7 +35,8 @@ export function openLocalImage(
       const { path, reference, index } = name;
       const chosen = reference ?? (index === undefined ? undefined : `@${index}`);
       const shown = `docker-archive:${path}${chosen === undefined ? '' : `:${chosen}`}`;
-      return new DockerArchiveSource(shown, archive(path), name);
+      const identity = { transport: name.kind, path };
+      return new DockerArchiveSource(shown, archive(path), { reference, index, identity });
     }
     case 'dir':
       return new DirSource(new FolderFiles(name.path));
@@ -42,7 +49,15 @@ export function openLocalImage(
         const answer = await callEngine({ socket, method: 'GET', path, doing, signal });
         return await spool(answer, { spoolDirectory, signal, what: quote(shown) });
       });
-      return new DockerArchiveSource(shown, files, {});
+      const identity = { transport: name.kind, reference: engineReference(name.image) };
+      return new DockerArchiveSource(shown, files, { identity });
     }
   }
+}
+
+/** What the engine's image is called; undefined where it is named by its id. */
+function engineReference(image: string): QualifiedReference | undefined {
+  if (/^sha256:[0-9a-f]{64}$/.test(image)) return undefined;
+  const reference = qualifyReference(parseReference(image), DOCKER_HUB);
+  return reference.digest === undefined ? reference : { ...reference, tag: undefined };
 }

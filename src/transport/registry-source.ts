@@ -12,6 +12,7 @@ import { openBlobStream } from './blob-stream.js';
 import type {
   BlobOptions,
   BlobStream,
+  ImageIdentity,
   ImageSource,
   ManifestDocument,
   SourceOptions,
@@ -22,6 +23,7 @@ export class RegistrySource implements ImageSource {
   readonly name: string;
   readonly storeName: string;
   readonly repository: { readonly registry: string; readonly repository: string };
+  readonly identity: ImageIdentity;
   readonly resumes = true;
   readonly #reference: QualifiedReference;
   readonly #client: RegistryClient;
@@ -31,14 +33,20 @@ export class RegistrySource implements ImageSource {
   /** Which places gave bytes of a blob. */
   readonly #givers = new Map<Digest, Set<RegistryEndpoint>>();
 
-  constructor(resolved: ResolvedReference, client: RegistryClient) {
+  /** @param registry Of the places, the one that is no mirror; the last unless given */
+  constructor(
+    resolved: ResolvedReference,
+    client: RegistryClient,
+    registry = resolved.endpoints.at(-1),
+  ) {
     this.#reference = resolved.reference;
     this.#endpoints = resolved.endpoints;
-    this.#registry = resolved.endpoints.at(-1);
+    this.#registry = registry;
     this.#client = client;
     this.storeName = storeNameOf(resolved.reference);
     this.name = `docker://${this.storeName}`;
     this.repository = resolved.reference;
+    this.identity = { transport: 'docker', reference: identityOf(resolved.reference) };
   }
 
   async readManifest(
@@ -69,6 +77,15 @@ export class RegistrySource implements ImageSource {
   listReferrers(digest: Digest, options: SourceOptions): Promise<readonly Descriptor[]> {
     return this.#tryEach(async (endpoint) =>
       listReferrers(this.#client.session(endpoint), digest, options.signal),
+    );
+  }
+
+  openTag(tag: string): ImageSource {
+    const reference = { ...this.#reference, tag, digest: undefined };
+    return new RegistrySource(
+      { reference, endpoints: this.#endpoints },
+      this.#client,
+      this.#registry,
     );
   }
 
@@ -141,6 +158,13 @@ function last(
   down: RegistryEndpoint,
 ): readonly RegistryEndpoint[] {
   return [...endpoints.filter((endpoint) => endpoint !== down), down];
+}
+
+/** With a tag or a digest, never both: the digest decides. */
+function identityOf(reference: QualifiedReference): QualifiedReference {
+  return reference.digest === undefined
+    ? { ...reference, tag: effectiveTag(reference) }
+    : { ...reference, tag: undefined };
 }
 
 /** A reference with a digest is filed without its tag: nobody has checked that the tag means this digest. */

@@ -13,6 +13,7 @@ import { RegistryClient, type RegistryClientOptions } from '../../src/registry/r
 import { openEmbeddedStore } from '../../src/store/embedded/embedded-store.js';
 import type { TransportContext } from '../../src/transport/transport-context.js';
 import { openImageSource } from '../../src/transport/open-image-source.js';
+import { acceptAnything } from '../support/accept-anything.js';
 import { assertFails } from '../support/assert-fails.js';
 import { askHttp } from '../support/ask-http.js';
 import { TestAuthority } from '../support/certificates.js';
@@ -87,7 +88,7 @@ for (const { name, guarded, serve } of kinds) {
       const source = await open(client, `${served.host}/library/etcd:3.5`);
       using folder = new TempDir();
       await using store = openEmbeddedStore(folder.path);
-      const options = { store, platform: readHostPlatform(), signal };
+      const options = { store, platform: readHostPlatform(), trust: acceptAnything, signal };
 
       const plan = await preparePull(source, options);
       assert.equal(plan.digest, mine.digest);

@@ -20,6 +20,7 @@ interface Entry {
 class Documents implements ImageSource {
   readonly name = 'test://documents';
   readonly storeName = 'documents';
+  readonly identity = { transport: 'oci', path: '/documents' } as const;
   readonly read: (Digest | undefined)[] = [];
   readonly #byDigest = new Map<string, Buffer>();
   #top: Buffer = Buffer.alloc(0);

@@ -13,6 +13,7 @@ import { openOstreeStore } from '../../src/store/ostree/ostree-store.js';
 import { RepositoryImages } from '../../src/store/ostree/repository-images.js';
 import { openBlobStream } from '../../src/transport/blob-stream.js';
 import type { ImageSource } from '../../src/transport/image-source.js';
+import { acceptAnything } from '../support/accept-anything.js';
 import { assertFails } from '../support/assert-fails.js';
 import {
   writeAtomicRepository,
@@ -160,7 +161,12 @@ function takeOver(store: ImageStore, repository: string, name = 'etcd:3'): Promi
 
 async function pull(store: ImageStore, source: ImageSource): Promise<StoredImage> {
   await using from = source;
-  const plan = await preparePull(from, { store, platform: amd64, signal });
+  const plan = await preparePull(from, {
+    store,
+    platform: amd64,
+    trust: acceptAnything,
+    signal,
+  });
   return await executePull(plan, { store, source: from, signal });
 }
 
@@ -183,6 +189,7 @@ function genuine({ manifest, config, layers, digest }: AtomicImageWritten): Imag
   return {
     name: 'docker://docker.io/library/etcd:3',
     storeName: ETCD.name,
+    identity: { transport: 'docker' },
     readManifest: () =>
       Promise.resolve({
         bytes: Buffer.from(manifest),

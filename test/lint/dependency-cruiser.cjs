@@ -8,7 +8,7 @@ const allowedImports = {
   registry: ['oci', 'base', 'errors'],
   tar: ['base', 'errors'],
   transport: ['registry', 'tar', 'oci', 'base', 'errors'],
-  trust: ['transport', 'oci', 'base', 'errors'],
+  trust: ['transport', 'registry', 'oci', 'base', 'errors'],
   layer: ['tar', 'oci', 'sys', 'base', 'errors'],
   store: ['oci', 'sys', 'base', 'errors'],
   templates: ['oci', 'base', 'errors'],

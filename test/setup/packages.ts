@@ -16,6 +16,7 @@ export const testPackages = [
   'gcc', // the launcher, and small programs in test images
   'gpg', // signs commits
   'gpg-agent',
+  'gpgv', // verifies the signatures of images
   'iproute2',
   'kmod', // depmod, for a whole machine's kernel
   'libc6-dev',

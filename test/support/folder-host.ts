@@ -21,6 +21,7 @@ export function folderHost(root: string, units?: UnitManager): FolderHost {
     events,
     openStore: nothingHere,
     openSource: nothingHere,
+    openTrust: nothingHere,
     openUnitManager: () => Promise.resolve(manager),
     signal: new AbortController().signal,
     onEvent: (event) => events.push(event),

@@ -13,9 +13,11 @@ import type { RetryPolicy } from '../../src/registry/retry.js';
 import { openEmbeddedStore } from '../../src/store/embedded/embedded-store.js';
 import type { ImageStore, StoredImage } from '../../src/store/image-store.js';
 import type { ImageSource } from '../../src/transport/image-source.js';
+import type { ImageTrust } from '../../src/trust/image-trust.js';
 import { openImageDestination } from '../../src/transport/open-image-destination.js';
 import type { TransportContext } from '../../src/transport/transport-context.js';
 import { openImageSource, type OpenImageOptions } from '../../src/transport/open-image-source.js';
+import { acceptAnything } from './accept-anything.js';
 import { TempDir } from './temp-dir.js';
 
 /** Tries as often as the real policy, without its patience. */
@@ -37,6 +39,8 @@ export interface PullerOptions extends Partial<RegistryClientOptions> {
   readonly registriesConf?: RegistriesConf;
   /** Where a docker engine listens. */
   readonly engineSocket?: string;
+  /** What decides which images are taken; all are unless given. */
+  readonly trust?: ImageTrust;
   /** The folder of another one, which stays: what a later process does. */
   readonly after?: Puller;
 }
@@ -47,6 +51,7 @@ export class Puller implements AsyncDisposable {
   readonly folder: TempDir;
   readonly warnings: string[] = [];
   readonly resumedAt: number[] = [];
+  readonly trust: ImageTrust;
   readonly #ownsFolder: boolean;
   readonly #client: RegistryClient;
   readonly #conf: RegistriesConf;
@@ -55,6 +60,7 @@ export class Puller implements AsyncDisposable {
   constructor(options: PullerOptions = {}) {
     this.folder = options.after?.folder ?? new TempDir();
     this.#ownsFolder = options.after === undefined;
+    this.trust = options.trust ?? acceptAnything;
     this.store = openEmbeddedStore(join(this.folder.path, 'store'));
     this.#conf = options.registriesConf ?? EMPTY_REGISTRIES_CONF;
     this.#engineSocket = options.engineSocket ?? '/nonexistent/docker.sock';
@@ -99,7 +105,12 @@ export class Puller implements AsyncDisposable {
 
   async prepare(name: string, platform = amd64): Promise<PullPlan> {
     const { signal } = new AbortController();
-    return preparePull(await this.open(name), { store: this.store, platform, signal });
+    return preparePull(await this.open(name), {
+      store: this.store,
+      platform,
+      trust: this.trust,
+      signal,
+    });
   }
 
   async pull(
@@ -111,7 +122,12 @@ export class Puller implements AsyncDisposable {
   ): Promise<StoredImage> {
     const signal = options.signal ?? new AbortController().signal;
     await using source = await this.open(name);
-    const plan = await preparePull(source, { store: this.store, platform: amd64, signal });
+    const plan = await preparePull(source, {
+      store: this.store,
+      platform: amd64,
+      trust: this.trust,
+      signal,
+    });
     return await executePull(plan, {
       ...options,
       store: this.store,

@@ -9,6 +9,7 @@ import { EMPTY_REGISTRIES_CONF } from '../../src/registry/registries-conf.js';
 import { openEmbeddedStore } from '../../src/store/embedded/embedded-store.js';
 import { openOfflineUnitManager } from '../../src/systemd/offline-unit-manager.js';
 import { openImageSource } from '../../src/transport/open-image-source.js';
+import { acceptAnything } from '../support/accept-anything.js';
 import { SECRET_VARIABLE } from './small-image.js';
 
 /**
@@ -25,6 +26,7 @@ export async function onTree<T>(root: string, body: (host: Host) => Promise<T>):
     paths,
     signal,
     openStore: () => Promise.resolve(store),
+    openTrust: () => Promise.resolve(acceptAnything),
     openSource: (reference) =>
       openImageSource(
         reference,

@@ -148,11 +148,20 @@ async function copy(
     const name = parseImageName(to, writing.workingDirectory);
     if (name.kind === 'ostree') {
       const { copyToRepository } = await import('../copy-to-repository.js');
+      const { resolveHostPaths } = await import('../../config/host-paths.js');
+      const { openTrust } = await import('../open-trust.js');
       const { printEvent } = await import('../output/print-event.js');
       const onWarning = (text: string): void => {
         printEvent(context, options, { kind: 'warning', text });
       };
-      return await copyToRepository(name, { ...shared, conf, env: context.host.env, onWarning });
+      const { env } = context.host;
+      const { registryClient } = reading;
+      const trust = openTrust({
+        paths: resolveHostPaths({ mode: 'system', env }),
+        conf,
+        registryClient,
+      });
+      return await copyToRepository(name, { ...shared, conf, env, trust, onWarning });
     }
     await using destination = await openImageDestination(to, writing, {
       signal,

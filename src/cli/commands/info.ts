@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 
+import { describeSigners } from '../../containers/describe-signers.js';
 import type { ImageInfo, ImageVariable } from '../../containers/image-info.js';
 import type { CliContext } from '../context.js';
 import { defineCommand } from '../define-command.js';
@@ -45,7 +46,10 @@ function formatInfo(info: ImageInfo, escape: (text: string) => string): string {
     `Exports:   ${info.exports ? 'yes: unit and configuration come from the image' : 'no: unit and configuration come from berth'}`,
   ];
   if (info.container !== undefined)
-    lines.push(`Container: ${info.container.name}, deployment ${info.container.number}`);
+    lines.push(
+      `Container: ${info.container.name}, deployment ${info.container.number}`,
+      ...describeSigners(info.container.image.trust).map((signer) => `Signed:    ${signer}`),
+    );
   const labelLines = Object.entries(labels).map(
     ([key, value]) => `  ${escape(key)}: ${escape(value)}`,
   );

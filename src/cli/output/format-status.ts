@@ -1,5 +1,6 @@
 import { escapeText } from '../../base/escape-text.js';
 import type { ContainerStatus } from '../../containers/container-status.js';
+import { describeSigners } from '../../containers/describe-signers.js';
 import { formatAge, formatBytes } from './units.js';
 
 /** The status of one container for people: a block of lines, the log at its end. */
@@ -48,6 +49,7 @@ export function formatStatus(status: ContainerStatus, nowMs: number): string {
   }
   add('Unit', unit);
   add('Image', deployment.image.digest);
+  for (const signer of describeSigners(deployment.image.trust)) add('Signed', signer);
   add('Deployment', `${deployment.number}, made ${deployment.createdAt}`);
   add('Runtime', deployment.runtime);
   if (log.length > 0) lines.push('', ...log.map((line) => `  ${escapeText(line, 400)}`));

@@ -1,0 +1,214 @@
+import { OperationalError } from '../errors/operational-error.js';
+import {
+  DOCKER_HUB,
+  parseReference,
+  qualifyReference,
+  type QualifiedReference,
+} from '../oci/reference.js';
+import type {
+  KeySource,
+  Requirement,
+  Requirements,
+  SignatureRequirement,
+  SignedIdentity,
+  TrustPolicy,
+} from './policy.js';
+import { StrictFields } from './strict-fields.js';
+
+/** Transports whose scopes are paths. */
+const PATH_TRANSPORTS = ['dir', 'oci', 'oci-archive', 'sif'];
+
+/** Transports whose scopes begin with the name of a registry. */
+const NAME_TRANSPORTS = ['docker', 'docker-daemon', 'atomic'];
+
+/** Most keys of one requirement: each is tried for each signature. */
+const MAX_KEYS = 64;
+
+/** Ways of sigstore to say who may sign other than by key: they take a transparency log or a chain of certificates. */
+const KEYLESS = [
+  'fulcio',
+  'pki',
+  'rekorPublicKeyPath',
+  'rekorPublicKeyPaths',
+  'rekorPublicKeyData',
+  'rekorPublicKeyDatas',
+];
+
+/**
+ * Parses containers-policy.json(5). What is not understood is refused, wherever it stands: a requirement that is passed over is
+ * one that is not met.
+ *
+ * @throws OperationalError CONFIG_INVALID naming file and key
+ */
+export function parsePolicy(bytes: Uint8Array, file: string): TrustPolicy {
+  const top = StrictFields.parse(bytes, { what: file, code: 'CONFIG_INVALID' });
+  top.allowOnly('default', 'transports');
+  const transports = new Map<string, ReadonlyMap<string, Requirements>>();
+  if (top.has('transports')) {
+    const all = top.object('transports');
+    for (const transport of all.keys) {
+      transports.set(transport, parseScopes(all.object(transport), transport));
+    }
+  }
+  return { default: parseRequirements(top, 'default'), transports };
+}
+
+/** One requirement as it stands in a policy. */
+export function parseRequirement(fields: StrictFields): Requirement {
+  const type = fields.text('type');
+  switch (type) {
+    case 'insecureAcceptAnything':
+    case 'reject':
+      fields.allowOnly('type');
+      return { type };
+    case 'signedBy':
+      return parseSignedBy(fields);
+    case 'sigstoreSigned':
+      return parseSigstoreSigned(fields);
+    default:
+      return fields.fail(
+        'type',
+        `is '${type}': berth knows insecureAcceptAnything, reject, signedBy and sigstoreSigned`,
+      );
+  }
+}
+
+function parseScopes(fields: StrictFields, transport: string): ReadonlyMap<string, Requirements> {
+  const scopes = new Map<string, Requirements>();
+  for (const key of fields.keys) {
+    const why = key === '' ? undefined : findScopeFault(transport, key);
+    if (why !== undefined) fields.fail(key, why);
+    const scope = normaliseScope(transport, key);
+    if (scopes.has(scope)) fields.fail(key, 'stands there twice, in other capitals');
+    scopes.set(scope, parseRequirements(fields, key));
+  }
+  return scopes;
+}
+
+/**
+ * Why a scope can never fit any image of its transport; undefined if it can. Such a line is refused, not passed over: whoever wrote
+ * it means it to hold.
+ */
+export function findScopeFault(transport: string, scope: string): string | undefined {
+  if (transport === 'docker-archive' || transport === 'tarball')
+    return 'is a scope: images of this transport have none but the empty one';
+  if (PATH_TRANSPORTS.includes(transport)) {
+    if (!scope.startsWith('/')) return 'is not an absolute path';
+    if (scope === '/') return "is not a scope: the empty one ('') stands for all";
+    return /\/(?:\/|\.{1,2}(?:\/|$)|$)/.test(scope)
+      ? 'is not a plain path: without //, /./, /../ and / at its end'
+      : undefined;
+  }
+  if (NAME_TRANSPORTS.includes(transport)) {
+    if (/^(?:\*\.)?[^*\s]+$/.test(scope) && !/\/$|\/\/|^\//.test(scope)) return undefined;
+    return 'is neither HOST[:PORT][/NAMESPACE…][:TAG|@DIGEST] nor *.DOMAIN';
+  }
+  return undefined;
+}
+
+/** Hosts are compared in lower case, as {@link parseReference} gives them: a rule must not miss its registry for a capital. */
+export function normaliseScope(transport: string, scope: string): string {
+  if (!NAME_TRANSPORTS.includes(transport)) return scope;
+  const slash = scope.indexOf('/');
+  return slash === -1
+    ? scope.toLowerCase()
+    : scope.slice(0, slash).toLowerCase() + scope.slice(slash);
+}
+
+function parseRequirements(fields: StrictFields, key: string): Requirements {
+  return fields.objects(key).map(parseRequirement);
+}
+
+function parseSignedBy(fields: StrictFields): SignatureRequirement {
+  fields.allowOnly('type', 'keyType', 'keyPath', 'keyPaths', 'keyData', 'signedIdentity');
+  const keyType = fields.text('keyType');
+  if (keyType !== 'GPGKeys') fields.fail('keyType', `is '${keyType}': berth knows GPGKeys`);
+  return { type: 'signedBy', keys: parseKeys(fields), signedIdentity: parseIdentity(fields) };
+}
+
+function parseSigstoreSigned(fields: StrictFields): SignatureRequirement {
+  for (const key of KEYLESS) {
+    if (fields.has(key))
+      fields.fail(key, 'is not supported: berth verifies sigstore signatures by public keys alone');
+  }
+  fields.allowOnly('type', 'keyPath', 'keyPaths', 'keyData', 'keyDatas', 'signedIdentity');
+  return { type: 'sigstoreSigned', keys: parseKeys(fields), signedIdentity: parseIdentity(fields) };
+}
+
+function parseKeys(fields: StrictFields): KeySource {
+  const [key, ...others] = ['keyPath', 'keyPaths', 'keyData', 'keyDatas'].filter((name) =>
+    fields.has(name),
+  );
+  if (key === undefined) fields.fail('', 'names no key');
+  if (others.length > 0) fields.fail('', `has ${key} and ${others.join(' and ')}: one at most`);
+  const texts = key.endsWith('s') ? fields.texts(key) : [fields.text(key)];
+  if (texts.length > MAX_KEYS) fields.fail(key, `has more than ${MAX_KEYS} items`);
+  if (key.startsWith('keyData')) {
+    return { kind: 'data', data: texts.map((text) => decodeBase64(fields, key, text)) };
+  }
+  for (const path of texts) {
+    if (!path.startsWith('/')) fields.fail(key, 'is not an absolute path');
+  }
+  return { kind: 'files', paths: texts };
+}
+
+function decodeBase64(fields: StrictFields, key: string, text: string): Buffer {
+  // Go's decoder passes over line breaks, and files in the field have them.
+  const plain = text.replace(/[\r\n]/g, '');
+  const data = Buffer.from(plain, 'base64');
+  if (data.length === 0 || data.toString('base64') !== plain) fields.fail(key, 'is not base64');
+  return data;
+}
+
+function parseIdentity(fields: StrictFields): SignedIdentity {
+  if (!fields.has('signedIdentity')) return { type: 'matchRepoDigestOrExact' };
+  const identity = fields.object('signedIdentity');
+  const type = identity.text('type');
+  switch (type) {
+    case 'matchExact':
+    case 'matchRepoDigestOrExact':
+    case 'matchRepository':
+      identity.allowOnly('type');
+      return { type };
+    case 'exactReference': {
+      identity.allowOnly('type', 'dockerReference');
+      const reference = parseName(identity, 'dockerReference');
+      if (reference.tag === undefined && reference.digest === undefined)
+        identity.fail('dockerReference', 'has neither tag nor digest');
+      return { type, reference };
+    }
+    case 'exactRepository': {
+      identity.allowOnly('type', 'dockerRepository');
+      const repository = parseName(identity, 'dockerRepository');
+      if (repository.tag !== undefined || repository.digest !== undefined)
+        identity.fail('dockerRepository', 'has a tag or digest');
+      return { type, repository };
+    }
+    case 'remapIdentity':
+      identity.allowOnly('type', 'prefix', 'signedPrefix');
+      return {
+        type,
+        prefix: parsePrefix(identity, 'prefix'),
+        signedPrefix: parsePrefix(identity, 'signedPrefix'),
+      };
+    default:
+      return identity.fail('type', `is '${type}', which berth does not know`);
+  }
+}
+
+function parseName(fields: StrictFields, key: string): QualifiedReference {
+  try {
+    return qualifyReference(parseReference(fields.text(key)), DOCKER_HUB);
+  } catch (error) {
+    if (error instanceof OperationalError) fields.fail(key, `is wrong: ${error.message}`);
+    throw error;
+  }
+}
+
+/** `HOST[:PORT]`, `HOST[:PORT]/NAMESPACE…`: without tag and digest. */
+function parsePrefix(fields: StrictFields, key: string): string {
+  const text = normaliseScope('docker', fields.text(key));
+  if (!/^[a-z0-9[][a-z0-9.:\][-]*(?:\/[a-z0-9]+(?:[._-]+[a-z0-9]+)*)*$/.test(text))
+    fields.fail(key, 'is not HOST[:PORT][/NAMESPACE…]');
+  return text;
+}

@@ -1,0 +1,191 @@
+import { readdir } from 'node:fs/promises';
+import { join } from 'node:path';
+
+import { readFileBounded } from '../base/bounded-read.js';
+import { quote } from '../base/escape-text.js';
+import { isErrno } from '../errors/is-errno.js';
+import { OperationalError } from '../errors/operational-error.js';
+import type { ImageIdentity } from '../transport/image-source.js';
+import { normaliseScope } from './parse-policy.js';
+import { parseYamlMaps, type YamlMap, type YamlValue } from './parse-yaml-maps.js';
+import { listScopes } from './scopes.js';
+
+/** Largest file and most files of the folder: they are written by hand. */
+const MAX_FILE_BYTES = 256 * 1024;
+const MAX_FILES = 1000;
+
+/** Where signatures are looked for where nothing is said, as skopeo and podman have it for root. */
+export const DEFAULT_LOOKASIDE = 'file:///var/lib/containers/sigstore';
+
+/** Where the signatures of a scope are. */
+export interface SignaturePlaces {
+  /** Read from here, and written if nothing else is said. */
+  readonly lookaside?: string | undefined;
+  /** Written to. */
+  readonly staging?: string | undefined;
+  /** Whether the registry itself has signatures of sigstore's kind. */
+  readonly attachments?: boolean | undefined;
+}
+
+/** Where the signatures of one image are: {@link SignaturePlaces} with what holds where nothing is said. */
+export interface ImagePlaces {
+  readonly lookaside: string;
+  readonly staging: string;
+  readonly attachments: boolean;
+}
+
+/** What containers-registries.d(5) says. */
+export interface RegistriesD {
+  readonly default: SignaturePlaces | undefined;
+  readonly scopes: ReadonlyMap<string, SignaturePlaces>;
+  /** Which file speaks of a scope; the empty one is the default. */
+  readonly files: ReadonlyMap<string, string>;
+}
+
+/**
+ * Loads the `*.yaml` of the folder. A folder that is not there says nothing.
+ *
+ * @throws OperationalError CONFIG_INVALID; also where two files speak of the same scope
+ */
+export async function loadRegistriesD(folder: string): Promise<RegistriesD> {
+  const scopes = new Map<string, SignaturePlaces>();
+  const files = new Map<string, string>();
+  let otherwise: SignaturePlaces | undefined;
+  for (const file of await listFiles(folder)) {
+    const bytes = await readFileBounded(file, { maxBytes: MAX_FILE_BYTES });
+    const found = parseRegistriesD(bytes.toString('utf8'), file);
+    otherwise = found.default ?? otherwise;
+    for (const [scope, places] of found.scopes) scopes.set(scope, places);
+    for (const scope of found.files.keys()) {
+      const other = files.get(scope);
+      if (other !== undefined) {
+        const what = scope === '' ? 'default-docker' : quote(scope);
+        throw new OperationalError('CONFIG_INVALID', `${file} and ${other} both have ${what}`);
+      }
+      files.set(scope, file);
+    }
+  }
+  return { default: otherwise, scopes, files };
+}
+
+/**
+ * Parses one file.
+ *
+ * @throws OperationalError CONFIG_INVALID
+ */
+export function parseRegistriesD(text: string, file: string): RegistriesD {
+  const scopes = new Map<string, SignaturePlaces>();
+  const files = new Map<string, string>();
+  let otherwise: SignaturePlaces | undefined;
+  for (const [section, value] of parseYamlMaps(text, file)) {
+    const at = `${file}: ${quote(section)}`;
+    if (section === 'default-docker') {
+      otherwise = parsePlaces(asMap(value, at), at);
+      files.set('', file);
+    } else if (section === 'docker') {
+      for (const [key, places] of asMap(value, at)) {
+        const scope = normaliseScope('docker', key);
+        if (files.has(scope)) fail(at, `has ${quote(scope)} twice`);
+        scopes.set(scope, parsePlaces(asMap(places, `${at}.${quote(key)}`), at));
+        files.set(scope, file);
+      }
+    } else {
+      fail(at, 'is unknown: berth knows docker and default-docker');
+    }
+  }
+  return { default: otherwise, scopes, files };
+}
+
+/** Where the signatures of an image are: each setting of the most specific scope that has it. */
+export function placesFor(conf: RegistriesD, identity: ImageIdentity): ImagePlaces {
+  const sections = [
+    ...listScopes(identity).map((scope) => conf.scopes.get(scope)),
+    conf.default,
+  ].filter((section) => section !== undefined);
+  const first = <K extends keyof SignaturePlaces>(key: K): SignaturePlaces[K] | undefined =>
+    sections.find((section) => section[key] !== undefined)?.[key];
+  const writable = sections.find(
+    (section) => section.staging !== undefined || section.lookaside !== undefined,
+  );
+  const lookaside = first('lookaside') ?? DEFAULT_LOOKASIDE;
+  return {
+    lookaside,
+    staging: writable?.staging ?? writable?.lookaside ?? DEFAULT_LOOKASIDE,
+    attachments: first('attachments') ?? false,
+  };
+}
+
+const KEYS: Readonly<Record<string, 'lookaside' | 'staging' | 'attachments'>> = {
+  lookaside: 'lookaside',
+  sigstore: 'lookaside',
+  'lookaside-staging': 'staging',
+  'sigstore-staging': 'staging',
+  'use-sigstore-attachments': 'attachments',
+};
+
+/** `lookaside` counts more than `sigstore`, its old name. */
+function parsePlaces(map: YamlMap, at: string): SignaturePlaces {
+  for (const key of map.keys()) if (KEYS[key] === undefined) fail(at, `has ${quote(key)}, unknown`);
+  const url = (...names: readonly string[]): string | undefined => {
+    const key = names.find((name) => map.get(name) !== undefined && map.get(name) !== '');
+    return key === undefined ? undefined : parsePlaceUrl(asText(map.get(key), at), `${at}: ${key}`);
+  };
+  const attachments = map.get('use-sigstore-attachments');
+  return {
+    lookaside: url('lookaside', 'sigstore'),
+    staging: url('lookaside-staging', 'sigstore-staging'),
+    attachments: attachments === undefined ? undefined : parseTruth(asText(attachments, at), at),
+  };
+}
+
+/**
+ * Checks the address of a place for signatures.
+ *
+ * @throws OperationalError CONFIG_INVALID
+ */
+export function parsePlaceUrl(text: string, at: string): string {
+  let url: URL;
+  try {
+    url = new URL(text);
+  } catch {
+    return fail(at, `is ${quote(text)}, which is no URL`);
+  }
+  const isFile = url.protocol === 'file:' && url.host === '' && /^file:\/\/\//i.test(text);
+  const isWeb = url.protocol === 'https:' || url.protocol === 'http:';
+  if (!isFile && !isWeb) fail(at, `is ${quote(text)}, neither https://, http:// nor file:///PATH`);
+  if (url.username !== '' || url.password !== '' || url.search !== '' || url.hash !== '')
+    fail(at, 'has an account, a query or a fragment');
+  return text;
+}
+
+function parseTruth(text: string, at: string): boolean {
+  if (/^(?:true|yes|on)$/i.test(text)) return true;
+  if (/^(?:false|no|off)$/i.test(text)) return false;
+  return fail(at, `has use-sigstore-attachments ${quote(text)}: expected true or false`);
+}
+
+function asMap(value: YamlValue, at: string): YamlMap {
+  if (value === undefined) return new Map();
+  return typeof value === 'string' ? fail(at, 'is a text, not settings') : value;
+}
+
+function asText(value: YamlValue, at: string): string {
+  return typeof value === 'string' ? value : fail(at, 'has settings where a text belongs');
+}
+
+async function listFiles(folder: string): Promise<readonly string[]> {
+  let names: string[];
+  try {
+    names = await readdir(folder);
+  } catch (error) {
+    if (isErrno(error, 'ENOENT', 'ENOTDIR')) return [];
+    throw error;
+  }
+  const files = names.filter((name) => name.endsWith('.yaml')).sort();
+  if (files.length > MAX_FILES) fail(folder, `has more than ${MAX_FILES} files`);
+  return files.map((name) => join(folder, name));
+}
+
+function fail(at: string, why: string): never {
+  throw new OperationalError('CONFIG_INVALID', `${at} ${why}`);
+}

@@ -1,0 +1,87 @@
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+
+import { digestOf, type Digest } from '../../src/oci/digest.js';
+import { parseReference, type QualifiedReference } from '../../src/oci/reference.js';
+import type { RegistryClient } from '../../src/registry/registry-client.js';
+import type { ImageSource } from '../../src/transport/image-source.js';
+import { PolicyTrust, type TrustRecord } from '../../src/trust/image-trust.js';
+import { TempDir } from './temp-dir.js';
+
+/** An image that is nothing but its manifest, a policy, and a place for signatures: for tests of what is taken. */
+export class TrustDesk implements Disposable {
+  readonly folder = new TempDir();
+  readonly manifest = Buffer.from('{"schemaVersion":2}\n');
+  readonly digest: Digest = digestOf(this.manifest);
+  readonly reference: string;
+  registryClient: Pick<RegistryClient, 'fetchFile'> = {
+    fetchFile: () => Promise.reject(new Error('nothing is fetched')),
+  };
+
+  constructor(reference = 'registry.example/ns/etcd:3.5') {
+    this.reference = reference;
+    mkdirSync(this.at('registries.d'));
+    this.lookAt(`file://${this.at('signatures')}`);
+  }
+
+  at(name: string): string {
+    return join(this.folder.path, name);
+  }
+
+  write(name: string, content: string | Uint8Array): string {
+    writeFileSync(this.at(name), content);
+    return this.at(name);
+  }
+
+  /** Says where signatures are looked for. */
+  lookAt(lookaside: string, attachments = false): void {
+    const text = `default-docker:\n  lookaside: ${lookaside}\n  use-sigstore-attachments: ${String(attachments)}\n`;
+    this.write('registries.d/default.yaml', text);
+  }
+
+  /** Lays signatures where they are looked for, from number 1 on. */
+  lay(signatures: readonly Uint8Array[], digest: Digest = this.digest): void {
+    const folder = this.at(`signatures/ns/etcd@${digest.replace(':', '=')}`);
+    mkdirSync(folder, { recursive: true });
+    for (const [index, signature] of signatures.entries())
+      writeFileSync(join(folder, `signature-${index + 1}`), signature);
+  }
+
+  /** Demands signatures of the image. */
+  require(...requirements: readonly Readonly<Record<string, unknown>>[]): void {
+    this.write('policy.json', JSON.stringify({ default: requirements }));
+  }
+
+  /** Holds the manifest to the policy. */
+  async check(manifest: Buffer = this.manifest, source = this.source()): Promise<TrustRecord> {
+    const trust = new PolicyTrust({
+      policy: { path: this.at('policy.json'), isNamed: true },
+      registriesD: this.at('registries.d'),
+      registryClient: this.registryClient,
+      onDisk: (path) => path,
+    });
+    return await trust.check(
+      { source, digest: digestOf(manifest), bytes: manifest, isTop: true },
+      new AbortController().signal,
+    );
+  }
+
+  source(changes: Partial<ImageSource> = {}): ImageSource {
+    return {
+      name: `docker://${this.reference}`,
+      storeName: this.reference,
+      identity: {
+        transport: 'docker',
+        reference: parseReference(this.reference) as QualifiedReference,
+      },
+      readManifest: () => Promise.reject(new Error('nothing is read')),
+      openBlob: () => Promise.reject(new Error('nothing is read')),
+      [Symbol.asyncDispose]: () => Promise.resolve(),
+      ...changes,
+    };
+  }
+
+  [Symbol.dispose](): void {
+    this.folder[Symbol.dispose]();
+  }
+}
