@@ -44,13 +44,12 @@ export const CONF_KEYS = {
     'ostree-fs-verity': key(oneOf(['no', 'maybe', 'yes']), 'no' as const),
     'ostree-composefs': key(oneOf(['no', 'maybe', 'yes']), 'no' as const),
   },
-<<<<<<< HEAD
   scan: {
     'default-scanner': key(
       textLike(/^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/, 'the name of a scanner'),
       undefined,
     ),
-=======
+  },
   trust: {
     policy: key(textLike(/^\/[^\0]*$/, 'an absolute path'), undefined, 'BERTH_POLICY'),
     'registries-d': key(
@@ -61,7 +60,6 @@ export const CONF_KEYS = {
     // What gpg knows a key by: a fingerprint, a key id, an address of mail.
     'sign-by': key(textLike(/^[^\0-][^\0]{0,254}$/, 'the name of a key'), undefined),
     'gnupg-home': key(textLike(/^\/[^\0]*$/, 'an absolute path'), undefined),
->>>>>>> 6e38ab8 (trust: images are held to a policy and their signatures)
   },
   network: {
     parallel: key(wholeNumber(1, 32), undefined),
