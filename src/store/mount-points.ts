@@ -55,10 +55,11 @@ interface OpenDirectory extends DirectoryNode {
 const EMPTY_FILE_META: NodeMeta = { ...IMPLIED_META, mode: 0o644 };
 const EMPTY_SHA256 = 'e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855';
 
-/** A copy of a tree's directories, to be added to. Files are shared with the original. */
+/** A tree to be added to: copies of the directories on the way to what is added, everything else shared with the original. */
 class OpenTree {
   readonly root: OpenDirectory;
   readonly created: string[] = [];
+  /** Of the directories that are copies, or new. */
   readonly #paths = new Map<OpenDirectory, string>();
 
   constructor(root: DirectoryNode) {
@@ -79,6 +80,12 @@ class OpenTree {
         };
         made.add(directory);
         return directory;
+      },
+      enter: (child, { parent, name }) => {
+        if (made.has(child) || this.#paths.has(child)) return child;
+        const copy = this.#copy(child, `${this.#paths.get(parent) ?? ''}/${name}`);
+        parent.entries.set(name, copy);
+        return copy;
       },
     });
     if (stack === undefined) throw new Error('internal error: a walk that makes found nothing');
@@ -123,10 +130,8 @@ class OpenTree {
   }
 
   #copy(directory: DirectoryNode, path: string): OpenDirectory {
-    const entries: OpenDirectory['entries'] = new Map();
-    for (const [name, node] of directory.entries) {
-      entries.set(name, node.kind === 'directory' ? this.#copy(node, `${path}/${name}`) : node);
-    }
+    // What is below is copied, too, before it is changed.
+    const entries = new Map(directory.entries) as OpenDirectory['entries'];
     const copy: OpenDirectory = { kind: 'directory', meta: directory.meta, entries };
     this.#paths.set(copy, path);
     return copy;

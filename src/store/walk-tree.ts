@@ -25,6 +25,8 @@ export interface Walk<D> {
   readonly path: string;
   /** Makes a directory that is missing; without it, a missing one ends the walk. */
   readonly make?: () => D;
+  /** What to go on with in the place of a directory that is gone into: a copy that may be changed, say. */
+  readonly enter?: (child: D, at: { readonly parent: D; readonly name: string }) => D;
 }
 
 /**
@@ -59,7 +61,7 @@ export function walkToDirectory<D extends Walkable<D>>(walk: Walk<D>): D[] | und
       todo.push(...next.target.split('/').reverse());
     } else if (next.kind === 'directory') {
       if (stack.length > MAX_TREE_DEPTH) throw tooDeep(walk.path);
-      stack.push(next);
+      stack.push(walk.enter?.(next, { parent: here, name }) ?? next);
     } else {
       throw inTheWay(walk.path, `${showBytes(name)} in it is not a directory`);
     }
