@@ -66,21 +66,37 @@ export class ByteWriter {
 
 /** Reads what {@link ByteWriter} wrote. Everything throws `RangeError` where the bytes end too early or make no sense. */
 export class ByteReader {
-  readonly #bytes: Buffer;
-  #position = 0;
+  readonly bytes: Buffer;
+  /** Where the next byte is read. */
+  position = 0;
 
   constructor(bytes: Buffer) {
-    this.#bytes = bytes;
+    this.bytes = bytes;
   }
 
   get isAtEnd(): boolean {
-    return this.#position === this.#bytes.length;
+    return this.position === this.bytes.length;
+  }
+
+  /** Another reader of the same bytes. */
+  at(position: number): ByteReader {
+    const reader = new ByteReader(this.bytes);
+    reader.position = position;
+    return reader;
   }
 
   number(): number {
+    const { bytes } = this;
     let value = 0;
-    for (let scale = 1; ; scale *= 0x80) {
-      const byte = this.#bytes[this.#position++];
+    for (let shift = 0; shift <= 21; shift += 7) {
+      const byte = bytes[this.position++];
+      if (byte === undefined) throw new RangeError('the data ends inside a number');
+      value |= (byte & 0x7f) << shift;
+      if (byte < 0x80) return value;
+    }
+    // Bits end at 32.
+    for (let scale = 0x80 ** 4; ; scale *= 0x80) {
+      const byte = bytes[this.position++];
       if (byte === undefined) throw new RangeError('the data ends inside a number');
       value += (byte & 0x7f) * scale;
       if (!Number.isSafeInteger(value)) throw new RangeError('a number is too large');
@@ -94,33 +110,28 @@ export class ByteReader {
   }
 
   text(): string {
-    const start = this.#advance(this.number());
-    return this.#bytes.toString('latin1', start, this.#position);
+    const start = this.skip(this.number());
+    return this.bytes.toString('latin1', start, this.position);
   }
 
   /** Shares memory with the input. */
   blob(): Buffer {
-    const start = this.#advance(this.number());
-    return this.#bytes.subarray(start, this.#position);
-  }
-
-  /** The next bytes, as hexadecimal text. */
-  hex(byteCount: number): string {
-    const start = this.#advance(byteCount);
-    return this.#bytes.toString('hex', start, this.#position);
+    const start = this.skip(this.number());
+    return this.bytes.subarray(start, this.position);
   }
 
   /** A number of things to come: no more than there are bytes left, so that damage cannot make a loop endless. */
   count(): number {
     const value = this.number();
-    if (value > this.#bytes.length - this.#position) throw new RangeError('a count is too large');
+    if (value > this.bytes.length - this.position) throw new RangeError('a count is too large');
     return value;
   }
 
-  #advance(bytes: number): number {
-    const start = this.#position;
-    if (bytes > this.#bytes.length - start) throw new RangeError('the data ends too early');
-    this.#position += bytes;
+  /** Goes on by so many bytes; where they begin. */
+  skip(bytes: number): number {
+    const start = this.position;
+    if (bytes > this.bytes.length - start) throw new RangeError('the data ends too early');
+    this.position += bytes;
     return start;
   }
 }

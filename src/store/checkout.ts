@@ -24,6 +24,10 @@ import type { At } from '../sys/libc.js';
 import { setXattrAt } from '../sys/xattrs.js';
 import { applyMeta, isPrivileged } from './apply-meta.js';
 import type { FileContents } from './file-contents.js';
+import { Kind } from './layer-index.js';
+import { IMPLIED_META } from './layer-tree.js';
+import type { RecordCursor } from './record-cursor.js';
+import { recordedEntriesOf, type RecordedEntries } from './recorded-layer.js';
 
 const DIRECTORY = constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW;
 const NEW_FILE = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW;
@@ -33,6 +37,8 @@ const ENTRIES_AT_ONCE = 4096;
 const BYTES_AS_ENTRY = 16 * 1024;
 
 const S_ISGID = 0o2000;
+/** NAME_MAX: no file system takes longer names. */
+const MAX_NAME_BYTES = 255;
 
 /** What a {@link Checkout} works with. */
 export interface CheckoutPlace {
@@ -43,11 +49,22 @@ export interface CheckoutPlace {
   readonly signal: AbortSignal | undefined;
 }
 
+/** A directory that is filled. */
+interface Filled {
+  readonly fd: number;
+  readonly frame: Frame | undefined;
+}
+
 /** Where an entry was made: a directory's way up, by names. */
 interface Frame {
   readonly parent: Frame | undefined;
   readonly name: string;
 }
+
+const NOTHING: ReadonlyMap<string, TreeNode> = new Map();
+
+/** In the place of where an entry was made: nothing will be linked to it. */
+const ALONE: Frame = { parent: undefined, name: '' };
 
 /**
  * Writes a tree into an empty directory that nobody else can reach. Everything is named relative to the directory that it
@@ -59,6 +76,7 @@ export class Checkout {
   readonly #made = new Map<TreeNode, Frame>();
   /** Who owns what is made here, if that is certain: nothing on the way gives its group on (setgid, mount option grpid). */
   readonly #bornOwner: { readonly uid: number | undefined; readonly gid: number } | undefined;
+  readonly #name = Buffer.alloc(MAX_NAME_BYTES + 1);
   #sinceYield = 0;
   files = 0;
   directories = 0;
@@ -75,7 +93,7 @@ export class Checkout {
   }
 
   async run(root: DirectoryNode): Promise<void> {
-    await this.#fill(root, { fd: this.#place.rootFd, frame: undefined });
+    await this.#fillWith(root, { fd: this.#place.rootFd, frame: undefined });
     applyMeta(this.#place.rootFd, root.meta);
   }
 
@@ -85,27 +103,81 @@ export class Checkout {
     await this.#fill({ entries }, { fd: this.#place.rootFd, frame: undefined });
   }
 
+  #fillWith(directory: DirectoryNode, at: Filled): Promise<void> {
+    const recorded = recordedEntriesOf(directory);
+    return recorded === undefined ? this.#fill(directory, at) : this.#fillRecorded(recorded, at);
+  }
+
   /** A directory's own metadata comes after its content: making entries changes its time, and its mode may forbid them. */
-  async #fill(
-    directory: Pick<DirectoryNode, 'entries'>,
-    at: { readonly fd: number; readonly frame: Frame | undefined },
-  ): Promise<void> {
+  async #fill(directory: Pick<DirectoryNode, 'entries'>, at: Filled): Promise<void> {
     for (const [name, node] of directory.entries) {
       this.#sinceYield += 1;
       if (this.#sinceYield > ENTRIES_AT_ONCE) await this.#yield();
-      if (node.kind === 'directory') await this.#directory(node, { dirFd: at.fd, name }, at.frame);
-      else if (node.kind === 'file') this.#file(node, { dirFd: at.fd, name }, at.frame);
-      else this.#make(node, { dirFd: at.fd, name }, at.frame);
+      const made = this.#entry(name, node, at);
+      if (made !== undefined) await made;
     }
   }
 
-  async #directory(node: DirectoryNode, at: At, frame: Frame | undefined): Promise<void> {
+  /** A promise for a directory alone: there are many files. */
+  #entry(name: string, node: TreeNode, { fd: dirFd, frame }: Filled): Promise<void> | undefined {
+    if (node.kind === 'directory')
+      return this.#directory(node.meta, { dirFd, name }, (fd) =>
+        this.#fillWith(node, { fd, frame: { parent: frame, name } }),
+      );
+    if (node.kind === 'file') this.#file(node, { dirFd, name }, frame);
+    else this.#make(node, { dirFd, name }, frame);
+    return undefined;
+  }
+
+  /** {@link Checkout.#fill} without making nodes of what is linked to the store. The cursor ends behind the directory. */
+  async #fillRecorded({ cursor, count, changed }: RecordedEntries, at: Filled): Promise<void> {
+    for (let left = count; left > 0; left -= 1) {
+      this.#sinceYield += 1;
+      if (this.#sinceYield > ENTRIES_AT_ONCE) await this.#yield();
+      cursor.next();
+      if (changed.size > 0 && changed.has(cursor.name())) {
+        if (cursor.kind === Kind.directory) cursor.pass();
+        continue;
+      }
+      if (this.#linkRecorded(cursor, at.fd)) continue;
+      const name = cursor.name();
+      if (cursor.kind === Kind.directory) {
+        const { meta = IMPLIED_META, count: inside } = cursor.enter();
+        await this.#directory(meta, { dirFd: at.fd, name }, (fd) =>
+          this.#fillRecorded(
+            { cursor, count: inside, changed: NOTHING },
+            { fd, frame: { parent: at.frame, name } },
+          ),
+        );
+        continue;
+      }
+      const node = cursor.node();
+      if (node.kind === 'link-below')
+        throw new Error('internal error: a link to a layer below in the tree of an image');
+      const frame = cursor.isShared ? at.frame : ALONE;
+      if (node.kind === 'file') this.#file(node, { dirFd: at.fd, name }, frame);
+      else this.#make(node, { dirFd: at.fd, name }, frame);
+    }
+    for (const [name, node] of changed) if (node !== undefined) await this.#entry(name, node, at);
+  }
+
+  #linkRecorded(cursor: RecordCursor, dirFd: number): boolean {
+    const { bytes, nameAt, nameLength } = cursor;
+    if (cursor.kind !== Kind.file || cursor.size === 0 || nameLength > MAX_NAME_BYTES) return false;
+    const name = this.#name;
+    for (let index = 0; index < nameLength; index += 1) name[index] = bytes[nameAt + index] ?? 0;
+    name[nameLength] = 0;
+    if (this.#place.contents.linkRecorded?.(cursor, { dirFd, name }) !== true) return false;
+    this.files += 1;
+    return true;
+  }
+
+  async #directory(meta: NodeMeta, at: At, fill: (fd: number) => Promise<void>): Promise<void> {
     mkdirAt(at, 0o700);
     const fd = openAt(at, DIRECTORY);
     try {
-      if (node.entries.size > 0)
-        await this.#fill(node, { fd, frame: { parent: frame, name: at.name } });
-      applyMeta(fd, node.meta, { owner: this.#isOwned(node.meta) });
+      await fill(fd);
+      applyMeta(fd, meta, { owner: this.#isOwned(meta) });
     } finally {
       closeSync(fd);
     }
@@ -129,7 +201,7 @@ export class Checkout {
     if (node.kind === 'file') this.#copyFile(node, at);
     else if (node.kind === 'symlink') this.#symlink(node, at);
     else this.#special(node, at);
-    this.#made.set(node, { parent: frame, name: at.name });
+    if (frame !== ALONE) this.#made.set(node, { parent: frame, name: at.name });
   }
 
   #copyFile(node: FileNode, at: At): void {

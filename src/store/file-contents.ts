@@ -1,6 +1,8 @@
 import { OperationalError } from '../errors/operational-error.js';
 import type { FileNode } from '../layer/tree.js';
 import type { At } from '../sys/libc.js';
+import type { AtBytes } from '../sys/link-bytes.js';
+import type { RecordedFile } from './record-cursor.js';
 
 /** Where a checkout has the content of its files from: the objects of a store. */
 export interface FileContents {
@@ -11,6 +13,8 @@ export interface FileContents {
    * @throws `OperationalError` STORE_INVALID if there is no object
    */
   link(node: FileNode, at: At): boolean;
+  /** {@link FileContents.link} for a file that no node was made of; false wherever that has to be asked. */
+  linkRecorded?(file: RecordedFile, at: AtBytes): boolean;
   /**
    * Writes the content into an open, empty file; how many bytes had to be written, which is none where blocks are shared.
    *

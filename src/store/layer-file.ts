@@ -1,15 +1,11 @@
 import { createHash } from 'node:crypto';
 
 import { OperationalError } from '../errors/operational-error.js';
-import type { NodeMeta, Xattr } from '../layer/tree.js';
+import type { NodeMeta } from '../layer/tree.js';
 import { ByteReader, ByteWriter } from './byte-codec.js';
-import {
-  impliedDirectory,
-  type LayerDirectory,
-  type LayerNode,
-  type LayerTree,
-} from './layer-tree.js';
-import { MAX_TREE_DEPTH } from './walk-tree.js';
+import { FLAG_NAMED, FLAG_OPAQUE, Kind } from './layer-index.js';
+import type { LayerDirectory, LayerNode, LayerTree } from './layer-tree.js';
+import { openRecordedLayer } from './recorded-layer.js';
 
 /*
  * The file of a layer's tree:
@@ -20,27 +16,13 @@ import { MAX_TREE_DEPTH } from './walk-tree.js';
  * and its own time. Numbers are LEB128, names are bytes behind their length. Nodes of which there may be several names get
  * consecutive numbers in the order of their first one; a further name refers to that.
  *
- * Binary and not JSON: names are not UTF-8, and an image of 200,000 files is read at each install (about 0.1 s).
+ * Binary and not JSON: names are not UTF-8, and the record of a base is read at each install on it. It is looked through whole and
+ * found sound, and nodes are made of what is asked for alone (`recorded-layer.ts`).
  */
 
 const MAGIC = Buffer.from('berth-layer\n');
 const FORMAT = 1;
 const CHECKSUM_BYTES = 32;
-const CONTENT_HASH_BYTES = 32;
-
-const Kind = {
-  directory: 1,
-  file: 2,
-  symlink: 3,
-  'character-device': 4,
-  'block-device': 5,
-  fifo: 6,
-  again: 7,
-  'link-below': 8,
-} as const;
-
-const FLAG_NAMED = 1;
-const FLAG_OPAQUE = 2;
 
 /** The bytes of a layer's file. */
 export function encodeLayer(tree: LayerTree): Buffer {
@@ -70,7 +52,7 @@ export function encodeLayerInPieces(tree: LayerTree): readonly Buffer[] {
 export function decodeLayer(bytes: Buffer, name: string): LayerTree {
   const reader = soundReader(bytes, name);
   try {
-    return new LayerDecoder(reader).layer();
+    return openRecordedLayer(reader);
   } catch (error) {
     if (!(error instanceof RangeError)) throw error;
     throw damaged(name, error.message);
@@ -198,117 +180,4 @@ function ownerKey(meta: NodeMeta): string {
     ({ name, value }) => `${name.length} ${name} ${value.length} ${value.toString('latin1')}`,
   );
   return [numbers, ...xattrs].join(' ');
-}
-
-type Owner = Pick<NodeMeta, 'mode' | 'uid' | 'gid' | 'xattrs'>;
-
-class LayerDecoder {
-  readonly #reader: ByteReader;
-  readonly #owners: Owner[] = [];
-  readonly #numbered: LayerNode[] = [];
-
-  constructor(reader: ByteReader) {
-    this.#reader = reader;
-  }
-
-  layer(): LayerTree {
-    const reader = this.#reader;
-    for (let left = reader.count(); left > 0; left -= 1) this.#owners.push(this.#owner());
-    const root = impliedDirectory();
-    this.#directory(root, 0);
-    const contentBytes = reader.number();
-    if (!reader.isAtEnd) throw new RangeError('something follows the tree');
-    return { root, contentBytes };
-  }
-
-  #owner(): Owner {
-    const reader = this.#reader;
-    const [mode, uid, gid] = [reader.number(), reader.number(), reader.number()];
-    const xattrs: Xattr[] = [];
-    for (let left = reader.count(); left > 0; left -= 1) {
-      xattrs.push({ name: reader.text(), value: Buffer.from(reader.blob()) });
-    }
-    return { mode, uid, gid, xattrs };
-  }
-
-  #directory(directory: LayerDirectory, depth: number): void {
-    if (depth > MAX_TREE_DEPTH) throw new RangeError('the tree is too deep');
-    const reader = this.#reader;
-    const flags = reader.number();
-    directory.opaque = (flags & FLAG_OPAQUE) !== 0;
-    if ((flags & FLAG_NAMED) !== 0) directory.meta = this.#meta();
-    for (let left = reader.count(); left > 0; left -= 1) {
-      directory.whiteouts ??= new Set();
-      directory.whiteouts.add(this.#name());
-    }
-    for (let left = reader.count(); left > 0; left -= 1) {
-      const name = this.#name();
-      directory.entries.set(name, this.#node(depth));
-    }
-  }
-
-  /** The one place where a name comes from the disk: what is no name would become a path later. */
-  #name(): string {
-    const name = this.#reader.text();
-    if (name === '' || name === '.' || name === '..' || /[/\0]/.test(name)) {
-      throw new RangeError('an entry has no valid name');
-    }
-    return name;
-  }
-
-  #node(depth: number): LayerNode {
-    const reader = this.#reader;
-    const kind = reader.number();
-    if (kind === Kind.directory) {
-      const directory = impliedDirectory();
-      this.#directory(directory, depth + 1);
-      return directory;
-    }
-    if (kind === Kind.again) {
-      const node = this.#numbered[reader.number()];
-      if (node === undefined) throw new RangeError('a hard link to nothing');
-      return node;
-    }
-    const node = this.#leaf(kind);
-    this.#numbered.push(node);
-    return node;
-  }
-
-  #leaf(kind: number): LayerNode {
-    const reader = this.#reader;
-    if (kind === Kind['link-below']) return { kind: 'link-below', target: reader.text() };
-    const meta = this.#meta();
-    switch (kind) {
-      case Kind.file: {
-        const size = reader.number();
-        return { kind: 'file', meta, size, contentSha256: reader.hex(CONTENT_HASH_BYTES) };
-      }
-      case Kind.symlink:
-        return { kind: 'symlink', meta, target: reader.text() };
-      case Kind['character-device']:
-      case Kind['block-device']:
-      case Kind.fifo: {
-        const type =
-          kind === Kind.fifo
-            ? 'fifo'
-            : kind === Kind['block-device']
-              ? 'block-device'
-              : 'character-device';
-        return { kind: type, meta, major: reader.number(), minor: reader.number() };
-      }
-      default:
-        throw new RangeError('an entry of an unknown kind');
-    }
-  }
-
-  #meta(): NodeMeta {
-    const reader = this.#reader;
-    const owner = this.#owners[reader.number()];
-    if (owner === undefined) throw new RangeError('an entry without an owner');
-    // Not `...owner`: that alone took two thirds of the time of reading an image.
-    const { mode, uid, gid, xattrs } = owner;
-    const mtimeSeconds = reader.signed();
-    const mtimeNanoseconds = reader.number();
-    return { mode, uid, gid, mtimeSeconds, mtimeNanoseconds, xattrs };
-  }
 }

@@ -25,8 +25,11 @@ export interface LinkBelow {
   readonly target: string;
 }
 
+/** Anything in a layer that is no directory. */
+export type LayerLeaf = FileNode | SymlinkNode | SpecialNode | LinkBelow;
+
 /** Anything that stands in a layer. Hard links within the layer are one node under several names. */
-export type LayerNode = LayerDirectory | FileNode | SymlinkNode | SpecialNode | LinkBelow;
+export type LayerNode = LayerDirectory | LayerLeaf;
 
 /** A layer as a value. */
 export interface LayerTree {

@@ -2,6 +2,7 @@ import { OperationalError } from '../errors/operational-error.js';
 import { showBytes } from '../layer/show-bytes.js';
 import type { DirectoryNode, NodeMeta, TreeNode } from '../layer/tree.js';
 import { IMPLIED_META, type LayerDirectory, type LayerTree } from './layer-tree.js';
+import { RecordedDirectory } from './recorded-layer.js';
 import { MAX_TREE_DEPTH, splitPath, tooDeep, walkToDirectory } from './walk-tree.js';
 
 /*
@@ -27,19 +28,25 @@ interface MergedDirectory extends DirectoryNode {
 type MergedNode = MergedDirectory | Exclude<TreeNode, DirectoryNode>;
 
 /**
- * The tree that layers come to, lowest first.
+ * The tree that layers come to, lowest first. It takes their directories over where nothing lies under them; the layers are of no
+ * further use.
  *
  * @throws `OperationalError` LAYER_ENTRY_REFUSED for a path below something that is no directory, for links that go in
  * circles, for a hard link to what is not there; LAYER_LIMIT_EXCEEDED if it gets too deep
  */
 export function mergeLayers(layers: readonly LayerTree[]): DirectoryNode {
   const root = newDirectory(IMPLIED_META);
-  for (const layer of layers) new LayerMerge(root).apply(layer.root);
+  for (const [index, layer] of layers.entries()) {
+    // One that comes twice is needed as it is.
+    const adopts = !layers.includes(layer, index + 1) && layers.indexOf(layer) === index;
+    new LayerMerge(root, adopts).apply(layer.root);
+  }
   return root;
 }
 
 class LayerMerge {
   readonly #root: MergedDirectory;
+  readonly #adopts: boolean;
   readonly #throughLinks: {
     readonly stack: readonly MergedDirectory[];
     readonly name: string;
@@ -51,8 +58,9 @@ class LayerMerge {
     readonly target: string;
   }[] = [];
 
-  constructor(root: MergedDirectory) {
+  constructor(root: MergedDirectory, adopts: boolean) {
     this.#root = root;
+    this.#adopts = adopts;
   }
 
   apply(layer: LayerDirectory): void {
@@ -68,7 +76,7 @@ class LayerMerge {
       if (target !== undefined) this.#add(directory, target);
     }
     for (const { parent, name, target } of this.#links) {
-      parent.entries.set(name, this.#linkTarget(name, target));
+      entriesOf(parent).set(name, this.#linkTarget(name, target));
     }
   }
 
@@ -76,7 +84,7 @@ class LayerMerge {
     const target = last(stack);
     for (const [name, child] of layer.entries) {
       if (child.kind !== 'directory') continue;
-      const below = target.entries.get(name);
+      const below = entriesOf(target).get(name);
       if (below?.kind === 'directory') this.#hide(child, [...stack, below]);
       else if (below?.kind === 'symlink' && child.meta === undefined) {
         const led = walkToDirectory({ from: stack, path: name });
@@ -84,7 +92,7 @@ class LayerMerge {
       }
     }
     if (layer.opaque) target.entries.clear();
-    for (const name of layer.whiteouts ?? []) target.entries.delete(name);
+    for (const name of layer.whiteouts ?? []) entriesOf(target).delete(name);
   }
 
   #add(layer: LayerDirectory, stack: readonly MergedDirectory[]): void {
@@ -95,13 +103,30 @@ class LayerMerge {
       if (child.kind === 'directory') this.#addDirectory(child, name, stack);
       else if (child.kind === 'link-below') {
         this.#links.push({ parent: target, name, target: child.target });
-      } else target.entries.set(name, child);
+      } else entriesOf(target).set(name, child);
     }
+  }
+
+  /** Where nothing lies below there is nothing to lay over: the layer's own directory becomes the image's. */
+  #adopt(directory: LayerDirectory, name: string, depth: number): MergedDirectory {
+    if (directory instanceof RecordedDirectory && directory.isComplete) {
+      if (depth + directory.height > MAX_TREE_DEPTH) throw tooDeep(name);
+      return directory as MergedDirectory;
+    }
+    if (depth > MAX_TREE_DEPTH) throw tooDeep(name);
+    directory.meta ??= IMPLIED_META;
+    const adopted = directory as MergedDirectory;
+    for (const [childName, child] of directory.entries) {
+      if (child.kind === 'directory') this.#adopt(child, childName, depth + 1);
+      else if (child.kind === 'link-below')
+        this.#links.push({ parent: adopted, name: childName, target: child.target });
+    }
+    return adopted;
   }
 
   #addDirectory(child: LayerDirectory, name: string, stack: readonly MergedDirectory[]): void {
     const target = last(stack);
-    const below = target.entries.get(name);
+    const below = entriesOf(target).get(name);
     if (below?.kind === 'directory') {
       this.#add(child, [...stack, below]);
       return;
@@ -116,8 +141,12 @@ class LayerMerge {
         `refusing a layer with files below ${showBytes(name)}, which is a file in a lower layer`,
       );
     }
+    if (this.#adopts) {
+      entriesOf(target).set(name, this.#adopt(child, name, stack.length));
+      return;
+    }
     const added = newDirectory(child.meta ?? IMPLIED_META);
-    target.entries.set(name, added);
+    entriesOf(target).set(name, added);
     this.#add(child, [...stack, added]);
   }
 
@@ -133,6 +162,19 @@ class LayerMerge {
     }
     return node;
   }
+}
+
+/** The entries of a directory, one by one: of one that a record describes, no others are made. */
+function entriesOf(directory: MergedDirectory): Entries {
+  return directory instanceof RecordedDirectory
+    ? (directory as unknown as Entries)
+    : directory.entries;
+}
+
+interface Entries {
+  get(name: string): MergedNode | undefined;
+  set(name: string, node: MergedNode): void;
+  delete(name: string): void;
 }
 
 function newDirectory(meta: NodeMeta): MergedDirectory {

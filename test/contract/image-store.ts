@@ -7,6 +7,7 @@ import type { TreeNode } from '../../src/layer/tree.js';
 import { parseDigest, type Digest } from '../../src/oci/digest.js';
 import type { ImageStore, ImageTree, StoredImage } from '../../src/store/image-store.js';
 import { assertFails } from '../support/assert-fails.js';
+import { checkOutTwice } from '../support/check-out-twice.js';
 import { each } from '../support/each.js';
 import { feedLayer, storeLayer } from '../support/feed-layer.js';
 import { listTree, treeLines } from '../support/list-tree.js';
@@ -56,16 +57,8 @@ export function imageStoreContract(kind: StoreKind): void {
     return store.addImage(storedImageOf(diffIds, names));
   }
 
-  async function checkedOut(
-    store: ImageStore,
-    image: StoredImage,
-    directory: string,
-  ): Promise<string> {
-    const out = `${directory}/out-${Math.random().toString(36).slice(2)}`;
-    mkdirSync(out, { mode: 0o700 });
-    await store.checkout(await store.openTree(image), out, { devices: true });
-    return out;
-  }
+  const checkedOut = (store: ImageStore, image: StoredImage, directory: string): Promise<string> =>
+    checkOutTwice({ store, open: (place) => kind.open(place), image, directory });
 
   test(title('is empty before anything is put in'), async () => {
     await withStore(async (store) => {

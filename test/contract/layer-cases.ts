@@ -40,6 +40,26 @@ export const ACCEPTED_LAYERS: readonly Accepted[] = [
     want: ['d directory', 'd/b = lower b', 'f = lower f'],
   },
   {
+    name: 'names of one link, and of one empty file, in different directories',
+    layers: [
+      [
+        { path: 'd/e/' },
+        { path: 'd/empty', content: '' },
+        { path: 'd/e/empty', type: 'hardlink', link: 'd/empty' },
+        { path: 'd/link', type: 'symlink', link: 'e' },
+        { path: 'd/e/link', type: 'hardlink', link: 'd/link' },
+      ],
+    ],
+    want: [
+      'd directory',
+      'd/e directory',
+      'd/e/empty = ',
+      'd/e/link -> e',
+      'd/empty = ',
+      'd/link -> e',
+    ],
+  },
+  {
     name: 'T49 file, link, file: the last wins, and what the link led to stays',
     layers: [
       [

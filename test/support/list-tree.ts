@@ -38,6 +38,17 @@ export function treeLines(root: string): string[] {
     .sort();
 }
 
+/** What stands in a directory, sorted, with the first name of each inode in the place of its number. */
+export function withTwins(directory: string): readonly object[] {
+  const first = new Map<bigint, string>();
+  return [...listTree(directory)]
+    .sort(([a], [b]) => (a < b ? -1 : 1))
+    .map(([path, { ino, ...facts }]) => {
+      if (!first.has(ino)) first.set(ino, path);
+      return { path, twin: first.get(ino), ...facts };
+    });
+}
+
 function visit(root: string, path: string, found: Map<string, Listed>): void {
   const full = Buffer.from(`${root}/${path}`, 'latin1');
   const stat = lstatSync(full, { bigint: true });

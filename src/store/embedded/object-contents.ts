@@ -5,14 +5,17 @@ import type { FileNode } from '../../layer/tree.js';
 import { linkAt, openAt } from '../../sys/at.js';
 import { copyContent } from '../../sys/copy-content.js';
 import type { At } from '../../sys/libc.js';
+import { linkBytes, type AtBytes } from '../../sys/link-bytes.js';
 import { objectMissing, type FileContents } from '../file-contents.js';
-import { objectName } from './object-name.js';
+import type { RecordedFile } from '../record-cursor.js';
+import { objectName, ObjectNameWriter } from './object-name.js';
 import { renewObject } from './renew-object.js';
 
 /** The objects of the embedded store, for one checkout. */
 export class ObjectContents implements FileContents {
   readonly #objectsFd: number;
   readonly #tempPath: string;
+  readonly #names = new ObjectNameWriter();
   /** Objects can be linked to where we write; false after the first EXDEV. */
   #canLink = true;
 
@@ -39,6 +42,11 @@ export class ObjectContents implements FileContents {
       else throw error;
     }
     return true;
+  }
+
+  linkRecorded(file: RecordedFile, at: AtBytes): boolean {
+    if (!this.#canLink) return false;
+    return linkBytes({ dirFd: this.#objectsFd, name: this.#names.write(file) }, at);
   }
 
   copy(node: FileNode, to: number): number {

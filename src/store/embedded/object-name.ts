@@ -1,6 +1,8 @@
 import { createHash } from 'node:crypto';
 
 import type { NodeMeta } from '../../layer/tree.js';
+import { CONTENT_HASH_BYTES } from '../layer-index.js';
+import type { RecordedFile } from '../record-cursor.js';
 
 /** What tells an object from every other one: its content, and what else an inode keeps. */
 export interface ObjectIdentity {
@@ -25,10 +27,44 @@ export const OBJECT_FOLDERS: readonly string[] = Array.from({ length: 256 }, (_,
  */
 export function objectName(object: ObjectIdentity): string {
   const { contentSha256: hash, meta } = object;
+  return `${hash.slice(0, 2)}/${hash.slice(2)}-${variantOf(meta)}`;
+}
+
+function variantOf(meta: NodeMeta): string {
   const time = `${meta.mtimeSeconds.toString(36)}.${meta.mtimeNanoseconds.toString(36)}`;
   const variant = `${meta.mode.toString(8)}.${meta.uid}.${meta.gid}.${time}`;
-  const xattrs = meta.xattrs.length === 0 ? '' : `.${xattrsDigest(meta)}`;
-  return `${hash.slice(0, 2)}/${hash.slice(2)}-${variant}${xattrs}`;
+  return meta.xattrs.length === 0 ? variant : `${variant}.${xattrsDigest(meta)}`;
+}
+
+/** Where the variant begins in the name of an object. */
+const VARIANT_AT = 66;
+/** Longer than any name of an object. */
+const MAX_NAME_BYTES = 256;
+const SLASH = 0x2f;
+const DIGITS = Buffer.from('0123456789abcdef');
+
+/** {@link objectName} for one file after the other, in bytes and with a NUL at the end. The next name overwrites the last one. */
+export class ObjectNameWriter {
+  readonly #name = Buffer.alloc(MAX_NAME_BYTES);
+  /** What is at {@link VARIANT_AT}: files that follow each other mostly have the same. */
+  #meta: NodeMeta | undefined;
+
+  write({ bytes, contentAt, meta }: RecordedFile): Buffer {
+    const name = this.#name;
+    let at = 0;
+    for (let index = contentAt; index < contentAt + CONTENT_HASH_BYTES; index += 1) {
+      const byte = bytes[index] ?? 0;
+      name[at] = DIGITS[byte >> 4] ?? 0;
+      name[at + 1] = DIGITS[byte & 15] ?? 0;
+      at += at === 0 ? 3 : 2;
+    }
+    if (meta !== this.#meta) {
+      name.write(`-${variantOf(meta)}\0`, VARIANT_AT - 1, 'latin1');
+      name[2] = SLASH;
+      this.#meta = meta;
+    }
+    return name;
+  }
 }
 
 /** Digest of extended attributes, 32 hexadecimal digits: collisions are nobody's gain, since content and mode are named in full. */

@@ -6,7 +6,12 @@ import fc, { type Arbitrary } from 'fast-check';
 import type { NodeMeta, Xattr } from '../../../src/layer/tree.js';
 import { ByteReader, ByteWriter } from '../../../src/store/byte-codec.js';
 import { decodeLayer, encodeLayer } from '../../../src/store/layer-file.js';
-import { impliedDirectory, type LayerNode, type LayerTree } from '../../../src/store/layer-tree.js';
+import {
+  impliedDirectory,
+  type LayerDirectory,
+  type LayerNode,
+  type LayerTree,
+} from '../../../src/store/layer-tree.js';
 
 /** Records as literals make them, so that deepEqual compares them with those. */
 function record<T>(fields: { [K in keyof T]: Arbitrary<T[K]> }): Arbitrary<T> {
@@ -69,10 +74,19 @@ const { tree } = fc.letrec<{ tree: LayerTree; directory: LayerNode; node: LayerN
   ),
 }));
 
+/** A directory as a literal makes it, with all that is in it. */
+function plain({ meta: own, opaque, whiteouts, entries }: LayerDirectory): LayerDirectory {
+  const directory = { ...impliedDirectory(), meta: own, opaque, whiteouts };
+  for (const [key, node] of entries)
+    directory.entries.set(key, node.kind === 'directory' ? plain(node) : node);
+  return directory;
+}
+
 test('a layer comes back from its file as it was', () => {
   fc.assert(
     fc.property(tree, (layer) => {
-      assert.deepEqual(decodeLayer(encodeLayer(layer), 'test'), layer);
+      const { root, contentBytes } = decodeLayer(encodeLayer(layer), 'test');
+      assert.deepEqual({ root: plain(root), contentBytes }, layer);
     }),
     { numRuns: 300 },
   );
@@ -116,5 +130,5 @@ test('what is no number, or ends too early, is refused', () => {
   assert.throws(() => reader('ffffffffffffffffff7f').number(), RangeError);
   assert.throws(() => reader('0541').text(), RangeError);
   assert.throws(() => reader('ffffff7f').count(), RangeError);
-  assert.throws(() => reader('00').hex(32), RangeError);
+  assert.throws(() => reader('00').skip(32), RangeError);
 });

@@ -4,6 +4,8 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 
 import type { DirectoryNode, NodeMeta } from '../../../src/layer/tree.js';
+import { decodeLayer, encodeLayer } from '../../../src/store/layer-file.js';
+import { impliedDirectory, type LayerTree } from '../../../src/store/layer-tree.js';
 import { LayerTreeBuilder } from '../../../src/store/layer-tree-builder.js';
 import { mergeLayers } from '../../../src/store/merge-layers.js';
 
@@ -91,7 +93,10 @@ function metaOf(seconds: number, nanoseconds: number): NodeMeta {
   };
 }
 
-function mergeOf(all: readonly Layer[]): Map<string, string> {
+function mergeOf(
+  all: readonly Layer[],
+  takeIn: (tree: LayerTree) => LayerTree,
+): Map<string, string> {
   const trees = all.map((layer, layerNumber) => {
     const builder = new LayerTreeBuilder();
     layer.forEach(({ path: at, kind }, entryNumber) => {
@@ -99,9 +104,9 @@ function mergeOf(all: readonly Layer[]): Map<string, string> {
       if (kind === 'whiteout') builder.addWhiteout(at);
       else if (kind === 'opaque') builder.addOpaque(at);
       else if (kind === 'directory') builder.addDirectory(at, meta);
-      else builder.addNode(at, { kind, meta, size: 0, contentSha256: '' });
+      else builder.addNode(at, { kind, meta, size: 0, contentSha256: '00'.repeat(32) });
     });
-    return builder.finish();
+    return takeIn(builder.finish());
   });
   const found = new Map<string, string>();
   const visit = (directory: DirectoryNode, prefix: string): void => {
@@ -115,11 +120,30 @@ function mergeOf(all: readonly Layer[]): Map<string, string> {
   return found;
 }
 
+test('a layer that comes twice is laid over itself', () => {
+  const layer: Layer = [
+    { path: 'a', kind: 'directory' },
+    { path: 'a/b', kind: 'file' },
+    { path: 'a', kind: 'opaque' },
+  ];
+  const trees: LayerTree[] = [];
+  mergeOf([layer], (tree) => {
+    trees.push(tree, tree);
+    return { root: impliedDirectory(), contentBytes: 0 };
+  });
+  const directory = mergeLayers(trees).entries.get('a');
+  assert.ok(directory?.kind === 'directory');
+  assert.deepEqual([...directory.entries.keys()], ['b']);
+});
+
 test('mergeLayers() comes to what unpacking one entry after the other comes to', () => {
   fc.assert(
     fc.property(layers, (all) => {
       const sorted = (map: Map<string, string>): [string, string][] => [...map].sort();
-      assert.deepEqual(sorted(mergeOf(all)), sorted(modelOf(all)));
+      const want = sorted(modelOf(all));
+      assert.deepEqual(sorted(mergeOf(all, (tree) => tree)), want);
+      const recorded = (tree: LayerTree): LayerTree => decodeLayer(encodeLayer(tree), 'test');
+      assert.deepEqual(sorted(mergeOf(all, recorded)), want);
     }),
     { numRuns: 3000 },
   );
