@@ -238,9 +238,12 @@ export class DBusUnitManager implements UnitManager {
     }
   }
 
-  /** Before the first job only: systemd tells its subscribers of every unit that it has, each time it reads them again. */
+  /**
+   * Before the first job only: systemd tells its subscribers of every unit that it has, each time it reads them again. The
+   * manager's signal does not end it: the first job may be one that tidies up after an interruption.
+   */
   #subscribe(): Promise<JobWaiter> {
-    return (this.#jobs ??= JobWaiter.start(this.#bus, this.#signal));
+    return (this.#jobs ??= JobWaiter.start(this.#bus, undefined));
   }
 
   async #askVersion(): Promise<number | undefined> {
