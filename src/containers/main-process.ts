@@ -1,4 +1,4 @@
-import { closeSync, openSync, readFileSync, statSync } from 'node:fs';
+import { closeSync, openSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 
 import { OperationalError } from '../errors/operational-error.js';
@@ -35,7 +35,12 @@ export async function openMainProcess(manager: UnitManager, unit: string): Promi
   for (;;) {
     const found = await findMainProcess(manager, unit);
     if (typeof found === 'object') return found;
-    if (found === 'ended' || performance.now() > end) throw notRunning(unit);
+    if (found === 'ended') throw notRunning(unit, 'runs no program at present');
+    if (performance.now() > end)
+      throw notRunning(
+        unit,
+        'runs no program that can be told from the host by its root or processes',
+      );
     await delay(LOOK_EVERY_MS);
   }
 }
@@ -49,7 +54,8 @@ async function findMainProcess(
   let fd: number | undefined;
   try {
     fd = openContainerProcess(state.mainPid);
-    if (fd === undefined || isOnHost(fd)) return 'begins';
+    if (fd === undefined) return 'begins';
+    if (isOnHost(fd) && !runsProgram(state.mainPid, fd)) return 'begins';
     // systemd frees the number of its main process only after it has said that it has none: what was opened was that one.
     const [later] = await manager.getStates([unit]);
     if (later?.mainPid === state.mainPid && later.invocationId === state.invocationId) {
@@ -72,13 +78,37 @@ async function findMainProcess(
 }
 
 /**
- * Whether a process still has the root of the host: it is the launcher, which makes the container. Whoever entered that
- * process would run the host's programs on the host's files.
+ * Whether a process still has the root of the host: it is the launcher, which makes the container, or the container was
+ * given that root. Whoever entered the launcher would run the host's programs on the host's files.
  */
 function isOnHost(fd: number): boolean {
   const host = statSync('/');
   const { dev, ino } = statSync(`/proc/self/fd/${fd}/root`);
   return dev === host.dev && ino === host.ino;
+}
+
+/** What the launcher calls itself once it runs from where nobody can write to it (launcher/main.c). */
+const SEALED_LAUNCHER = 'berth-launch\0';
+
+/**
+ * Whether a process with the root of the host is the container's program all the same. Below the launcher, in a pid
+ * namespace that only that can have made, whoever runs another program than the launcher is: it is executed last of all.
+ * Without such a namespace nothing tells it from systemd on the way to the launcher.
+ */
+function runsProgram(mainPid: number, fd: number): boolean {
+  const process = `/proc/self/fd/${fd}`;
+  const inside = namespaceOf(process, 'pid');
+  if (inside === namespaceOf('/proc/self', 'pid') || parentOf(fd) !== mainPid) return false;
+  if (!readFileSync(`/proc/${mainPid}/cmdline`, 'utf8').startsWith(SEALED_LAUNCHER)) return false;
+  const launcher = statSync(`/proc/${mainPid}/exe`);
+  const isOther = (folder: string): boolean => {
+    const { dev, ino } = statSync(`${folder}/exe`);
+    return dev !== launcher.dev || ino !== launcher.ino;
+  };
+  // A stub that reaps is the launcher for good, and has the program as its child.
+  const [pid = ''] = readdirSync(`${process}/task`);
+  const children = readFileSync(`${process}/task/${pid}/children`, 'utf8').split(' ');
+  return isOther(process) || children.some((child) => child !== '' && isOther(`/proc/${child}`));
 }
 
 /**
@@ -108,6 +138,6 @@ function parentOf(fd: number): number {
   return Number(/^PPid:\t(\d+)$/m.exec(status)?.[1]);
 }
 
-function notRunning(unit: string): OperationalError {
-  return new OperationalError('CONTAINER_NOT_RUNNING', `${unit} runs no program at present`);
+function notRunning(unit: string, why: string): OperationalError {
+  return new OperationalError('CONTAINER_NOT_RUNNING', `${unit} ${why}`);
 }

@@ -8,6 +8,7 @@ import { type BootedHost, bootHost } from '../support/booted-host.js';
 import { projectRoot } from '../support/cache-folder.js';
 import { debianImageLayers } from '../support/debian-image.js';
 import { each } from '../support/each.js';
+import { configTemplate, pushExports } from '../support/exports-image.js';
 import { pushImage } from '../support/push-image.js';
 import { type RealRegistry, startRegistry } from '../support/registry.js';
 import type { CommandResult } from '../support/run-command.js';
@@ -79,6 +80,16 @@ before(async () => {
       Retries: 1,
     });
   }
+  const process = { user: { uid: 0, gid: 0 }, args: ['/bin/sleep', '4000'], cwd: '/' };
+  const shared = { linux: { namespaces: [{ type: 'mount' }] } };
+  for (const [name, changes] of [
+    ['rooted', {}],
+    ['reaped', { annotations: { 'berth.init': 'true' } }],
+    ['shared', shared],
+  ] as const)
+    await pushExports(registry.target(name), {
+      files: { 'config.json.template': configTemplate({ process, ...changes }) },
+    });
   for (const suite of suites) {
     const host = await bootHost({ suite });
     await host.network.exposePort(registry.port);
@@ -112,6 +123,17 @@ function inBox(suite: string, script: string, input = ''): Promise<CommandResult
 
 /** What decides what a process may do. (Seccomp is no measure: the host of the test has a filter of its own.) */
 const RIGHTS = /^(?:Uid|Gid|Groups|Cap\w+|NoNewPrivs):.*$/gm;
+
+test('a container with the root and the processes of the host is not entered, and that is said', async () => {
+  const [suite] = suites;
+  const host = hostOf(suite);
+  const image = `${registry.host}/shared`;
+  assert.equal((await host.berth('install', '--start', '--rootfs', '/', image)).status, 0);
+  const refused = await host.berth('exec', 'shared', 'true');
+  assert.equal(refused.status, 69);
+  assert.match(refused.stderr, /can be told from the host/);
+  await host.berth('uninstall', 'shared');
+});
 
 for (const suite of suites) {
   test(`${suite}: exec runs a program as the container's own, and in it alone`, async () => {
@@ -213,6 +235,25 @@ for (const suite of suites) {
     const stopped = await host.berth('exec', 'box', 'true');
     assert.deepEqual([stopped.status, stopped.stderr.includes('runs no program')], [69, true]);
     await host.runOk(['systemctl', 'start', 'box']);
+  });
+
+  test(`${suite}: a container with the root of the host is entered once its program runs, and not before`, async () => {
+    const host = hostOf(suite);
+    const own = (await host.runOk(['readlink', '/proc/self/ns/pid'])).trim();
+    for (const name of ['rooted', 'reaped']) {
+      const image = `${registry.host}/${name}`;
+      assert.equal((await host.berth('install', '--no-enable', '--rootfs', '/', image)).status, 0);
+      for (let round = 0; round < 2; round += 1) {
+        const seen = await host.sh(
+          `systemctl restart ${name}; node /opt/berth/dist/bin/berth.cjs exec ${name} -- sh -c 'readlink /proc/self/ns/pid; tr "\\0" " " </proc/1/cmdline'`,
+        );
+        const [namespace, first = ''] = seen.split('\n');
+        assert.match(namespace ?? '', /^pid:/);
+        assert.notEqual(namespace, own, 'it ran among the processes of the host');
+        if (name === 'rooted') assert.equal(first, '/bin/sleep 4000 ');
+      }
+      await host.berth('uninstall', name);
+    }
   });
 
   each(`${suite}: a check that`, [...checks], async ({ name, unwell }) => {
