@@ -45,23 +45,30 @@ const common = {
 
 const commands = await buildPart('commands', 'dist/src/cli/run-command-line.js', ['fetch', 'look']);
 const runtime = await buildPart('runtime', 'dist/src/runtime-main.js', ['run']);
+const objects = await buildPart('objects', 'dist/src/store/embedded/object-thread-main.js', []);
+const parts = [commands, runtime, objects];
 const programs = [
   await buildProgram('berth', readFileSync('dist/src/main.js', 'utf8'), commands),
   await buildProgram('berth-runtime', "require('./runtime-main.js');", runtime),
+  await buildProgram(
+    'object-thread-main',
+    "require('./store/embedded/object-thread-main.js');",
+    objects,
+  ),
 ];
 
 mkdirSync(PARTS, { recursive: true });
-for (const part of [commands, runtime]) {
+for (const part of parts) {
   const file = join(PARTS, part.file);
   writeNew(`${file}.map`, part.map);
   writeNew(file, part.code);
   for (const use of part.uses) if (!existsSync(compiledPart(file, use))) warmUp(part, use);
 }
 for (const { file, code } of programs) writeNew(join(BIN, file), code, 0o755);
-writeNew(join(BIN, 'THIRD-PARTY'), thirdPartyNotices([commands, runtime]));
+writeNew(join(BIN, 'THIRD-PARTY'), thirdPartyNotices(parts));
 // By its time tests see that this was done after the last compilation (test/support/fresh-program.ts).
 writeFileSync(join(BIN, '.built'), '');
-const kept = new Set([commands, runtime].map(({ file }) => file));
+const kept = new Set(parts.map(({ file }) => file));
 for (const name of readdirSync(PARTS)) {
   if (!kept.has(name.replace(/(?<=\.cjs)\..*$/, ''))) rmSync(join(PARTS, name));
 }
@@ -97,7 +104,7 @@ async function buildPart(name, entry, uses) {
 // A program: what starts, and shows the help, which needs nothing of its part.
 async function buildProgram(name, contents, part) {
   const use =
-    part === runtime
+    part !== commands
       ? `'run'`
       : `process.argv.some((word) => /^(${FETCHING.join('|')})$/.test(word)) ? 'fetch' : 'look'`;
   const loads = `module.exports = require('./base/load-part.js').loadPart(__dirname + '/parts/${part.file}', ${use});`;
@@ -112,7 +119,10 @@ async function buildProgram(name, contents, part) {
         name: 'cut-part',
         setup({ onResolve, onLoad }) {
           onResolve(
-            { filter: /^\.\/(cli\/)?(run-command-line|commands\/[a-z-]+|runtime-main)\.js$/ },
+            {
+              filter:
+                /^\.\/(cli\/|store\/embedded\/)?(run-command-line|commands\/[a-z-]+|runtime-main|object-thread-main)\.js$/,
+            },
             () => ({
               path: part.name,
               namespace: 'part',

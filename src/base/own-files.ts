@@ -16,3 +16,9 @@ export function ownFile(path: string): string {
 export function ownProgram(): string {
   return ownFile('dist/bin/berth.cjs');
 }
+
+/** The program of a thread, from its path below `src`. */
+export function ownThread(path: string): string {
+  const isShipped = import.meta.url.includes('/dist/bin/parts/');
+  return ownFile(isShipped ? `dist/bin/${path.replace(/^.*\//, '')}.cjs` : `dist/src/${path}.js`);
+}

@@ -1,4 +1,4 @@
-import { keepYoungHeapSmall } from '../base/engine-flags.js';
+import { keepYoungHeapSmall, optimiseLater } from '../base/engine-flags.js';
 import { quote } from '../base/escape-text.js';
 import { AsyncScope } from '../base/scope.js';
 import type { ErrorCode } from '../errors/catalogue.js';
@@ -69,7 +69,10 @@ export async function executePull(
     onProgress?.(progressOf(layer, known ? 'present' : 'waiting'));
     if (!known) missing.set(layer.diffId, layer);
   }
-  if (missing.size > 0) keepYoungHeapSmall();
+  if (missing.size > 0) {
+    keepYoungHeapSmall();
+    optimiseLater();
+  }
   const parallel = options.parallel ?? DEFAULT_PARALLEL_LAYERS;
   const { signal: stop } = options;
   let keptBytes = 0;
@@ -158,7 +161,11 @@ async function takeLayer(
   const { descriptor, diffId } = layer;
   const { replace, source } = options;
   const takenOver = source instanceof RepositorySource;
-  await using transaction = await store.beginLayer(diffId, { replace, takenOver });
+  await using transaction = await store.beginLayer(diffId, {
+    replace,
+    takenOver,
+    blobBytes: descriptor.size,
+  });
   const { sink } = transaction;
   const tell = (bytes: number): void => {
     onProgress?.(progressOf(layer, 'fetching', Math.min(bytes, descriptor.size)));

@@ -5,10 +5,10 @@
 export const OUTPUT_BYTES = 512 * 1024;
 
 /**
- * One is filled, one is looked at, the others are still being hashed and written elsewhere. With so many nobody waits for the slowest
- * of them but for the processor.
+ * One is filled, one is looked at, the others are still being hashed and written elsewhere. More gain nothing, and layers that are
+ * fetched side by side have as many each.
  */
-const MAX_BUFFERS = 8;
+const MAX_BUFFERS = 4;
 
 /** What comes out of a decompressor. */
 export interface Output {
@@ -20,7 +20,8 @@ export interface Output {
 
 /**
  * Memory that is filled by another thread while what was filled before is looked at, and used again and again: asking the
- * kernel and the engine for new memory and giving it back takes a fifth of the processor's time of a pull.
+ * kernel and the engine for new memory and giving it back takes a fifth of the processor's time of a pull. Threads of the
+ * program share it, so that files are made of it elsewhere.
  */
 export class OutputBuffers {
   readonly #output: Output;
@@ -90,6 +91,6 @@ export class OutputBuffers {
     const free = this.#free.pop();
     if (free !== undefined) return free;
     this.#count += 1;
-    return Buffer.allocUnsafeSlow(OUTPUT_BYTES);
+    return Buffer.from(new SharedArrayBuffer(OUTPUT_BYTES));
   }
 }

@@ -139,6 +139,8 @@ export interface ImageStore extends AsyncDisposable {
 export interface BeginLayerOptions {
   readonly replace?: ReadonlySet<string> | undefined;
   readonly takenOver?: boolean | undefined;
+  /** Size of the layer's blob, by which the store sees what is worth its while; 0 unless given. */
+  readonly blobBytes?: number | undefined;
 }
 
 /** A layer being taken in. */

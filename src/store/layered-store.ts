@@ -39,6 +39,8 @@ export interface LayerToBegin {
   readonly replace: ReadonlySet<string> | undefined;
   /** Nobody hashed its archive. */
   readonly takenOver: boolean;
+  /** Size of its blob, 0 where that is not known. */
+  readonly blobBytes: number;
   readonly onEnd: () => void;
 }
 
@@ -100,8 +102,10 @@ export abstract class LayeredStore implements ImageStore {
       // It may have been made of a layer that was taken over, in whose place this one is now.
       this.#lastTree = undefined;
     };
-    const { replace, takenOver = false } = options;
-    const begun = await this.#guarded(() => this.begin({ diffId, replace, takenOver, onEnd }));
+    const { replace, takenOver = false, blobBytes = 0 } = options;
+    const begun = await this.#guarded(() =>
+      this.begin({ diffId, replace, takenOver, blobBytes, onEnd }),
+    );
     this.#transactions += 1;
     return begun;
   }

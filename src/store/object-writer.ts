@@ -4,21 +4,14 @@ import { closeSync } from 'node:fs';
 import type { FileNode, NodeMeta } from '../layer/tree.js';
 import { cloneContent, writeFully } from '../sys/copy-content.js';
 import { sealFile } from '../sys/fs-verity.js';
-import type { ContentHash } from '../oci/verify-content.js';
 import { applyMeta } from './apply-meta.js';
 import type { ComingFile, ContentTaker } from './layer-collector.js';
-import { LentFile, type LentFileKeeper } from './lent-file.js';
 import { StagedObjects, type StagedFile, type StagePlace } from './staged-objects.js';
-
-/** Smaller files are hashed and written here: handing them to other threads takes as long. */
-const MIN_LENT_BYTES = 64 * 1024;
 
 /** What the objects of a store are called, and after what. */
 export interface ObjectNaming {
   /** A hash that waits for the content of a file; what it comes to stands in the place of the content's digest. */
   begin(meta: NodeMeta): Hash;
-  /** The same, taken on another thread; where there is none, all content is hashed in this one. */
-  beginAside?(meta: NodeMeta): ContentHash;
   /** The same of content that is all there. */
   hash(meta: NodeMeta, content: Uint8Array): string;
   /** What stands for files without content, if they are no objects. */
@@ -53,45 +46,20 @@ export interface ObjectPlace extends StagePlace {
 export class ObjectWriter implements ContentTaker {
   readonly #place: ObjectPlace;
   readonly #staged: StagedObjects;
-  readonly #keeper: LentFileKeeper;
-  /** Files that other threads are still at. */
-  readonly #finishing = new Set<Promise<void>>();
-  #failure: { readonly error: unknown } | undefined;
   #current: CurrentFile | undefined;
 
   constructor(place: ObjectPlace) {
     this.#place = place;
-    const staged = new StagedObjects(place);
-    this.#staged = staged;
-    this.#keeper = {
-      missing: (contentSha256, meta) => {
-        const name = place.naming.nameOf(contentSha256, meta);
-        return this.#isStored(name) || staged.has(name) ? undefined : name;
-      },
-      create: (meta) => staged.create(meta),
-      createAs: (name, meta) => staged.createAs(name, meta),
-      share: (name, node) => this.#share(name, node),
-      keep: (name, file) => {
-        if (file.name !== name) staged.name(file, name);
-      },
-      drop: (file) => {
-        staged.drop(file);
-      },
-    };
+    this.#staged = new StagedObjects(place);
   }
 
   begin({ meta, size }: ComingFile): void {
     this.#current = { meta, size, taken: 0, parts: undefined };
   }
 
-  write(chunk: Uint8Array, isLent = false): void {
+  write(chunk: Uint8Array): void {
     const file = this.#file();
     file.taken += chunk.length;
-    if (isLent && file.size >= MIN_LENT_BYTES && file.taken === chunk.length) this.#lend(file);
-    if (file.lent !== undefined) {
-      file.lent.write(chunk);
-      return;
-    }
     if (file.parts === undefined && file.taken === file.size) {
       this.#writeWhole(file, chunk);
       return;
@@ -108,11 +76,7 @@ export class ObjectWriter implements ContentTaker {
     const file = this.#file();
     this.#current = undefined;
     if (file.taken !== file.size) throw new Error('internal error: a file of another size');
-    const { meta, size, parts, lent } = file;
-    if (lent !== undefined) {
-      this.#finish(lent);
-      return lent.node;
-    }
+    const { meta, size, parts } = file;
     const { naming } = this.#place;
     if (size === 0) {
       if (naming.ofNothing === undefined) this.#writeWhole(file, Buffer.alloc(0));
@@ -121,23 +85,18 @@ export class ObjectWriter implements ContentTaker {
     if (file.whole !== undefined) return { kind: 'file', meta, size, contentSha256: file.whole };
     if (parts === undefined) throw new Error('internal error: a file without content');
     const contentSha256 = parts.hash.digest('hex');
-    this.#finishParts(parts.file, this.#keeper.missing(contentSha256, meta), file);
+    const name = naming.nameOf(contentSha256, meta);
+    const isMade = this.#isStored(name) || this.#staged.has(name);
+    this.#finishParts(parts.file, isMade ? undefined : name, file);
     return { kind: 'file', meta, size, contentSha256 };
   }
 
-  borrowed(): Promise<void> | undefined {
-    const current = this.#current?.lent?.settle();
-    if (current === undefined && this.#finishing.size === 0) return undefined;
-    return Promise.all([...this.#finishing, current]).then(() => undefined);
-  }
-
   ready(): undefined {
-    if (this.#failure !== undefined) throw this.#failure.error;
+    return undefined;
   }
 
-  async drain(): Promise<void> {
-    while (this.#finishing.size > 0) await Promise.all(this.#finishing);
-    this.ready();
+  drain(): Promise<void> {
+    return Promise.resolve();
   }
 
   /** Gives all new objects their names. Their content must be durable: a name must never lead to less than the whole. */
@@ -156,26 +115,9 @@ export class ObjectWriter implements ContentTaker {
   }
 
   /** Closes what is open; needed only where a layer was given up. */
-  async close(): Promise<void> {
+  close(): void {
     if (this.#current?.parts !== undefined) closeSync(this.#current.parts.file.fd);
-    await this.#current?.lent?.abandon();
     this.#current = undefined;
-    while (this.#finishing.size > 0) await Promise.all(this.#finishing);
-  }
-
-  #lend(file: CurrentFile): void {
-    const hash = this.#place.naming.beginAside?.(file.meta);
-    if (hash !== undefined) file.lent = new LentFile(file, hash, this.#keeper);
-  }
-
-  #finish(lent: LentFile): void {
-    const finishing = lent
-      .finish()
-      .catch((error: unknown) => {
-        this.#failure ??= { error };
-      })
-      .finally(() => this.#finishing.delete(finishing));
-    this.#finishing.add(finishing);
   }
 
   #file(): CurrentFile {
@@ -253,8 +195,6 @@ interface CurrentFile {
   taken: number;
   /** Content hash, if it came in one piece. */
   whole?: string;
-  /** Who takes it, if its content is lent. */
-  lent?: LentFile;
   /** Where it is being written, if it comes in several. */
   parts: { readonly file: StagedFile; readonly hash: Hash } | undefined;
 }

@@ -96,9 +96,10 @@ class EmbeddedStore extends LayeredStore {
     diffId,
     replace = new Set(),
     takenOver,
+    blobBytes,
     onEnd,
   }: LayerToBegin): Promise<EmbeddedLayerTransaction> {
-    const layer = { diffId, records: this.#layers, replace, takenOver, onEnd };
+    const layer = { diffId, records: this.#layers, replace, takenOver, blobBytes, onEnd };
     return new EmbeddedLayerTransaction(this.#place, layer);
   }
 

@@ -5,12 +5,13 @@ import { diskError, onDisk, onDiskAsync } from '../disk-error.js';
 import type { LayerTransaction } from '../image-store.js';
 import { LayerCollector } from '../layer-collector.js';
 import { encodeLayerInPieces } from '../layer-file.js';
-import { ObjectWriter } from '../object-writer.js';
+import type { ObjectWriter } from '../object-writer.js';
 import { TempArea } from '../temp-area.js';
+import { createObjectWriter } from './create-object-writer.js';
 import type { LayerRecords } from './layer-records.js';
-import { embeddedNaming } from './object-naming.js';
-import { ObjectVariants } from './object-variants.js';
+import { findObjectThread } from './object-thread.js';
 import type { StorePlace } from './store-place.js';
+import { ThreadedObjects } from './threaded-objects.js';
 
 /** What an {@link EmbeddedLayerTransaction} takes in. */
 export interface LayerToTake {
@@ -21,6 +22,8 @@ export interface LayerToTake {
   readonly replace: ReadonlySet<string>;
   /** Nobody hashed its archive. */
   readonly takenOver: boolean;
+  /** Size of its blob, 0 where that is not known. */
+  readonly blobBytes: number;
   readonly onEnd: () => void;
 }
 
@@ -30,29 +33,24 @@ export class EmbeddedLayerTransaction implements LayerTransaction {
   readonly #place: StorePlace;
   readonly #layer: LayerToTake;
   readonly #area: TempArea;
-  readonly #objects: ObjectWriter;
+  readonly #objects: ObjectWriter | ThreadedObjects;
   #ended = false;
 
   constructor(place: StorePlace, layer: LayerToTake) {
     this.#place = place;
     this.#layer = layer;
     this.#area = onDisk(place.root, () => new TempArea(place.tempPath));
-    const variants = new ObjectVariants({
+    const objects = {
       objectsFd: place.objectsFd,
       objectsPath: place.path('objects'),
       tempFd: this.#area.fd,
-      damaged: layer.replace,
-    });
-    this.#objects = new ObjectWriter({
-      naming: embeddedNaming(place.objectsFd),
-      objectsFd: place.objectsFd,
-      tempFd: this.#area.fd,
       tempPath: this.#area.path,
-      movesFolders: true,
       isFirst: layer.records.diffIds().length === 0,
       replace: layer.replace,
-      openVariant: (name, size) => variants.open(name, size),
-    });
+    };
+    const thread = findObjectThread(layer.blobBytes);
+    this.#objects =
+      thread === undefined ? createObjectWriter(objects) : new ThreadedObjects(thread, objects);
     const errorOf = (thrown: unknown): unknown => diskError(thrown, place.root);
     this.sink = new LayerCollector(this.#objects, { errorOf });
   }
@@ -72,7 +70,7 @@ export class EmbeddedLayerTransaction implements LayerTransaction {
       const temporary = `${this.#area.path}/layer`;
       await writeFileSynced(temporary, record, { mode: 0o600 });
       await syncFileSystemOf(place.root);
-      this.#objects.publish();
+      await this.#objects.publish();
       await syncFileSystemOf(place.root);
       await records.publish(temporary, { diffId, takenOver, tree });
     });

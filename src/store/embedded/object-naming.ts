@@ -1,20 +1,16 @@
 import { createHash, hash } from 'node:crypto';
 
-import { createHashHere } from '../../oci/verify-content.js';
 import { isThere } from '../../sys/is-there.js';
-import { createThreadedHash } from '../../sys/threaded-hash.js';
 import type { ObjectNaming } from '../object-writer.js';
 import { objectName } from './object-name.js';
 
 /** SHA-256 of nothing. */
-const EMPTY_SHA256 = 'e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855';
+export const EMPTY_SHA256 = 'e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855';
 
 /** Objects are named after the digest of their content and what else an inode keeps; empty files are none. */
 export function embeddedNaming(objectsFd: number): ObjectNaming {
   return {
     begin: () => createHash('sha256'),
-    beginAside: () =>
-      createThreadedHash('sha256', Number.POSITIVE_INFINITY) ?? createHashHere('sha256'),
     hash: (_, content) => hash('sha256', content, 'hex'),
     ofNothing: EMPTY_SHA256,
     nameOf: (contentSha256, meta) => objectName({ contentSha256, meta }),

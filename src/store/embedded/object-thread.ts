@@ -1,0 +1,142 @@
+import { availableParallelism } from 'node:os';
+import { Worker } from 'node:worker_threads';
+
+import { keepYoungHeapSmall } from '../../base/engine-flags.js';
+import { ownThread } from '../../base/own-files.js';
+import { OperationalError, type OperationalErrorOptions } from '../../errors/operational-error.js';
+import type { ErrorCode } from '../../errors/catalogue.js';
+import type { ObjectBatch } from './object-batch.js';
+
+/** Blobs of layers that are smaller are not worth a thread, which takes 20 ms of processor and 10 MB to begin. */
+const MIN_BLOB_BYTES = 8 * 1024 * 1024;
+
+/** Where the objects of a layer are made, for {@link createLayerObjects} in the other thread: descriptors are those of the process. */
+export interface ThreadPlace {
+  readonly objectsFd: number;
+  readonly objectsPath: string;
+  readonly tempFd: number;
+  readonly tempPath: string;
+  readonly isFirst: boolean;
+  readonly replace: ReadonlySet<string>;
+}
+
+/** What the thread is asked for, each time for one layer. */
+export type ThreadRequest =
+  | { readonly what: 'open'; readonly layer: number; readonly place: ThreadPlace }
+  | { readonly what: 'batch'; readonly layer: number; readonly batch: ObjectBatch }
+  | { readonly what: 'publish' | 'close'; readonly layer: number };
+
+/** What the thread answers to each, in the order in which it was asked. */
+export interface ThreadAnswer {
+  readonly digests: readonly string[];
+  readonly failure?: ThrownThere | undefined;
+}
+
+/** An error that another thread threw, as plain data: on the way its class would be lost, and with it what it says. */
+export interface ThrownThere {
+  readonly message: string;
+  readonly stack: string | undefined;
+  /** Of system errors; of {@link OperationalError}s, `operational` is set. */
+  readonly code: string | undefined;
+  readonly syscall: string | undefined;
+  readonly hint: string | undefined;
+  readonly isOperational: boolean;
+  readonly cause: ThrownThere | undefined;
+}
+
+interface Waiting {
+  readonly resolve: (digests: readonly string[]) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+/**
+ * The thread that makes the objects of large layers, one for the process, begun when it is first needed. It lives on for the
+ * next layer, and does not keep the process alive.
+ */
+export class ObjectThread {
+  readonly #worker: Worker;
+  readonly #waiting: Waiting[] = [];
+  #layers = 0;
+
+  constructor(file: string) {
+    this.#worker = new Worker(file, {
+      // What it allocates is short-lived: the same as keepYoungHeapSmall() is for the main thread.
+      resourceLimits: { maxYoungGenerationSizeMb: 4 },
+      execArgv: [],
+      // Descriptors are opened by koffi, and closed by Node.
+      trackUnmanagedFds: false,
+    });
+    // Another heap that is made sets the flag back, for all of them.
+    this.#worker.once('online', keepYoungHeapSmall);
+    this.#worker.on('message', (answer: ThreadAnswer) => {
+      const waiting = this.#waiting.shift();
+      if (this.#waiting.length === 0) this.#worker.unref();
+      if (answer.failure === undefined) waiting?.resolve(answer.digests);
+      else waiting?.reject(rebuildThrown(answer.failure));
+    });
+    this.#worker.on('error', (error) => {
+      this.#fail(error);
+    });
+    this.#worker.on('exit', (status) => {
+      this.#fail(new Error(`internal error: the thread for objects ended with ${status}`));
+    });
+    this.#worker.unref();
+  }
+
+  /** A number for a layer, to ask with. */
+  newLayer(): number {
+    return ++this.#layers;
+  }
+
+  /** @throws what was thrown there */
+  ask(request: ThreadRequest): Promise<readonly string[]> {
+    return new Promise((resolve, reject) => {
+      this.#waiting.push({ resolve, reject });
+      this.#worker.ref();
+      this.#worker.postMessage(request);
+    });
+  }
+
+  #fail(error: unknown): void {
+    if (thread === this) thread = undefined;
+    for (const waiting of this.#waiting.splice(0)) waiting.reject(error);
+  }
+}
+
+let thread: ObjectThread | undefined;
+
+/** The thread for a layer whose blob has so many bytes; undefined where it gains nothing. */
+export function findObjectThread(blobBytes: number): ObjectThread | undefined {
+  if (blobBytes < MIN_BLOB_BYTES || availableParallelism() < 2) return undefined;
+  thread ??= new ObjectThread(ownThread('store/embedded/object-thread-main'));
+  return thread;
+}
+
+/** What was thrown, for {@link rebuildThrown} in another thread. */
+export function describeThrown(thrown: unknown): ThrownThere {
+  const error = thrown instanceof Error ? thrown : new Error(String(thrown));
+  const { code, syscall } = error as NodeJS.ErrnoException;
+  return {
+    message: error.message,
+    stack: error.stack,
+    code,
+    syscall,
+    hint: error instanceof OperationalError ? error.hint : undefined,
+    isOperational: error instanceof OperationalError,
+    cause: error.cause === undefined ? undefined : describeThrown(error.cause),
+  };
+}
+
+/** The error again. */
+export function rebuildThrown(thrown: ThrownThere): Error {
+  const cause = thrown.cause === undefined ? undefined : rebuildThrown(thrown.cause);
+  if (thrown.isOperational) {
+    const options: OperationalErrorOptions = { hint: thrown.hint, cause };
+    return new OperationalError(thrown.code as ErrorCode, thrown.message, options);
+  }
+  const error: NodeJS.ErrnoException = new Error(thrown.message, cause && { cause });
+  if (thrown.stack !== undefined) error.stack = thrown.stack;
+  if (thrown.code !== undefined) error.code = thrown.code;
+  if (thrown.syscall !== undefined) error.syscall = thrown.syscall;
+  return error;
+}
