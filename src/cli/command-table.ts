@@ -255,6 +255,18 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import('./commands/recover.js')).recoverCommand,
   },
   {
+    name: 'trust',
+    usage: '',
+    summary: 'show and change which images are taken, and who has to have signed them',
+    load: async () => (await import('./commands/trust.js')).trustCommand,
+  },
+  {
+    name: 'sign',
+    usage: '[options] <image...>',
+    summary: 'sign images of a registry with OpenPGP, as podman and skopeo verify it',
+    load: async () => (await import('./commands/sign.js')).signCommand,
+  },
+  {
     name: 'completion',
     usage: '[options] <shell>',
     summary: 'print a completion script for a shell',

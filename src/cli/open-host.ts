@@ -44,7 +44,7 @@ export async function withHost<T>(
   let stores: Host['openStore'] | undefined;
   let units: Promise<UnitManager> | undefined;
   let transports: Transports | undefined;
-  let trust: ImageTrust | undefined;
+  let trust: Promise<ImageTrust> | undefined;
   const openTransportsOnce = async (): Promise<Transports> => {
     const { openTransports } = await import('./transports.js');
     return (transports ??= openTransports(context, scope, { ...options, conf, paths }));

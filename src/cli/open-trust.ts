@@ -1,5 +1,6 @@
 import type { BerthConf } from '../config/berth-conf.js';
 import type { HostPaths } from '../config/host-paths.js';
+import { assertInsideTree } from '../containers/inside-tree.js';
 import { PolicyTrust, type ImageTrust } from '../trust/image-trust.js';
 import type { PolicyTrustOptions } from '../trust/image-trust.js';
 import type { PolicyPlace } from '../trust/load-policy.js';
@@ -7,19 +8,26 @@ import type { PolicyPlace } from '../trust/load-policy.js';
 /** Where the ecosystem's tools have their policy. */
 const SYSTEM_POLICY = '/etc/containers/policy.json';
 
-/** Where the policy of a host is: as a path to open, below `--root` inside that tree. */
-export function policyPlace(paths: HostPaths, conf: BerthConf): PolicyPlace {
-  const { policy } = conf.trust;
-  return { path: paths.onDisk(policy ?? SYSTEM_POLICY), isNamed: policy !== undefined };
-}
-
-/** Where registries.d of a host is. */
-export function registriesDPlace(paths: HostPaths, conf: BerthConf): string {
-  return paths.onDisk(conf.trust['registries-d']);
+/**
+ * Where the trust of a host is configured: as paths to open, below `--root` inside that tree.
+ *
+ * @throws OperationalError HOST_PATH_REFUSED if they lead out of the tree
+ */
+export async function trustPlaces(
+  paths: HostPaths,
+  conf: BerthConf,
+): Promise<{ readonly policy: PolicyPlace; readonly registriesD: string }> {
+  const { policy = SYSTEM_POLICY, 'registries-d': registriesD } = conf.trust;
+  await assertInsideTree(paths, policy);
+  await assertInsideTree(paths, registriesD);
+  return {
+    policy: { path: paths.onDisk(policy), isNamed: conf.trust.policy !== undefined },
+    registriesD: paths.onDisk(registriesD),
+  };
 }
 
 /** Makes what decides which images a host takes. Nothing is read yet. */
-export function openTrust({
+export async function openTrust({
   paths,
   conf,
   registryClient,
@@ -27,10 +35,9 @@ export function openTrust({
   readonly paths: HostPaths;
   readonly conf: BerthConf;
   readonly registryClient: PolicyTrustOptions['registryClient'];
-}): ImageTrust {
+}): Promise<ImageTrust> {
   return new PolicyTrust({
-    policy: policyPlace(paths, conf),
-    registriesD: registriesDPlace(paths, conf),
+    ...(await trustPlaces(paths, conf)),
     registryClient,
     onDisk: (path) => paths.onDisk(path),
   });

@@ -156,7 +156,7 @@ async function copy(
       };
       const { env } = context.host;
       const { registryClient } = reading;
-      const trust = openTrust({
+      const trust = await openTrust({
         paths: resolveHostPaths({ mode: 'system', env }),
         conf,
         registryClient,

@@ -1,0 +1,36 @@
+import { escapeText } from '../../base/escape-text.js';
+import type { TrustEntry } from '../../trust/describe-policy.js';
+import { formatTable } from './table.js';
+
+/** A policy for people: a line for each requirement. */
+export function formatTrust(
+  entries: readonly TrustEntry[],
+  where: { readonly file: string | undefined; readonly path: string },
+): string {
+  const head =
+    where.file === undefined
+      ? `there is no ${where.path}: every image is taken\n`
+      : `${where.file}\n`;
+  const rows = entries.map((entry) => [
+    entry.transport,
+    entry.scope ?? '',
+    entry.type,
+    escapeText(keysOf(entry), 400),
+    storeOf(entry),
+  ]);
+  const columns = ['TRANSPORT', 'SCOPE', 'TYPE', 'KEYS', 'SIGNATURES'];
+  return head + formatTable(columns, rows);
+}
+
+function keysOf({ keys, files, problem, identity }: TrustEntry): string {
+  if (identity === undefined) return '';
+  if (problem !== undefined) return problem;
+  const from = files.length === 0 ? 'in the policy' : files.join(', ');
+  return `${keys.join(', ')} (${from}; ${identity})`;
+}
+
+function storeOf({ lookaside, attachments }: TrustEntry): string {
+  return [lookaside ?? '', attachments === true ? 'in the registry' : '']
+    .filter((part) => part !== '')
+    .join(', ');
+}

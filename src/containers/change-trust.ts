@@ -1,0 +1,184 @@
+import { mkdir } from 'node:fs/promises';
+import { dirname, resolve } from 'node:path';
+
+import { writeFileAtomically } from '../base/atomic-file.js';
+import { readFileBounded } from '../base/bounded-read.js';
+import { quote } from '../base/escape-text.js';
+import type { JsonObject } from '../base/strict-json.js';
+import { runProgram } from '../base/subprocess.js';
+import { isErrno } from '../errors/is-errno.js';
+import { OperationalError } from '../errors/operational-error.js';
+import { removeRequirements, setDefault, setRequirements } from '../trust/edit-policy.js';
+import { removePlaces, writePlaces } from '../trust/edit-registries-d.js';
+import { MAX_KEY_BYTES } from '../trust/load-keys.js';
+import { readPolicy, type PolicyPlace } from '../trust/load-policy.js';
+import { makeKeyring } from '../trust/openpgp-keys.js';
+import { parsePlaceUrl } from '../trust/registries-d.js';
+import { readPublicKeys } from '../trust/verify-sigstore.js';
+import type { Host } from './host.js';
+
+/** Where a host's trust is configured: paths to open. */
+export interface TrustPlaces {
+  readonly policy: PolicyPlace;
+  readonly registriesD: string;
+}
+
+/** What `berth trust add` asks for. */
+export interface TrustRule {
+  readonly transport: 'docker' | 'dir';
+  readonly scope: string;
+  readonly type: 'signedBy' | 'sigstoreSigned' | 'insecureAcceptAnything' | 'reject';
+  /** Keys to copy into the policy: files, or what gpg knows a key by. */
+  readonly pubkeys: readonly string[];
+  /** Files of keys that the policy is to name. */
+  readonly pubkeyFiles: readonly string[];
+  /** Where the signatures are. */
+  readonly sigstore: string | undefined;
+}
+
+/**
+ * Sets what has to hold for a scope, in place of what held. Each key makes a requirement of its own: all of them have to have signed.
+ * The place of the signatures is written first: a requirement without it would refuse what is signed.
+ *
+ * @throws OperationalError USAGE, CONFIG_INVALID, SIGNATURE_KEY_INVALID
+ */
+export async function addTrust(host: Host, places: TrustPlaces, rule: TrustRule): Promise<void> {
+  const { transport, scope, type, sigstore } = rule;
+  const requirements = await makeRequirements(host, rule);
+  const { path: file } = places.policy;
+  const text = await readForChange(places);
+  const policy = setRequirements(text, { transport, scope }, { requirements, file });
+  const attachments = type === 'sigstoreSigned' ? true : undefined;
+  if (transport === 'docker' && scope !== '' && (sigstore !== undefined || attachments === true)) {
+    await writePlaces(places.registriesD, scope, { lookaside: sigstore, attachments });
+  } else if (sigstore !== undefined) {
+    throw new OperationalError('USAGE', '--sigstore: only a scope of registries has one');
+  }
+  await writePolicy(file, policy);
+}
+
+/**
+ * Forgets what has to hold for a scope; with `keepPlaces` not where its signatures are.
+ *
+ * @throws OperationalError USAGE, CONFIG_INVALID
+ */
+export async function deleteTrust(
+  places: TrustPlaces,
+  at: { readonly transport: 'docker' | 'dir'; readonly scope: string },
+  { keepPlaces }: { readonly keepPlaces: boolean },
+): Promise<void> {
+  const { path: file } = places.policy;
+  await writePolicy(file, removeRequirements(await readForChange(places), at, file));
+  if (!keepPlaces && at.transport === 'docker') await removePlaces(places.registriesD, at.scope);
+}
+
+/** Sets what holds for all that no scope speaks of. */
+export async function setDefaultTrust(
+  { policy }: TrustPlaces,
+  type: 'insecureAcceptAnything' | 'reject',
+): Promise<void> {
+  await writePolicy(policy.path, setDefault(await readForChange({ policy }), type, policy.path));
+}
+
+/** One that does not exist is made; a symbolic link would be replaced by what is written, and is refused. */
+async function readForChange({ policy }: Pick<TrustPlaces, 'policy'>): Promise<Buffer | undefined> {
+  return await readPolicy({ ...policy, isNamed: false });
+}
+
+async function writePolicy(file: string, text: string): Promise<void> {
+  await mkdir(dirname(file), { recursive: true, mode: 0o755 });
+  await writeFileAtomically(file, text);
+}
+
+async function makeRequirements(host: Host, rule: TrustRule): Promise<readonly JsonObject[]> {
+  const { type, pubkeys, pubkeyFiles, sigstore } = rule;
+  const keyCount = pubkeys.length + pubkeyFiles.length;
+  if (sigstore !== undefined) parseSigstore(sigstore);
+  if (type === 'insecureAcceptAnything' || type === 'reject') {
+    if (keyCount > 0) throw new OperationalError('USAGE', `type ${type} takes no keys`);
+    return [{ type }];
+  }
+  if (keyCount === 0) {
+    throw new OperationalError('USAGE', `type ${type} takes a key`, {
+      hint: 'name one with --pubkeys or --pubkeysfile',
+    });
+  }
+  const common = type === 'signedBy' ? { type, keyType: 'GPGKeys' } : { type };
+  // What cosign makes names no tag.
+  const identity = type === 'signedBy' ? {} : { signedIdentity: { type: 'matchRepository' } };
+  const requirements: JsonObject[] = [];
+  for (const key of pubkeys) {
+    const bytes = await readKey(host, type, key);
+    assertKey(type, bytes, key);
+    requirements.push({ ...common, keyData: bytes.toString('base64'), ...identity });
+  }
+  for (const key of pubkeyFiles) {
+    const keyPath = resolve(key);
+    // With --root the path is one of the tree: as the policy has it, and as it will be read.
+    assertKey(type, await readFile(host.paths.onDisk(keyPath)), key);
+    requirements.push({ ...common, keyPath, ...identity });
+  }
+  return requirements;
+}
+
+function assertKey(type: 'signedBy' | 'sigstoreSigned', bytes: Buffer, key: string): void {
+  const named = [{ bytes, name: quote(key) }];
+  if (type === 'signedBy') makeKeyring(named);
+  else readPublicKeys(named);
+}
+
+/** A file, or for OpenPGP what gpg knows a key by; addresses of the web are not fetched: who else could change what comes? */
+async function readKey(
+  host: Host,
+  type: 'signedBy' | 'sigstoreSigned',
+  key: string,
+): Promise<Buffer> {
+  if (/^https?:/i.test(key)) {
+    throw new OperationalError('USAGE', `--pubkeys: ${quote(key)} is not fetched`, {
+      hint: 'fetch the key, compare its fingerprint, and name the file',
+    });
+  }
+  try {
+    return await readFileBounded(key, { maxBytes: MAX_KEY_BYTES });
+  } catch (error) {
+    if (!isErrno(error, 'ENOENT', 'ENOTDIR') || key.includes('/') || type !== 'signedBy')
+      throw unreadable(key, error);
+  }
+  const home = host.conf.trust['gnupg-home'];
+  const from = home === undefined ? [] : ['--homedir', home];
+  const { HOME: user = '/root', GNUPGHOME: moved } = process.env;
+  const { stdout } = await runProgram(['gpg', '--batch', ...from, '--export', '--', key], {
+    env: { HOME: user, ...(moved === undefined ? {} : { GNUPGHOME: moved }) },
+    signal: host.signal,
+  });
+  if (stdout.length > 0) return stdout;
+  throw new OperationalError('SIGNATURE_KEY_INVALID', `there is no file and no key ${quote(key)}`);
+}
+
+async function readFile(path: string): Promise<Buffer> {
+  try {
+    return await readFileBounded(path, { maxBytes: MAX_KEY_BYTES });
+  } catch (error) {
+    throw unreadable(path, error);
+  }
+}
+
+function unreadable(path: string, cause: unknown): OperationalError {
+  const why = cause instanceof Error ? cause.message : String(cause);
+  return new OperationalError(
+    'SIGNATURE_KEY_INVALID',
+    `cannot read the key ${quote(path)}: ${why}`,
+    {
+      cause,
+    },
+  );
+}
+
+function parseSigstore(url: string): void {
+  try {
+    parsePlaceUrl(url, '--sigstore');
+  } catch (error) {
+    if (!(error instanceof OperationalError)) throw error;
+    throw new OperationalError('USAGE', error.message);
+  }
+}
