@@ -39,6 +39,8 @@ export function temporaryNameBeside(path: string): string {
 
 /** The name that a temporary file was to get, if it is one of {@link temporaryNameBeside}. */
 export function finalNameOf(temporary: string): string | undefined {
+  // Asked of thousands of others.
+  if (!temporary.startsWith('.berth-tmp-')) return undefined;
   return /^\.berth-tmp-[0-9a-f]{12}-(.+)$/s.exec(temporary)?.[1];
 }
 

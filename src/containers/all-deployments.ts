@@ -1,8 +1,11 @@
+import { lstatSync } from 'node:fs';
+import { join } from 'node:path';
+
 import { loadDeployment } from './container-directory.js';
 import type { Deployment } from './deployment.js';
 import { deploymentNumber } from './deployment-records.js';
 import type { Host } from './host.js';
-import { listStateEntries } from './state-entries.js';
+import { listStateNames } from './state-entries.js';
 
 /** All deployments on disk, and the directories whose record cannot be read. */
 export interface AllDeployments {
@@ -49,12 +52,18 @@ async function loadIfThere(
     try {
       return { deployment: await loadDeployment(host.paths, directory) };
     } catch (error) {
-      if (!listDeploymentDirectories(host).includes(directory)) return { deployment: undefined };
+      if (!isFolder(host, directory)) return { deployment: undefined };
       if (looks === 3) return { error };
     }
   }
 }
 
+function isFolder(host: Host, directory: string): boolean {
+  const path = host.paths.onDisk(join(host.paths.stateDir, directory));
+  return lstatSync(path, { throwIfNoEntry: false })?.isDirectory() === true;
+}
+
 function listDeploymentDirectories(host: Host): readonly string[] {
-  return listStateEntries(host.paths).folders.filter((name) => /^[^.].*\.\d{1,9}$/.test(name));
+  // No container has such a name.
+  return listStateNames(host.paths).filter((name) => /^[^.].*\.\d{1,9}$/.test(name));
 }

@@ -9,7 +9,7 @@ import {
   readNameLinkNow,
   readRecord,
 } from './deployment-records.js';
-import { listContainerNamesNow, listStateEntries } from './state-entries.js';
+import { listContainerNamesNow, listStateNamesWith } from './state-entries.js';
 
 /*
  * The state directory as a list of containers.
@@ -52,8 +52,8 @@ export function listContainerNames(paths: HostPaths): Promise<readonly string[]>
 /** Numbers of the deployments of a container that are on disk, ascending. */
 export function listDeploymentNumbers(paths: HostPaths, name: string): Promise<readonly number[]> {
   return soon(() =>
-    listStateEntries(paths)
-      .names.map((entry) => deploymentNumber(name, entry))
+    listStateNamesWith(paths, `${name}.`)
+      .map((entry) => deploymentNumber(name, entry))
       .filter((number) => number !== undefined)
       .sort((a, b) => a - b),
   );

@@ -1,4 +1,4 @@
-import { readlinkSync, statSync } from 'node:fs';
+import { readlinkSync, statSync, type Stats } from 'node:fs';
 import { join } from 'node:path';
 
 import { readFileBoundedNow } from '../base/bounded-read.js';
@@ -16,10 +16,16 @@ import { MAX_DEPLOYMENT_BYTES, parseDeployment, type Deployment } from './deploy
 /** Looks at a container that changes all the time: each change takes a hundred times as long as a look. */
 const MAX_LOOKS = 8;
 
+/**
+ * Which file a record was read from. Another one has another number or size, and what changes a file in place changes its ctime,
+ * too. Of the four, a file system may give one twice, not all at once.
+ */
+export type RecordIdentity = Pick<Stats, 'dev' | 'ino' | 'size' | 'ctimeMs'>;
+
 /** A record that was read. */
 export interface KnownRecord {
   /** Of the file that it was read from, as {@link recordIdentity} gives it. */
-  readonly identity: string;
+  readonly identity: RecordIdentity | undefined;
   readonly deployment: Deployment;
 }
 
@@ -87,7 +93,7 @@ export function readRecord(paths: HostPaths, directory: string): Deployment {
  * Changes when the current deployment of a container is another one, and with whatever happens to its record; undefined where
  * there is none.
  */
-export function recordIdentity(paths: HostPaths, name: string): string | undefined {
+export function recordIdentity(paths: HostPaths, name: string): RecordIdentity | undefined {
   try {
     return identityOf(paths.onDisk(`${paths.stateDir}/${name}/deployment.json`));
   } catch {
@@ -99,9 +105,9 @@ function readKnown(paths: HostPaths, directory: string): KnownRecord {
   const file = join(paths.stateDir, directory, 'deployment.json');
   const onDisk = paths.onDisk(file);
   try {
-    const identity = identityOf(onDisk) ?? '';
+    const identity = identityOf(onDisk);
     const before = known.get(onDisk);
-    if (before?.identity === identity) return before;
+    if (before !== undefined && isSameRecord(before.identity, identity)) return before;
     const bytes = readFileBoundedNow(onDisk, { maxBytes: MAX_DEPLOYMENT_BYTES });
     const deployment = parseDeployment(bytes, quote(file));
     const record = { identity, deployment };
@@ -137,9 +143,16 @@ export function readingFailed(paths: HostPaths, cause: unknown): OperationalErro
     : new OperationalError('SYSTEM_CALL_FAILED', `cannot read ${quote(paths.stateDir)}`, { cause });
 }
 
-/** Changes with whatever happens to the file; taken before it is read, so that what came between is seen the next time. */
-function identityOf(path: string): string | undefined {
-  const stat = statSync(path, { throwIfNoEntry: false });
-  // What changes a file changes its ctime, too.
-  return stat === undefined ? undefined : `${stat.dev} ${stat.ino} ${stat.size} ${stat.ctimeMs}`;
+/** Whether both are of one file, and nothing has happened to it between. */
+export function isSameRecord(
+  a: RecordIdentity | undefined,
+  b: RecordIdentity | undefined,
+): boolean {
+  if (a === undefined || b === undefined) return false;
+  return a.ino === b.ino && a.ctimeMs === b.ctimeMs && a.size === b.size && a.dev === b.dev;
+}
+
+/** Taken before the file is read, so that what came between is seen the next time. */
+function identityOf(path: string): RecordIdentity | undefined {
+  return statSync(path, { throwIfNoEntry: false });
 }

@@ -14,7 +14,8 @@ import { join } from 'node:path';
 import type { HostPaths } from '../config/host-paths.js';
 import { programVersion } from '../config/version.js';
 import { briefOf, type ContainerBrief } from './container-brief.js';
-import { readCurrent, recordIdentity } from './deployment-records.js';
+import { isSameRecord, readCurrent, recordIdentity } from './deployment-records.js';
+import { formatKept, parseKept, type KeptRecord } from './kept-records.js';
 
 /*
  * What all commands look at of many containers stays in `/run/berth/.records.json` for the next one: reading a thousand records
@@ -32,16 +33,8 @@ const MAX_BYTES = 64 * 1024 * 1024;
 /** The file is written anew when one in so many records is not in it: else installing one would mean writing a thousand. */
 const WRITE_EACH = 32;
 
-/** Of the file; another one with each change to what is in it, since a host may be brought from one build of a version to the next. */
-const FORMAT = 2;
-
-type Entry = readonly [identity: string, brief: ContainerBrief];
-
-interface CacheFile {
-  readonly format: number;
-  readonly version: string;
-  readonly containers: readonly Entry[];
-}
+/** Of the file (kept-records.ts); another one with each change to what is in it, since a host may be brought from one build of a version to the next. */
+const FORMAT = 3;
 
 /**
  * Looks at the present deployments of so many containers, with what earlier commands read. What cannot be read goes to
@@ -54,68 +47,68 @@ export function readBriefs(
 ): readonly ContainerBrief[] {
   const isKept = paths.root === '' && names.length >= MIN_RECORDS;
   const file = join(paths.runDir, '.records.json');
-  const known = isKept ? load(file) : new Map<string, Entry>();
+  const known = isKept ? load(file) : NOTHING;
   const found: ContainerBrief[] = [];
-  const entries: Entry[] = [];
+  const records: KeptRecord[] = [];
   let unknown = 0;
   for (const name of names) {
     try {
       const before = known.get(name);
       // Through the link: that it leads elsewhere now is seen as well as that the file is another one.
-      if (before !== undefined && before[0] === recordIdentity(paths, name)) {
-        found.push(before[1]);
-        entries.push(before);
+      if (before !== undefined && isSameRecord(before.identity, recordIdentity(paths, name))) {
+        found.push(before.brief);
+        records.push(before);
         continue;
       }
       const current = readCurrent(paths, name);
       if (current === undefined) continue;
       const brief = briefOf(current.deployment);
       found.push(brief);
-      entries.push([current.identity, brief]);
+      // What has no identity went while it was read.
+      if (current.identity !== undefined) records.push({ identity: current.identity, brief });
       unknown += 1;
     } catch (error) {
       onDamaged(name, error);
     }
   }
-  if (isKept && unknown * WRITE_EACH > names.length) store(file, entries);
+  if (isKept && unknown * WRITE_EACH > names.length) store(file, records);
   return found;
 }
 
-function load(file: string): ReadonlyMap<string, Entry> {
+const NOTHING: ReadonlyMap<string, KeptRecord> = new Map();
+
+function load(file: string): ReadonlyMap<string, KeptRecord> {
   try {
-    const entries = readOwn(file)?.containers ?? [];
-    return new Map(entries.map((entry) => [entry[1].name, entry]));
+    return readOwn(file) ?? NOTHING;
   } catch {
     // Not there, not ours to read, or cut off: the records themselves are read.
-    return new Map();
+    return NOTHING;
   }
 }
 
 /** Undefined where somebody else could have written it, or another version or form of it did. */
-function readOwn(file: string): CacheFile | undefined {
+function readOwn(file: string): ReadonlyMap<string, KeptRecord> | undefined {
   const fd = openSync(file, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
   try {
     const stat = fstatSync(fd);
     const isOwn = stat.isFile() && stat.uid === process.geteuid?.() && (stat.mode & 0o077) === 0;
     if (!isOwn || stat.size > MAX_BYTES) return undefined;
-    const content = JSON.parse(readFileSync(fd, 'utf8')) as CacheFile;
-    const isOurs = content.format === FORMAT && content.version === programVersion();
-    return isOurs ? content : undefined;
+    return parseKept(readFileSync(fd, 'utf8'), { format: FORMAT, version: programVersion() });
   } finally {
     closeSync(fd);
   }
 }
 
-function store(file: string, containers: readonly Entry[]): void {
-  const content: CacheFile = { format: FORMAT, version: programVersion(), containers };
+function store(file: string, records: readonly KeptRecord[]): void {
+  const content = formatKept(records, { format: FORMAT, version: programVersion() });
   // One name for all: what a command that was killed left goes with the next one. Of two that write at once one may put the
-  // other's half in place, which is no JSON, and counts as not there.
+  // other's half in place, which has no end, and counts as not there.
   const temporary = `${file}.new`;
   try {
     mkdirSync(join(file, '..'), { recursive: true });
     rmSync(temporary, { force: true });
     // Not synced: it lies in memory, and is gone with the next boot.
-    writeFileSync(temporary, JSON.stringify(content), { mode: 0o600, flag: 'wx' });
+    writeFileSync(temporary, content, { mode: 0o600, flag: 'wx' });
     renameSync(temporary, file);
   } catch {
     // Whoever may not write reads the records each time.

@@ -31,7 +31,7 @@ export async function recoverContainer(
       .map((file) => paths.onDisk(file.path)),
   ]);
   if (entry === undefined) {
-    await removeLeftovers(host, name);
+    removeLeftovers(host, name);
     return;
   }
   host.onEvent({
@@ -40,7 +40,7 @@ export async function recoverContainer(
   });
   // Before the entry goes: nobody looks for them after that.
   for (const transition of entry.transitions) {
-    await removeLeftovers(host, transition.name);
+    removeLeftovers(host, transition.name);
     removeUnfinishedLink(host, transition.name);
   }
   if (entry.operation === 'undo' || entry.operation === 'uninstall')

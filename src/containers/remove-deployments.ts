@@ -1,8 +1,10 @@
-import { readdir, rename } from 'node:fs/promises';
+import { rename } from 'node:fs/promises';
 import { join } from 'node:path';
 
+import { deploymentNumber } from './deployment-records.js';
 import type { Host } from './host.js';
 import { removePath } from './remove-path.js';
+import { listStateNamesWith } from './state-entries.js';
 
 /**
  * Removes deployments of a name. Each is renamed out of the way first, so that a half removed one is never found under a
@@ -19,19 +21,16 @@ export async function removeDeployments(
     removePath(doomed);
     await rename(join(folder, `${name}.${number}`), doomed);
   }
-  await removeLeftovers(host, name);
+  removeLeftovers(host, name);
 }
 
 /** Removes what interrupted commands of this name left half made or half removed. Call with the lock of the name held. */
-export async function removeLeftovers(host: Host, name: string): Promise<void> {
+export function removeLeftovers(host: Host, name: string): void {
   const folder = host.paths.onDisk(host.paths.stateDir);
-  for (const leftover of await listLeftovers(folder, name)) removePath(join(folder, leftover));
-}
-
-async function listLeftovers(folder: string, name: string): Promise<string[]> {
-  const entries = await readdir(folder);
-  return entries.filter((entry) => {
-    const rest = /^\.(?:trash|new)-(.*)\.\d{1,9}$/.exec(entry)?.[1];
-    return rest === name;
-  });
+  for (const kind of ['.new-', '.trash-']) {
+    for (const entry of listStateNamesWith(host.paths, `${kind}${name}.`)) {
+      if (deploymentNumber(name, entry.slice(kind.length)) !== undefined)
+        removePath(join(folder, entry));
+    }
+  }
 }

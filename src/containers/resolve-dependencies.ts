@@ -75,7 +75,9 @@ export async function resolveDependencies(
       notes.push(`starts ${kind} ${wanted}: ${match?.words ?? 'not on this host at present'}`);
     }
   }
-  for (const other of others) addWhatOthersSay(found, { other, request });
+  for (const other of others) {
+    if (saysSomething(other)) addWhatOthersSay(found, { other, request });
+  }
   // Said to be before it, it is not after it for being required.
   for (const unit of found.before) found.after.delete(unit);
   for (const wanted of dependencies.conflicts) {
@@ -207,10 +209,17 @@ async function listNeighbours(
     .sort((a, b) => (a.name < b.name ? -1 : 1));
 }
 
+/** Of a thousand, few do. */
+function saysSomething({ dependencies }: Neighbour): boolean {
+  const { requires, after, before, conflicts } = dependencies;
+  return requires.length + after.length + before.length + conflicts.length > 0;
+}
+
 function assertNoConflict(request: DependencyRequest, others: readonly Neighbour[]): void {
   const { dependencies } = request;
   const self = neighbourOf(request);
   for (const other of others) {
+    if (dependencies.conflicts.length === 0 && !saysSomething(other)) continue;
     const ours = dependencies.conflicts.find((wanted) => answersTo(other, wanted));
     const theirs = other.dependencies.conflicts.find((wanted) => answersTo(self, wanted));
     const conflict = ours ?? theirs;

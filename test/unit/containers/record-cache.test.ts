@@ -82,7 +82,7 @@ test('what one command read of many records, the next finds, but for those that 
   using many = new ManyRecords(70);
   assert.equal(Object.keys(many.list()).length, 70);
   assert.equal(statSync(many.cache).mode & 0o777, 0o600);
-  many.changeCache((text) => text.replaceAll('"runtime":"berth"', '"runtime":"kept"'));
+  many.changeCache((text) => text.replaceAll('"berth","', '"kept","'));
   many.write('c7', 'crun');
   const found = many.list();
   assert.equal(found['c6'], 'kept');
@@ -120,7 +120,7 @@ each(
   ({ spoil }) => {
     using many = new ManyRecords(70);
     many.list();
-    many.changeCache((text) => text.replaceAll('"runtime":"berth"', '"runtime":"kept"'));
+    many.changeCache((text) => text.replaceAll('"berth","', '"kept","'));
     assert.equal(many.list()['c6'], 'kept');
     spoil(many.cache, many);
     assert.equal(many.list()['c6'], 'berth');

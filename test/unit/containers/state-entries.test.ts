@@ -3,18 +3,22 @@ import { mkdirSync, renameSync, rmSync, symlinkSync } from 'node:fs';
 import { test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 
-import { listStateEntries } from '../../../src/containers/state-entries.js';
+import {
+  listContainerNamesNow,
+  listStateNames,
+  listStateNamesWith,
+} from '../../../src/containers/state-entries.js';
 import { resolveHostPaths } from '../../../src/config/host-paths.js';
 import { TempDir } from '../../support/temp-dir.js';
 
 /** Longer than the clock of a file system stands still. */
 const SETTLED_MS = 30;
 
-test('listStateEntries() sees at once what comes, goes and changes its name', async () => {
+test('what comes into the state directory, goes and changes its name is seen at once', async () => {
   using dir = new TempDir();
   const paths = resolveHostPaths({ mode: 'system', root: dir.path, env: {} });
   const at = (name: string): string => `${dir.path}/var/lib/berth/${name}`;
-  const look = (): string => listStateEntries(paths).containers.join(' ');
+  const look = (): string => listContainerNamesNow(paths).join(' ');
   assert.equal(look(), '');
   mkdirSync(at('web.0'), { recursive: true });
   symlinkSync('web.0', at('web'));
@@ -32,11 +36,23 @@ test('listStateEntries() sees at once what comes, goes and changes its name', as
     assert.equal(look(), 'etcd web');
     await settle();
     mkdirSync(at('web.1'));
-    assert.deepEqual(listStateEntries(paths).folders, ['web.0', 'web.1']);
+    assert.deepEqual(listStateNamesWith(paths, 'web.'), ['web.0', 'web.1']);
     await settle();
     rmSync(at('web.1'), { recursive: true });
     rmSync(at('etcd'));
     assert.equal(look(), 'web');
-    assert.deepEqual([...listStateEntries(paths).names].sort(), ['web', 'web.0']);
+    assert.deepEqual(listStateNames(paths), ['web', 'web.0']);
   }
+});
+
+test('listStateNamesWith() finds those that begin so, wherever they stand', () => {
+  using dir = new TempDir();
+  const paths = resolveHostPaths({ mode: 'system', root: dir.path, env: {} });
+  const names = ['.new-a.0', 'a', 'a.0', 'a.1', 'a.10', 'a.b', 'a.b.0', 'ab.0', 'b', 'b.0'];
+  for (const name of names) mkdirSync(`${dir.path}/var/lib/berth/${name}`, { recursive: true });
+  assert.deepEqual(listStateNamesWith(paths, 'a.'), ['a.0', 'a.1', 'a.10', 'a.b', 'a.b.0']);
+  assert.deepEqual(listStateNamesWith(paths, '.new-a.'), ['.new-a.0']);
+  assert.deepEqual(listStateNamesWith(paths, 'b.'), ['b.0']);
+  assert.deepEqual(listStateNamesWith(paths, 'aa'), []);
+  assert.deepEqual(listStateNamesWith(paths, 'z'), []);
 });
