@@ -29,7 +29,7 @@ export interface HostPaths {
   readonly setsDir: string;
   /** Checkouts of images that are mounted somewhere. */
   readonly mountsDir: string;
-  /** Lock files, one a name; never removed, because a lock whose file was unlinked protects nobody. */
+  /** Lock files, one a name; only who holds one removes it, where nothing has its name any more. */
   readonly lockDir: string;
   /** Copies of the launchers that deployments refer to. */
   readonly launcherDir: string;

@@ -52,7 +52,7 @@ export async function lockAndRecover(
     await recoverContainer(host, name, options);
     return lock;
   } catch (error) {
-    lock.release();
+    lock[Symbol.dispose]();
     throw error;
   }
 }

@@ -1,4 +1,12 @@
-import { closeSync, constants, fstatSync, openSync, statfsSync, statSync } from 'node:fs';
+import {
+  closeSync,
+  constants,
+  fstatSync,
+  openSync,
+  statfsSync,
+  statSync,
+  unlinkSync,
+} from 'node:fs';
 import { setTimeout as wait } from 'node:timers/promises';
 
 import { quote } from '../base/escape-text.js';
@@ -40,9 +48,11 @@ export interface LockOptions {
 /** A held lock. Disposing of it, or the end of the process however it comes, lets it go. */
 export class LockFile implements Disposable {
   #fd: number | undefined;
+  readonly #path: string;
 
-  constructor(fd: number) {
+  constructor(fd: number, path: string) {
     this.#fd = fd;
+    this.#path = path;
   }
 
   /**
@@ -54,7 +64,20 @@ export class LockFile implements Disposable {
     return this.#fd;
   }
 
-  /** Lets the lock go; a second time does nothing. The file stays: unlinking it would split waiters and newcomers. */
+  /**
+   * Unlinks the file of a lock that is held exclusively; it is held until {@link LockFile.release} all the same. Who had the file
+   * open finds, once he has the lock, that another is at the path or none, and takes that: nobody is split off.
+   */
+  remove(): void {
+    if (this.#fd === undefined) throw new Error('internal error: this lock was let go');
+    try {
+      unlinkSync(this.#path);
+    } catch (error) {
+      if (!isErrno(error, 'ENOENT', 'EROFS')) throw error;
+    }
+  }
+
+  /** Lets the lock go; a second time does nothing. The file stays, unless it was removed before. */
   release(): void {
     if (this.#fd === undefined) return;
     closeSync(this.#fd);
@@ -67,7 +90,7 @@ export class LockFile implements Disposable {
 }
 
 /**
- * Takes the lock file at `path`, which is made if missing and never unlinked, and waits for it as long as it takes.
+ * Takes the lock file at `path`, which is made if missing, and waits for it as long as it takes. Only its holder may unlink it.
  * The descriptor is close-on-exec: no child process keeps the lock.
  *
  * @throws {@link OperationalError} CANCELLED if the signal comes first; STORE_UNSUITABLE if the file system has no such locks
@@ -98,7 +121,7 @@ export function tryLock(path: string, mode: LockOptions['mode']): LockFile | und
       // Somebody may have replaced the file between open and flock: then we hold a lock that no newcomer sees.
       if (isStillAt(fd, path)) {
         checkExclusion(fd, path);
-        return new LockFile(fd);
+        return new LockFile(fd, path);
       }
     } catch (error) {
       closeSync(fd);

@@ -74,6 +74,21 @@ test('installing again succeeds though the administrator edited the configuratio
   assert.ok(!existsSync(`${tree.path}/etc/systemd/system/web.service`));
 });
 
+test('neither a mistyped image nor a container that was uninstalled leaves a lock file', async () => {
+  using folder = new TempDir();
+  using tree = new TempDir();
+  pathsInFolder(tree.path);
+  const locks = (): readonly string[] => readdirSync(`${tree.path}/var/lib/berth/.locks`);
+  const missing = await berth(tree.path, 'install', `oci:${folder.path}/no-such-thing`);
+  assert.equal(missing.status, 66, missing.stderr);
+  assert.deepEqual(locks(), []);
+  const image = await makeLayout(folder.path);
+  assert.equal((await berth(tree.path, 'install', '--name', 'web', image)).status, 0);
+  assert.deepEqual(locks(), ['web.lock']);
+  assert.equal((await berth(tree.path, 'uninstall', 'web')).status, 0);
+  assert.deepEqual(locks(), []);
+});
+
 test('H03 absolute links of a tree lead nobody onto the machine that builds it', async () => {
   using folder = new TempDir();
   const image = await makeLayout(folder.path);

@@ -81,11 +81,9 @@ before(async () => {
     });
   }
   const process = { user: { uid: 0, gid: 0 }, args: ['/bin/sleep', '4000'], cwd: '/' };
-  const shared = { linux: { namespaces: [{ type: 'mount' }] } };
   for (const [name, changes] of [
     ['rooted', {}],
     ['reaped', { annotations: { 'berth.init': 'true' } }],
-    ['shared', shared],
   ] as const)
     await pushExports(registry.target(name), {
       files: { 'config.json.template': configTemplate({ process, ...changes }) },
@@ -123,17 +121,6 @@ function inBox(suite: string, script: string, input = ''): Promise<CommandResult
 
 /** What decides what a process may do. (Seccomp is no measure: the host of the test has a filter of its own.) */
 const RIGHTS = /^(?:Uid|Gid|Groups|Cap\w+|NoNewPrivs):.*$/gm;
-
-test('a container with the root and the processes of the host is not entered, and that is said', async () => {
-  const [suite] = suites;
-  const host = hostOf(suite);
-  const image = `${registry.host}/shared`;
-  assert.equal((await host.berth('install', '--start', '--rootfs', '/', image)).status, 0);
-  const refused = await host.berth('exec', 'shared', 'true');
-  assert.equal(refused.status, 69);
-  assert.match(refused.stderr, /can be told from the host/);
-  await host.berth('uninstall', 'shared');
-});
 
 for (const suite of suites) {
   test(`${suite}: exec runs a program as the container's own, and in it alone`, async () => {

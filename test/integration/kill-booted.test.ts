@@ -270,7 +270,7 @@ async function killRunAt(args: readonly string[], { number }: SupervisedCall): P
 
 test('a run of an image that is killed leaves nothing that recovery does not find', async (t) => {
   const args = ['run', reference, '--', '/probe', 'exit', '0'];
-  const points = await findPoints(args, Number(KILLS ?? 12));
+  const points = await findPoints(args, Number(KILLS ?? 8));
   await assertPristine();
   for (const [index, point] of points.entries()) {
     await t.test(nameOf(point), async () => {

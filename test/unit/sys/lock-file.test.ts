@@ -97,3 +97,30 @@ test('F23 a child process does not keep the lock', () => {
   assert.equal(child.status, 0);
   assert.ok(!child.stdout.includes(path), 'the lock was inherited');
 });
+
+test('a lock file that its holders remove again and again still keeps them apart', async () => {
+  using dir = new TempDir();
+  const code = `
+    const { workerData, parentPort } = require('node:worker_threads');
+    const { closeSync, openSync, unlinkSync } = require('node:fs');
+    import(workerData.url).then(async ({ acquireLock }) => {
+      for (let round = 0; round < 400; round += 1) {
+        const lock = await acquireLock(workerData.path, { mode: 'exclusive' });
+        closeSync(openSync(workerData.inside, 'wx')); // fails where another is inside
+        unlinkSync(workerData.inside);
+        if (round % 3 !== 0) lock.remove();
+        lock.release();
+      }
+      parentPort.postMessage('done');
+    });`;
+  const url = new URL('../../../src/sys/lock-file.js', import.meta.url).href;
+  const data = { url, path: `${dir.path}/lock`, inside: `${dir.path}/inside` };
+  const ends = Array.from({ length: 4 }, () => {
+    const worker = new Worker(code, { eval: true, workerData: data });
+    return new Promise((resolve, reject) => {
+      worker.once('message', resolve);
+      worker.once('error', reject);
+    });
+  });
+  assert.deepEqual(await Promise.all(ends), ['done', 'done', 'done', 'done']);
+});
