@@ -1,0 +1,108 @@
+import assert from 'node:assert/strict';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { after, before, test } from 'node:test';
+
+import { BerthInTree } from '../support/berth-in-tree.js';
+import { FakeRegistry } from '../support/fake-registry.js';
+import { claimOf, SigningKeys } from '../support/signing-keys.js';
+
+/* What is installed was signed, and is known by who signed it; with the policy, the keys and the signatures of the tree. */
+
+const keys = new SigningKeys();
+const tree = new BerthInTree();
+let registry: FakeRegistry;
+let fingerprint = '';
+let image = '';
+let layout = '';
+
+before(async () => {
+  registry = await FakeRegistry.start();
+  fingerprint = await keys.make('release');
+  image = `http:${registry.host}/web:1`;
+  for (const folder of ['etc/containers', 'etc/pki/containers'])
+    mkdirSync(`${tree.path}/${folder}`, { recursive: true });
+  writeFileSync(`${tree.path}/etc/pki/containers/release.gpg`, await keys.export(['release']));
+  const keyPath = '/etc/pki/containers/release.gpg';
+  setPolicy([{ type: 'signedBy', keyType: 'GPGKeys', keyPath }]);
+});
+
+after(async () => {
+  await registry[Symbol.asyncDispose]();
+  await keys[Symbol.asyncDispose]();
+  tree[Symbol.dispose]();
+});
+
+function setPolicy(requirements: readonly unknown[]): void {
+  const policy = { default: [{ type: 'reject' }], transports: { docker: { '': requirements } } };
+  writeFileSync(`${tree.path}/etc/containers/policy.json`, JSON.stringify(policy));
+}
+
+/** Puts an image under the tag and gives its digest. */
+async function push(name: string): Promise<string> {
+  layout = tree.makeImage(name, [{ path: 'version', content: name }]);
+  const { digest } = JSON.parse(await tree.runOk('--json', 'copy', layout, image)) as {
+    readonly digest: string;
+  };
+  return digest;
+}
+
+async function sign(digest: string): Promise<void> {
+  const folder = `${tree.path}/var/lib/containers/sigstore/web@${digest.replace(':', '=')}`;
+  mkdirSync(folder, { recursive: true });
+  const document = claimOf(digest, `${registry.host}/web:1`);
+  writeFileSync(`${folder}/signature-1`, await keys.sign('release', document));
+}
+
+const deployed = (number: number): { readonly image: Readonly<Record<string, unknown>> } =>
+  JSON.parse(readFileSync(`${tree.path}/var/lib/berth/web.${number}/deployment.json`, 'utf8')) as {
+    readonly image: Readonly<Record<string, unknown>>;
+  };
+
+test('S28 an image is installed when it is signed, and updated when the next one is, too', async () => {
+  const first = await push('v1');
+  const refused = await tree.run('install', '--name', 'web', image);
+  assert.equal(refused.status, 77, refused.stderr);
+  assert.match(refused.stderr, /has no OpenPGP signature/);
+  assert.ok(!existsSync(`${tree.path}/var/lib/berth/web`));
+  assert.deepEqual(
+    registry.blobRequests,
+    [],
+    'something was fetched of an image that is not taken',
+  );
+
+  await sign(first);
+  await tree.runOk('install', '--name', 'web', image);
+  const signer = { type: 'signedBy', key: fingerprint, identity: `${registry.host}/web:1` };
+  assert.deepEqual(deployed(0).image['trust'], { scope: 'docker:', signatures: [signer] });
+  const told = `${fingerprint} as ${registry.host}/web:1 (docker:)`;
+  assert.ok((await tree.runOk('info', 'web')).includes(`Signed:    ${told}`));
+  assert.ok((await tree.runOk('status', 'web')).includes(`Signed: ${told}`));
+
+  const second = await push('v2');
+  assert.notEqual(second, first);
+  const held = await tree.run('update', 'web');
+  assert.equal(held.status, 77, held.stderr);
+  assert.equal(deployed(0).image['digest'], first);
+  assert.ok(!existsSync(`${tree.path}/var/lib/berth/web.1`));
+  await sign(second);
+  await tree.runOk('update', 'web');
+  assert.equal(deployed(1).image['digest'], second);
+});
+
+test('what the store has is held to the policy of the day, and other transports to theirs', async () => {
+  await tree.runOk('install', '--name', 'again', image);
+  setPolicy([{ type: 'reject' }]);
+  for (const verb of [
+    ['install', '--name', 'third', image],
+    ['pull', image],
+    ['update', 'web'],
+    ['install', '--name', 'third', layout],
+  ]) {
+    const { status, stderr } = await tree.run(...verb);
+    assert.equal(status, 77, `${verb.join(' ')}: ${stderr}`);
+  }
+  // What is installed stays, and goes back without asking anybody.
+  await tree.runOk('rollback', 'web');
+  writeFileSync(`${tree.path}/etc/containers/policy.json`, '{"default":[]}');
+  assert.equal((await tree.run('pull', image)).status, 78);
+});
