@@ -12,9 +12,9 @@ export interface PlainYamlMap {
 /** Configuration that a person wrote is nested three or four deep; the parser calls itself for each level. */
 const MAX_DEPTH = 16;
 
-/** A key and what follows it in the line. */
+/** A key and what follows it in the line; a colon in a key has something behind it (`registry.example:5000:`). */
 const KEY =
-  /^("(?:[^"\\]|\\.)*"|'(?:[^']|'')*'|[\w./-](?:[^:#"'{}[\],]*[^\s:#"'{}[\],])?)\s*:(?:\s+(.*))?$/;
+  /^("(?:[^"\\]|\\.)*"|'(?:[^']|'')*'|[\w./-](?:(?:[^:#"'{}[\],]|:(?=\S))*[^\s:#"'{}[\],])?)\s*:(?:\s+(.*))?$/;
 /** What begins anchors, aliases, tags, blocks of text, directives and what YAML reserves. */
 const NOT_PLAIN = /^[&*!|>%@`?]/;
 const REST_OF_LINE = /[ \t]*(?:#[^\n]*)?(?:\n|$)/y;

@@ -3,11 +3,11 @@ import { join } from 'node:path';
 
 import { readFileBounded } from '../base/bounded-read.js';
 import { quote } from '../base/escape-text.js';
+import { parsePlainYaml, type PlainYaml, type PlainYamlMap } from '../base/plain-yaml.js';
 import { isErrno } from '../errors/is-errno.js';
 import { OperationalError } from '../errors/operational-error.js';
 import type { ImageIdentity } from '../transport/image-source.js';
 import { normaliseScope } from './parse-policy.js';
-import { parseYamlMaps, type YamlMap, type YamlValue } from './parse-yaml-maps.js';
 import { listScopes } from './scopes.js';
 
 /** Largest file and most files of the folder: they are written by hand. */
@@ -77,16 +77,16 @@ export function parseRegistriesD(text: string, file: string): RegistriesD {
   const scopes = new Map<string, SignaturePlaces>();
   const files = new Map<string, string>();
   let otherwise: SignaturePlaces | undefined;
-  for (const [section, value] of parseYamlMaps(text, file)) {
+  for (const [section, value] of entriesOf(parsePlainYaml(text, file), file)) {
     const at = `${file}: ${quote(section)}`;
     if (section === 'default-docker') {
-      otherwise = parsePlaces(asMap(value, at), at);
+      otherwise = parsePlaces(value, at);
       files.set('', file);
     } else if (section === 'docker') {
-      for (const [key, places] of asMap(value, at)) {
+      for (const [key, places] of entriesOf(value, at)) {
         const scope = normaliseScope('docker', key);
         if (files.has(scope)) fail(at, `has ${quote(scope)} twice`);
-        scopes.set(scope, parsePlaces(asMap(places, `${at}.${quote(key)}`), at));
+        scopes.set(scope, parsePlaces(places, `${at}.${quote(key)}`));
         files.set(scope, file);
       }
     } else {
@@ -124,17 +124,23 @@ const KEYS: Readonly<Record<string, 'lookaside' | 'staging' | 'attachments'>> = 
 };
 
 /** `lookaside` counts more than `sigstore`, its old name. */
-function parsePlaces(map: YamlMap, at: string): SignaturePlaces {
+function parsePlaces(value: PlainYaml | undefined, at: string): SignaturePlaces {
+  const map = new Map(entriesOf(value, at));
   for (const key of map.keys()) if (KEYS[key] === undefined) fail(at, `has ${quote(key)}, unknown`);
-  const url = (...names: readonly string[]): string | undefined => {
-    const key = names.find((name) => map.get(name) !== undefined && map.get(name) !== '');
-    return key === undefined ? undefined : parsePlaceUrl(asText(map.get(key), at), `${at}: ${key}`);
+  const text = (key: string): string | undefined => {
+    const found = map.get(key) ?? '';
+    if (typeof found !== 'string') fail(at, `has ${key} that is not a text`);
+    return found === '' ? undefined : found;
   };
-  const attachments = map.get('use-sigstore-attachments');
+  const url = (...names: readonly string[]): string | undefined => {
+    const found = names.map(text).find((one) => one !== undefined);
+    return found === undefined ? undefined : parsePlaceUrl(found, `${at}: ${names[0] ?? ''}`);
+  };
+  const attachments = text('use-sigstore-attachments');
   return {
     lookaside: url('lookaside', 'sigstore'),
     staging: url('lookaside-staging', 'sigstore-staging'),
-    attachments: attachments === undefined ? undefined : parseTruth(asText(attachments, at), at),
+    attachments: attachments === undefined ? undefined : parseTruth(attachments, at),
   };
 }
 
@@ -153,6 +159,7 @@ export function parsePlaceUrl(text: string, at: string): string {
   const isFile = url.protocol === 'file:' && url.host === '' && /^file:\/\/\//i.test(text);
   const isWeb = url.protocol === 'https:' || url.protocol === 'http:';
   if (!isFile && !isWeb) fail(at, `is ${quote(text)}, neither https://, http:// nor file:///PATH`);
+  if (/\p{C}/u.test(text)) fail(at, 'has control characters');
   if (url.username !== '' || url.password !== '' || url.search !== '' || url.hash !== '')
     fail(at, 'has an account, a query or a fragment');
   return text;
@@ -164,13 +171,19 @@ function parseTruth(text: string, at: string): boolean {
   return fail(at, `has use-sigstore-attachments ${quote(text)}: expected true or false`);
 }
 
-function asMap(value: YamlValue, at: string): YamlMap {
-  if (value === undefined) return new Map();
-  return typeof value === 'string' ? fail(at, 'is a text, not settings') : value;
+/** The members of a mapping; of nothing, where nothing stands. */
+function entriesOf(
+  value: PlainYaml | undefined,
+  at: string,
+): readonly (readonly [string, PlainYaml])[] {
+  if (value === undefined || value === '') return [];
+  if (typeof value === 'string' || isList(value))
+    return fail(at, 'has something else than settings');
+  return Object.entries(value).map(([key, member]) => [key, member ?? ''] as const);
 }
 
-function asText(value: YamlValue, at: string): string {
-  return typeof value === 'string' ? value : fail(at, 'has settings where a text belongs');
+function isList(value: PlainYamlMap | readonly PlainYaml[]): value is readonly PlainYaml[] {
+  return Array.isArray(value);
 }
 
 async function listFiles(folder: string): Promise<readonly string[]> {

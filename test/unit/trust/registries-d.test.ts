@@ -4,7 +4,6 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 
 import { parseReference, type QualifiedReference } from '../../../src/oci/reference.js';
-import { parseYamlMaps } from '../../../src/trust/parse-yaml-maps.js';
 import { loadRegistriesD, parseRegistriesD, placesFor } from '../../../src/trust/registries-d.js';
 import { assertFails } from '../../support/assert-fails.js';
 import { each } from '../../support/each.js';
@@ -96,10 +95,10 @@ test('files are read together, and may not speak of the same', async () => {
 });
 
 each(
-  'what is no plain YAML is refused, with its line',
+  'what is no plain YAML of settings is refused, in one line',
   [
     { name: 'a list', text: 'docker:\n  - a\n' },
-    { name: 'flow style', text: 'docker: {a.example: {lookaside: https://a}}\n' },
+    { name: 'a list in flow style', text: 'docker: [a.example]\n' },
     { name: 'an anchor', text: 'docker: &a\n  b.example:\n' },
     { name: 'an alias', text: 'docker:\n  b.example: *a\n' },
     { name: 'a tag', text: 'docker: !!map\n' },
@@ -127,8 +126,8 @@ each(
     { name: 'depth', text: 'docker:\n a:\n  b:\n   c: d\n' },
   ],
   async ({ text }) => {
-    const error = await assertFails('CONFIG_INVALID', () => parseYamlMaps(text, 'x.yaml'));
-    assert.match(error.message, /^x\.yaml: line \d+ /);
+    const error = await assertFails('CONFIG_INVALID', () => parseRegistriesD(text, 'x.yaml'));
+    assert.match(error.message, /^x\.yaml/);
     assert.ok(!error.message.includes('\n'));
   },
 );
@@ -139,6 +138,10 @@ each(
     { name: 'a section', text: 'atomic:\n  a.example:\n' },
     { name: 'a setting', text: 'docker:\n  a.example:\n    look-aside: https://a\n' },
     { name: 'ftp', text: 'docker:\n  a.example:\n    lookaside: ftp://a/b\n' },
+    {
+      name: 'a control character',
+      text: 'docker:\n  a.example:\n    lookaside: https://a/\u0007\n',
+    },
     { name: 'a path', text: 'docker:\n  a.example:\n    lookaside: /var/lib\n' },
     { name: 'a file of another host', text: 'docker:\n  a.example:\n    lookaside: file://b/c\n' },
     { name: 'a password', text: 'docker:\n  a.example:\n    lookaside: https://u:p@a/b\n' },
