@@ -1,28 +1,20 @@
 import assert from 'node:assert/strict';
-import { spawn, type ChildProcess } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { closeSync, openSync, readFileSync } from 'node:fs';
-import { mkdir, writeFile } from 'node:fs/promises';
+import { readFileSync } from 'node:fs';
+import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 
-import { projectRoot } from './cache-folder.js';
 import { type JournalEntry, parseJournal } from './host-journal.js';
 import { findLeader } from './host-leader.js';
-import { hostNode } from './host-node.js';
 import { HostNetwork } from './host-network.js';
-import {
-  controlGroupOf,
-  hostsFolder,
-  markOf,
-  reapDeadHosts,
-  removeHost,
-  writeHostRecord,
-} from './host-record.js';
+import { hostsFolder, markOf, reapDeadHosts, removeHost, writeHostRecord } from './host-record.js';
 import { assertFreshProgram } from './fresh-program.js';
-import { type DiskOptions, mountDisk } from './host-disk.js';
+import { furnishRoot, type RootOptions } from './furnish-root.js';
 import { bootedHostRecipe, hostTree, type TreeRecipe } from './host-tree.js';
 import { type CommandResult, runCommand, type RunCommandOptions, runOk } from './run-command.js';
+import { startNspawn } from './start-nspawn.js';
 import { type SnapshotOptions, snapshotTree, type TreeSnapshot } from './tree-snapshot.js';
 import type { Suite } from './suites.js';
 import { waitUntil } from './wait-until.js';
@@ -38,18 +30,12 @@ import { waitUntil } from './wait-until.js';
  * If the test process dies, the kernel ends systemd-nspawn and with it the host; the mounts, groups and folders that
  * are left are taken away before the next host boots.
  */
-export interface BootHostOptions {
+export interface BootHostOptions extends RootOptions {
   readonly suite: Suite;
   /** The tree to copy; {@link bootedHostRecipe} of the suite unless given. */
   readonly recipe?: TreeRecipe;
-  /** Changes the copy before its first boot. */
-  readonly prepare?: (tree: string) => void | Promise<void>;
-  /** Gives /var a file system of its own. */
-  readonly varDisk?: DiskOptions;
   /** The version of control groups that systemd sets up; on version 1 (up to systemd 257) the machine's controllers are there. */
   readonly cgroupVersion?: 1 | 2;
-  /** Gives the host no system bus: neither dbus nor its socket is started. */
-  readonly withoutBus?: boolean;
 }
 
 /** Longest time for a boot or a shutdown. Both take about a second; a busy machine may take ten times as long. */
@@ -107,26 +93,7 @@ export class BootedHost implements AsyncDisposable {
   async make(tree: string): Promise<void> {
     await mkdir(this.root, { recursive: true });
     await this.#record();
-    await runOk(['mount', '-t', 'tmpfs', '-o', 'mode=755,size=4g', 'berth-test', this.root]);
-    if (this.#options.varDisk !== undefined)
-      await mountDisk(this.#options.varDisk, {
-        target: join(this.root, 'var'),
-        folder: this.#folder,
-      });
-    await runOk(['cp', '-a', `${tree}/.`, this.root]);
-    // An identity, or the boot counts as the first one of an installation, which applies presets.
-    await writeFile(join(this.root, 'etc/machine-id'), `${randomBytes(16).toString('hex')}\n`);
-    await writeFile(join(this.root, 'etc/hostname'), `${this.suite}\n`);
-    await writeFile(join(this.root, 'etc/hosts'), `127.0.0.1 localhost\n127.0.1.1 ${this.suite}\n`);
-    // Bind mounts need something to stand on, and a snapshot must not see it come and go.
-    await writeFile(join(this.root, 'usr/bin/node'), '', { mode: 0o755 });
-    if (this.#options.withoutBus === true) {
-      const masks = ['dbus.service', 'dbus.socket'].map((unit) =>
-        join(this.root, 'etc/systemd/system', unit),
-      );
-      for (const mask of masks) await runOk(['ln', '-s', '/dev/null', mask]);
-    }
-    await this.#options.prepare?.(this.root);
+    await furnishRoot(this.root, { tree, folder: this.#folder, ...this.#options });
     this.#network = await HostNetwork.create(this.id);
   }
 
@@ -144,31 +111,14 @@ export class BootedHost implements AsyncDisposable {
 
   /** Boots; when it returns, no start job is left. Units that failed are not an error here. */
   async start(): Promise<void> {
-    const group = controlGroupOf(this.id);
-    await mkdir(group, { recursive: true });
-    const console = openSync(this.#consolePath, 'a');
-    const container = spawn(
-      'sh',
-      // SIGTERM for a parent that died, and SIGKILL for PID 1 in its turn: nothing of the host outlives the test.
-      [
-        '-c',
-        `echo $$ >${group}/cgroup.procs && exec setpriv --pdeathsig TERM "$@"`,
-        'sh',
-        'systemd-nspawn',
-        ...this.#containerOptions(await hostNode()),
-      ],
-      {
-        stdio: ['ignore', console, console],
-        env: {
-          ...process.env,
-          SYSTEMD_NSPAWN_UNIFIED_HIERARCHY: this.#options.cgroupVersion === 1 ? '0' : '1',
-          // Settings below /proc/sys/net are those of the host's own namespace, so it may write them.
-          SYSTEMD_NSPAWN_API_VFS_WRITABLE: 'network',
-        },
-        detached: true,
-      },
-    );
-    closeSync(console);
+    const container = await startNspawn({
+      id: this.id,
+      root: this.root,
+      suite: this.suite,
+      network: this.network.path,
+      console: this.#consolePath,
+      cgroupVersion: this.#options.cgroupVersion ?? 2,
+    });
     this.#container = container;
     container.unref();
     try {
@@ -331,27 +281,6 @@ export class BootedHost implements AsyncDisposable {
 
   get #consolePath(): string {
     return join(this.#folder, 'console.log');
-  }
-
-  #containerOptions(node: string): readonly string[] {
-    return [
-      '--quiet',
-      `--directory=${this.root}`,
-      '--boot',
-      '--register=no',
-      '--keep-unit',
-      '--kill-signal=SIGKILL',
-      '--capability=all',
-      // What a host without a wall around it has: a runtime fetches terminals by pidfd_getfd(2).
-      '--system-call-filter=@keyring bpf pidfd_getfd',
-      `--machine=${this.suite}`,
-      `--network-namespace-path=${this.network.path}`,
-      '--resolv-conf=off',
-      '--timezone=off',
-      '--link-journal=no',
-      `--bind-ro=${projectRoot}:/opt/berth`,
-      `--bind-ro=${node}:/usr/bin/node`,
-    ];
   }
 
   #enter(): readonly string[] {
