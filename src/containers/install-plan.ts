@@ -1,4 +1,5 @@
 import type { Digest } from '../oci/digest.js';
+import type { TrustRecord } from '../trust/image-trust.js';
 import type { DeployedFile, DeployedPermissions, FileRole } from './deployment.js';
 
 /**
@@ -13,6 +14,8 @@ export interface InstallPlan {
     readonly reference: string;
     readonly storeName: string;
     readonly digest: Digest;
+    /** Why it may be taken, and who signed it. */
+    readonly trust?: TrustRecord | undefined;
   };
   readonly fetch: FetchPlan;
   /** Everything that appears outside the state directory, folders before what is in them. */

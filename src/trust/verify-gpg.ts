@@ -105,6 +105,7 @@ export class GpgVerifier implements AsyncDisposable {
           { hint: 'install the package gpgv, or gnupg2 where there is none', cause: error },
         );
       }
+      if (!(error instanceof Error) || error.name !== 'AbortError') throw error;
       throw new OperationalError('SIGNATURE_UNAVAILABLE', 'cannot verify signatures: gpgv hangs', {
         cause: error,
       });

@@ -71,10 +71,13 @@ test('S28 an image is installed when it is signed, and updated when the next one
   );
 
   await sign(first);
+  const told = `${fingerprint} as ${registry.host}/web:1 (docker:)`;
+  const planned = await tree.runOk('install', '--plan', '--name', 'web', image);
+  assert.ok(planned.includes(`signed  ${told}`), planned);
+  assert.ok((await tree.runOk('pull', image)).includes(`signed: ${told}`));
   await tree.runOk('install', '--name', 'web', image);
   const signer = { type: 'signedBy', key: fingerprint, identity: `${registry.host}/web:1` };
   assert.deepEqual(deployed(0).image['trust'], { scope: 'docker:', signatures: [signer] });
-  const told = `${fingerprint} as ${registry.host}/web:1 (docker:)`;
   assert.ok((await tree.runOk('info', 'web')).includes(`Signed:    ${told}`));
   assert.ok((await tree.runOk('status', 'web')).includes(`Signed: ${told}`));
 

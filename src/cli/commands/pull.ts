@@ -40,6 +40,7 @@ export function pullCommand(context: CliContext): Command {
       const { printResult } = await import('../output/print.js');
       const { pullDisplay } = await import('../pull-display.js');
       const { formatBytes } = await import('../output/units.js');
+      const { describeSigners } = await import('../../containers/describe-signers.js');
       const reference = args[0] ?? '';
       hideArguments(options);
       await withHost(context, options, async (host) => {
@@ -55,6 +56,9 @@ export function pullCommand(context: CliContext): Command {
         );
         display[Symbol.dispose]();
         const { image, fetch } = pulled;
+        const signers = describeSigners(pulled.trust)
+          .map((signer) => `signed: ${signer}\n`)
+          .join('');
         const what = pulled.alreadyPresent
           ? 'is in the store already'
           : `pulled, ${formatBytes(fetch.missingBytes)} in ${fetch.missingLayers} of ${fetch.layers} layers`;
@@ -64,8 +68,9 @@ export function pullCommand(context: CliContext): Command {
             names: image.names,
             fetch,
             alreadyPresent: pulled.alreadyPresent,
+            trust: pulled.trust,
           },
-          text: `${reference} ${what}\n${image.digest}\n`,
+          text: `${reference} ${what}\n${image.digest}\n${signers}`,
         });
       });
     },

@@ -1,5 +1,6 @@
 import { escapeText } from '../../base/escape-text.js';
 import type { FileChange, InstallPlan } from '../../containers/install-plan.js';
+import { describeSigners } from '../../containers/describe-signers.js';
 import { formatBytes } from './units.js';
 
 /** An install plan for people: what is fetched, what appears on the host, what the image may do there. */
@@ -59,6 +60,7 @@ function heading(plan: InstallPlan): string[] {
   return [
     `Install ${plan.name} from ${escapeText(plan.image.reference)}`,
     `  digest  ${plan.image.digest}`,
+    ...describeSigners(plan.image.trust).map((signer) => `  signed  ${signer}`),
     `  fetch   ${how}`,
   ];
 }
