@@ -43,10 +43,29 @@ const common = {
   write: false,
 };
 
+// The part of 'list' has no other command in it, and no store: it is asked most, and does little beside being loaded.
+const onlyList = {
+  name: 'only-list',
+  setup({ onResolve, onLoad }) {
+    const isCommand = ({ path, importer }) =>
+      path.startsWith('./commands/') || importer.endsWith('/commands/list.js');
+    const fetches = /\/(open-store|transports|open-image-source)\.js$/;
+    onResolve({ filter: /^\.\.?\/([a-z-]+\/)?[a-z-]+\.js$/ }, (found) => {
+      const { path } = found;
+      const isOther = isCommand(found) && path.startsWith('./') && !/\/(list|help)\.js$/.test(path);
+      return isOther || fetches.test(path) ? { path, namespace: 'left-out' } : undefined;
+    });
+    onLoad({ filter: /./, namespace: 'left-out' }, ({ path }) => ({
+      contents: `module.exports = new Proxy({}, { get() { throw new Error('internal error: ${path} is left out'); } });`,
+    }));
+  },
+};
+
 const commands = await buildPart('commands', 'dist/src/cli/run-command-line.js', ['fetch', 'look']);
+const list = await buildPart('list', 'dist/src/cli/run-command-line.js', ['list'], [onlyList]);
 const runtime = await buildPart('runtime', 'dist/src/runtime-main.js', ['run']);
 const objects = await buildPart('objects', 'dist/src/store/embedded/object-thread-main.js', []);
-const parts = [commands, runtime, objects];
+const parts = [commands, list, runtime, objects];
 const programs = [
   await buildProgram('berth', readFileSync('dist/src/main.js', 'utf8'), commands),
   await buildProgram('berth-runtime', "require('./runtime-main.js');", runtime),
@@ -73,9 +92,10 @@ for (const name of readdirSync(PARTS)) {
   if (!kept.has(name.replace(/(?<=\.cjs)\..*$/, ''))) rmSync(join(PARTS, name));
 }
 
-async function buildPart(name, entry, uses) {
+async function buildPart(name, entry, uses, plugins = []) {
   const { outputFiles, metafile } = await build({
     ...common,
+    plugins,
     entryPoints: { [name]: entry },
     entryNames: '[name]-[hash]',
     outdir: PARTS,
@@ -103,11 +123,13 @@ async function buildPart(name, entry, uses) {
 
 // A program: what starts, and shows the help, which needs nothing of its part.
 async function buildProgram(name, contents, part) {
-  const use =
+  const load = ({ file }, use) => `loadPart(__dirname + '/parts/${file}', ${use})`;
+  const isFetching = `process.argv.some((word) => /^(${FETCHING.join('|')})$/.test(word))`;
+  const chosen =
     part !== commands
-      ? `'run'`
-      : `process.argv.some((word) => /^(${FETCHING.join('|')})$/.test(word)) ? 'fetch' : 'look'`;
-  const loads = `module.exports = require('./base/load-part.js').loadPart(__dirname + '/parts/${part.file}', ${use});`;
+      ? load(part, `'run'`)
+      : `process.argv[2] === 'list' ? ${load(list, `'list'`)} : ${load(part, `${isFetching} ? 'fetch' : 'look'`)}`;
+  const loads = `const { loadPart } = require('./base/load-part.js'); module.exports = ${chosen};`;
   const source = resolve('dist/src');
   const { outputFiles } = await build({
     ...common,

@@ -1,9 +1,17 @@
 // warm-up.mjs USE FILE: runs a part of the program as the commands of a use do, on a folder of its own, and writes what V8
 // compiled meanwhile to FILE.USE-VERSION (src/base/load-part.ts). It says nothing: what does not work here is only not in it.
 import { createHash } from 'node:crypto';
-import { mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import fs, {
+  mkdirSync,
+  mkdtempSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { createServer } from 'node:http';
-import { createRequire } from 'node:module';
+import { createRequire, syncBuiltinESMExports } from 'node:module';
+import { createServer as createSocketServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Writable } from 'node:stream';
@@ -12,6 +20,11 @@ import v8 from 'node:v8';
 import { gzipSync } from 'node:zlib';
 
 import { compiledPart, compilePart } from '../dist/src/base/load-part.js';
+import { NO_DEPENDENCIES } from '../dist/src/containers/container-dependencies.js';
+import { formatDeployment } from '../dist/src/containers/deployment.js';
+import { DEFAULT_HEALTH_CHECK } from '../dist/src/containers/health-check.js';
+import { Variant } from '../dist/src/systemd/wire/variant.js';
+import { WireWriter } from '../dist/src/systemd/wire/wire-writer.js';
 import { ArchiveWriter } from '../dist/src/tar/archive-writer.js';
 
 const [use, file] = process.argv.slice(2);
@@ -20,7 +33,7 @@ const place = mkdtempSync(join(tmpdir(), 'berth-warm-up-'));
 v8.setFlagsFromString = () => undefined;
 const script = compilePart(file, use);
 try {
-  await { look, fetch, run }[use]();
+  await { look, list, fetch, run }[use]();
   // V8 does not check it all: what a crash left of it must not be taken for it.
   const compiled = compiledPart(file, use);
   writeFileSync(`${compiled}.new`, script.createCachedData(), { flush: true });
@@ -41,6 +54,31 @@ async function look() {
   await berth('list');
   await berth('list', '--json');
   await berth('images', 'list');
+}
+
+// As on a running host that has many containers: a systemd that is not there answers.
+async function list() {
+  const folders = ['state', 'run', 'units', 'units/multi-user.target.wants'];
+  for (const folder of folders) mkdirSync(join(place, folder));
+  for (let at = 0; at < 100; at++) {
+    const name = `warm${at}`;
+    mkdirSync(join(place, `state/${name}.0`));
+    writeFileSync(join(place, `state/${name}.0/deployment.json`), formatDeployment(record(name)));
+    symlinkSync(`${name}.0`, join(place, 'state', name));
+  }
+  const server = await serveBus(join(place, 'bus'));
+  const { existsSync } = fs;
+  fs.existsSync = (path) => path === '/run/systemd/system' || existsSync(path);
+  syncBuiltinESMExports();
+  const env = {
+    BERTH_STATE_DIR: join(place, 'state'),
+    BERTH_RUN_DIR: join(place, 'run'),
+    DBUS_SYSTEM_BUS_ADDRESS: `unix:path=${join(place, 'bus')}`,
+  };
+  Object.assign(process.env, env);
+  const berth = commandLine([], env);
+  for (const words of [[], [], ['--json'], ['--quiet']]) await berth('list', ...words);
+  server.close();
 }
 
 async function fetch() {
@@ -77,14 +115,68 @@ async function run() {
   }
 }
 
-function commandLine() {
+function commandLine(common = ['--root', place], env = {}) {
   const { runCommandLine } = load();
   const sink = () => new Writable({ write: (chunk, encoding, done) => done() });
   return async (...words) => {
-    const args = ['--root', place, ...words];
+    const args = [...common, ...words];
     const streams = { stdout: sink(), stderr: sink() };
-    await runCommandLine({ argv: ['', '', ...args], env: {}, ...streams, on() {}, off() {} }, args);
+    await runCommandLine({ argv: ['', '', ...args], env, ...streams, on() {}, off() {} }, args);
   };
+}
+
+function record(name) {
+  const image = { reference: 'warm:latest', storeName: 'warm:latest', digest: digestOf(name) };
+  return {
+    ...{ name, number: 0, image, values: {}, setValues: {}, runtime: 'berth', storage: 'embedded' },
+    ...{ rootfs: 'checkout', files: [], units: [`${name}.service`], createdPaths: [] },
+    ...{ foreignPaths: [], allowedHostPaths: [], dependencies: NO_DEPENDENCIES },
+    permissions: {
+      ...{ capabilities: [], hostMounts: [], sharedNamespaces: [], devices: [], hostPaths: [] },
+      user: '',
+    },
+    ...{ health: DEFAULT_HEALTH_CHECK, labels: {}, secrets: [], warnings: [] },
+    ...{ createdAt: new Date().toISOString(), version: '' },
+  };
+}
+
+// Lets everybody in, and answers what 'list' asks, each question by the types of its answer.
+async function serveBus(path) {
+  const row = ['warm1.service', '', 'loaded', 'active', 'running', '', '/', 0, '', '/'];
+  const answers = [
+    ['Hello', 's', [':1.1']],
+    ['ListUnitsByPatterns', 'a(ssssssouso)', [[row]]],
+    ['Version', 'v', [new Variant('s', '257')]],
+  ];
+  const server = createSocketServer((socket) => {
+    let asked = 0;
+    socket.on('data', (bytes) => {
+      const text = bytes.toString('latin1');
+      if (text.startsWith('\0AUTH')) socket.write('OK warm\r\n');
+      const found = answers
+        .map((answer) => ({ answer, at: text.indexOf(answer[0]) }))
+        .filter(({ at }) => at >= 0);
+      found.sort((one, other) => one.at - other.at);
+      for (const { answer } of found) socket.write(encodeReply(++asked, answer[1], answer[2]));
+    });
+    socket.on('error', () => undefined);
+  });
+  await new Promise((done) => server.listen(path, done));
+  return server;
+}
+
+function encodeReply(serial, signature, body) {
+  const writer = new WireWriter();
+  const fields = [
+    [5, new Variant('u', serial)],
+    [8, new Variant('g', signature)],
+  ];
+  writer.writeAll('yyyyuua(yv)', ['l'.charCodeAt(0), 2, 0, 1, 0, serial, fields]);
+  writer.align(8);
+  const bodyAt = writer.bytes.length;
+  writer.writeAll(signature, body);
+  writer.patch(4, writer.bytes.length - bodyAt);
+  return writer.bytes;
 }
 
 async function serveImage() {
