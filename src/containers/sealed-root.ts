@@ -190,13 +190,30 @@ export async function checkSealedRoot(
   try {
     const store = await host.openStore();
     const expected = await store.encodeSealedRoot(tree, record.mountPoints);
-    if (!expected.equals(bytes))
-      return 'what it says is not what is in the store: objects were replaced, their files cannot be read';
+    if (expected.equals(bytes)) return undefined;
+    const replaced =
+      expected.length === bytes.length
+        ? await store.findReplaced(tree, record.mountPoints, bytes)
+        : [];
+    return replaced.length === 0
+      ? 'what it says is not what is in the store: objects were replaced, their files cannot be read'
+      : `objects were replaced in the store, the files cannot be read: ${nameSome(replaced)}`;
   } catch (error) {
     if (!(error instanceof OperationalError) || error.code === 'CANCELLED') throw error;
     return `files of it cannot be read: ${error.message}`;
   }
   return undefined;
+}
+
+/** Files that are named one by one; the others are counted. */
+const MAX_NAMED = 10;
+
+function nameSome(paths: readonly string[]): string {
+  const names = paths
+    .slice(0, MAX_NAMED)
+    .map((path) => quote(`/${Buffer.from(path, 'latin1').toString('utf8')}`));
+  const more = paths.length - names.length;
+  return `${names.join(', ')}${more > 0 ? ` and ${more} more` : ''}`;
 }
 
 /** Puts the image of a record in its place once more; false where the store does not come to the same any more. */

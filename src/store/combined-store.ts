@@ -82,6 +82,9 @@ class CombinedStore implements ImageStore {
   readonly encodeSealedRoot: ImageStore['encodeSealedRoot'] = (tree, mountPoints) =>
     this.#storeOf(tree).encodeSealedRoot(tree, mountPoints);
 
+  readonly findReplaced: ImageStore['findReplaced'] = (tree, mountPoints, image) =>
+    this.#storeOf(tree).findReplaced(tree, mountPoints, image);
+
   readonly mendCheckout: ImageStore['mendCheckout'] = (tree, directory, options) =>
     this.#storeOf(tree).mendCheckout(tree, directory, options);
 

@@ -100,6 +100,18 @@ export interface ImageStore extends AsyncDisposable {
   encodeSealedRoot(tree: ImageTree, mountPoints: readonly MountPoint[]): Promise<Buffer>;
 
   /**
+   * Paths (byte strings) of the files whose objects do not measure what an image of {@link encodeSealedRoot} from before, of the size that it has
+   * now, says of them: their objects were replaced.
+   *
+   * @throws OperationalError as {@link encodeSealedRoot}
+   */
+  findReplaced(
+    tree: ImageTree,
+    mountPoints: readonly MountPoint[],
+    image: Buffer,
+  ): Promise<readonly string[]>;
+
+  /**
    * Removes images without names that `keep` does not list, layers that no image has, and objects that no layer has. Waits
    * for whoever uses the store; a function is asked when the waiting is over, so that it hears of what was installed
    * meanwhile. With `unname`, the names of the images that it gives are removed first.

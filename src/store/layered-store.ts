@@ -170,6 +170,19 @@ export abstract class LayeredStore implements ImageStore {
     });
   }
 
+  async findReplaced(
+    tree: ImageTree,
+    mountPoints: readonly MountPoint[],
+    image: Buffer,
+  ): Promise<readonly string[]> {
+    await this.#holdExisting();
+    return this.#guarded(async () => {
+      const { findOtherContents } = await import('./composefs/composefs-image.js');
+      const { root } = addMountPoints(tree.root, mountPoints);
+      return findOtherContents(root, this.sealedContents(), image);
+    });
+  }
+
   async prune(options: PruneOptions): Promise<PruneResult> {
     if (!this.#place.exists()) return { images: 0, layers: 0, objects: 0, freedBytes: 0 };
     if (this.#transactions > 0) {

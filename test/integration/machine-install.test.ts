@@ -148,6 +148,13 @@ async function alterObjectAndImage(machine: WholeMachine): Promise<void> {
     `ln -f ${OBJECTS}/*/*.file -t /root/ 2>/dev/null; ln -f "$(ls /root/*.file | head -n 1)" ${image}`,
   );
   assert.match(await refusal(machine), /refusing a root that is not the one that was sealed: '.*'/);
+  // The image of names is sound, and an object is another one that is sealed, too.
+  await machine.sh(
+    `ln -f /root/image ${image} && rm ${object} && ln "$(ls /root/*.file | head -n 1)" ${object}`,
+  );
+  const verified = await machine.run(`${MACHINE_BERTH} verify steady`, COMMAND_TIMEOUT_MS);
+  assert.match(verified.stdout, /root-[0-9a-f]+\.erofs: objects were replaced [^\n]*: '\/other'/);
+  await machine.sh(`rm ${object} && echo other contents >${object}`);
   await machine.sh(`rm ${image} && cp /root/image ${image}`);
 }
 

@@ -42,6 +42,28 @@ export function encodeComposefsImage(
   return writer.encode();
 }
 
+/**
+ * Paths of the files of which the image of a tree that is the same but for content says another one, in the order of the tree;
+ * empty files have none. `image` has the size of the tree's own.
+ */
+export function findOtherContents(
+  root: DirectoryNode,
+  contentOf: (node: FileNode) => SealedContent,
+  image: Buffer,
+): readonly string[] {
+  const writer = new ImageWriter(contentOf);
+  writer.add(root);
+  const others: string[] = [];
+  const visit = (directory: DirectoryNode, path: string): void => {
+    for (const [name, node] of directory.entries) {
+      if (node.kind === 'directory') visit(node, `${path}${name}/`);
+      else if (node.kind === 'file' && writer.isOtherIn(image, node)) others.push(`${path}${name}`);
+    }
+  };
+  visit(root, '');
+  return others;
+}
+
 /** An inode that has its place. */
 interface Placed {
   readonly node: TreeNode;
@@ -97,6 +119,17 @@ class ImageWriter {
     const rootNid = INODES_AT / NODE_BYTES;
     writeSuperblock(image, { rootNid, inodes: number, blocks: block });
     return image;
+  }
+
+  /** Whether an image of the same places has other attributes of a file: among them is what its content measures. */
+  isOtherIn(image: Buffer, node: FileNode): boolean {
+    const placed = this.#placed.get(node);
+    if (placed === undefined) return false;
+    const { at, attributes } = placed;
+    return !image
+      .subarray(at + INODE_BYTES)
+      .subarray(0, attributes.length)
+      .equals(attributes);
   }
 
   #place(node: TreeNode, parent: Placed | undefined): Placed {

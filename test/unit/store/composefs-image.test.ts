@@ -7,6 +7,7 @@ import type { DirectoryNode, FileNode, NodeMeta, TreeNode } from '../../../src/l
 import { compareTrees } from '../../../src/store/compare-trees.js';
 import {
   encodeComposefsImage,
+  findOtherContents,
   type SealedContent,
 } from '../../../src/store/composefs/composefs-image.js';
 import { openDirectoryTree } from '../../../src/store/directory-tree.js';
@@ -223,4 +224,21 @@ test('one tree is one image, and whatever differs is another', () => {
     digest: Buffer.alloc(32, 8),
   }));
   assert.ok(!digests.equals(image));
+});
+
+test('the files are named of which an image says another content', () => {
+  const root = directory({
+    a: file('one'),
+    empty: file(''),
+    sub: directory({ b: file('two'), c: file('three'), 'd e': file('two') }),
+    to: link('a'),
+  });
+  const measured = (changed: readonly string[]) => (node: FileNode) => ({
+    path: node.contentSha256,
+    digest: Buffer.alloc(32, changed.includes(String(node.size)) ? 1 : 7),
+  });
+  const image = encodeComposefsImage(root, contentOf);
+  assert.deepEqual(findOtherContents(root, measured([]), image), []);
+  assert.deepEqual(findOtherContents(root, measured(['5']), image), ['sub/c']);
+  assert.deepEqual(findOtherContents(root, measured(['3']), image), ['a', 'sub/b', 'sub/d e']);
 });
