@@ -100,7 +100,8 @@ export async function fetchImageIf(
     isCompatible(stored.config.platform, platform)
   ) {
     if (!options.wants(stored.digest)) return undefined;
-    return await takeStored(host, stored, source);
+    const taken = await takeStored(host, stored, source);
+    if (taken !== undefined) return taken;
   }
   const [target = store] = partsOf(store);
   const away =
@@ -114,7 +115,7 @@ export async function fetchImageIf(
   );
   if (plan === undefined) {
     if (away === undefined || !options.wants(away.digest)) return undefined;
-    return await takeStored(host, away, source);
+    return (await takeStored(host, away, source)) ?? refuseUnhashed(source);
   }
   if (!options.wants(plan.digest)) return undefined;
   const fetch = describeFetch(plan);
@@ -144,16 +145,36 @@ async function prepare(
   return await preparePull(source, { ...options, trust: await host.openTrust(), signal });
 }
 
-/** What the store has is held to the policy as it is now: it may have been pulled under another one. */
+/**
+ * What the store has is held to the policy as it is now: it may have been pulled under another one. Undefined where that asks for
+ * signatures, and the files are what an OSTree repository said: it may have said so beside a manifest that somebody signed.
+ */
 async function takeStored(
   host: Host,
-  { digest, ...image }: StoredImage,
+  image: StoredImage,
   source: ImageSource,
-): Promise<FetchedImage> {
+): Promise<FetchedImage | undefined> {
   const checker = await host.openTrust();
+  const { digest } = image;
   const trust = await checker.check({ source, digest, isTop: true }, host.signal);
-  const { storeName } = source;
-  return { ...(await fromStore(host, { digest, ...image })), storeName, trust };
+  if (trust.signatures.length > 0 && !(await isHashed(host, image))) return undefined;
+  return { ...(await fromStore(host, image)), storeName: source.storeName, trust };
+}
+
+/** Whether the archives of all layers were hashed, so that the manifest speaks of the files. */
+async function isHashed(host: Host, { config, storage }: StoredImage): Promise<boolean> {
+  const all = partsOf(await host.openStore());
+  const store = all.find(({ kind }) => kind === storage);
+  for (const diffId of config.diffIds) if ((await store?.hasLayer(diffId)) !== true) return false;
+  return true;
+}
+
+function refuseUnhashed({ name }: ImageSource): never {
+  throw new OperationalError(
+    'SIGNATURE_INVALID',
+    `the policy asks for a signature of ${quote(name)}, and none speaks of files that were taken over from an OSTree repository`,
+    { hint: 'berth pull fetches the image from its registry' },
+  );
 }
 
 /** The plan of a pull; undefined where its source gives none and there is something else to take, of which is warned. */

@@ -8,6 +8,10 @@ import { claimOf, SigningKeys } from '../support/signing-keys.js';
 
 /* What is installed was signed, and is known by who signed it; with the policy, the keys and the signatures of the tree. */
 
+const SIGNED = [
+  { type: 'signedBy', keyType: 'GPGKeys', keyPath: '/etc/pki/containers/release.gpg' },
+];
+
 const keys = new SigningKeys();
 const tree = new BerthInTree();
 let registry: FakeRegistry;
@@ -22,8 +26,7 @@ before(async () => {
   for (const folder of ['etc/containers', 'etc/pki/containers'])
     mkdirSync(`${tree.path}/${folder}`, { recursive: true });
   writeFileSync(`${tree.path}/etc/pki/containers/release.gpg`, await keys.export(['release']));
-  const keyPath = '/etc/pki/containers/release.gpg';
-  setPolicy([{ type: 'signedBy', keyType: 'GPGKeys', keyPath }]);
+  setPolicy(SIGNED);
 });
 
 after(async () => {
@@ -32,8 +35,9 @@ after(async () => {
   tree[Symbol.dispose]();
 });
 
-function setPolicy(requirements: readonly unknown[]): void {
-  const policy = { default: [{ type: 'reject' }], transports: { docker: { '': requirements } } };
+function setPolicy(requirements: readonly unknown[], others: object = {}): void {
+  const transports = { docker: { '': requirements }, ...others };
+  const policy = { default: [{ type: 'reject' }], transports };
   writeFileSync(`${tree.path}/etc/containers/policy.json`, JSON.stringify(policy));
 }
 
@@ -90,6 +94,19 @@ test('S28 an image is installed when it is signed, and updated when the next one
   await sign(second);
   await tree.runOk('update', 'web');
   assert.equal(deployed(1).image['digest'], second);
+});
+
+test('a signature of a manifest says nothing of the files that an OSTree repository had beside it', async () => {
+  const digest = await push('taken over');
+  await sign(digest);
+  setPolicy(SIGNED, { ostree: { '': [{ type: 'insecureAcceptAnything' }] } });
+  const taken = `ostree:${registry.host}/web:1@${tree.path}/media/repo`;
+  await tree.runOk('copy', layout, taken);
+  assert.ok((await tree.runOk('pull', taken)).includes(digest));
+  const before = registry.blobRequests.length;
+  await tree.runOk('install', '--name', 'sure', image);
+  assert.ok(registry.blobRequests.length > before, 'nobody has hashed the layers');
+  setPolicy(SIGNED);
 });
 
 test('what the store has is held to the policy of the day, and other transports to theirs', async () => {
