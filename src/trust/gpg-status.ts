@@ -61,5 +61,6 @@ export function readGpgStatus(report: string): GpgVerdict {
     return { good: false, why: 'it signs no document as containers-signature(5) has it' };
   if (!/^[0-9A-F]{40,64}$/.test(key) || !/^[0-9A-F]{40,64}$/.test(primaryKey))
     return { good: false, why: 'its key has no fingerprint' };
+  if (!/^\d+$/.test(seconds)) return { good: false, why: 'it does not say when it was made' };
   return { good: true, key, primaryKey, madeAtSeconds: Number(seconds) };
 }

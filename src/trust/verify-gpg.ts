@@ -80,20 +80,17 @@ export class GpgVerifier implements AsyncDisposable {
 
   async #run(signature: Buffer): Promise<{ readonly stdout: Buffer; readonly report: Buffer }> {
     const homedir = ['--homedir', this.#folder] as const;
-    const weak = ['MD5', 'SHA1', 'RIPEMD160'].flatMap((hash) => ['--weak-digest', hash]);
+    // Without --weak-digest, which refuses keys of before 2010 for what they say of themselves: readGpgStatus asks for the hash.
     const output = ['--status-fd', '3', '--output', '-', '-'];
     try {
-      return await runProgram(
-        ['gpgv', ...homedir, '--keyring', this.#keyring, ...weak, ...output],
-        {
-          input: signature,
-          takesReport: true,
-          maxOutputBytes: MAX_DOCUMENT_BYTES,
-          okStatuses: STATUSES,
-          killSignal: 'SIGKILL',
-          signal: AbortSignal.any([this.#signal, AbortSignal.timeout(MAX_MS)]),
-        },
-      );
+      return await runProgram(['gpgv', ...homedir, '--keyring', this.#keyring, ...output], {
+        input: signature,
+        takesReport: true,
+        maxOutputBytes: MAX_DOCUMENT_BYTES,
+        okStatuses: STATUSES,
+        killSignal: 'SIGKILL',
+        signal: AbortSignal.any([this.#signal, AbortSignal.timeout(MAX_MS)]),
+      });
     } catch (error) {
       this.#signal.throwIfAborted();
       if (error instanceof SubprocessError)

@@ -23,6 +23,8 @@ let whole: Buffer;
 let revoked: Buffer;
 /** With a key that is over by now. */
 let lapsed: Buffer;
+/** With a key that says by SHA-1 what it is, as those of before 2010 do. */
+let aged: Buffer;
 
 const PAST = ['--faked-system-time', '20200101T000000!'];
 
@@ -48,6 +50,8 @@ before(async () => {
     '1y',
   ]);
   lapsed = await keys.export(['lapsed'], PAST);
+  await keys.make('aged', ['--cert-digest-algo', 'SHA1']);
+  aged = await keys.export(['aged']);
 });
 
 after(async () => {
@@ -232,6 +236,12 @@ const rows: readonly Row[] = [
     name: 'S20 a weak hash',
     lay: async (desk) => [await keys.sign('good', claim(desk), { options: WEAK })],
     code: 'SIGNATURE_INVALID',
+    naiveTakes: true,
+  },
+  {
+    name: 'S20 an old key whose own hash is weak is taken: who wrote the policy vouches for it',
+    ring: () => aged,
+    lay: async (desk) => [await keys.sign('aged', claim(desk))],
     naiveTakes: true,
   },
   {

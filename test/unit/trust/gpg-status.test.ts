@@ -31,6 +31,7 @@ test('S22 what gpgv says is read to the letter', () => {
     fine.replace(' 10 00 ', ' 2 00 '),
     fine.replace(' 10 00 ', ' 1 00 '),
     fine.replace(' 10 00 ', ' 10 01 '),
+    fine.replace(' 1795292106 ', ' 21260101T000000 '),
     fine.replace(/^\[GNUPG:\] GOODSIG/m, ' [GNUPG:] GOODSIG'),
   ])
     assert.equal(readGpgStatus(spoiled).good, false, spoiled);
