@@ -1,6 +1,6 @@
 import { link, mkdir, unlink } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { fileURLToPath, pathToFileURL } from 'node:url';
 
 import { syncFolder, temporaryNameBeside, writeFileSynced } from '../base/atomic-file.js';
 import { quote } from '../base/escape-text.js';
@@ -32,8 +32,10 @@ export interface Signer {
 export interface SignOptions {
   readonly signer: Signer;
   readonly registriesD: RegistriesD;
-  /** A folder for the signatures, in place of what registries.d says. */
+  /** A folder for the signatures, in place of what registries.d says: a path to open. */
   readonly folder: string | undefined;
+  /** A path of the host, as registries.d names it, as a path to open; may throw. */
+  readonly onDisk: (path: string) => Promise<string>;
   /** Who made the signatures: `berth 1.0`. */
   readonly creator: string;
   readonly nowMs: number;
@@ -65,7 +67,7 @@ export async function signImage(
       `${quote(source.name)} is no image of a registry: only those are signed`,
     );
   }
-  const base = writablePlace(source, options);
+  const base = await writablePlace(source, options);
   const top = await source.readManifest(undefined, { signal: options.signal });
   const what = `the manifest of ${quote(source.name)}`;
   const { manifests } = listReferences(top.bytes, { what, contentType: top.mediaType });
@@ -79,10 +81,14 @@ export async function signImage(
 }
 
 /** The URL of the place that is written to. */
-function writablePlace(source: ImageSource, { folder, registriesD }: SignOptions): string {
-  if (folder !== undefined) return new URL(`file://${encodeURI(folder)}`).href;
+async function writablePlace(
+  source: ImageSource,
+  { folder, registriesD, onDisk }: SignOptions,
+): Promise<string> {
+  if (folder !== undefined) return pathToFileURL(folder).href;
   const { staging } = placesFor(registriesD, source.identity);
-  if (staging.toLowerCase().startsWith('file:')) return staging;
+  if (staging.toLowerCase().startsWith('file:'))
+    return pathToFileURL(await onDisk(fileURLToPath(staging))).href;
   throw new OperationalError(
     'USAGE',
     `the signatures of ${quote(source.name)} are at ${quote(staging)}, which cannot be written`,

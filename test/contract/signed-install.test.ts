@@ -96,6 +96,14 @@ test('S28 an image is installed when it is signed, and updated when the next one
   assert.equal(deployed(1).image['digest'], second);
 });
 
+test('what is signed for a tree has its signatures there', async () => {
+  const digest = await push('signed by berth');
+  await tree.runOk('sign', '--sign-by', 'release', '--gnupghome', keys.home, image);
+  const folder = `web@${digest.replace(':', '=')}`;
+  assert.ok(existsSync(`${tree.path}/var/lib/containers/sigstore/${folder}/signature-1`));
+  await tree.runOk('pull', image);
+});
+
 test('a signature of a manifest says nothing of the files that an OSTree repository had beside it', async () => {
   const digest = await push('taken over');
   await sign(digest);

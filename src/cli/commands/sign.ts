@@ -47,6 +47,7 @@ export function signCommand(context: CliContext): Command {
       const path = await import('node:path');
       const { withHost } = await import('../open-host.js');
       const { trustPlaces } = await import('../open-trust.js');
+      const { assertInsideTree } = await import('../../containers/inside-tree.js');
       const { loadRegistriesD } = await import('../../trust/registries-d.js');
       const { signImage } = await import('../../trust/sign-image.js');
       const { OperationalError } = await import('../../errors/operational-error.js');
@@ -75,6 +76,10 @@ export function signCommand(context: CliContext): Command {
           },
           registriesD: await loadRegistriesD(registriesD),
           folder: directory === undefined ? undefined : path.resolve(directory),
+          onDisk: async (place: string) => {
+            await assertInsideTree(host.paths, place);
+            return host.paths.onDisk(place);
+          },
           creator: `berth ${programVersion()}`,
           nowMs: host.nowMs(),
           signal: host.signal,
