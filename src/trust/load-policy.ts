@@ -1,5 +1,6 @@
 import { constants } from 'node:fs';
-import { open, type FileHandle } from 'node:fs/promises';
+import { lstat, open, stat, type FileHandle } from 'node:fs/promises';
+import { dirname } from 'node:path';
 
 import { readFileBounded } from '../base/bounded-read.js';
 import { quote } from '../base/escape-text.js';
@@ -39,7 +40,13 @@ export async function readPolicy({ path, isNamed }: PolicyPlace): Promise<Buffer
   try {
     file = await open(path, flags);
   } catch (error) {
-    if (isErrno(error, 'ENOENT', 'ENOTDIR') && !isNamed) return undefined;
+    if (isErrno(error, 'ENOENT') && !isNamed) {
+      const link = await findDanglingLink(dirname(path));
+      if (link === undefined) return undefined;
+      throw unfit(path, `cannot be looked for: ${quote(link)} leads nowhere`, {
+        hint: 'mount what it leads to, or remove the link',
+      });
+    }
     if (isErrno(error, 'ELOOP')) {
       throw unfit(path, 'is a symbolic link, refusing to follow it', {
         hint: 'name the file that it leads to as policy in the section [trust] of berth.conf',
@@ -50,7 +57,11 @@ export async function readPolicy({ path, isNamed }: PolicyPlace): Promise<Buffer
     });
   }
   try {
-    const { uid, mode } = await file.stat();
+    const found = await file.stat();
+    const { uid, mode } = found;
+    if (!found.isFile()) throw unfit(path, 'is not a regular file');
+    if (found.size > MAX_POLICY_BYTES)
+      throw unfit(path, `is larger than ${MAX_POLICY_BYTES} bytes, refusing to read it`);
     if ((mode & 0o022) !== 0)
       throw unfit(path, 'can be written by others than its owner, refusing to go by it', {
         hint: `chmod go-w ${path}`,
@@ -65,10 +76,27 @@ export async function readPolicy({ path, isNamed }: PolicyPlace): Promise<Buffer
   }
 }
 
+/** A policy behind a link that leads nowhere, to what is not mounted, is not one that nobody wrote. */
+async function findDanglingLink(folder: string): Promise<string | undefined> {
+  try {
+    if (!(await lstat(folder)).isSymbolicLink()) return undefined;
+  } catch (error) {
+    if (!isErrno(error, 'ENOENT')) throw error;
+    return await findDanglingLink(dirname(folder));
+  }
+  try {
+    await stat(folder);
+    return undefined;
+  } catch (error) {
+    if (!isErrno(error, 'ENOENT', 'ENOTDIR', 'ELOOP')) throw error;
+    return folder;
+  }
+}
+
 function unfit(
   path: string,
   why: string,
-  options: { readonly hint?: string; readonly cause?: unknown },
+  options: { readonly hint?: string; readonly cause?: unknown } = {},
 ): OperationalError {
   return new OperationalError('CONFIG_INVALID', `the policy ${quote(path)} ${why}`, options);
 }

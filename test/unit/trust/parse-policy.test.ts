@@ -253,5 +253,29 @@ test('S12 a policy that is away is none; one that cannot be relied on is refused
 
   const folderInPlace = join(folder.path, 'folder.json');
   mkdirSync(folderInPlace);
-  await assertFails('LIMIT_EXCEEDED', () => loadPolicy({ path: folderInPlace, isNamed: false }));
+  const unfit = await assertFails('CONFIG_INVALID', () =>
+    loadPolicy({ path: folderInPlace, isNamed: false }),
+  );
+  assert.match(unfit.message, /folder\.json' is not a regular file/);
+  writeFileSync(path, ' '.repeat(2 * 1024 * 1024));
+  const large = await assertFails('CONFIG_INVALID', () => loadPolicy({ path, isNamed: false }));
+  assert.match(large.message, /policy\.json' is larger than/);
+});
+
+test('S12 a policy whose folder is not there is none; one whose folder cannot be reached is refused', async () => {
+  using folder = new TempDir();
+  const at = (name: string): string => join(folder.path, name);
+  const load = async (path: string): Promise<unknown> =>
+    (await loadPolicy({ path, isNamed: false })).default[0]?.type;
+  assert.equal(await load(at('none/containers/policy.json')), 'insecureAcceptAnything');
+  mkdirSync(at('real'));
+  symlinkSync('real', at('linked'));
+  assert.equal(await load(at('linked/policy.json')), 'insecureAcceptAnything');
+  symlinkSync('/nonexistent', at('lost'));
+  for (const path of ['lost/policy.json', 'lost/containers/policy.json']) {
+    const { message } = await assertFails('CONFIG_INVALID', () => load(at(path)));
+    assert.match(message, /lost' leads nowhere/);
+  }
+  writeFileSync(at('file'), '');
+  await assertFails('CONFIG_INVALID', () => load(at('file/policy.json')));
 });
