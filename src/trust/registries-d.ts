@@ -1,5 +1,6 @@
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 
 import { readFileBounded } from '../base/bounded-read.js';
 import { quote } from '../base/escape-text.js';
@@ -153,6 +154,7 @@ export function parsePlaceUrl(text: string, at: string): string {
   let url: URL;
   try {
     url = new URL(text);
+    if (url.protocol === 'file:' && url.host === '') fileURLToPath(url);
   } catch {
     return fail(at, `is ${quote(text)}, which is no URL`);
   }

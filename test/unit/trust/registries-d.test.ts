@@ -144,6 +144,8 @@ each(
     },
     { name: 'a path', text: 'docker:\n  a.example:\n    lookaside: /var/lib\n' },
     { name: 'a file of another host', text: 'docker:\n  a.example:\n    lookaside: file://b/c\n' },
+    { name: 'a slash in disguise', text: 'docker:\n  a.example:\n    lookaside: file:///b%2fc\n' },
+    { name: 'half an escape', text: 'docker:\n  a.example:\n    lookaside: file:///b%zz\n' },
     { name: 'a password', text: 'docker:\n  a.example:\n    lookaside: https://u:p@a/b\n' },
     { name: 'a truth', text: 'docker:\n  a.example:\n    use-sigstore-attachments: maybe\n' },
     { name: 'a text for settings', text: 'docker:\n  a.example: https://a\n' },
