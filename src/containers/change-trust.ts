@@ -68,8 +68,10 @@ export async function deleteTrust(
   { keepPlaces }: { readonly keepPlaces: boolean },
 ): Promise<void> {
   const { path: file } = places.policy;
-  await writePolicy(file, removeRequirements(await readForChange(places), at, file));
+  const policy = removeRequirements(await readForChange(places), at, file);
+  // First: this may refuse, and what is half done then still asks for signatures.
   if (!keepPlaces && at.transport === 'docker') await removePlaces(places.registriesD, at.scope);
+  await writePolicy(file, policy);
 }
 
 /** Sets what holds for all that no scope speaks of. */

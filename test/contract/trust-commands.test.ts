@@ -146,8 +146,8 @@ test('what berth signs, skopeo and berth take: a manifest, and an index with all
   assert.match(document.optional.creator, /^berth \d/);
   // And into a folder of one's own.
   const image = `http:${registry.host}/ns/etcd:one`;
-  await berthOk('sign', '--sign-by', 'second', '-g', keys.home, '-d', at('mine'), image);
-  assert.equal(readdirSync(at('mine/ns')).length, 1);
+  await berthOk('sign', '--sign-by', 'second', '-g', keys.home, '-d', at('mine #1 100%'), image);
+  assert.equal(readdirSync(at('mine #1 100%/ns')).length, 1);
   const stranger = await berth('sign', '--sign-by', 'nobody', '-g', keys.home, image);
   assert.equal(stranger.status, 1);
   assert.match(stranger.stderr, /No secret key/);
@@ -184,6 +184,9 @@ test('what is not understood is not changed, nor what somebody else wrote', asyn
   const add = ['trust', 'add', '-f', at('release.gpg'), '-s', 'https://b.example/s', 'a.example'];
   assert.equal((await berth(...add)).status, 78);
   assert.deepEqual(policy(), { default: [{ type: 'reject' }] });
+  await berthOk('trust', 'add', '-t', 'reject', 'a.example');
+  assert.equal((await berth('trust', 'delete', 'a.example')).status, 78);
+  await berthOk('trust', 'delete', '--save-sigstore', 'a.example');
   assert.equal(readFileSync(at('registries.d/mine.yaml'), 'utf8'), theirs);
 
   const wrong = [
@@ -206,5 +209,5 @@ test('what is not understood is not changed, nor what somebody else wrote', asyn
       assert.equal(got, status, `${args.join(' ')}: ${stderr}`);
     }),
   );
-  assert.deepEqual(policy(), { default: [{ type: 'reject' }] });
+  assert.deepEqual(policy(), { default: [{ type: 'reject' }], transports: {} });
 });
