@@ -100,10 +100,20 @@ export function findScopeFault(transport: string, scope: string): string | undef
       : undefined;
   }
   if (NAME_TRANSPORTS.includes(transport)) {
-    if (/^(?:\*\.)?[^*\s]+$/.test(scope) && !/\/$|\/\/|^\//.test(scope)) return undefined;
-    return 'is neither HOST[:PORT][/NAMESPACE…][:TAG|@DIGEST] nor *.DOMAIN';
+    if (!/^(?:\*\.)?[^*\s]+$/.test(scope) || /\/$|\/\/|^\//.test(scope))
+      return 'is neither HOST[:PORT][/NAMESPACE…][:TAG|@DIGEST] nor *.DOMAIN';
+    // Of `atomic:` nothing is read here.
+    if (transport === 'atomic' || scope.startsWith('*.') || namesHost(scope)) return undefined;
+    return `names no registry: it takes the whole name, ${DOCKER_HUB}/library/etcd in place of etcd`;
   }
   return undefined;
+}
+
+/** As {@link parseReference} tells a host from a namespace; with a port it is one, whatever it looks like. */
+function namesHost(scope: string): boolean {
+  const [first = ''] = scope.split('/', 1);
+  const host = first.replace(/:\d+$/, '');
+  return host !== first || host === 'localhost' || /^(?:[^:]*\.[^:]*|\[.*\])$/.test(host);
 }
 
 /** Hosts are compared in lower case, as {@link parseReference} gives them: a rule must not miss its registry for a capital. */

@@ -186,6 +186,10 @@ each(
       ['docker', 'ex*mple.com', /neither HOST/],
       ['docker', '*.*.com', /neither HOST/],
       ['docker', 'a.example/', /neither HOST/],
+      ['docker', 'etcd', /names no registry/],
+      ['docker', 'etcd:3.5', /names no registry/],
+      ['docker', 'vendor/etcd', /names no registry/],
+      ['docker-daemon', 'vendor/etcd', /names no registry/],
     ].map(([transport, scope, says]) => ({
       name: `scope ${String(scope)} of ${String(transport)}`,
       policy: {
@@ -210,6 +214,18 @@ each(
     assert.ok(!error.message.includes('\n'));
   },
 );
+
+test('scopes that name a registry, however it is written, are taken', () => {
+  for (const scope of [
+    'host:5000/ns',
+    'host:5000',
+    'localhost/x',
+    '[::1]/x',
+    '[::1]:5000',
+    '*.com',
+  ])
+    parse({ default: ANYTHING, transports: { docker: { [scope]: ANYTHING } } });
+});
 
 each(
   'a policy that is no JSON of its own is refused',
