@@ -56,6 +56,7 @@ interface Waiting {
 export class ObjectThread {
   readonly #worker: Worker;
   readonly #waiting: Waiting[] = [];
+  #end: { readonly error: Error } | undefined;
   #layers = 0;
 
   constructor(file: string) {
@@ -88,17 +89,22 @@ export class ObjectThread {
     return ++this.#layers;
   }
 
-  /** @throws what was thrown there */
+  /** @throws what was thrown there; why it has ended, if it has: nobody would answer */
   ask(request: ThreadRequest): Promise<readonly string[]> {
     return new Promise((resolve, reject) => {
+      if (this.#end !== undefined) {
+        reject(this.#end.error);
+        return;
+      }
       this.#waiting.push({ resolve, reject });
       this.#worker.ref();
       this.#worker.postMessage(request);
     });
   }
 
-  #fail(error: unknown): void {
+  #fail(error: Error): void {
     if (thread === this) thread = undefined;
+    this.#end ??= { error };
     for (const waiting of this.#waiting.splice(0)) waiting.reject(error);
   }
 }

@@ -9,8 +9,10 @@ import {
   readFileSync,
   rmSync,
   statSync,
+  writeFileSync,
 } from 'node:fs';
 import { test } from 'node:test';
+import { setTimeout as wait } from 'node:timers/promises';
 
 import { OperationalError } from '../../../src/errors/operational-error.js';
 import type { FileNode, NodeMeta } from '../../../src/layer/tree.js';
@@ -18,6 +20,7 @@ import { OBJECT_FOLDERS, objectName } from '../../../src/store/embedded/object-n
 import {
   describeThrown,
   findObjectThread,
+  ObjectThread,
   rebuildThrown,
   type ThreadPlace,
 } from '../../../src/store/embedded/object-thread.js';
@@ -181,6 +184,21 @@ test('a layer that is given up leaves nothing open', async () => {
     await there.taker.borrowed();
   }
   assert.equal(readdirSync('/proc/self/fd').length, before);
+});
+
+test('a thread that has ended fails whoever asks, also afterwards', async () => {
+  using folder = new TempDir();
+  const file = `${folder.path}/ends.mjs`;
+  const text = `import { parentPort } from 'node:worker_threads';\nparentPort.once('message', () => process.exit(7));\n`;
+  writeFileSync(file, text);
+  const thread = new ObjectThread(file);
+  const request = { what: 'close', layer: thread.newLayer() } as const;
+  await assert.rejects(thread.ask(request), /ended with 7/);
+  const later = Promise.race([
+    thread.ask(request),
+    wait(2000).then(() => Promise.reject(new Error('nobody answers'))),
+  ]);
+  await assert.rejects(later, /ended with 7/);
 });
 
 test('a small layer is not worth a thread', () => {
