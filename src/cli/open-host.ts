@@ -64,12 +64,13 @@ export async function withHost<T>(
       stores ??= openStores({ paths, conf, storage, scope, onEvent });
       return stores(choice);
     },
-    openSource: async (reference, { preferStored } = { preferStored: false }) => {
+    openSource: async (reference, { preferStored = false, withoutMirrors } = {}) => {
       const transport = await (await openTransportsOnce()).contextFor(reference);
       const { openImageSource } = await import('../transport/open-image-source.js');
       const { signal } = context;
       return openImageSource(reference, transport, {
         signal,
+        withoutMirrors,
         ...(preferStored ? { isStored } : {}),
       });
     },

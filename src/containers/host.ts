@@ -17,9 +17,13 @@ export interface Host {
   openStore(choice?: StoreChoice): Promise<ImageStore>;
   /**
    * Opens what an image reference means; the caller disposes of it. With `preferStored`, a short name that may mean
-   * several registries means the one under which the store has it, and no network is asked.
+   * several registries means the one under which the store has it, and no network is asked. With `withoutMirrors`, no mirror
+   * is asked what it means.
    */
-  openSource(reference: string, options?: { readonly preferStored: boolean }): Promise<ImageSource>;
+  openSource(
+    reference: string,
+    options?: { readonly preferStored?: boolean; readonly withoutMirrors?: boolean },
+  ): Promise<ImageSource>;
   /** What decides which images are taken. */
   openTrust(): Promise<ImageTrust>;
   openUnitManager(): Promise<UnitManager>;

@@ -15,6 +15,8 @@ export interface OpenImageOptions {
    * the store has, and no network is asked.
    */
   readonly isStored?: ((storeName: string) => Promise<boolean>) | undefined;
+  /** Whether the registry alone is asked what a name means, and no mirror. */
+  readonly withoutMirrors?: boolean | undefined;
 }
 
 /**
@@ -42,7 +44,19 @@ export async function openImageSource(
     return openLocalImage(name, context, options.signal);
   }
   const meanings = findMeanings(name, context);
-  const sources = meanings.map((meaning) => new RegistrySource(meaning, context.registryClient));
+  const sources = meanings.map(
+    ({ reference, endpoints }) =>
+      new RegistrySource(
+        {
+          reference,
+          endpoints:
+            options.withoutMirrors === true
+              ? endpoints.filter(({ isMirror }) => isMirror !== true)
+              : endpoints,
+        },
+        context.registryClient,
+      ),
+  );
   const [first, ...others] = sources;
   if (first === undefined) throw new Error('internal error: a reference without a meaning');
   if (others.length === 0) return first;

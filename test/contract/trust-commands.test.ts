@@ -153,6 +153,24 @@ test('what berth signs, skopeo and berth take: a manifest, and an index with all
   assert.match(stranger.stderr, /No secret key/);
 });
 
+test('what a mirror says that a name means is not what is signed', async () => {
+  const layers = [{ content: buildTar([{ path: 'b', content: 'b' }]) }];
+  const theirs = await pushImage(registry.target('mirror/etcd'), 'one', { layers });
+  const conf = at('registries.conf');
+  const [rule, mirror] = ['ns', 'mirror'].map((name) => `location = "${registry.host}/${name}"\n`);
+  writeFileSync(conf, `[[registry]]\n${rule ?? ''}[[registry.mirror]]\n${mirror ?? ''}`);
+  const image = `http:${registry.host}/ns/etcd:one`;
+  const mirrored = { ...env, CONTAINERS_REGISTRIES_CONF: conf };
+  const program = [process.execPath, ownFile('dist/bin/berth.cjs')];
+  const seen = await runOk([...program, 'inspect', image], { env: mirrored });
+  assert.ok(seen.includes(theirs.digest), 'this case proves nothing');
+  const sign = ['sign', '--sign-by', fingerprint, '-g', keys.home, '-d', at('apart'), '--json'];
+  const out = await runOk([...program, ...sign, image], { env: mirrored });
+  const [made] = JSON.parse(out) as readonly { readonly digest: string }[];
+  assert.ok(made !== undefined);
+  assert.notEqual(made.digest, theirs.digest);
+});
+
 test('both keys have to have signed where two are named, and a scope goes with its place', async () => {
   const add = ['-f', at('release.gpg'), '-f', at('second.gpg'), '-s', `file://${at('lookaside')}`];
   await berthOk('trust', 'add', ...add, `${registry.host}/ns`);
