@@ -10,7 +10,7 @@ import type { ObjectBatch } from './object-batch.js';
 /** Blobs of layers that are smaller are not worth a thread, which takes 20 ms of processor and 10 MB to begin. */
 const MIN_BLOB_BYTES = 8 * 1024 * 1024;
 
-/** Where the objects of a layer are made, for {@link createLayerObjects} in the other thread: descriptors are those of the process. */
+/** Where the objects of a layer are made, for `createObjectWriter` in the other thread: descriptors are those of the process. */
 export interface ThreadPlace {
   readonly objectsFd: number;
   readonly objectsPath: string;

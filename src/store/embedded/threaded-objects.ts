@@ -133,7 +133,11 @@ export class ThreadedObjects implements ContentTaker {
     this.#await(
       answer
         .then((digests) => {
-          nodes.forEach((node, index) => (node.contentSha256 = digests[index] ?? ''));
+          if (digests.length !== nodes.length) throw new Error('internal error: lost a digest');
+          for (const [index, digest] of digests.entries()) {
+            const node = nodes[index];
+            if (node !== undefined) node.contentSha256 = digest;
+          }
         })
         .finally(() => {
           if (copy === undefined) return;
