@@ -61,6 +61,10 @@ const onlyList = {
   },
 };
 
+// Modules of Node that 'list' names and asks for nothing: they are loaded when it does. (As long as `require`, for the source map.)
+const NODE_LATER = ['child_process', 'crypto', 'fs/promises', 'v8'];
+const LATER = `const laterOn = (id) => new Proxy({}, { get: (_, name) => require(id)[name] }); /* ${NODE_LATER} */`;
+
 const commands = await buildPart('commands', 'dist/src/cli/run-command-line.js', ['fetch', 'look']);
 const list = await buildPart('list', 'dist/src/cli/run-command-line.js', ['list'], [onlyList]);
 const runtime = await buildPart('runtime', 'dist/src/runtime-main.js', ['run']);
@@ -104,7 +108,7 @@ async function buildPart(name, entry, uses, plugins = []) {
     sourcesContent: false,
     define: { 'import.meta.url': 'partUrl' },
     banner: {
-      js: '(function (exports, require, module, __filename) { "use strict"; const partUrl = require("node:url").pathToFileURL(__filename).href;',
+      js: `(function (exports, require, module, __filename) { "use strict"; const partUrl = require("node:url").pathToFileURL(__filename).href; ${LATER}`,
     },
     footer: { js: '})' },
   });
@@ -115,10 +119,16 @@ async function buildPart(name, entry, uses, plugins = []) {
     name,
     uses,
     file: basename(code.path),
-    code: code.text,
+    code: name === 'list' ? loadLater(code.text) : code.text,
     map: map.text,
     inputs: Object.keys(metafile.inputs),
   };
+}
+
+function loadLater(code) {
+  return code.replace(/require\("node:([a-z_/0-9]+)"\)/g, (found, id) =>
+    NODE_LATER.includes(id) ? found.replace('require', 'laterOn') : found,
+  );
 }
 
 // A program: what starts, and shows the help, which needs nothing of its part.

@@ -1,4 +1,4 @@
-import { readFileBounded } from '../base/bounded-read.js';
+import { readFileBoundedNow } from '../base/bounded-read.js';
 import { escapeText, quote } from '../base/escape-text.js';
 import { suggestName } from '../base/suggest-name.js';
 import { isErrno } from '../errors/is-errno.js';
@@ -56,7 +56,7 @@ async function readDocument(
   onProblem: (problem: OperationalError) => void,
 ): Promise<Readonly<Record<string, unknown>>> {
   try {
-    const bytes = await readFileBounded(file, { maxBytes: MAX_CONF_BYTES });
+    const bytes = readFileBoundedNow(file, { maxBytes: MAX_CONF_BYTES });
     const text = new TextDecoder('utf-8', { fatal: true }).decode(bytes);
     // Loaded where there is a file: most hosts have none, and every command comes by here.
     const { parseToml } = await import('../base/toml.js');

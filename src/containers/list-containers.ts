@@ -85,11 +85,11 @@ export function readDeployments(host: Host): Promise<InstalledDeployments> {
 
 function readDeploymentsNow(host: Host): InstalledDeployments {
   const look = stampOfState(host.paths);
-  if (look !== undefined && look === last?.look && performance.now() - last.atMs < STAYS_MS)
+  if (look !== undefined && look === last?.look && nowMs() - last.atMs < STAYS_MS)
     return last.found;
   const found = readAll(host.paths);
   const isMany = found.deployments.length >= MANY;
-  last = look === undefined || !isMany ? undefined : { look, found, atMs: performance.now() };
+  last = look === undefined || !isMany ? undefined : { look, found, atMs: nowMs() };
   return found;
 }
 
@@ -108,6 +108,11 @@ const STAYS_MS = 250;
 let last:
   | { readonly look: string; readonly atMs: number; readonly found: InstalledDeployments }
   | undefined;
+
+/** Of a clock that is never set. (Node loads `performance` when it is asked for, which takes longer than a hundred looks.) */
+function nowMs(): number {
+  return process.uptime() * 1000;
+}
 
 function readAll(paths: HostPaths): InstalledDeployments {
   const names = listContainerNamesNow(paths);
