@@ -19,6 +19,7 @@ export interface CliContext {
 export interface CommonOptions {
   readonly json?: boolean;
   readonly root?: string;
+  readonly user?: boolean;
   readonly debug?: boolean;
   readonly yes?: boolean;
 }

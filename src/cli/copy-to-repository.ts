@@ -1,5 +1,5 @@
-import { resolveHostPaths } from '../config/host-paths.js';
 import type { BerthConf } from '../config/berth-conf.js';
+import type { HostPaths } from '../config/host-paths.js';
 import { OperationalError } from '../errors/operational-error.js';
 import type { CopyProgress, CopyResult } from '../images/copy-image.js';
 import { copyIntoStore } from '../images/copy-into-store.js';
@@ -16,7 +16,8 @@ import { repositoryPath, sealingOf } from './open-store.js';
 export interface RepositoryCopy {
   readonly source: ImageSource;
   readonly conf: BerthConf;
-  readonly env: Readonly<Record<string, string | undefined>>;
+  /** Of the host whose repository is meant where none is named. */
+  readonly paths: HostPaths;
   /** Undefined for all that an index lists, which a repository does not hold. */
   readonly platform: Platform | undefined;
   readonly format: ManifestFormat | undefined;
@@ -36,7 +37,7 @@ export async function copyToRepository(
   { reference, repository }: OstreeName,
   copy: RepositoryCopy,
 ): Promise<CopyResult> {
-  const { conf, env, platform, format } = copy;
+  const { conf, paths, platform, format } = copy;
   if (platform === undefined) {
     throw new OperationalError('USAGE', '--all: an OSTree repository holds images, no indexes');
   }
@@ -51,7 +52,7 @@ export async function copyToRepository(
       hint: 'write ostree:NAME[:TAG][@/REPOSITORY]',
     });
   }
-  const root = repository ?? repositoryPath(resolveHostPaths({ mode: 'system', env }), conf);
+  const root = repository ?? repositoryPath(paths, conf);
   await using store = openOstreeStore(root, sealingOf(conf));
   return await copyIntoStore({ ...copy, platform, store, storeName: nameInStore(reference) });
 }

@@ -1,16 +1,9 @@
-import { realpath, stat } from 'node:fs/promises';
-import { resolve } from 'node:path';
-
-import { quote } from '../base/escape-text.js';
 import { AsyncScope } from '../base/scope.js';
-import { resolveHostPaths } from '../config/host-paths.js';
 import type { Host, HostEvent } from '../containers/host.js';
-import { assertInsideTree } from '../containers/inside-tree.js';
-import { isErrno } from '../errors/is-errno.js';
-import { OperationalError } from '../errors/operational-error.js';
 import type { UnitManager } from '../systemd/unit-manager.js';
 import type { CliContext, CommonOptions } from './context.js';
 import type { RegistryOptionValues } from './registry-options.js';
+import { findHostPlaces } from './host-places.js';
 import { loadConf } from './load-conf.js';
 import type { ImageTrust } from '../trust/image-trust.js';
 import { printEvent } from './output/print-event.js';
@@ -34,12 +27,8 @@ export async function withHost<T>(
     },
   body: (host: Host) => Promise<T>,
 ): Promise<T> {
-  const mode = 'system';
-  const root = options.root === undefined ? undefined : await existingRoot(options.root);
-  const paths = resolveHostPaths({ mode, root, env: context.host.env });
+  const paths = await findHostPlaces(context, options);
   const conf = await loadConf(context, options, paths);
-  for (const place of [paths.stateDir, paths.runDir, paths.unitDir, paths.tmpfilesDir])
-    await assertInsideTree(paths, place);
   await using scope = new AsyncScope();
   let stores: Host['openStore'] | undefined;
   let units: Promise<UnitManager> | undefined;
@@ -90,7 +79,12 @@ export async function withHost<T>(
           return openEarlyUnitManager({ unitDirectory: paths.unitDir });
         }
         const { connectUnitManager } = await import('../systemd/connect-unit-manager.js');
-        return connectUnitManager({ mode, signal: context.signal });
+        return connectUnitManager({
+          mode: paths.mode,
+          signal: context.signal,
+          environment: { ...context.host.env, ...paths.userEnvironment },
+          programEnvironment: paths.userEnvironment,
+        });
       };
       return (units ??= open().then((opened) => scope.use(opened)));
     },
@@ -100,19 +94,4 @@ export async function withHost<T>(
     nowMs: () => Date.now(),
   };
   return await body(host);
-}
-
-async function existingRoot(text: string): Promise<string> {
-  try {
-    const root = await realpath(resolve(text));
-    if ((await stat(root)).isDirectory()) return root;
-    throw new OperationalError('USAGE', `--root: ${quote(text)} is not a folder`);
-  } catch (error) {
-    if (isErrno(error, 'ENOENT', 'ENOTDIR')) {
-      throw new OperationalError('USAGE', `--root: there is no folder ${quote(text)}`, {
-        cause: error,
-      });
-    }
-    throw error;
-  }
 }

@@ -1,4 +1,8 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+
 import type { BerthConf } from '../config/berth-conf.js';
+import { CONF_KEYS } from '../config/conf-keys.js';
 import type { HostPaths } from '../config/host-paths.js';
 import { assertInsideTree } from '../containers/inside-tree.js';
 import { PolicyTrust, type ImageTrust } from '../trust/image-trust.js';
@@ -9,21 +13,49 @@ import type { PolicyPlace } from '../trust/load-policy.js';
 const SYSTEM_POLICY = '/etc/containers/policy.json';
 
 /**
- * Where the trust of a host is configured: as paths to open, below `--root` inside that tree.
+ * Where the trust of a host is configured: as paths to open, below `--root` inside that tree. A user's own files are in
+ * `~/.config/containers`; where there are none, the system's count. To be changed, the policy is always the user's own,
+ * which begins as the system's (`inherited`).
  *
  * @throws OperationalError HOST_PATH_REFUSED if they lead out of the tree
  */
 export async function trustPlaces(
   paths: HostPaths,
   conf: BerthConf,
-): Promise<{ readonly policy: PolicyPlace; readonly registriesD: string }> {
-  const { policy = SYSTEM_POLICY, 'registries-d': registriesD } = conf.trust;
+  { forChange = false }: { readonly forChange?: boolean } = {},
+): Promise<{
+  readonly policy: PolicyPlace;
+  readonly registriesD: string;
+  readonly inherited: PolicyPlace | undefined;
+}> {
+  const own = conf.trust.policy === undefined ? usersFile(paths, 'policy.json') : undefined;
+  const chosen = own !== undefined && (forChange || existsSync(own)) ? own : SYSTEM_POLICY;
+  const { policy = chosen } = conf.trust;
+  const registriesD = findRegistriesD(paths, { conf, forChange });
   await assertInsideTree(paths, policy);
   await assertInsideTree(paths, registriesD);
   return {
     policy: { path: paths.onDisk(policy), isNamed: conf.trust.policy !== undefined },
     registriesD: paths.onDisk(registriesD),
+    inherited: forChange && own !== undefined ? { path: SYSTEM_POLICY, isNamed: false } : undefined,
   };
+}
+
+function findRegistriesD(
+  paths: HostPaths,
+  { conf, forChange }: { readonly conf: BerthConf; readonly forChange: boolean },
+): string {
+  const { 'registries-d': configured } = conf.trust;
+  const own =
+    configured === CONF_KEYS.trust['registries-d'].otherwise
+      ? usersFile(paths, 'registries.d')
+      : undefined;
+  return own !== undefined && (forChange || existsSync(own)) ? own : configured;
+}
+
+function usersFile({ userEnvironment }: HostPaths, name: string): string | undefined {
+  const { XDG_CONFIG_HOME: folder } = userEnvironment;
+  return folder === undefined ? undefined : join(folder, 'containers', name);
 }
 
 /** Makes what decides which images a host takes. Nothing is read yet. */
@@ -36,8 +68,10 @@ export async function openTrust({
   readonly conf: BerthConf;
   readonly registryClient: PolicyTrustOptions['registryClient'];
 }): Promise<ImageTrust> {
+  const { policy, registriesD } = await trustPlaces(paths, conf);
   return new PolicyTrust({
-    ...(await trustPlaces(paths, conf)),
+    policy,
+    registriesD,
     registryClient,
     onDisk: (path) => paths.onDisk(path),
   });

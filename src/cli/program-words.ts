@@ -13,6 +13,7 @@ export type OptionWords = readonly [flags: string, description: string];
 export const COMMON_OPTION_WORDS: readonly OptionWords[] = [
   ['--json', 'print the result in a stable machine form'],
   ['--root <dir>', 'work on the OS tree in DIR, which is not running'],
+  ['--user', "work for the user's own service manager, without root"],
   ['-y, --yes', 'assume yes where a question would be asked'],
   ['--debug', 'show what happens inside, and stacks of errors'],
 ];

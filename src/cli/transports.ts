@@ -1,3 +1,5 @@
+import { existsSync } from 'node:fs';
+
 import { quote } from '../base/escape-text.js';
 import type { AsyncScope } from '../base/scope.js';
 import type { BerthConf } from '../config/berth-conf.js';
@@ -13,6 +15,7 @@ import { findMeanings } from '../transport/open-image-source.js';
 import type { TransportContext } from '../transport/transport-context.js';
 import { parseImageName } from '../transport/parse-image-name.js';
 import type { CliContext } from './context.js';
+import { usersFile } from './users-files.js';
 import type { RegistryOptionValues } from './registry-options.js';
 
 /** Everything that images are read from and written to, for one command or one side of it. */
@@ -70,8 +73,10 @@ async function open(
   const { env } = context.host;
   const { authfile, certDir, conf, creds, tlsVerify } = options;
   const maxRate = options.maxRate ?? conf.network['max-rate'];
-  const registriesConf = await loadRegistriesConf(registriesConfPath(context), {
+  const { path, dropInFolders } = registriesConfPlaces(context);
+  const registriesConf = await loadRegistriesConf(path, {
     aliasFile: aliasFile(env),
+    dropInFolders,
   });
   const registryClient = scope.use(
     createRegistryClient({
@@ -136,10 +141,20 @@ function spoolDirectory(context: CliContext): string {
   return chosen === undefined || chosen === '' ? '/var/tmp' : chosen;
 }
 
-/** Where containers-registries.conf(5) is looked for: the variable that its other readers know, too. */
-function registriesConfPath(context: CliContext): string {
-  const moved = context.host.env['CONTAINERS_REGISTRIES_CONF'];
-  return moved === undefined || moved === '' ? '/etc/containers/registries.conf' : moved;
+/**
+ * containers-registries.conf(5): the variable that its other readers know, too, then a user's own file in the place of the
+ * system's, and the drop-ins of both.
+ */
+function registriesConfPlaces({ host: { env } }: CliContext): {
+  readonly path: string;
+  readonly dropInFolders?: readonly string[];
+} {
+  const moved = env['CONTAINERS_REGISTRIES_CONF'];
+  if (moved !== undefined && moved !== '') return { path: moved };
+  const system = '/etc/containers/registries.conf';
+  const own = usersFile(env, 'registries.conf');
+  if (own === undefined) return { path: system };
+  return { path: existsSync(own) ? own : system, dropInFolders: [`${system}.d`, `${own}.d`] };
 }
 
 /** Where podman records what short names mean: those who asked it once get the same from berth. */

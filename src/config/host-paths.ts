@@ -2,6 +2,7 @@ import { join } from 'node:path';
 
 import { OperationalError } from '../errors/operational-error.js';
 import { quote } from '../base/escape-text.js';
+import { NO_USER_MANAGER_HINT } from '../base/user-manager-hint.js';
 
 /** Whether berth works for the whole system or for one user's service manager. */
 export type HostMode = 'system' | 'user';
@@ -47,6 +48,8 @@ export interface HostPaths {
     readonly configuration: string;
     readonly run: string;
   };
+  /** What programs of the user find the same places by, those of the user's service manager too; empty in system mode. */
+  readonly userEnvironment: Readonly<Record<string, string>>;
   /** A path of the host as a path for this process to open. */
   onDisk(path: string): string;
 }
@@ -85,13 +88,20 @@ export function resolveHostPaths(options: HostPathsOptions): HostPaths {
     tmpfilesDir: absolute(env, 'BERTH_TMPFILES_DIR') ?? base.tmpfilesDir,
     confFile: absolute(env, 'BERTH_CONFIG') ?? base.confFile,
     templateDirectories: base.templateDirectories,
+    userEnvironment: base.userEnvironment,
     onDisk: (path) => (root === '' ? path : join(root, path)),
   };
 }
 
 type Locations = Pick<
   HostPaths,
-  'stateDir' | 'runDir' | 'unitDir' | 'tmpfilesDir' | 'confFile' | 'templateDirectories'
+  | 'stateDir'
+  | 'runDir'
+  | 'unitDir'
+  | 'tmpfilesDir'
+  | 'confFile'
+  | 'templateDirectories'
+  | 'userEnvironment'
 >;
 
 function systemLocations(): Locations {
@@ -102,6 +112,7 @@ function systemLocations(): Locations {
     tmpfilesDir: '/etc/tmpfiles.d',
     confFile: '/etc/berth/berth.conf',
     templateDirectories: { state: '/var/lib', configuration: '/etc', run: '/run' },
+    userEnvironment: {},
   };
 }
 
@@ -110,11 +121,17 @@ function userLocations(env: HostPathsOptions['env']): Locations {
   const dataHome = absolute(env, 'XDG_DATA_HOME') ?? (home && join(home, '.local/share'));
   const configHome = absolute(env, 'XDG_CONFIG_HOME') ?? (home && join(home, '.config'));
   const runtimeDir = absolute(env, 'XDG_RUNTIME_DIR');
-  if (dataHome === undefined || configHome === undefined || runtimeDir === undefined) {
+  if (home === undefined || dataHome === undefined || configHome === undefined) {
     throw new OperationalError(
       'CONFIG_INVALID',
-      'cannot find the places of user mode: HOME and XDG_RUNTIME_DIR have to be set to absolute paths',
-      { hint: 'log in with a session of your own (ssh, machinectl shell) instead of su or sudo' },
+      'cannot find the places of user mode: HOME has to be set to an absolute path',
+    );
+  }
+  if (runtimeDir === undefined) {
+    throw new OperationalError(
+      'SYSTEMD_UNAVAILABLE',
+      'this user has no service manager running: XDG_RUNTIME_DIR is not set',
+      { hint: NO_USER_MANAGER_HINT },
     );
   }
   return {
@@ -124,6 +141,12 @@ function userLocations(env: HostPathsOptions['env']): Locations {
     tmpfilesDir: join(configHome, 'user-tmpfiles.d'),
     confFile: join(configHome, 'berth/berth.conf'),
     templateDirectories: { state: dataHome, configuration: configHome, run: runtimeDir },
+    userEnvironment: {
+      HOME: home,
+      XDG_DATA_HOME: dataHome,
+      XDG_CONFIG_HOME: configHome,
+      XDG_RUNTIME_DIR: runtimeDir,
+    },
   };
 }
 

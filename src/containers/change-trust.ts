@@ -21,6 +21,8 @@ import type { Host } from './host.js';
 export interface TrustPlaces {
   readonly policy: PolicyPlace;
   readonly registriesD: string;
+  /** What a policy that does not exist yet begins as; nothing unless given. */
+  readonly inherited?: PolicyPlace | undefined;
 }
 
 /** What `berth trust add` asks for. */
@@ -76,15 +78,17 @@ export async function deleteTrust(
 
 /** Sets what holds for all that no scope speaks of. */
 export async function setDefaultTrust(
-  { policy }: TrustPlaces,
+  places: TrustPlaces,
   type: 'insecureAcceptAnything' | 'reject',
 ): Promise<void> {
-  await writePolicy(policy.path, setDefault(await readForChange({ policy }), type, policy.path));
+  const { path: file } = places.policy;
+  await writePolicy(file, setDefault(await readForChange(places), type, file));
 }
 
 /** One that does not exist is made; a symbolic link would be replaced by what is written, and is refused. */
-async function readForChange({ policy }: Pick<TrustPlaces, 'policy'>): Promise<Buffer | undefined> {
-  return await readPolicy({ ...policy, isNamed: false });
+async function readForChange({ policy, inherited }: TrustPlaces): Promise<Buffer | undefined> {
+  const own = await readPolicy({ ...policy, isNamed: false });
+  return own ?? (inherited === undefined ? undefined : await readPolicy(inherited));
 }
 
 async function writePolicy(file: string, text: string): Promise<void> {

@@ -22,7 +22,7 @@ export async function preflightInstall(host: Host, name: string): Promise<void> 
 export function assertPrivileged(host: Host): void {
   if (host.paths.mode === 'system' && process.geteuid?.() !== 0) {
     throw new OperationalError('NEEDS_ROOT', 'system containers need root', {
-      hint: 'run berth as root',
+      hint: "run berth as root, or with '--user' for services of your own",
     });
   }
 }

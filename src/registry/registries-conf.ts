@@ -68,10 +68,17 @@ export const EMPTY_REGISTRIES_CONF: RegistriesConf = {
  */
 export async function loadRegistriesConf(
   path: string,
-  { aliasFile }: { readonly aliasFile?: string | undefined } = {},
+  options: {
+    readonly aliasFile?: string | undefined;
+    /** Folders of drop-ins, later ones above; `PATH.d` unless given. */
+    readonly dropInFolders?: readonly string[] | undefined;
+  } = {},
 ): Promise<RegistriesConf> {
   let conf = EMPTY_REGISTRIES_CONF;
-  for (const file of [path, ...(await listDropIns(`${path}.d`))]) {
+  const { aliasFile, dropInFolders = [`${path}.d`] } = options;
+  const dropIns: string[] = [];
+  for (const folder of dropInFolders) dropIns.push(...(await listDropIns(folder)));
+  for (const file of [path, ...dropIns]) {
     const found = await loadFile(file);
     if (found !== undefined) conf = merge(conf, found);
   }

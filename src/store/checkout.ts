@@ -10,19 +10,9 @@ import type {
   SymlinkNode,
   TreeNode,
 } from '../layer/tree.js';
-import {
-  chmodAt,
-  chownAt,
-  linkAt,
-  mkdirAt,
-  mknodAt,
-  openAt,
-  setTimeAt,
-  symlinkAt,
-} from '../sys/at.js';
+import { linkAt, mkdirAt, mknodAt, openAt, symlinkAt } from '../sys/at.js';
 import type { At } from '../sys/libc.js';
-import { setXattrAt } from '../sys/xattrs.js';
-import { applyMeta, isPrivileged } from './apply-meta.js';
+import { applyDirectoryMeta, applyMeta, diskMeta } from './apply-meta.js';
 import type { FileContents } from './file-contents.js';
 import { Kind } from './layer-index.js';
 import { IMPLIED_META } from './layer-tree.js';
@@ -94,7 +84,7 @@ export class Checkout {
 
   async run(root: DirectoryNode): Promise<void> {
     await this.#fillWith(root, { fd: this.#place.rootFd, frame: undefined });
-    applyMeta(this.#place.rootFd, root.meta);
+    applyDirectoryMeta(this.#place.rootFd, root.meta);
   }
 
   /** Makes one thing in the directory, with all that is in it; the directory's own metadata is the caller's to set. */
@@ -177,7 +167,7 @@ export class Checkout {
     const fd = openAt(at, DIRECTORY);
     try {
       await fill(fd);
-      applyMeta(fd, meta, { owner: this.#isOwned(meta) });
+      applyDirectoryMeta(fd, meta, { owner: this.#isOwned(meta) });
     } finally {
       closeSync(fd);
     }
@@ -192,6 +182,7 @@ export class Checkout {
 
   /** Makes what is not linked from the store; a further name of what was made here is a link to the first. */
   #make(node: Exclude<TreeNode, DirectoryNode>, at: At, frame: Frame | undefined): void {
+    if (!diskMeta().makes(node.kind)) return;
     this.files += 1;
     const first = this.#made.get(node);
     if (first !== undefined) {
@@ -219,7 +210,7 @@ export class Checkout {
 
   #symlink(node: SymlinkNode, at: At): void {
     symlinkAt(node.target, at);
-    this.#metaOfSpecial(node, at);
+    diskMeta().applyToSpecial(at, node, { owner: this.#isOwned(node.meta) });
   }
 
   #special(node: SpecialNode, at: At): void {
@@ -237,19 +228,7 @@ export class Checkout {
           ? constants.S_IFBLK
           : constants.S_IFCHR;
     mknodAt(at, { mode: type | 0o600, major: node.major, minor: node.minor });
-    if (isPrivileged()) chownAt(at, node.meta.uid, node.meta.gid);
-    chmodAt(at, node.meta.mode); // made just now, in a directory that is ours: it is no link
-    this.#metaOfSpecial(node, at);
-  }
-
-  /** Without opening it: a device's driver would hear of it, and a FIFO wait. */
-  #metaOfSpecial(node: SymlinkNode | SpecialNode, at: At): void {
-    const { meta } = node;
-    if (isPrivileged()) {
-      if (node.kind === 'symlink' && !this.#isOwned(meta)) chownAt(at, meta.uid, meta.gid);
-      for (const xattr of meta.xattrs) setXattrAt(at, xattr);
-    }
-    setTimeAt(at, { seconds: meta.mtimeSeconds, nanoseconds: meta.mtimeNanoseconds });
+    diskMeta().applyToSpecial(at, node, {});
   }
 
   #isOwned(meta: NodeMeta): boolean {

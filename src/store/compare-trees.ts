@@ -5,7 +5,8 @@ import {
   type FileNode,
   type TreeNode,
 } from '../layer/tree.js';
-import { isPrivileged } from './apply-meta.js';
+import { diskMeta } from './apply-meta.js';
+import { ROOTS_META } from './disk-meta.js';
 
 /** Changes that are kept of one comparison: enough for a release of a distribution, 1 MB as JSON. The rest is counted. */
 const MAX_CHANGES = 10_000;
@@ -115,10 +116,15 @@ class Comparison {
       const inAfter = now.get(name);
       const own = { path: `${path}/${name}`, depth: depth + 1 };
       if (inBefore !== undefined && inAfter !== undefined) await this.pair(own, inBefore, inAfter);
-      else if (inBefore !== undefined) await this.#oneSided(own, 'removed', inBefore);
-      else if (inAfter !== undefined && this.#options.isExpected?.(own.path, inAfter) !== true)
+      else if (inBefore !== undefined) {
+        if (this.#isMade(inBefore)) await this.#oneSided(own, 'removed', inBefore);
+      } else if (inAfter !== undefined && this.#options.isExpected?.(own.path, inAfter) !== true)
         await this.#oneSided(own, 'added', inAfter);
     }
+  }
+
+  #isMade({ kind }: TreeNode): boolean {
+    return this.#options.isCheckout !== true || diskMeta().makes(kind);
   }
 
   async #oneSided(place: Place, change: 'added' | 'removed', node: TreeNode): Promise<void> {
@@ -192,8 +198,10 @@ export function aspectsOf(
   const aspects: FileAspect[] = [];
   const { meta } = before;
   const other = after.meta;
-  if (meta.mode !== other.mode && before.kind !== 'symlink') aspects.push('mode');
-  const hasAll = options.isCheckout !== true || isPrivileged();
+  const onDisk = options.isCheckout === true ? diskMeta() : ROOTS_META;
+  const hasAll = onDisk.isWhole;
+  if (onDisk.modeOf(before.kind, meta.mode) !== other.mode && before.kind !== 'symlink')
+    aspects.push('mode');
   if (hasAll && (meta.uid !== other.uid || meta.gid !== other.gid)) aspects.push('owner');
   const counting = hasAll ? IMAGES_ATTRIBUTES : USERS_ATTRIBUTES;
   if (!sameAttributes(meta.xattrs, other.xattrs, counting)) aspects.push('attributes');

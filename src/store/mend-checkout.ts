@@ -11,7 +11,7 @@ import { aspectsOf } from './compare-trees.js';
 import { openDirectoryTree } from './directory-tree.js';
 import type { MendResult } from './image-store.js';
 import { isMadeMountPoint } from './mount-points.js';
-import { applyMeta } from './apply-meta.js';
+import { applyDirectoryMeta, diskMeta } from './apply-meta.js';
 import { Checkout } from './checkout.js';
 import type { FileContents } from './file-contents.js';
 
@@ -71,6 +71,8 @@ class Mender {
       const own = found.entries.get(name);
       if (own?.kind === 'directory' && node.kind === 'directory') {
         await this.#below(at, { name, wanted: node, found: own });
+      } else if (own === undefined && !diskMeta().makes(node.kind)) {
+        continue; // as whoever checked it out left it
       } else if (own === undefined || aspectsOf(node, own, AS_CHECKED_OUT).length > 0) {
         await this.#remake(at, { name, wanted: node, found: own });
         isTouched = true;
@@ -85,7 +87,7 @@ class Mender {
     }
     if (isChanged) this.mended.push(at.path === '' ? '/' : decodeByteString(at.path));
     // Renaming in it changed its time.
-    if (isChanged || isTouched) applyMeta(at.fd, wanted.meta);
+    if (isChanged || isTouched) applyDirectoryMeta(at.fd, wanted.meta);
   }
 
   async #below(

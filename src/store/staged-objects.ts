@@ -5,7 +5,7 @@ import type { NodeMeta } from '../layer/tree.js';
 import { mkdirAt, openAt, unlinkAt } from '../sys/at.js';
 import { isThere } from '../sys/is-there.js';
 import { renameAt, renameNoReplaceAt } from '../sys/rename.js';
-import type { PresetMeta } from './apply-meta.js';
+import { diskMeta, type PresetMeta } from './apply-meta.js';
 import { replaceAt } from './replace-at.js';
 
 const NEW_FILE = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL;
@@ -151,12 +151,13 @@ export class StagedObjects {
 
   #open(name: string, meta: NodeMeta): StagedFile {
     const born = (this.#newFile ??= this.#tryOut());
+    const mode = diskMeta().modeOf('file', meta.mode);
     return {
-      fd: openAt(this.#at(name), NEW_FILE, meta.mode & 0o777),
+      fd: openAt(this.#at(name), NEW_FILE, mode & 0o777),
       name,
       preset: {
         owner: born.uid === meta.uid && born.gid === meta.gid,
-        mode: (meta.mode & ~born.mode) === 0,
+        mode: (mode & ~born.mode) === 0,
       },
     };
   }

@@ -9,6 +9,8 @@ export interface ConnectOptions {
   readonly signal?: AbortSignal | undefined;
   /** For the addresses of the buses; the process's own unless given. */
   readonly environment?: FindBusOptions['environment'];
+  /** What programs of systemd find a user's places by; none unless given. */
+  readonly programEnvironment?: Readonly<Record<string, string>>;
 }
 
 /**
@@ -17,7 +19,12 @@ export interface ConnectOptions {
  *
  * @throws {@link OperationalError} SYSTEMD_UNAVAILABLE if there is no systemd or no bus
  */
-export function connectUnitManager({ mode, signal, environment }: ConnectOptions): UnitManager {
+export function connectUnitManager({
+  mode,
+  signal,
+  environment,
+  programEnvironment,
+}: ConnectOptions): UnitManager {
   const socket = findBusSocket({ mode, environment: environment ?? process.env });
-  return new DBusUnitManager(Bus.open(socket), { mode, signal });
+  return new DBusUnitManager(Bus.open(socket), { mode, signal, environment: programEnvironment });
 }

@@ -41,17 +41,23 @@ export class DBusUnitManager implements UnitManager {
   readonly #bus: Bus;
   readonly #mode: 'system' | 'user';
   readonly #signal: AbortSignal | undefined;
+  readonly #environment: Readonly<Record<string, string>>;
   #jobs: Promise<JobWaiter> | undefined;
   #version: Promise<number | undefined> | undefined;
 
   /** The bus is closed with the manager; `signal` ends what is asked of it without a signal of its own. */
   constructor(
     bus: Bus,
-    about: { readonly mode: 'system' | 'user'; readonly signal: AbortSignal | undefined },
+    about: {
+      readonly mode: 'system' | 'user';
+      readonly signal: AbortSignal | undefined;
+      readonly environment?: Readonly<Record<string, string>> | undefined;
+    },
   ) {
     this.#bus = bus;
     this.#mode = about.mode;
     this.#signal = about.signal;
+    this.#environment = about.environment ?? {};
   }
 
   findSystemdVersion(): Promise<number | undefined> {
@@ -215,7 +221,9 @@ export class DBusUnitManager implements UnitManager {
 
   async createTmpfiles(file: string): Promise<void> {
     const user = this.#mode === 'user' ? ['--user'] : [];
-    await runProgram(['systemd-tmpfiles', ...user, '--create', '--', file]);
+    await runProgram(['systemd-tmpfiles', ...user, '--create', '--', file], {
+      env: this.#environment,
+    });
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
 
 import { quote } from '../base/escape-text.js';
+import { NO_USER_MANAGER_HINT } from '../base/user-manager-hint.js';
 import { OperationalError } from '../errors/operational-error.js';
 
 /** Where to look for the bus of a service manager. */
@@ -25,18 +26,12 @@ export function findBusSocket(options: FindBusOptions): string {
       hint: NO_RUNNING_SYSTEM_HINT,
     });
   }
-  const socket = options.mode === 'system' ? systemSocket(options) : userSocket(options);
+  if (options.mode === 'user') return userSocket(options);
+  const socket = systemSocket(options);
   if (existsSync(socket)) return socket;
-  throw new OperationalError(
-    'SYSTEMD_UNAVAILABLE',
-    `there is no ${options.mode} bus at ${quote(socket)}`,
-    {
-      hint:
-        options.mode === 'system'
-          ? 'install and start dbus (systemctl start dbus.socket)'
-          : 'log in as this user with systemd, or run: loginctl enable-linger',
-    },
-  );
+  throw new OperationalError('SYSTEMD_UNAVAILABLE', `there is no system bus at ${quote(socket)}`, {
+    hint: 'install and start dbus (systemctl start dbus.socket)',
+  });
 }
 
 function systemSocket({ environment }: FindBusOptions): string {
@@ -46,14 +41,28 @@ function systemSocket({ environment }: FindBusOptions): string {
     : socketOfAddress(address);
 }
 
+/**
+ * The bus that the user's service manager started counts before DBUS_SESSION_BUS_ADDRESS, which may be one of a desktop or of
+ * dbus-run-session, on which no systemd is.
+ */
 function userSocket({ environment }: FindBusOptions): string {
-  const address = environment['DBUS_SESSION_BUS_ADDRESS'];
-  if (address !== undefined && address !== '') return socketOfAddress(address);
-  const directory = environment['XDG_RUNTIME_DIR'];
-  if (directory !== undefined && directory !== '') return `${directory}/bus`;
-  throw new OperationalError('SYSTEMD_UNAVAILABLE', 'XDG_RUNTIME_DIR is not set', {
-    hint: 'log in as this user with systemd, or run: loginctl enable-linger',
-  });
+  const { XDG_RUNTIME_DIR: directory = '', DBUS_SESSION_BUS_ADDRESS: address = '' } = environment;
+  const usual = `${directory}/bus`;
+  if (directory !== '' && existsSync(usual)) return usual;
+  const named = address === '' ? usual : socketOfAddress(address);
+  if (address !== '' && existsSync(named)) return named;
+  const hasManager = directory !== '' && existsSync(`${directory}/systemd/private`);
+  throw new OperationalError(
+    'SYSTEMD_UNAVAILABLE',
+    hasManager
+      ? `the user's service manager has no bus at ${quote(named)}`
+      : `this user has no service manager running: there is no ${quote(named)}`,
+    {
+      hint: hasManager
+        ? 'install dbus-user-session (or dbus-broker), then log in again'
+        : NO_USER_MANAGER_HINT,
+    },
+  );
 }
 
 /**

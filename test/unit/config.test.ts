@@ -39,6 +39,9 @@ test('resolveHostPaths() lets the environment move each place, by absolute paths
 
 test('resolveHostPaths() says what user mode misses', async () => {
   await assertFails('CONFIG_INVALID', () =>
+    resolveHostPaths({ mode: 'user', env: { XDG_RUNTIME_DIR: '/run/user/1000' } }),
+  );
+  await assertFails('SYSTEMD_UNAVAILABLE', () =>
     resolveHostPaths({ mode: 'user', env: { HOME: '/home/u' } }),
   );
 });

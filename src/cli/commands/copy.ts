@@ -121,19 +121,24 @@ async function copy(
   const { parseImageName } = await import('../../transport/parse-image-name.js');
   const { printResult } = await import('../output/print.js');
   const { formatBytes } = await import('../output/units.js');
-  const { loadConf } = await import('../load-conf.js');
+  const { findConfPlaces, loadConf } = await import('../load-conf.js');
   const { openTransports } = await import('../transports.js');
   const from = args[0] ?? '';
   const { signal } = context;
   const platform =
     options.platform === undefined ? readHostPlatform() : parsePlatform(options.platform);
   await using scope = new AsyncScope();
-  const conf = await loadConf(context, options);
+  const paths = await findConfPlaces(context, options);
+  const conf = await loadConf(context, options, paths);
   const sides = sidesOf(options);
-  const reading = await openTransports(context, scope, { ...sides.source, conf }).contextFor(from);
-  const writing = await openTransports(context, scope, { ...sides.destination, conf }).contextFor(
-    to,
+  const reading = await openTransports(context, scope, { ...sides.source, conf, paths }).contextFor(
+    from,
   );
+  const writing = await openTransports(context, scope, {
+    ...sides.destination,
+    conf,
+    paths,
+  }).contextFor(to);
   const result = await withContext(`cannot copy ${quote(from)} to ${quote(to)}`, async () => {
     await using source = await openImageSource(from, reading, { signal });
     using display = await copyDisplay(context, options);
@@ -148,20 +153,14 @@ async function copy(
     const name = parseImageName(to, writing.workingDirectory);
     if (name.kind === 'ostree') {
       const { copyToRepository } = await import('../copy-to-repository.js');
-      const { resolveHostPaths } = await import('../../config/host-paths.js');
       const { openTrust } = await import('../open-trust.js');
       const { printEvent } = await import('../output/print-event.js');
       const onWarning = (text: string): void => {
         printEvent(context, options, { kind: 'warning', text });
       };
-      const { env } = context.host;
       const { registryClient } = reading;
-      const trust = await openTrust({
-        paths: resolveHostPaths({ mode: 'system', env }),
-        conf,
-        registryClient,
-      });
-      return await copyToRepository(name, { ...shared, conf, env, trust, onWarning });
+      const trust = await openTrust({ paths, conf, registryClient });
+      return await copyToRepository(name, { ...shared, conf, paths, trust, onWarning });
     }
     await using destination = await openImageDestination(to, writing, {
       signal,

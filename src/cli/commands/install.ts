@@ -18,6 +18,7 @@ interface InstallOptions extends RegistryOptionValues {
   readonly values?: string;
   readonly rootfs?: string;
   readonly runtime?: string;
+  readonly system?: boolean;
   readonly storage?: string;
   readonly start?: boolean;
   readonly enable?: boolean;
@@ -43,7 +44,10 @@ export function installCommand(context: CliContext): Command {
         },
       ],
       options: [
-        new Option('--system', 'install for the whole system, as always (the spelling of atomic)'),
+        new Option(
+          '--system',
+          'install for the whole system, as always without --user (the spelling of atomic)',
+        ),
         new Option(
           '-n, --name <name>',
           'name of the container and its unit; the last part of the image name unless given',
@@ -92,6 +96,7 @@ export function installCommand(context: CliContext): Command {
         'berth install --name web --set PORT=8080 registry.example/nginx:1.27',
         'berth install --plan etcd',
         'berth install --root /mnt/image etcd',
+        'berth --user install --start registry.example/web',
       ],
       notes:
         'An image with the label atomic.run=once is run once, in the foreground, and removed again.',
@@ -112,6 +117,10 @@ async function runInstall({ args, options, context }: CommandCall<InstallOptions
   const { formatPlan } = await import('../output/format-plan.js');
   const { pullDisplay } = await import('../pull-display.js');
   const { readValueOptions } = await import('../value-options.js');
+  if (options.system === true && options.user === true) {
+    const { OperationalError } = await import('../../errors/operational-error.js');
+    throw new OperationalError('USAGE', "'--system' and '--user' do not go together");
+  }
   const values = await readValueOptions(options);
   await withHost(context, options, async (host) => {
     using display = pullDisplay(context, options);
@@ -162,7 +171,8 @@ function formatOutcome(outcome: InstallOutcome, options: CommonOptions & Install
   const lines = [...plan.installs, plan].flatMap(describeInstalled);
   if (outcome.started) lines.push(`  ${plan.name}.service is active`);
   else if (plan.files.some((file) => file.role === 'unit') && options.root === undefined) {
-    lines.push(`  start it with: systemctl start ${plan.name}`);
+    const systemctl = options.user === true ? 'systemctl --user' : 'systemctl';
+    lines.push(`  start it with: ${systemctl} start ${plan.name}`);
   }
   return `${lines.join('\n')}\n`;
 }

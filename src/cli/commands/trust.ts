@@ -192,7 +192,7 @@ async function changing(
   const { printResult } = await import('../output/print.js');
   await withHost(context, options, async (host) => {
     assertPrivileged(host);
-    const places = await placesOf(host);
+    const places = await placesOf(host, { forChange: true });
     await change(host, places);
     printResult(context, options, {
       json: { policy: places.policy.path },
@@ -201,9 +201,12 @@ async function changing(
   });
 }
 
-async function placesOf(host: Host): Promise<TrustPlaces> {
+async function placesOf(
+  host: Host,
+  options: { readonly forChange?: boolean } = {},
+): Promise<TrustPlaces> {
   const { trustPlaces } = await import('../open-trust.js');
-  return await trustPlaces(host.paths, host.conf);
+  return await trustPlaces(host.paths, host.conf, options);
 }
 
 async function transportOf(store: (typeof STORES)[number]): Promise<'docker' | 'dir'> {

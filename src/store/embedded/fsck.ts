@@ -8,7 +8,7 @@ import { OperationalError } from '../../errors/operational-error.js';
 import type { Digest } from '../../oci/digest.js';
 import { listXattrs } from '../../sys/xattrs.js';
 import type { FsckProblem, FsckReport } from '../image-store.js';
-import { isPrivileged } from '../apply-meta.js';
+import { diskMeta, isPrivileged } from '../apply-meta.js';
 import { namesIn, type ImageRecords } from './image-records.js';
 import type { LayerRecords } from './layer-records.js';
 import {
@@ -199,7 +199,7 @@ function metaProblem(fd: number, expected: ParsedObjectName): string | undefined
   const found = fstatSync(fd, { bigint: true });
   if (!found.isFile()) return 'it is not a regular file';
   const mode = Number(found.mode) & 0o7777;
-  if (mode !== expected.mode) return `its mode is ${mode.toString(8)}`;
+  if (mode !== diskMeta().modeOf('file', expected.mode)) return `its mode is ${mode.toString(8)}`;
   const time = BigInt(expected.mtimeSeconds) * 1_000_000_000n + BigInt(expected.mtimeNanoseconds);
   if (found.mtimeNs !== time) return 'its time of modification has changed';
   if (!isPrivileged()) return undefined;
