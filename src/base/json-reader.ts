@@ -50,6 +50,10 @@ export class JsonReader {
     return Number.isSafeInteger(this.#value) ? (this.#value as number) : this.#fail('an integer');
   }
 
+  optionalInteger(): number | undefined {
+    return this.present ? this.integer() : undefined;
+  }
+
   /** The elements of a list; none where the member is missing. */
   list(): readonly JsonReader[] {
     if (!this.present) return [];

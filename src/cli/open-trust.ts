@@ -58,6 +58,16 @@ function usersFile({ userEnvironment }: HostPaths, name: string): string | undef
   return folder === undefined ? undefined : join(folder, 'containers', name);
 }
 
+/**
+ * A path that a policy or registries.d names, as a path to open.
+ *
+ * @throws OperationalError HOST_PATH_REFUSED if it leads out of the tree of `--root`
+ */
+export async function pathInTree(paths: HostPaths, path: string): Promise<string> {
+  await assertInsideTree(paths, path);
+  return paths.onDisk(path);
+}
+
 /** Makes what decides which images a host takes. Nothing is read yet. */
 export async function openTrust({
   paths,
@@ -73,6 +83,6 @@ export async function openTrust({
     policy,
     registriesD,
     registryClient,
-    onDisk: (path) => paths.onDisk(path),
+    onDisk: (path) => pathInTree(paths, path),
   });
 }

@@ -1,21 +1,25 @@
 import { mkdir } from 'node:fs/promises';
-import { dirname, resolve } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 
 import { writeFileAtomically } from '../base/atomic-file.js';
 import { readFileBounded } from '../base/bounded-read.js';
 import { quote } from '../base/escape-text.js';
+import { makeFolders } from '../base/make-folders.js';
 import type { JsonObject } from '../base/strict-json.js';
 import { runProgram } from '../base/subprocess.js';
 import { isErrno } from '../errors/is-errno.js';
 import { OperationalError } from '../errors/operational-error.js';
 import { removeRequirements, setDefault, setRequirements } from '../trust/edit-policy.js';
 import { removePlaces, writePlaces } from '../trust/edit-registries-d.js';
-import { MAX_KEY_BYTES } from '../trust/load-keys.js';
+import { acquireLock } from '../sys/lock-file.js';
+import { MAX_KEY_BYTES, readKeyFile } from '../trust/load-keys.js';
 import { readPolicy, type PolicyPlace } from '../trust/load-policy.js';
-import { makeKeyring } from '../trust/openpgp-keys.js';
+import { identifyOpenPgpKey } from '../trust/openpgp-keys.js';
+import { readPublicKeys } from '../trust/public-keys.js';
 import { parsePlaceUrl } from '../trust/registries-d.js';
-import { readPublicKeys } from '../trust/verify-sigstore.js';
+
 import type { Host } from './host.js';
+import { assertInsideTree } from './inside-tree.js';
 
 /** Where a host's trust is configured: paths to open. */
 export interface TrustPlaces {
@@ -48,15 +52,21 @@ export async function addTrust(host: Host, places: TrustPlaces, rule: TrustRule)
   const { transport, scope, type, sigstore } = rule;
   const requirements = await makeRequirements(host, rule);
   const { path: file } = places.policy;
-  const text = await readForChange(places);
-  const policy = setRequirements(text, { transport, scope }, { requirements, file });
-  const attachments = type === 'sigstoreSigned' ? true : undefined;
-  if (transport === 'docker' && scope !== '' && (sigstore !== undefined || attachments === true)) {
-    await writePlaces(places.registriesD, scope, { lookaside: sigstore, attachments });
-  } else if (sigstore !== undefined) {
-    throw new OperationalError('USAGE', '--sigstore: only a scope of registries has one');
-  }
-  await writePolicy(file, policy);
+  await withPolicyLock(host, async () => {
+    const text = await readForChange(places);
+    const policy = setRequirements(text, { transport, scope }, { requirements, file });
+    const attachments = type === 'sigstoreSigned' ? true : undefined;
+    if (
+      transport === 'docker' &&
+      scope !== '' &&
+      (sigstore !== undefined || attachments === true)
+    ) {
+      await writePlaces(places.registriesD, scope, { lookaside: sigstore, attachments });
+    } else if (sigstore !== undefined) {
+      throw new OperationalError('USAGE', '--sigstore: only a scope of registries has one');
+    }
+    await writePolicy(file, policy);
+  });
 }
 
 /**
@@ -65,24 +75,46 @@ export async function addTrust(host: Host, places: TrustPlaces, rule: TrustRule)
  * @throws OperationalError USAGE, CONFIG_INVALID
  */
 export async function deleteTrust(
+  host: Host,
   places: TrustPlaces,
-  at: { readonly transport: 'docker' | 'dir'; readonly scope: string },
-  { keepPlaces }: { readonly keepPlaces: boolean },
+  at: {
+    readonly transport: 'docker' | 'dir';
+    readonly scope: string;
+    readonly keepPlaces: boolean;
+  },
 ): Promise<void> {
   const { path: file } = places.policy;
-  const policy = removeRequirements(await readForChange(places), at, file);
-  // First: this may refuse, and what is half done then still asks for signatures.
-  if (!keepPlaces && at.transport === 'docker') await removePlaces(places.registriesD, at.scope);
-  await writePolicy(file, policy);
+  await withPolicyLock(host, async () => {
+    const policy = removeRequirements(await readForChange(places), at, file);
+    // First: this may refuse, and what is half done then still asks for signatures.
+    if (!at.keepPlaces && at.transport === 'docker')
+      await removePlaces(places.registriesD, at.scope);
+    await writePolicy(file, policy);
+  });
 }
 
 /** Sets what holds for all that no scope speaks of. */
 export async function setDefaultTrust(
+  host: Host,
   places: TrustPlaces,
   type: 'insecureAcceptAnything' | 'reject',
 ): Promise<void> {
   const { path: file } = places.policy;
-  await writePolicy(file, setDefault(await readForChange(places), type, file));
+  await withPolicyLock(host, async () => {
+    await writePolicy(file, setDefault(await readForChange(places), type, file));
+  });
+}
+
+/** Of two changes at once the second is made to what the first has left, and none is lost. */
+async function withPolicyLock({ paths, signal }: Host, change: () => Promise<void>): Promise<void> {
+  const folder = paths.onDisk(paths.lockDir);
+  await makeFolders(folder, 0o700);
+  const lock = await acquireLock(join(folder, '.trust.lock'), { mode: 'exclusive', signal });
+  try {
+    await change();
+  } finally {
+    lock.release();
+  }
 }
 
 /** One that does not exist is made; a symbolic link would be replaced by what is written, and is refused. */
@@ -113,24 +145,35 @@ async function makeRequirements(host: Host, rule: TrustRule): Promise<readonly J
   // What cosign makes names no tag.
   const identity = type === 'signedBy' ? {} : { signedIdentity: { type: 'matchRepository' } };
   const requirements: JsonObject[] = [];
+  const seen = new Set<string>();
+  const take = (bytes: Buffer, key: string): Buffer => {
+    const fingerprint = identifyKey(type, bytes, key);
+    if (seen.has(fingerprint))
+      throw new OperationalError('USAGE', `${quote(key)} is a key that is named twice`, {
+        hint: 'each key makes a requirement, and one signature would meet both',
+      });
+    seen.add(fingerprint);
+    return bytes;
+  };
   for (const key of pubkeys) {
-    const bytes = await readKey(host, type, key);
-    assertKey(type, bytes, key);
+    const bytes = take(await readKey(host, type, key), key);
     requirements.push({ ...common, keyData: bytes.toString('base64'), ...identity });
   }
   for (const key of pubkeyFiles) {
     const keyPath = resolve(key);
     // With --root the path is one of the tree: as the policy has it, and as it will be read.
-    assertKey(type, await readFile(host.paths.onDisk(keyPath)), key);
+    await assertInsideTree(host.paths, keyPath);
+    take(await readNamedKey(host.paths.onDisk(keyPath), keyPath), key);
     requirements.push({ ...common, keyPath, ...identity });
   }
   return requirements;
 }
 
-function assertKey(type: 'signedBy' | 'sigstoreSigned', bytes: Buffer, key: string): void {
-  const named = [{ bytes, name: quote(key) }];
-  if (type === 'signedBy') makeKeyring(named);
-  else readPublicKeys(named);
+/** The same for the same key, however it is written. @throws OperationalError SIGNATURE_KEY_INVALID for what is none */
+function identifyKey(type: 'signedBy' | 'sigstoreSigned', bytes: Buffer, key: string): string {
+  const named = { bytes, name: quote(key) };
+  if (type === 'signedBy') return identifyOpenPgpKey(named);
+  return readPublicKeys([named])[0]?.fingerprint ?? '';
 }
 
 /** A file, or for OpenPGP what gpg knows a key by; addresses of the web are not fetched: who else could change what comes? */
@@ -161,11 +204,12 @@ async function readKey(
   throw new OperationalError('SIGNATURE_KEY_INVALID', `there is no file and no key ${quote(key)}`);
 }
 
-async function readFile(path: string): Promise<Buffer> {
+async function readNamedKey(path: string, named: string): Promise<Buffer> {
   try {
-    return await readFileBounded(path, { maxBytes: MAX_KEY_BYTES });
+    return await readKeyFile(path, named);
   } catch (error) {
-    throw unreadable(path, error);
+    if (error instanceof OperationalError) throw error;
+    throw unreadable(named, error);
   }
 }
 

@@ -230,6 +230,7 @@ function parseTrust(reader: JsonReader): TrustRecord | undefined {
         type: signature.member('type').string() === 'signedBy' ? 'signedBy' : 'sigstoreSigned',
         key: signature.member('key').string(),
         identity: signature.member('identity').string(),
+        madeAtMs: signature.member('madeAtMs').optionalInteger(),
       })),
   };
 }

@@ -156,7 +156,7 @@ async function takeStored(
 ): Promise<FetchedImage | undefined> {
   const checker = await host.openTrust();
   const { digest } = image;
-  const trust = await checker.check({ source, digest, isTop: true }, host.signal);
+  const { record: trust } = await checker.check({ source, digest, isTop: true }, host.signal);
   if (trust.signatures.length > 0 && !(await isHashed(host, image))) return undefined;
   return { ...(await fromStore(host, image)), storeName: source.storeName, trust };
 }

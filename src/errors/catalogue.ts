@@ -150,6 +150,11 @@ export const catalogue = {
     exitStatus: ExitStatus.temporary,
     meaning: 'the place with the signatures does not answer, or not as it should',
   },
+  SIGNATURE_UNSUPPORTED: {
+    exitStatus: ExitStatus.config,
+    meaning:
+      'the policy of the host asks for certificates of who signed, which berth does not verify',
+  },
   SIGNATURE_KEY_INVALID: {
     exitStatus: ExitStatus.config,
     meaning: 'a key that the policy of the host names cannot be used',

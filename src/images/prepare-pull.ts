@@ -11,7 +11,7 @@ import { formatPlatform, isCompatible } from '../oci/select-platform.js';
 import { readVerified } from '../oci/verify-content.js';
 import type { ImageStore } from '../store/image-store.js';
 import type { ImageSource } from '../transport/image-source.js';
-import type { ImageTrust, TrustRecord } from '../trust/image-trust.js';
+import type { ImageTrust, TrustVerdict } from '../trust/image-trust.js';
 import { resolveManifest } from './resolve-manifest.js';
 
 /** One layer of an image to pull. */
@@ -41,7 +41,9 @@ export interface PullPlan {
   /** Of the layers that are not present; one that stands twice counts once. */
   readonly bytesToFetch: number;
   /** Why it may be taken: what the policy says of the manifest for the platform. */
-  readonly trust: TrustRecord;
+  readonly trust: TrustVerdict['record'];
+  /** The signatures of the manifest that this rests on. */
+  readonly evidence: TrustVerdict['evidence'];
   /** Whether the store has it under this name already: executing the plan changes nothing. */
   readonly alreadyPresent: boolean;
 }
@@ -65,16 +67,16 @@ export async function preparePull(
   options: PreparePullOptions,
 ): Promise<PullPlan> {
   const { store, platform, signal } = options;
-  let trust: TrustRecord | undefined;
+  let verdict: TrustVerdict | undefined;
   const { digest, bytes, manifest, topDigest } = await resolveManifest(source, {
     platform,
     signal,
     // The index and the manifest: a signature of another platform's says nothing of this one (CVE-2022-24778).
     accept: async (document, isTop) => {
-      trust = await options.trust.check({ ...document, source, isTop }, signal);
+      verdict = await options.trust.check({ ...document, source, isTop }, signal);
     },
   });
-  if (trust === undefined) throw new Error('internal error: an image that nobody has checked');
+  if (verdict === undefined) throw new Error('internal error: an image that nobody has checked');
   const { config, configBytes } = await readImageConfig(source, { manifest, signal });
   if (!isCompatible(config.platform, platform)) {
     throw new OperationalError(
@@ -108,7 +110,8 @@ export async function preparePull(
     configBytes,
     layers,
     bytesToFetch,
-    trust,
+    trust: verdict.record,
+    evidence: verdict.evidence,
     alreadyPresent:
       stored !== undefined &&
       stored.names.includes(source.storeName) &&

@@ -104,6 +104,11 @@ export function qualifyReference(reference: ImageReference, registry: string): Q
   }) as QualifiedReference;
 }
 
+/** The name by which a registry goes here, which the hub has several of. */
+export function canonicalRegistry(host: string): string {
+  return DOCKER_HUB_ALIASES.includes(host) ? DOCKER_HUB : host;
+}
+
 /**
  * Parses `HOST[:PORT]`.
  *

@@ -10,6 +10,8 @@ export interface ImageIdentity {
   readonly reference?: QualifiedReference | undefined;
   /** Absolute; where the transport is one of paths. */
   readonly path?: string | undefined;
+  /** Which of the images of a layout; undefined where the only one is meant. */
+  readonly imageName?: string | undefined;
 }
 
 /**

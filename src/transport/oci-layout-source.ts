@@ -41,7 +41,8 @@ export class OciLayoutSource implements ImageSource {
     this.#prefix = `${layout.transport}:${layout.files.place}`;
     this.name = `${this.#prefix}${layout.imageName === undefined ? '' : `:${layout.imageName}`}`;
     this.storeName = this.name;
-    this.identity = { transport: layout.transport, path: layout.files.place };
+    const { transport, files, imageName } = layout;
+    this.identity = { transport, path: files.place, imageName };
   }
 
   async readManifest(

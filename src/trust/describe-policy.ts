@@ -8,7 +8,7 @@ import { loadKeys } from './load-keys.js';
 import { makeKeyring } from './openpgp-keys.js';
 import type { Requirement, SignatureRequirement, TrustPolicy } from './policy.js';
 import type { RegistriesD } from './registries-d.js';
-import { readPublicKeys } from './verify-sigstore.js';
+import { readLogKeys, readPublicKeys } from './public-keys.js';
 
 /** A requirement of a scope, as people look at it. */
 export interface TrustEntry {
@@ -32,7 +32,7 @@ export interface TrustEntry {
 export interface DescribePolicyOptions {
   readonly policy: TrustPolicy;
   readonly registriesD: RegistriesD;
-  readonly onDisk: (path: string) => string;
+  readonly onDisk: (path: string) => Promise<string>;
   readonly signal: AbortSignal;
 }
 
@@ -66,9 +66,15 @@ async function describeRequirement(
   options: DescribePolicyOptions,
 ): Promise<Pick<TrustEntry, 'type' | 'files' | 'keys' | 'problem' | 'identity'>> {
   const { type } = requirement;
+  if ('certificates' in requirement) {
+    const problem = `${requirement.certificates} is not verified: what this holds for is refused`;
+    return { type, files: [], keys: [], problem, identity: undefined };
+  }
   if (!('keys' in requirement))
     return { type, files: [], keys: [], problem: undefined, identity: undefined };
-  const files = requirement.keys.kind === 'files' ? requirement.keys.paths : [];
+  const files = [requirement.keys, requirement.logKeys].flatMap((source) =>
+    source?.kind === 'files' ? source.paths : [],
+  );
   const identity = requirement.signedIdentity.type;
   try {
     const keys = await listKeys(requirement, options);
@@ -80,11 +86,17 @@ async function describeRequirement(
 }
 
 async function listKeys(
-  { type, keys: source }: SignatureRequirement,
+  { type, keys: source, logKeys }: SignatureRequirement,
   { onDisk, signal }: DescribePolicyOptions,
 ): Promise<readonly string[]> {
   const keys = await loadKeys(source, onDisk);
-  if (type === 'sigstoreSigned') return readPublicKeys(keys).map(({ fingerprint }) => fingerprint);
+  if (type === 'sigstoreSigned') {
+    const logs = logKeys === undefined ? [] : readLogKeys(await loadKeys(logKeys, onDisk));
+    return [
+      ...readPublicKeys(keys).map(({ fingerprint }) => fingerprint),
+      ...logs.map(({ fingerprint }) => `${fingerprint} of the log`),
+    ];
+  }
   const keyring = makeKeyring(keys);
   const home = await mkdtemp(join(tmpdir(), 'berth-trust-'));
   try {

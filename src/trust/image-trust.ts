@@ -1,25 +1,27 @@
-import { realpath } from 'node:fs/promises';
-
 import { quote } from '../base/escape-text.js';
-import { isErrno } from '../errors/is-errno.js';
 import { OperationalError } from '../errors/operational-error.js';
 import { digestAlgorithm, digestOf, type Digest } from '../oci/digest.js';
 import type { RegistryClient } from '../registry/registry-client.js';
-import type { ImageIdentity, ImageSource } from '../transport/image-source.js';
 import { loadKeys } from './load-keys.js';
 import { loadPolicy, type PolicyPlace } from './load-policy.js';
 import { matchesIdentity } from './match-identity.js';
 import type { Requirements, SignatureRequirement, TrustPolicy } from './policy.js';
-import { readSignatures, type SignedDocument } from './read-signatures.js';
+import { followLinks } from './path-scopes.js';
+import { readLogKeys, readPublicKeys } from './public-keys.js';
+import { openSignatures, type SignatureList, type SignedDocument } from './read-signatures.js';
 import { loadRegistriesD, type RegistriesD } from './registries-d.js';
 import { findRequirements } from './scopes.js';
 import type { UntrustedSignature } from './signature-blob.js';
 import { parseClaim } from './signature-claim.js';
+import { describeImage, missingSignature, unsupportedRequirement } from './trust-errors.js';
 import { GpgVerifier, type VerifiedSignature } from './verify-gpg.js';
-import { readPublicKeys, verifySigstore } from './verify-sigstore.js';
+import { verifySigstore } from './verify-sigstore.js';
 
 /** Most reasons that are told of signatures that did not do. */
 const MAX_REASONS = 3;
+
+/** How far the clocks of a signer and of this host may differ, in milliseconds: a time beyond it is not one to remember. */
+const MAX_CLOCK_SKEW_MS = 300_000;
 
 /** Which signature met a requirement. */
 export interface AcceptedSignature {
@@ -28,6 +30,8 @@ export interface AcceptedSignature {
   readonly key: string;
   /** What the signer calls the image. */
   readonly identity: string;
+  /** When it was made, by what was signed; milliseconds since the epoch. Undefined where nothing says so, or the future is said. */
+  readonly madeAtMs?: number | undefined;
 }
 
 /** Why an image was taken. */
@@ -38,10 +42,19 @@ export interface TrustRecord {
   readonly signatures: readonly AcceptedSignature[];
 }
 
+/** A {@link TrustRecord} with what it rests on. */
+export interface TrustVerdict {
+  readonly record: TrustRecord;
+  /** The signatures that met the requirements, as they came: they can be verified again where nobody can be asked. */
+  readonly evidence: readonly UntrustedSignature[];
+}
+
 /** A manifest or index whose digest was verified. */
 export interface DocumentToCheck extends SignedDocument {
   /** Undefined for what the store has: signatures by another algorithm than that of the digest say nothing of it. */
   readonly bytes?: Uint8Array | undefined;
+  /** Signatures that were kept of it: they are verified first, and the others are only asked for where they do not do. */
+  readonly kept?: readonly UntrustedSignature[] | undefined;
 }
 
 /** Decides which images are taken. */
@@ -50,9 +63,9 @@ export interface ImageTrust {
    * Holds a manifest or an index to the policy, before anything in it is believed.
    *
    * @throws OperationalError SIGNATURE_REFUSED, SIGNATURE_MISSING, SIGNATURE_INVALID, SIGNATURE_UNAVAILABLE, SIGNATURE_KEY_INVALID,
-   * CONFIG_INVALID, PROGRAM_MISSING
+   * SIGNATURE_UNSUPPORTED, CONFIG_INVALID, PROGRAM_MISSING
    */
-  check(document: DocumentToCheck, signal: AbortSignal): Promise<TrustRecord>;
+  check(document: DocumentToCheck, signal: AbortSignal): Promise<TrustVerdict>;
 }
 
 /** What {@link PolicyTrust} works with. */
@@ -61,8 +74,21 @@ export interface PolicyTrustOptions {
   /** The folder of containers-registries.d(5). */
   readonly registriesD: string;
   readonly registryClient: Pick<RegistryClient, 'fetchFile'>;
-  /** A path of the host, as policies name keys, as a path to open. */
-  readonly onDisk: (path: string) => string;
+  /** A path of the host, as policies name keys, as a path to open; may throw. */
+  readonly onDisk: (path: string) => Promise<string>;
+}
+
+/** What a requirement is held against. */
+interface Case {
+  readonly document: DocumentToCheck;
+  readonly scope: string;
+  readonly signal: AbortSignal;
+}
+
+/** A signature that met a requirement. */
+interface Met {
+  readonly accepted: AcceptedSignature;
+  readonly signature: UntrustedSignature;
 }
 
 /** Trust by containers-policy.json(5). The policy is read once, at the first image. */
@@ -75,77 +101,117 @@ export class PolicyTrust implements ImageTrust {
     this.#options = options;
   }
 
-  async check(document: DocumentToCheck, signal: AbortSignal): Promise<TrustRecord> {
-    const policy = await (this.#policy ??= loadPolicy(this.#options.policy));
-    const identity = await resolveIdentity(document.source.identity);
+  async check(document: DocumentToCheck, signal: AbortSignal): Promise<TrustVerdict> {
+    const written = await (this.#policy ??= loadPolicy(this.#options.policy));
+    const { policy, identity } = await followLinks(written, document.source.identity);
     const { scope, requirements } = findRequirements(policy, identity);
-    const name = nameOf(document);
     if (requirements.some(({ type }) => type === 'reject')) {
       throw new OperationalError(
         'SIGNATURE_REFUSED',
-        `the policy ${quote(this.#options.policy.path)} rejects ${name} (${scope})`,
+        `the policy ${quote(this.#options.policy.path)} rejects ${describeImage(document)} (${scope})`,
         { hint: 'berth trust show lists what it takes' },
       );
     }
+    for (const one of requirements)
+      if ('certificates' in one) throw unsupportedRequirement(one, { document, scope });
     const wanted = signaturesWanted(requirements);
-    if (wanted.length === 0) return { scope, signatures: [] };
-    const found = await this.#read(document, signal);
-    const signatures: AcceptedSignature[] = [];
-    for (const requirement of wanted) {
-      signatures.push(await this.#meet(requirement, found, { document, scope, signal }));
-    }
-    return { scope, signatures };
+    if (wanted.length === 0) return { record: { scope, signatures: [] }, evidence: [] };
+    const at = { document, scope, signal };
+    return (
+      (await this.#meetByKept(wanted, at)) ??
+      (await this.#meetAll(wanted, at, await this.#open(at)))
+    );
   }
 
-  async #read(
-    document: SignedDocument,
-    signal: AbortSignal,
-  ): Promise<readonly UntrustedSignature[]> {
+  /** By the signatures that were kept; undefined where these do not do: the keys may be others by now. */
+  async #meetByKept(
+    wanted: readonly SignatureRequirement[],
+    at: Case,
+  ): Promise<TrustVerdict | undefined> {
+    const { kept = [] } = at.document;
+    if (kept.length === 0) return undefined;
+    try {
+      return await this.#meetAll(wanted, at, { forType: () => [() => Promise.resolve(kept)] });
+    } catch (error) {
+      if (!(error instanceof OperationalError)) throw error;
+      if (error.code === 'SIGNATURE_INVALID' || error.code === 'SIGNATURE_MISSING')
+        return undefined;
+      throw error;
+    }
+  }
+
+  async #meetAll(
+    wanted: readonly SignatureRequirement[],
+    at: Case,
+    list: SignatureList,
+  ): Promise<TrustVerdict> {
+    const met: Met[] = [];
+    for (const requirement of wanted) met.push(await this.#meet(requirement, at, list));
+    return {
+      record: { scope: at.scope, signatures: met.map(({ accepted }) => accepted) },
+      evidence: [...new Set(met.map(({ signature }) => signature))],
+    };
+  }
+
+  async #open({ document, signal }: Case): Promise<SignatureList> {
     const { registryClient, onDisk, registriesD } = this.#options;
     const conf = await (this.#registriesD ??= loadRegistriesD(registriesD));
-    return await readSignatures(document, { registriesD: conf, registryClient, onDisk, signal });
+    return openSignatures(document, { registriesD: conf, registryClient, onDisk, signal });
   }
 
-  /** One good signature is enough, and none is not: how many bad ones lie beside it says nothing. */
-  async #meet(
-    requirement: SignatureRequirement,
-    found: readonly UntrustedSignature[],
-    at: {
-      readonly document: DocumentToCheck;
-      readonly scope: string;
-      readonly signal: AbortSignal;
-    },
-  ): Promise<AcceptedSignature> {
-    const { type, signedIdentity } = requirement;
+  /**
+   * One good signature is enough, and none is not: how many bad ones lie beside it says nothing. A place that cannot be read does
+   * not matter where another one has a good signature; where none has, it may have been there.
+   */
+  async #meet(requirement: SignatureRequirement, at: Case, list: SignatureList): Promise<Met> {
+    const { type } = requirement;
     const kind = type === 'signedBy' ? 'simple' : 'sigstore';
-    const candidates = found.filter((one) => one.kind === kind);
-    if (candidates.length === 0) throw missing(type, found, at);
-    await using verifier = await this.#verifier(requirement, at.signal);
     const reasons: string[] = [];
-    for (const candidate of candidates) {
-      const verified = await verifier.verify(candidate);
-      const judged = verified.good
-        ? judgeClaim(verified.document, { ...at.document, type, signedIdentity })
-        : { why: verified.why };
-      if (verified.good && 'identity' in judged)
-        return { type, key: verified.key, identity: judged.identity };
-      if ('why' in judged) reasons.push(`${candidate.name}: ${judged.why}`);
+    let others = 0;
+    let failure: Error | undefined;
+    await using verifier = await this.#verifier(requirement, at.signal);
+    for (const read of list.forType(type)) {
+      let found: readonly UntrustedSignature[];
+      try {
+        found = await read();
+      } catch (error) {
+        at.signal.throwIfAborted();
+        failure ??= error instanceof Error ? error : new Error(String(error));
+        continue;
+      }
+      const candidates = found.filter((one) => one.kind === kind);
+      others += found.length - candidates.length;
+      let newest: Met | undefined;
+      for (const candidate of candidates) {
+        const verified = await verifier.verify(candidate);
+        const judged = verified.good
+          ? judgeClaim(verified, { ...at.document, ...requirement })
+          : { why: verified.why };
+        if ('why' in judged) reasons.push(`${candidate.name}: ${judged.why}`);
+        // The newest of them says how fresh the image is: an old one proves as much of who signed, and less of that.
+        else if ((judged.madeAtMs ?? 0) >= (newest?.accepted.madeAtMs ?? 0))
+          newest = { accepted: { type, ...judged }, signature: candidate };
+      }
+      if (newest !== undefined) return newest;
     }
+    if (failure !== undefined) throw failure;
+    if (reasons.length === 0) throw missingSignature(type, others, at);
     const told = reasons.slice(0, MAX_REASONS).join('; ');
     const more = reasons.length > MAX_REASONS ? ` and ${reasons.length - MAX_REASONS} more` : '';
     throw new OperationalError(
       'SIGNATURE_INVALID',
-      `no signature of ${nameOf(at.document)} is what the policy asks for (${at.scope}): ${told}${more}`,
+      `no signature of ${describeImage(at.document)} is what the policy asks for (${at.scope}): ${told}${more}`,
     );
   }
 
   async #verifier(
-    { type, keys: source }: SignatureRequirement,
+    { type, keys: source, logKeys }: SignatureRequirement,
     signal: AbortSignal,
   ): Promise<
     AsyncDisposable & { verify(signature: UntrustedSignature): Promise<VerifiedSignature> }
   > {
-    const keys = await loadKeys(source, this.#options.onDisk);
+    const { onDisk } = this.#options;
+    const keys = await loadKeys(source, onDisk);
     const other: VerifiedSignature = { good: false, why: 'it is of another kind' };
     if (type === 'signedBy') {
       const gpg = await GpgVerifier.create(keys, { signal });
@@ -154,32 +220,35 @@ export class PolicyTrust implements ImageTrust {
         [Symbol.asyncDispose]: () => gpg[Symbol.asyncDispose](),
       };
     }
-    const publicKeys = readPublicKeys(keys);
+    const whom = {
+      keys: readPublicKeys(keys),
+      logKeys: logKeys === undefined ? undefined : readLogKeys(await loadKeys(logKeys, onDisk)),
+      nowMs: Date.now(),
+    };
     return {
-      verify: (one) =>
-        Promise.resolve(one.kind === 'sigstore' ? verifySigstore(one, publicKeys) : other),
+      verify: (one) => Promise.resolve(one.kind === 'sigstore' ? verifySigstore(one, whom) : other),
       [Symbol.asyncDispose]: () => Promise.resolve(),
     };
   }
 }
 
 function signaturesWanted(requirements: Requirements): readonly SignatureRequirement[] {
-  return requirements.flatMap((one) =>
-    one.type === 'signedBy' || one.type === 'sigstoreSigned' ? [one] : [],
-  );
+  return requirements.flatMap((one) => ('keys' in one ? [one] : []));
 }
 
 /** Whether a document that was signed by the right key speaks of this image. */
 function judgeClaim(
-  signed: Buffer,
+  verified: Extract<VerifiedSignature, { readonly good: true }>,
   expected: DocumentToCheck & Pick<SignatureRequirement, 'type' | 'signedIdentity'>,
-): { readonly identity: string } | { readonly why: string } {
+): Omit<AcceptedSignature, 'type'> | { readonly why: string } {
   try {
-    const { digest, identity } = parseClaim(signed, expected.type);
+    const { digest, identity, madeAtMs } = parseClaim(verified.document, expected.type);
     if (!hasDigest(expected, digest)) return { why: `it is for ${digest}` };
     if (!matchesIdentity(expected.signedIdentity, identity, expected.source.identity.reference))
       return { why: `it is for ${quote(identity)}` };
-    return { identity };
+    const atMs = verified.madeAtMs ?? madeAtMs;
+    const isKnown = atMs !== undefined && atMs >= 0 && atMs <= Date.now() + MAX_CLOCK_SKEW_MS;
+    return { key: verified.key, identity, ...(isKnown ? { madeAtMs: atMs } : {}) };
   } catch (error) {
     if (error instanceof OperationalError) return { why: error.message };
     throw error;
@@ -189,51 +258,4 @@ function judgeClaim(
 function hasDigest({ digest, bytes }: DocumentToCheck, signed: Digest): boolean {
   if (digest === signed) return true;
   return bytes !== undefined && digestOf(bytes, digestAlgorithm(signed)) === signed;
-}
-
-function missing(
-  type: SignatureRequirement['type'],
-  found: readonly UntrustedSignature[],
-  { document, scope }: { readonly document: DocumentToCheck; readonly scope: string },
-): OperationalError {
-  const kind = type === 'signedBy' ? 'OpenPGP' : 'sigstore';
-  const others = found.length === 0 ? '' : `, and ${found.length} of another kind`;
-  return new OperationalError(
-    'SIGNATURE_MISSING',
-    `${nameOf(document)} has no ${kind} signature${others}; the policy asks for one (${scope})`,
-    { hint: hintFor(document, type) },
-  );
-}
-
-function hintFor(
-  { source, isTop }: DocumentToCheck,
-  type: SignatureRequirement['type'],
-): string | undefined {
-  if (source.identity.transport !== 'docker') return 'images of this transport carry no signatures';
-  if (type === 'sigstoreSigned')
-    return 'signatures in the registry are looked for where /etc/containers/registries.d has use-sigstore-attachments: true';
-  return isTop
-    ? 'berth sign makes one'
-    : 'index and manifest have to be signed: berth sign signs both';
-}
-
-function nameOf({
-  source,
-  digest,
-}: {
-  readonly source: ImageSource;
-  readonly digest: Digest;
-}): string {
-  return `${quote(source.name)} (${digest})`;
-}
-
-/** Paths are compared as they are without links, as scopes have to be written. */
-async function resolveIdentity(identity: ImageIdentity): Promise<ImageIdentity> {
-  if (identity.path === undefined) return identity;
-  try {
-    return { ...identity, path: await realpath(identity.path) };
-  } catch (error) {
-    if (isErrno(error, 'ENOENT', 'ENOTDIR', 'EACCES', 'ELOOP')) return identity; // what cannot be found cannot be read either
-    throw error;
-  }
 }

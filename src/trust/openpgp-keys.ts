@@ -1,3 +1,5 @@
+import { createHash } from 'node:crypto';
+
 import { OperationalError } from '../errors/operational-error.js';
 import type { KeyText } from './load-keys.js';
 
@@ -15,6 +17,42 @@ const ARMOR =
  */
 export function makeKeyring(keys: readonly KeyText[]): Buffer {
   return Buffer.concat(keys.flatMap(toPackets));
+}
+
+/**
+ * What tells the key of a file, or the first of several, from others: the digest of its first packet, which is that of the primary key
+ * whatever signatures, names and subkeys come after it.
+ *
+ * @throws OperationalError SIGNATURE_KEY_INVALID
+ */
+export function identifyOpenPgpKey(key: KeyText): string {
+  const [packets = Buffer.alloc(0)] = toPackets(key);
+  return createHash('sha256').update(firstBody(packets, key.name)).digest('hex');
+}
+
+/** The content of the first packet, without its header: that has several forms (RFC 4880, section 4.2). */
+function firstBody(packets: Buffer, name: string): Buffer {
+  const [tag = 0, first = 0] = packets;
+  const isNew = (tag & 0x40) !== 0;
+  let start: number;
+  let length: number;
+  if (isNew) {
+    start = first < 192 ? 2 : first < 224 ? 3 : 6;
+    if (packets.length < start) throw invalid(name, 'it is damaged');
+    length =
+      first < 192
+        ? first
+        : first < 224
+          ? ((first - 192) << 8) + packets.readUInt8(2) + 192
+          : packets.readUInt32BE(2);
+  } else {
+    const lengthBytes = 1 << (tag & 3);
+    start = 1 + lengthBytes;
+    if (lengthBytes > 4 || packets.length < start) throw invalid(name, 'it is damaged');
+    length = packets.readUIntBE(1, lengthBytes);
+  }
+  if (length === 0 || start + length > packets.length) throw invalid(name, 'it is damaged');
+  return packets.subarray(start, start + length);
 }
 
 function toPackets({ bytes, name }: KeyText): readonly Buffer[] {

@@ -1,5 +1,6 @@
 import { OperationalError } from '../errors/operational-error.js';
 import {
+  canonicalRegistry,
   DOCKER_HUB,
   parseReference,
   qualifyReference,
@@ -16,7 +17,7 @@ import type {
 import { StrictFields } from './strict-fields.js';
 
 /** Transports whose scopes are paths. */
-const PATH_TRANSPORTS = ['dir', 'oci', 'oci-archive', 'sif'];
+export const PATH_TRANSPORTS: readonly string[] = ['dir', 'oci', 'oci-archive', 'sif'];
 
 /** Transports whose scopes begin with the name of a registry. */
 const NAME_TRANSPORTS = ['docker', 'docker-daemon', 'atomic'];
@@ -24,15 +25,16 @@ const NAME_TRANSPORTS = ['docker', 'docker-daemon', 'atomic'];
 /** Most keys of one requirement: each is tried for each signature. */
 const MAX_KEYS = 64;
 
-/** Ways of sigstore to say who may sign other than by key: they take a transparency log or a chain of certificates. */
-const KEYLESS = [
-  'fulcio',
-  'pki',
+/** Where `sigstoreSigned` has who may sign: one of them. */
+const SIGNERS = ['keyPath', 'keyPaths', 'keyData', 'keyDatas', 'fulcio', 'pki'] as const;
+
+/** Where it has the keys of a transparency log. */
+const LOG_KEYS = [
   'rekorPublicKeyPath',
   'rekorPublicKeyPaths',
   'rekorPublicKeyData',
   'rekorPublicKeyDatas',
-];
+] as const;
 
 /**
  * Parses containers-policy.json(5). What is not understood is refused, wherever it stands: a requirement that is passed over is
@@ -79,7 +81,7 @@ function parseScopes(fields: StrictFields, transport: string): ReadonlyMap<strin
     const why = key === '' ? undefined : findScopeFault(transport, key);
     if (why !== undefined) fields.fail(key, why);
     const scope = normaliseScope(transport, key);
-    if (scopes.has(scope)) fields.fail(key, 'stands there twice, in other capitals');
+    if (scopes.has(scope)) fields.fail(key, 'stands there twice, written in another way');
     scopes.set(scope, parseRequirements(fields, key));
   }
   return scopes;
@@ -102,6 +104,8 @@ export function findScopeFault(transport: string, scope: string): string | undef
   if (NAME_TRANSPORTS.includes(transport)) {
     if (!/^(?:\*\.)?[^*\s]+$/.test(scope) || /\/$|\/\/|^\//.test(scope))
       return 'is neither HOST[:PORT][/NAMESPACE…][:TAG|@DIGEST] nor *.DOMAIN';
+    if (/^docker\.io\/[^/]+[:@]/.test(normaliseScope(transport, scope)))
+      return `names no image: the hub has those without a namespace as ${DOCKER_HUB}/library/…`;
     // Of `atomic:` nothing is read here.
     if (transport === 'atomic' || scope.startsWith('*.') || namesHost(scope)) return undefined;
     return `names no registry: it takes the whole name, ${DOCKER_HUB}/library/etcd in place of etcd`;
@@ -116,13 +120,15 @@ function namesHost(scope: string): boolean {
   return host !== first || host === 'localhost' || /^(?:[^:]*\.[^:]*|\[.*\])$/.test(host);
 }
 
-/** Hosts are compared in lower case, as {@link parseReference} gives them: a rule must not miss its registry for a capital. */
+/**
+ * Hosts are compared in lower case, and the hub by one of its names, as {@link parseReference} gives them: a rule must not miss its
+ * registry for a capital.
+ */
 export function normaliseScope(transport: string, scope: string): string {
   if (!NAME_TRANSPORTS.includes(transport)) return scope;
   const slash = scope.indexOf('/');
-  return slash === -1
-    ? scope.toLowerCase()
-    : scope.slice(0, slash).toLowerCase() + scope.slice(slash);
+  const host = (slash === -1 ? scope : scope.slice(0, slash)).toLowerCase();
+  return canonicalRegistry(host) + (slash === -1 ? '' : scope.slice(slash));
 }
 
 function parseRequirements(fields: StrictFields, key: string): Requirements {
@@ -133,27 +139,70 @@ function parseSignedBy(fields: StrictFields): SignatureRequirement {
   fields.allowOnly('type', 'keyType', 'keyPath', 'keyPaths', 'keyData', 'signedIdentity');
   const keyType = fields.text('keyType');
   if (keyType !== 'GPGKeys') fields.fail('keyType', `is '${keyType}': berth knows GPGKeys`);
-  return { type: 'signedBy', keys: parseKeys(fields), signedIdentity: parseIdentity(fields) };
+  return { type: 'signedBy', keys: keysOf(fields), signedIdentity: parseIdentity(fields) };
 }
 
-function parseSigstoreSigned(fields: StrictFields): SignatureRequirement {
-  for (const key of KEYLESS) {
-    if (fields.has(key))
-      fields.fail(key, 'is not supported: berth verifies sigstore signatures by public keys alone');
+function parseSigstoreSigned(fields: StrictFields): Requirement {
+  fields.allowOnly('type', 'signedIdentity', ...SIGNERS, ...LOG_KEYS);
+  const signedIdentity = parseIdentity(fields);
+  const logKeys = parseKeys(fields, LOG_KEYS);
+  const type = 'sigstoreSigned';
+  const who = onlyOne(fields, SIGNERS);
+  if (who === 'fulcio') {
+    // What a certificate was good for is known by when the log took the signature in alone: it lives ten minutes.
+    if (logKeys === undefined) fields.fail('', `has fulcio and none of ${LOG_KEYS.join(', ')}`);
+    parseFulcio(fields.object(who));
+    return { type, certificates: who };
   }
-  fields.allowOnly('type', 'keyPath', 'keyPaths', 'keyData', 'keyDatas', 'signedIdentity');
-  return { type: 'sigstoreSigned', keys: parseKeys(fields), signedIdentity: parseIdentity(fields) };
+  if (who === 'pki') {
+    parsePki(fields.object(who));
+    return { type, certificates: who };
+  }
+  return {
+    type,
+    keys: keysOf(fields),
+    signedIdentity,
+    ...(logKeys === undefined ? {} : { logKeys }),
+  };
 }
 
-function parseKeys(fields: StrictFields): KeySource {
-  const [key, ...others] = ['keyPath', 'keyPaths', 'keyData', 'keyDatas'].filter((name) =>
-    fields.has(name),
-  );
-  if (key === undefined) fields.fail('', 'names no key');
-  if (others.length > 0) fields.fail('', `has ${key} and ${others.join(' and ')}: one at most`);
+function parseFulcio(fields: StrictFields): void {
+  fields.allowOnly('caPath', 'caData', 'oidcIssuer', 'subjectEmail');
+  if (parseKeys(fields, ['caPath', 'caData']) === undefined) fields.fail('', 'names no authority');
+  for (const key of ['oidcIssuer', 'subjectEmail']) fields.text(key);
+}
+
+function parsePki(fields: StrictFields): void {
+  const roots = ['caRootsPath', 'caRootsData'];
+  const between = ['caIntermediatesPath', 'caIntermediatesData'];
+  const subjects = ['subjectEmail', 'subjectHostname'];
+  fields.allowOnly(...roots, ...between, ...subjects);
+  if (parseKeys(fields, roots) === undefined) fields.fail('', 'names no authority');
+  parseKeys(fields, between);
+  if (!subjects.some((key) => fields.has(key))) fields.fail('', 'does not say whose signature');
+  for (const key of subjects) if (fields.has(key)) fields.text(key);
+}
+
+function keysOf(fields: StrictFields): KeySource {
+  const keys = parseKeys(fields, ['keyPath', 'keyPaths', 'keyData', 'keyDatas']);
+  return keys ?? fields.fail('', 'names no key');
+}
+
+/** Which of some members is there; undefined if none is. */
+function onlyOne(fields: StrictFields, names: readonly string[]): string | undefined {
+  const [found, ...others] = names.filter((name) => fields.has(name));
+  if (others.length > 0)
+    fields.fail('', `has ${found ?? ''} and ${others.join(' and ')}: one at most`);
+  return found;
+}
+
+/** Keys, or certificates, in files or as they are; undefined if there are none. */
+function parseKeys(fields: StrictFields, names: readonly string[]): KeySource | undefined {
+  const key = onlyOne(fields, names);
+  if (key === undefined) return undefined;
   const texts = key.endsWith('s') ? fields.texts(key) : [fields.text(key)];
   if (texts.length > MAX_KEYS) fields.fail(key, `has more than ${MAX_KEYS} items`);
-  if (key.startsWith('keyData')) {
+  if (/Datas?$/.test(key)) {
     return { kind: 'data', data: texts.map((text) => decodeBase64(fields, key, text)) };
   }
   for (const path of texts) {

@@ -22,12 +22,23 @@ export interface SignatureRequirement {
   /** `signedBy`: OpenPGP, "simple signing"; `sigstoreSigned`: a public key of sigstore's kind. */
   readonly type: 'signedBy' | 'sigstoreSigned';
   readonly keys: KeySource;
+  /** Of a transparency log that has to have the signature, with `sigstoreSigned`; undefined where none has to. */
+  readonly logKeys?: KeySource | undefined;
   readonly signedIdentity: SignedIdentity;
+}
+
+/** A requirement that berth cannot verify: what it holds for is refused. */
+export interface CertificateRequirement {
+  readonly type: 'sigstoreSigned';
+  /** Which authority is to have certified who signed. */
+  readonly certificates: 'fulcio' | 'pki';
 }
 
 /** One requirement of containers-policy.json(5). */
 export type Requirement =
-  { readonly type: 'insecureAcceptAnything' | 'reject' } | SignatureRequirement;
+  | { readonly type: 'insecureAcceptAnything' | 'reject' }
+  | SignatureRequirement
+  | CertificateRequirement;
 
 /** All of them have to be met; there is at least one. */
 export type Requirements = readonly Requirement[];

@@ -21,14 +21,15 @@ import {
   sortSignature,
   type UntrustedSignature,
 } from './signature-blob.js';
+import type { SignatureRequirement } from './policy.js';
 import { placesFor, type RegistriesD } from './registries-d.js';
 
 /** What signatures are read with. */
 export interface SignatureReader {
   readonly registriesD: RegistriesD;
   readonly registryClient: Pick<RegistryClient, 'fetchFile'>;
-  /** A path of the host as a path to open. */
-  readonly onDisk: (path: string) => string;
+  /** A path of the host as a path to open; may throw. */
+  readonly onDisk: (path: string) => Promise<string>;
   readonly signal: AbortSignal;
 }
 
@@ -40,33 +41,50 @@ export interface SignedDocument {
   readonly isTop: boolean;
 }
 
+/** Places with signatures of one manifest or index. Each is read when it is asked for, once. */
+export interface SignatureList {
+  /**
+   * The places where signatures of a kind are, to be read one after the other until one has what is wanted: those in the registry are
+   * of sigstore's kind alone, and nobody who asks for others waits for them, or for what is wrong with them.
+   */
+  forType(
+    type: SignatureRequirement['type'],
+  ): readonly (() => Promise<readonly UntrustedSignature[]>)[];
+}
+
 /**
- * The signatures of a manifest or index, from everywhere where its transport keeps them: beside a `dir:`, in the place that
- * registries.d names, and in the registry where registries.d says so. Where there are none, there are none; every other failure is
- * one, so that a server that is down, or is made to look so, does not make a signed image an unsigned one.
- *
- * @throws OperationalError SIGNATURE_UNAVAILABLE, LIMIT_EXCEEDED
+ * The signatures of a manifest or index, from everywhere where its transport keeps them: beside a `dir:`, in the registry where
+ * registries.d says so, and in the place that it names. Where there are none, there are none; every other failure is one, so that a
+ * server that is down, or is made to look so, does not make a signed image an unsigned one: reading gives SIGNATURE_UNAVAILABLE,
+ * LIMIT_EXCEEDED or SIGNATURE_INVALID.
  */
-export async function readSignatures(
-  document: SignedDocument,
-  reader: SignatureReader,
-): Promise<readonly UntrustedSignature[]> {
+export function openSignatures(document: SignedDocument, reader: SignatureReader): SignatureList {
   const { source, digest, isTop } = document;
   const { reference, transport } = source.identity;
   if (source.readSignature !== undefined) {
-    const from = `${source.name}: signature`;
-    return await readNumbered(
-      from,
-      async (number) => await source.readSignature?.(isTop ? undefined : digest, number),
+    const beside = once(() =>
+      readNumbered(
+        `${source.name}: signature`,
+        async (number) => await source.readSignature?.(isTop ? undefined : digest, number),
+      ),
     );
+    return { forType: () => [beside] };
   }
-  if (transport !== 'docker' || reference === undefined) return [];
+  if (transport !== 'docker' || reference === undefined) return { forType: () => [] };
   const { lookaside, attachments } = placesFor(reader.registriesD, source.identity);
   const base = lookasideUrl(lookaside, reference.repository, digest);
-  const kept = await readNumbered(base, (number) =>
-    readPlace(`${base}/signature-${number}`, reader),
+  const kept = once(() =>
+    readNumbered(base, (number) => readPlace(`${base}/signature-${number}`, reader)),
   );
-  return attachments ? [...kept, ...(await readAttachments(document, reader))] : kept;
+  const attached = once(() => readAttachments(document, reader));
+  return {
+    forType: (type) => (attachments && type === 'sigstoreSigned' ? [attached, kept] : [kept]),
+  };
+}
+
+function once<T>(read: () => Promise<T>): () => Promise<T> {
+  let reading: Promise<T> | undefined;
+  return () => (reading ??= read());
 }
 
 /** Where the signatures of a manifest are below a place for signatures: `BASE/REPOSITORY@ALGORITHM=HEX`. */
@@ -101,7 +119,7 @@ async function readPlace(
   const maxBytes = MAX_SIGNATURE_BYTES;
   if (url.protocol !== 'file:') return await registryClient.fetchFile({ url, maxBytes, signal });
   try {
-    return await readFileBounded(onDisk(fileURLToPath(url)), { maxBytes });
+    return await readFileBounded(await onDisk(fileURLToPath(url)), { maxBytes });
   } catch (error) {
     if (isErrno(error, 'ENOENT', 'ENOTDIR')) return undefined;
     throw error;

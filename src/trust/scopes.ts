@@ -16,25 +16,47 @@ export interface ChosenRequirements {
 export function findRequirements(policy: TrustPolicy, identity: ImageIdentity): ChosenRequirements {
   const { transport } = identity;
   const scopes = policy.transports.get(transport);
+  const named = scopes === undefined ? [] : requirementsOfNames(scopes, identity);
+  const withNamed = (chosen: ChosenRequirements): ChosenRequirements =>
+    named.length === 0 ? chosen : { ...chosen, requirements: [...chosen.requirements, ...named] };
   for (const scope of scopes === undefined ? [] : [...listScopes(identity), '']) {
     const requirements = scopes?.get(scope);
-    if (requirements !== undefined) return { scope: `${transport}:${scope}`, requirements };
+    if (requirements !== undefined)
+      return withNamed({ scope: `${transport}:${scope}`, requirements });
   }
-  return { scope: 'default', requirements: policy.default };
+  return withNamed({ scope: 'default', requirements: policy.default });
 }
+
+/**
+ * What holds for images of a layout by their names, where the image is not called by one: it may be any of them, and leaving the
+ * name out must not be a way round a rule.
+ */
+function requirementsOfNames(
+  scopes: ReadonlyMap<string, Requirements>,
+  { transport, path, imageName }: ImageIdentity,
+): Requirements {
+  if (path === undefined || imageName !== undefined || !LAYOUTS.includes(transport)) return [];
+  return [...scopes].flatMap(([scope, requirements]) =>
+    scope.startsWith(`${path}:`) ? requirements : [],
+  );
+}
+
+const LAYOUTS: readonly ImageIdentity['transport'][] = ['oci', 'oci-archive'];
 
 /**
  * The scopes that an image lies in, the most specific one first (containers-policy.json(5), "Supported transports and their
  * scopes"); the transport's default is not among them.
  */
 export function listScopes(identity: ImageIdentity): readonly string[] {
-  const { transport, reference, path } = identity;
+  const { transport, reference, path, imageName } = identity;
   switch (transport) {
     case 'docker':
     case 'docker-daemon':
       return reference === undefined ? [] : nameScopes(reference);
     case 'oci':
     case 'oci-archive':
+      if (path === undefined) return [];
+      return [...(imageName === undefined ? [] : [`${path}:${imageName}`]), ...pathScopes(path)];
     case 'dir':
       return path === undefined ? [] : pathScopes(path);
     case 'ostree':

@@ -8,6 +8,8 @@ export interface SignatureClaim {
   readonly digest: Digest;
   /** What the signer calls the image; compared, never followed. */
   readonly identity: string;
+  /** When it was made, where the signer says so; milliseconds since the epoch. */
+  readonly madeAtMs: number | undefined;
 }
 
 /** The two kinds of documents, by what stands in `critical.type`. */
@@ -27,7 +29,8 @@ export function parseClaim(bytes: Uint8Array, kind: keyof typeof CLAIM_TYPES): S
   const top = StrictFields.parse(bytes, { what, code: 'SIGNATURE_INVALID' });
   top.allowOnly('critical', 'optional');
   // cosign writes null where there is nothing.
-  if (!(kind === 'sigstoreSigned' && top.value('optional') === null)) checkOptional(top);
+  const isNothing = kind === 'sigstoreSigned' && top.value('optional') === null;
+  const seconds = isNothing ? undefined : readOptional(top);
   const critical = top.object('critical');
   critical.allowOnly('type', 'image', 'identity');
   const type = critical.text('type');
@@ -39,15 +42,19 @@ export function parseClaim(bytes: Uint8Array, kind: keyof typeof CLAIM_TYPES): S
   return {
     digest: parseSignedDigest(image),
     identity: identity.text('docker-reference'),
+    madeAtMs: seconds === undefined ? undefined : seconds * 1000,
   };
 }
 
-function checkOptional(top: StrictFields): void {
+/** Gives the time, in seconds. */
+function readOptional(top: StrictFields): number | undefined {
   const optional = top.object('optional');
   if (optional.has('creator')) optional.text('creator');
-  if (!optional.has('timestamp')) return;
-  if (!Number.isSafeInteger(optional.value('timestamp')))
-    optional.fail('timestamp', 'is not a whole number');
+  if (!optional.has('timestamp')) return undefined;
+  const seconds: unknown = optional.value('timestamp');
+  if (typeof seconds !== 'number' || !Number.isSafeInteger(seconds))
+    return optional.fail('timestamp', 'is not a whole number');
+  return seconds;
 }
 
 function parseSignedDigest(image: StrictFields): Digest {

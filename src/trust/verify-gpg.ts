@@ -28,6 +28,8 @@ export type VerifiedSignature =
       readonly key: string;
       /** What was signed, as the verifier gave it. */
       readonly document: Buffer;
+      /** When it was made, as the signer or a log says; milliseconds since the epoch. */
+      readonly madeAtMs: number | undefined;
     }
   | { readonly good: false; readonly why: string };
 
@@ -67,7 +69,8 @@ export class GpgVerifier implements AsyncDisposable {
     if (!verdict.good) return verdict;
     if (verdict.madeAtSeconds > this.#now() / 1000 + MAX_CLOCK_SKEW_SECONDS)
       return { good: false, why: 'it was made in the future' };
-    return { good: true, key: verdict.primaryKey, document: stdout };
+    const madeAtMs = verdict.madeAtSeconds * 1000;
+    return { good: true, key: verdict.primaryKey, document: stdout, madeAtMs };
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

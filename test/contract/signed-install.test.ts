@@ -1,7 +1,15 @@
 import assert from 'node:assert/strict';
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  renameSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { after, before, test } from 'node:test';
 
+import type { TrustRecord } from '../../src/trust/image-trust.js';
 import { BerthInTree } from '../support/berth-in-tree.js';
 import { FakeRegistry } from '../support/fake-registry.js';
 import { claimOf, SigningKeys } from '../support/signing-keys.js';
@@ -81,7 +89,11 @@ test('S28 an image is installed when it is signed, and updated when the next one
   assert.ok((await tree.runOk('pull', image)).includes(`signed: ${told}`));
   await tree.runOk('install', '--name', 'web', image);
   const signer = { type: 'signedBy', key: fingerprint, identity: `${registry.host}/web:1` };
-  assert.deepEqual(deployed(0).image['trust'], { scope: 'docker:', signatures: [signer] });
+  const { scope, signatures } = deployed(0).image['trust'] as TrustRecord;
+  assert.equal(scope, 'docker:');
+  const [{ madeAtMs = 0, ...accepted } = {}] = signatures;
+  assert.deepEqual(accepted, signer);
+  assert.ok(Math.abs(madeAtMs - Date.now()) < 60_000);
   assert.ok((await tree.runOk('info', 'web')).includes(`Signed:    ${told}`));
   assert.ok((await tree.runOk('status', 'web')).includes(`Signed: ${told}`));
 
@@ -133,4 +145,18 @@ test('what the store has is held to the policy of the day, and other transports 
   await tree.runOk('rollback', 'web');
   writeFileSync(`${tree.path}/etc/containers/policy.json`, '{"default":[]}');
   assert.equal((await tree.run('pull', image)).status, 78);
+});
+
+test("a key that a link of the tree leads out of it for is not the tree's", async () => {
+  setPolicy(SIGNED);
+  const digest = await push('elsewhere');
+  await sign(digest);
+  await tree.runOk('pull', image);
+  const key = `${tree.path}/etc/pki/containers/release.gpg`;
+  const outside = `${keys.home}/release.gpg`;
+  renameSync(key, outside);
+  symlinkSync(outside, key);
+  const { status, stderr } = await tree.run('pull', image);
+  assert.equal(status, 65, stderr);
+  assert.match(stderr, /leads out of the tree of '--root'/);
 });

@@ -1,5 +1,12 @@
 import assert from 'node:assert/strict';
-import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 
@@ -189,6 +196,13 @@ test('both keys have to have signed where two are named, and a scope goes with i
   assert.equal(readdirSync(at('registries.d')).length, 0);
 });
 
+test('of changes at once none is lost', async () => {
+  const scopes = ['a', 'b', 'c', 'd', 'e'].map((name) => `${name}.at-once.example`);
+  await Promise.all(scopes.map((scope) => berthOk('trust', 'add', '--type', 'reject', scope)));
+  const { docker } = (policy() as { readonly transports: { readonly docker: object } }).transports;
+  for (const scope of scopes) assert.ok(scope in docker, `${scope} was lost`);
+});
+
 test('what is not understood is not changed, nor what somebody else wrote', async () => {
   const unknown = '{"default":[{"type":"reject"}],"ours":1}';
   writeFileSync(at('policy.json'), unknown);
@@ -207,6 +221,9 @@ test('what is not understood is not changed, nor what somebody else wrote', asyn
   await berthOk('trust', 'delete', '--save-sigstore', 'a.example');
   assert.equal(readFileSync(at('registries.d/mine.yaml'), 'utf8'), theirs);
 
+  writeFileSync(at('open.gpg'), await keys.export(['second']));
+  chmodSync(at('open.gpg'), 0o666);
+  writeFileSync(at('release.asc'), await keys.export(['release'], ['--armor']));
   const wrong = [
     [['add', 'a.example'], 64],
     [['add', '-t', 'reject', '-f', at('release.gpg'), 'a.example'], 64],
@@ -217,6 +234,8 @@ test('what is not understood is not changed, nor what somebody else wrote', asyn
     [['add', '-t', 'reject', '-s', 'ftp://x/y', 'b.example'], 64],
     [['add', '-k', 'https://a.example/key', 'a.example'], 64],
     [['add', '-f', '/nonexistent', 'a.example'], 78],
+    [['add', '-f', at('open.gpg'), 'a.example'], 78],
+    [['add', '-f', at('release.gpg'), '-k', at('release.asc'), 'a.example'], 64],
     [['add', '-f', at('policy.json'), 'a.example'], 78],
     [['default', 'maybe'], 64],
     [['delete', 'nowhere.example'], 64],

@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
+import { chmodSync, chownSync, symlinkSync } from 'node:fs';
 import { after, before, test } from 'node:test';
 
 import { assertFails } from '../support/assert-fails.js';
+import { runOk } from '../support/run-command.js';
 import { claimOf, SigningKeys } from '../support/signing-keys.js';
 import { TrustDesk } from '../support/trust-desk.js';
 
@@ -73,4 +75,33 @@ test('a key that cannot be read or used is an error of its own, also beside a go
     desk.require({ type: 'signedBy', keyType: 'GPGKeys', keyPaths: [keyPath, wrong] });
     await assertFails('SIGNATURE_KEY_INVALID', () => desk.check());
   }
+});
+
+test('S12 a key that others may write, or that is no file, is refused: who can change it decides who may sign', async () => {
+  using desk = new TrustDesk();
+  desk.lay([await keys.sign('good', claim(desk))]);
+  const keyPath = desk.write('good.gpg', keyring);
+  desk.require({ type: 'signedBy', keyType: 'GPGKeys', keyPath });
+  assert.equal((await desk.check()).signatures.length, 1);
+  for (const [mode, hint] of [
+    [0o664, /^chmod go-w /],
+    [0o646, /^chmod go-w /],
+  ] as const) {
+    chmodSync(keyPath, mode);
+    const error = await assertFails('SIGNATURE_KEY_INVALID', () => desk.check());
+    assert.match(error.message, /written by others/);
+    assert.match(error.hint ?? '', hint);
+  }
+  chmodSync(keyPath, 0o644);
+  // The link is root's, who says with it which file is meant.
+  symlinkSync(keyPath, desk.at('link.gpg'));
+  desk.require({ type: 'signedBy', keyType: 'GPGKeys', keyPath: desk.at('link.gpg') });
+  assert.equal((await desk.check()).signatures.length, 1);
+  chownSync(keyPath, 65_534, 65_534);
+  const theirs = await assertFails('SIGNATURE_KEY_INVALID', () => desk.check());
+  assert.match(theirs.message, /belongs to user 65534/);
+  await runOk(['mkfifo', desk.at('fifo.gpg')]);
+  desk.require({ type: 'signedBy', keyType: 'GPGKeys', keyPath: desk.at('fifo.gpg') });
+  const pipe = await assertFails('SIGNATURE_KEY_INVALID', () => desk.check());
+  assert.match(pipe.message, /not a regular file/);
 });

@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { createServer, type RequestListener } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 
 import { PolicyTrust } from '../../src/trust/image-trust.js';
@@ -186,7 +188,7 @@ class Registry implements AsyncDisposable {
         policy: { path: this.desk.at('policy.json'), isNamed: true },
         registriesD: this.desk.at('registries.d'),
         registryClient: this.desk.registryClient,
-        onDisk: (path) => path,
+        onDisk: (path) => Promise.resolve(path),
       }),
     });
     await puller.prepare(`http:${this.fake.host}/etcd:${tag}`);
@@ -359,4 +361,32 @@ test('M22 a list of signatures that is no manifest', async () => {
   desk.require({ type: 'sigstoreSigned', keyPath: desk.write('key.pub', key.publicKey) });
   await pushIndex(target, `${image.digest.replace(':', '-')}.sig`, []);
   await assertFails('SIGNATURE_INVALID', () => registry.prepare('one'));
+});
+
+test('S14 M22 what is wrong with signatures in the registry says nothing of those elsewhere', async () => {
+  await using registry = await Registry.start();
+  const { desk, image, target, fake } = registry;
+  const folder = desk.at(`signatures/etcd@${image.digest.replace(':', '=')}`);
+  mkdirSync(folder, { recursive: true });
+  const simple = await keys.sign('good', claimOf(image.digest, `${fake.host}/etcd:one`));
+  writeFileSync(join(folder, 'signature-1'), simple);
+  await pushIndex(target, `${image.digest.replace(':', '-')}.sig`, []);
+  desk.require(signedBy());
+  await registry.prepare('one');
+  // And a sigstore signature in a file does where the registry is out of order; without one, that is the error.
+  const key = makeSigstoreKey();
+  desk.require({
+    type: 'sigstoreSigned',
+    keyPath: desk.write('key.pub', key.publicKey),
+    signedIdentity: { type: 'matchRepository' },
+  });
+  await assertFails('SIGNATURE_INVALID', () => registry.prepare('one'));
+  const document = sigstoreClaim(image.digest, `${fake.host}/etcd`);
+  const blob = {
+    mimeType: 'application/vnd.dev.cosign.simplesigning.v1+json',
+    payload: Buffer.from(document).toString('base64'),
+    annotations: { 'dev.cosignproject.cosign/signature': signSigstore(key, document) },
+  };
+  writeFileSync(join(folder, 'signature-2'), `\0sigstore-json\n${JSON.stringify(blob)}`);
+  await registry.prepare('one');
 });

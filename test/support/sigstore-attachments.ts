@@ -35,6 +35,8 @@ export interface Attachment {
   readonly document: string;
   readonly signature: string;
   readonly mediaType?: string;
+  /** What a transparency log said of it. */
+  readonly bundle?: string;
 }
 
 /** Pushes the signatures of a manifest as cosign does: under a tag made of its digest. */
@@ -44,11 +46,14 @@ export async function pushAttachments(
   attachments: readonly Attachment[],
 ): Promise<PushedDescriptor> {
   const layers = [];
-  for (const { document, signature, mediaType } of attachments) {
+  for (const { document, signature, mediaType, bundle } of attachments) {
     layers.push({
       ...(await pushBlob(target, Buffer.from(document))),
       mediaType: mediaType ?? 'application/vnd.dev.cosign.simplesigning.v1+json',
-      annotations: { 'dev.cosignproject.cosign/signature': signature },
+      annotations: {
+        'dev.cosignproject.cosign/signature': signature,
+        ...(bundle === undefined ? {} : { 'dev.sigstore.cosign/bundle': bundle }),
+      },
     });
   }
   const config = await pushBlob(target, Buffer.from('{}'));

@@ -58,12 +58,10 @@ export class TrustDesk implements Disposable {
       policy: { path: this.at('policy.json'), isNamed: true },
       registriesD: this.at('registries.d'),
       registryClient: this.registryClient,
-      onDisk: (path) => path,
+      onDisk: (path) => Promise.resolve(path),
     });
-    return await trust.check(
-      { source, digest: digestOf(manifest), bytes: manifest, isTop: true },
-      new AbortController().signal,
-    );
+    const document = { source, digest: digestOf(manifest), bytes: manifest, isTop: true };
+    return (await trust.check(document, new AbortController().signal)).record;
   }
 
   source(changes: Partial<ImageSource> = {}): ImageSource {

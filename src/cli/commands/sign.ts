@@ -46,8 +46,7 @@ export function signCommand(context: CliContext): Command {
       hideArguments(options);
       const path = await import('node:path');
       const { withHost } = await import('../open-host.js');
-      const { trustPlaces } = await import('../open-trust.js');
-      const { assertInsideTree } = await import('../../containers/inside-tree.js');
+      const { pathInTree, trustPlaces } = await import('../open-trust.js');
       const { loadRegistriesD } = await import('../../trust/registries-d.js');
       const { signImage } = await import('../../trust/sign-image.js');
       const { OperationalError } = await import('../../errors/operational-error.js');
@@ -76,10 +75,7 @@ export function signCommand(context: CliContext): Command {
           },
           registriesD: await loadRegistriesD(registriesD),
           folder: directory === undefined ? undefined : path.resolve(directory),
-          onDisk: async (place: string) => {
-            await assertInsideTree(host.paths, place);
-            return host.paths.onDisk(place);
-          },
+          onDisk: (place: string) => pathInTree(host.paths, place),
           creator: `berth ${programVersion()}`,
           nowMs: host.nowMs(),
           signal: host.signal,

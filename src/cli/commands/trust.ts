@@ -37,6 +37,7 @@ function showTrust(context: CliContext): Command {
       const { readPolicy, loadPolicy } = await import('../../trust/load-policy.js');
       const { loadRegistriesD } = await import('../../trust/registries-d.js');
       const { describePolicy } = await import('../../trust/describe-policy.js');
+      const { pathInTree } = await import('../open-trust.js');
       const { formatTrust } = await import('../output/format-trust.js');
       const { printResult } = await import('../output/print.js');
       await withHost(context, options, async (host) => {
@@ -49,7 +50,7 @@ function showTrust(context: CliContext): Command {
         const entries = await describePolicy({
           policy: await loadPolicy(place),
           registriesD: await loadRegistriesD(registriesD),
-          onDisk: (path) => host.paths.onDisk(path),
+          onDisk: (path) => pathInTree(host.paths, path),
           signal: host.signal,
         });
         const file = text === undefined ? undefined : place.path;
@@ -150,8 +151,8 @@ function deleteTrustCommand(context: CliContext): Command {
       const { args, options } = call;
       const { deleteTrust } = await import('../../containers/change-trust.js');
       const at = { transport: await transportOf(options.sigstoretype), scope: args[0] ?? '' };
-      await changing(call, `${at.scope} is forgotten`, (_, places) =>
-        deleteTrust(places, at, { keepPlaces: options.saveSigstore === true }),
+      await changing(call, `${at.scope} is forgotten`, (host, places) =>
+        deleteTrust(host, places, { ...at, keepPlaces: options.saveSigstore === true }),
       );
     },
     context,
@@ -174,8 +175,8 @@ function defaultTrustCommand(context: CliContext): Command {
       if (verdict !== 'accept' && verdict !== 'reject')
         throw new OperationalError('USAGE', 'the default is accept or reject');
       const type = verdict === 'accept' ? 'insecureAcceptAnything' : 'reject';
-      await changing(call, `the default is ${type} now`, (_, places) =>
-        setDefaultTrust(places, type),
+      await changing(call, `the default is ${type} now`, (host, places) =>
+        setDefaultTrust(host, places, type),
       );
     },
     context,

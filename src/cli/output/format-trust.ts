@@ -23,8 +23,8 @@ export function formatTrust(
 }
 
 function keysOf({ keys, files, problem, identity }: TrustEntry): string {
-  if (identity === undefined) return '';
   if (problem !== undefined) return problem;
+  if (identity === undefined) return '';
   const from = files.length === 0 ? 'in the policy' : files.join(', ');
   return `${keys.join(', ')} (${from}; ${identity})`;
 }

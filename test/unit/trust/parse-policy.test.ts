@@ -11,6 +11,7 @@ import { TempDir } from '../../support/temp-dir.js';
 
 const ANYTHING = [{ type: 'insecureAcceptAnything' }];
 const SIGNED = { type: 'signedBy', keyType: 'GPGKeys', keyPath: '/etc/pki/a.gpg' };
+const FULCIO = { caPath: '/etc/ca.pem', oidcIssuer: 'https://id.example', subjectEmail: 'a@b.c' };
 const SIGSTORE = { type: 'sigstoreSigned', keyPath: '/etc/pki/a.pub' };
 
 const parse = (value: unknown): ReturnType<typeof parsePolicy> =>
@@ -147,14 +148,51 @@ each(
       says: /unknown/,
     },
     {
-      name: 'fulcio',
-      policy: withRequirement({ ...SIGSTORE, fulcio: {} }),
-      says: /fulcio' is not supported/,
+      name: 'a key and fulcio',
+      policy: withRequirement({ ...SIGSTORE, fulcio: FULCIO }),
+      says: /has keyPath and fulcio/,
     },
     {
-      name: 'rekor',
-      policy: withRequirement({ ...SIGSTORE, rekorPublicKeyPath: '/a' }),
-      says: /not supported/,
+      name: 'fulcio without a log',
+      policy: withRequirement({ type: 'sigstoreSigned', fulcio: FULCIO }),
+      says: /has fulcio and none of rekorPublicKeyPath/,
+    },
+    {
+      name: 'fulcio without an authority',
+      policy: withRequirement({
+        type: 'sigstoreSigned',
+        rekorPublicKeyPath: '/a',
+        fulcio: { ...FULCIO, caPath: undefined },
+      }),
+      says: /fulcio' names no authority/,
+    },
+    {
+      name: 'fulcio of anybody',
+      policy: withRequirement({
+        type: 'sigstoreSigned',
+        rekorPublicKeyPath: '/a',
+        fulcio: { ...FULCIO, subjectEmail: undefined },
+      }),
+      says: /subjectEmail' is missing/,
+    },
+    {
+      name: 'certificates of anybody',
+      policy: withRequirement({ type: 'sigstoreSigned', pki: { caRootsPath: '/a' } }),
+      says: /whose signature/,
+    },
+    {
+      name: 'two kinds of keys of a log',
+      policy: withRequirement({
+        ...SIGSTORE,
+        rekorPublicKeyPath: '/a',
+        rekorPublicKeyData: 'YQ==',
+      }),
+      says: /has rekorPublicKeyPath and rekorPublicKeyData/,
+    },
+    {
+      name: 'a log for OpenPGP',
+      policy: withRequirement({ ...SIGNED, rekorPublicKeyPath: '/a' }),
+      says: /rekorPublicKeyPath' is unknown/,
     },
     {
       name: 'an unknown identity',
@@ -188,6 +226,8 @@ each(
       ['docker', 'a.example/', /neither HOST/],
       ['docker', 'etcd', /names no registry/],
       ['docker', 'etcd:3.5', /names no registry/],
+      ['docker', 'docker.io/etcd:3.5', /docker\.io\/library/],
+      ['docker', `index.docker.io/etcd@sha256:${'a'.repeat(64)}`, /docker\.io\/library/],
       ['docker', 'vendor/etcd', /names no registry/],
       ['docker-daemon', 'vendor/etcd', /names no registry/],
     ].map(([transport, scope, says]) => ({
@@ -198,6 +238,14 @@ each(
       },
       says: says as RegExp,
     })),
+    {
+      name: 'the hub twice by two names',
+      policy: {
+        default: ANYTHING,
+        transports: { docker: { 'docker.io/x': ANYTHING, 'index.docker.io/x': ANYTHING } },
+      },
+      says: /stands there twice/,
+    },
     {
       name: 'a scope twice in other capitals',
       policy: {

@@ -1,11 +1,15 @@
 import assert from 'node:assert/strict';
+import { mkdirSync, realpathSync, symlinkSync } from 'node:fs';
+import { join } from 'node:path';
 import { test } from 'node:test';
 
 import { parseReference, type QualifiedReference } from '../../../src/oci/reference.js';
 import type { ImageIdentity } from '../../../src/transport/image-source.js';
 import { parsePolicy } from '../../../src/trust/parse-policy.js';
+import { followLinks } from '../../../src/trust/path-scopes.js';
 import { findRequirements, listScopes } from '../../../src/trust/scopes.js';
 import { each } from '../../support/each.js';
+import { TempDir } from '../../support/temp-dir.js';
 
 const named = (text: string): QualifiedReference => parseReference(text) as QualifiedReference;
 
@@ -74,6 +78,13 @@ const rows: readonly (ImageIdentity & { readonly name: string; readonly scopes: 
     path: '/media/usb/images',
     scopes: ['/media/usb/images', '/media/usb', '/media'],
   },
+  {
+    name: 'oci: an image of a layout',
+    transport: 'oci',
+    path: '/media/images',
+    imageName: 'docker.io/library/etcd:3',
+    scopes: ['/media/images:docker.io/library/etcd:3', '/media/images', '/media'],
+  },
   { name: 'oci-archive', transport: 'oci-archive', path: '/a/b.tar', scopes: ['/a/b.tar', '/a'] },
   { name: 'dir: the root itself', transport: 'dir', path: '/', scopes: [] },
   {
@@ -116,8 +127,10 @@ const policy = parsePolicy(
           'registry.example:5000/ns/etcd': ANYTHING,
           'registry.example:5000/ns/etcd:bad': REJECT,
           '*.wild.example': ANYTHING,
+          'index.docker.io/library': ANYTHING,
+          'Registry-1.docker.io/library/etcd:3': REJECT,
         },
-        oci: { '/media/usb': ANYTHING },
+        oci: { '/media/usb': ANYTHING, '/media/usb:bad': REJECT },
         dir: { '': ANYTHING },
       },
     }),
@@ -141,6 +154,8 @@ each(
     { name: 'registry.example:50001/etcd:3.5', scope: 'docker:' },
     { name: 'a.wild.example/etcd:3.5', scope: 'docker:*.wild.example' },
     { name: 'a.b.wild.example:443/etcd:3.5', scope: 'docker:*.wild.example' },
+    { name: 'docker.io/library/etcd:2', scope: 'docker:docker.io/library' },
+    { name: 'docker.io/library/etcd:3', scope: 'docker:docker.io/library/etcd:3' },
     { name: 'wild.example/etcd:3.5', scope: 'docker:' },
     { name: 'mild.example/etcd:3.5', scope: 'docker:' },
   ],
@@ -156,4 +171,46 @@ test('other transports have scopes of their own, and fall to the default', () =>
   assert.equal(find({ transport: 'oci', path: '/media/usb2' }), 'default');
   assert.equal(find({ transport: 'dir', path: '/anywhere' }), 'dir:');
   assert.equal(find({ transport: 'docker-archive', path: '/media/usb/a' }), 'default');
+});
+
+test('an image of a layout that is not named may be any of them', () => {
+  const types = (imageName?: string): readonly string[] =>
+    findRequirements(policy, {
+      transport: 'oci',
+      path: '/media/usb',
+      imageName,
+    }).requirements.map(({ type }) => type);
+  assert.deepEqual(types('good'), ['insecureAcceptAnything']);
+  assert.deepEqual(types('bad'), ['reject']);
+  assert.deepEqual(types(), ['insecureAcceptAnything', 'reject']);
+});
+
+test('scopes through links mean where these lead, and two that come to one place both hold', async () => {
+  using folder = new TempDir();
+  const at = (name: string): string => join(realpathSync(folder.path), name);
+  mkdirSync(at('real/images'), { recursive: true });
+  symlinkSync('real', at('link'));
+  const find = async (oci: object, path: string, imageName?: string) => {
+    const written = parsePolicy(
+      Buffer.from(JSON.stringify({ default: ANYTHING, transports: { oci } })),
+      'policy.json',
+    );
+    const { policy, identity } = await followLinks(written, { transport: 'oci', path, imageName });
+    const { scope, requirements } = findRequirements(policy, identity);
+    return { scope, types: requirements.map(({ type }) => type) };
+  };
+  const rejected = { scope: `oci:${at('real/images')}`, types: ['reject'] };
+  for (const scope of ['link/images', 'real/images'])
+    for (const path of ['link/images', 'real/images'])
+      assert.deepEqual(await find({ [at(scope)]: REJECT }, at(path)), rejected);
+  const both = { [at('link')]: REJECT, [at('real')]: ANYTHING, '/nonexistent/x': REJECT };
+  assert.deepEqual((await find(both, at('real/images'))).types, [
+    'reject',
+    'insecureAcceptAnything',
+  ]);
+  const named = { [`${at('link/images')}:bad`]: REJECT };
+  assert.deepEqual((await find(named, at('real/images'), 'bad')).types, ['reject']);
+  assert.deepEqual((await find(named, at('real/images'), 'good')).types, [
+    'insecureAcceptAnything',
+  ]);
 });

@@ -1,0 +1,56 @@
+import { quote } from '../base/escape-text.js';
+import { OperationalError } from '../errors/operational-error.js';
+import type { CertificateRequirement, SignatureRequirement } from './policy.js';
+import type { SignedDocument } from './read-signatures.js';
+
+/** Which image is spoken of, and under which scope of the policy. */
+interface Spoken {
+  readonly document: SignedDocument;
+  readonly scope: string;
+}
+
+/** `'docker://registry.example/etcd:3.5' (sha256:…)`. */
+export function describeImage({ source, digest }: SignedDocument): string {
+  return `${quote(source.name)} (${digest})`;
+}
+
+/** There is no signature of the kind that a requirement asks for. */
+export function missingSignature(
+  type: SignatureRequirement['type'],
+  others: number,
+  { document, scope }: Spoken,
+): OperationalError {
+  const kind = type === 'signedBy' ? 'OpenPGP' : 'sigstore';
+  const beside = others === 0 ? '' : `, and ${others} of another kind`;
+  return new OperationalError(
+    'SIGNATURE_MISSING',
+    `${describeImage(document)} has no ${kind} signature${beside}; the policy asks for one (${scope})`,
+    { hint: hintFor(document, type) },
+  );
+}
+
+/** A requirement asks for what berth does not verify. */
+export function unsupportedRequirement(
+  { type, certificates }: CertificateRequirement,
+  { document, scope }: Spoken,
+): OperationalError {
+  return new OperationalError(
+    'SIGNATURE_UNSUPPORTED',
+    `refusing ${describeImage(document)}: the policy asks for ${type} with ${certificates} (${scope}), and berth verifies no certificates of who signed`,
+    {
+      hint: `give the images of this scope a requirement with keyPath, by a scope of their own in the policy: 'berth trust add --type sigstoreSigned --pubkeysfile KEY SCOPE'`,
+    },
+  );
+}
+
+function hintFor(
+  { source, isTop }: SignedDocument,
+  type: SignatureRequirement['type'],
+): string | undefined {
+  if (source.identity.transport !== 'docker') return 'images of this transport carry no signatures';
+  if (type === 'sigstoreSigned')
+    return 'signatures in the registry are looked for where /etc/containers/registries.d has use-sigstore-attachments: true';
+  return isTop
+    ? 'berth sign makes one'
+    : 'index and manifest have to be signed: berth sign signs both';
+}
