@@ -24,7 +24,7 @@ import {
 } from './apply-sealed.js';
 import { stageApply, finishApply } from './apply-staging.js';
 import { renderAppliedTmpfiles } from './applied-tmpfiles.js';
-import { foreignOptions } from './choose-runtime.js';
+import { foreignOptions, serviceUserOf } from './choose-runtime.js';
 import { compileService, type CompiledService } from './compile-service.js';
 import { getContainer } from './container-directory.js';
 import { formatDeployment, type DeployedFile, type Deployment } from './deployment.js';
@@ -254,7 +254,10 @@ async function compileEdited(
     tree: side.tree,
     runtime:
       deployment.runtime === 'berth'
-        ? createBuiltInRuntime({ launcher: deployment.launcher ?? '' })
+        ? createBuiltInRuntime({
+            launcher: deployment.launcher ?? '',
+            user: serviceUserOf(host.paths),
+          })
         : createForeignRuntime(deployment.runtime, foreignOptions(host.paths)),
     pidFile: forks ? deployment.values['PIDFILE'] : undefined,
   });

@@ -8,6 +8,7 @@ import {
   foreignRuntimePath,
   type ForeignRuntimeOptions,
 } from '../runtime/foreign-runtime.js';
+import { findServiceUser, type ServiceUser } from '../runtime/service-user.js';
 import type { ServiceExecLines, ServiceRuntime } from '../runtime/service-runtime.js';
 import type { Template } from '../templates/template.js';
 import type { Host } from './host.js';
@@ -41,7 +42,7 @@ export interface ChooseRuntimeRequest {
  * Chooses the runtime and the command lines of the unit. A template that names both PIDFILE and EXEC_STOPPOST is of the
  * forking kind, as the forerunner had it.
  *
- * @throws {@link OperationalError} LAUNCHER_MISSING, PROGRAM_MISSING, USAGE
+ * @throws {@link OperationalError} LAUNCHER_MISSING, PROGRAM_MISSING, USAGE, NAMESPACES_FORBIDDEN
  */
 export async function chooseRuntime(
   host: Host,
@@ -64,8 +65,11 @@ export async function chooseRuntime(
       : undefined;
   const runtime =
     request.runtime === undefined
-      ? createBuiltInRuntime({ launcher: launcher?.path ?? '' })
+      ? createBuiltInRuntime({ launcher: launcher?.path ?? '', user: serviceUserOf(host.paths) })
       : await findForeignRuntime(host, request.runtime);
+  if (launcher !== undefined && host.paths.root === '') {
+    await runtime.checkHost(launcher.copyFrom ?? launcher.path);
+  }
   const exec = runtime.execLines({
     name,
     deployment: destdir,
@@ -85,6 +89,11 @@ async function findForeignRuntime(host: Host, runtime: string): Promise<ServiceR
     `the runtime ${quote(runtime)} is not there: no program at ${quote(program)}`,
     { hint: "install it, or leave out '--runtime' for berth's own" },
   );
+}
+
+/** Who starts the containers, if that is not root: the user whose service manager berth works with. */
+export function serviceUserOf({ mode }: HostPaths): ServiceUser | undefined {
+  return mode === 'user' ? findServiceUser() : undefined;
 }
 
 /** Where a foreign runtime keeps what is berth's. */

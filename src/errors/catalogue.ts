@@ -29,6 +29,10 @@ export const catalogue = {
   // Host and operating system
   NEEDS_ROOT: { exitStatus: ExitStatus.noPermission, meaning: 'the operation needs root' },
   SYSTEM_CALL_FAILED: { exitStatus: ExitStatus.osError, meaning: 'the kernel refused a call' },
+  NAMESPACES_FORBIDDEN: {
+    exitStatus: ExitStatus.noPermission,
+    meaning: 'users may not make the namespaces that a container of theirs needs',
+  },
   DISK_FULL: { exitStatus: ExitStatus.cannotCreate, meaning: 'no space, inodes or quota left' },
   PROGRAM_MISSING: {
     exitStatus: ExitStatus.unavailable,

@@ -1,7 +1,9 @@
 import { posix } from 'node:path';
 
 import { compileLaunchPlan } from './compile-launch-plan.js';
+import { checkUserLaunch } from './check-user-launch.js';
 import { execWord, type ServiceRuntime } from './service-runtime.js';
+import type { ServiceUser } from './service-user.js';
 
 /** Name of the plan in a deployment. */
 export const LAUNCH_PLAN_FILE = 'launch.plan';
@@ -13,6 +15,8 @@ export const LAUNCH_PLAN_FILE = 'launch.plan';
 export function createBuiltInRuntime(options: {
   /** Path of the launcher on the host at run time. */
   readonly launcher: string;
+  /** The user whose own service manager runs the units ({@link findServiceUser}); the system's does unless given. */
+  readonly user?: ServiceUser | undefined;
 }): ServiceRuntime {
   return {
     name: 'built-in',
@@ -27,9 +31,13 @@ export function createBuiltInRuntime(options: {
       stopPost: '',
     }),
     configText: (text) => text,
+    checkHost: async (launcher) => {
+      if (options.user !== undefined) await checkUserLaunch(launcher, options.user);
+    },
     prepare: (config, planOptions) => {
       const { plan, ...rest } = compileLaunchPlan(config, {
         launcher: options.launcher,
+        ...(options.user === undefined ? {} : { user: options.user }),
         ...planOptions,
       });
       return { ...rest, files: [{ name: LAUNCH_PLAN_FILE, content: plan }] };

@@ -1,34 +1,16 @@
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 
 import { quote } from '../base/escape-text.js';
 import { OperationalError } from '../errors/operational-error.js';
 import type { IdMapping, RuntimeConfig, RuntimeMount } from '../oci/runtime-config.js';
-import { RLIMITS } from './compile-process.js';
 import { isMapped, type ConfinedCaller, type IdRange } from './confined-caller.js';
+import { highestLimit, readOwnLimits, type OwnLimits } from './own-limits.js';
 
 /** File systems that the kernel lets root of a user namespace mount (FS_USERNS_MOUNT). */
 const MOUNTABLE = new Set([
   ...['tmpfs', 'ramfs', 'proc', 'sysfs', 'devpts', 'mqueue', 'cgroup', 'cgroup2'],
   ...['overlay', 'fuse', 'bpf', 'binfmt_misc'],
 ]);
-
-/** What of this process a container gets at most. */
-export interface OwnLimits {
-  /** Hard limits in the order of setrlimit(2)'s numbers; `Infinity`: none. */
-  readonly hard: readonly number[];
-  readonly oomScoreAdj: number;
-}
-
-/** Reads the limits of this process, which are those of the launcher. */
-export function readOwnLimits(): OwnLimits {
-  const [, ...lines] = readFileSync('/proc/self/limits', 'utf8').trimEnd().split('\n');
-  // Columns have a fixed width: names have blanks.
-  const hard = lines.map((line) => {
-    const text = line.slice(47, 68).trim();
-    return text === 'unlimited' ? Infinity : Number(text);
-  });
-  return { hard, oomScoreAdj: Number(readFileSync('/proc/self/oom_score_adj', 'utf8')) };
-}
 
 /**
  * Refuses what a caller who is not root of the host cannot have, before anything is made: the kernel would say no more
@@ -148,7 +130,7 @@ function checkMount(mount: RuntimeMount, at: string): void {
 
 function checkLimits({ process }: RuntimeConfig, limits: OwnLimits): void {
   for (const { type, hard } of process.rlimits) {
-    const most = limits.hard[(RLIMITS as readonly string[]).indexOf(type)] ?? Infinity;
+    const most = highestLimit(limits, type);
     if (hard <= most) continue;
     unsupported(`process.rlimits: ${type} is ${most} here, and only root can raise it to ${hard}`);
   }

@@ -47,7 +47,11 @@ const DEFAULT_LINKS = [
 /** The device nodes and links for a /dev of the container's own; those of the config.json win over the default ones. */
 export function compileDevices(
   devices: readonly RuntimeDevice[],
-  options: { readonly userNamespace: boolean },
+  options: {
+    readonly userNamespace: boolean;
+    /** The one id that there is in the user namespace; else the document's are taken. */
+    readonly owner?: { readonly uid: number; readonly gid: number };
+  },
 ): { readonly instructions: readonly Instruction[]; readonly paths: readonly string[] } {
   const byPath = new Map<string, RuntimeDevice>();
   for (const entry of [...DEFAULT_DEVICES, ...devices]) {
@@ -71,8 +75,8 @@ export function compileDevices(
           S_IFMT[entry.type] | (mode & 0o7777),
           // A FIFO has no numbers, whatever the document says (config-linux.md, "Devices").
           ...(entry.type === 'p' ? ([0, 0] as const) : ([entry.major, entry.minor] as const)),
-          entry.uid,
-          entry.gid,
+          options.owner?.uid ?? entry.uid,
+          options.owner?.gid ?? entry.gid,
           '',
         ];
   });
@@ -82,8 +86,8 @@ export function compileDevices(
     S_IFLNK,
     0,
     0,
-    0,
-    0,
+    options.owner?.uid ?? 0,
+    options.owner?.gid ?? 0,
     target,
   ]);
   return { instructions: [...nodes, ...links], paths: [...byPath.keys()] };

@@ -41,10 +41,13 @@ export function compileExecPlan(launchPlan: Buffer, options: ExecPlanOptions): B
       "its program is not in a mount namespace of its own: refusing to run anything on the host's files",
     );
   }
+  // A user's own right to the container is that of its root.
+  const first = own.filter(({ op }) => op === INSTRUCTIONS.ROOT_FIRST.op);
   const encode = (instruction: Instruction): RawInstruction => encodeInstruction(instruction);
   return joinPlan([
     ...own.filter(({ op }) => op === INSTRUCTIONS.NAME.op),
     ...joins.map(({ type, path }) => encode(['JOIN', NAMESPACE_FLAGS[type], path])),
+    ...first,
     ...(options.terminal === true ? [] : compileStreams(own, joined)),
     encode(['ENTER', root]),
     ...processInstructions(own, { inUser: joined.has('user') }),
@@ -60,7 +63,8 @@ function compileStreams(
   joined: ReadonlySet<LinuxNamespace>,
 ): readonly RawInstruction[] {
   const user = own.find(({ op }) => op === INSTRUCTIONS.USER.op);
-  if (user === undefined || !joined.has('pid') || joined.has('user')) return [];
+  const mapped = joined.has('user') && !own.some(({ op }) => op === INSTRUCTIONS.ROOT_FIRST.op);
+  if (user === undefined || !joined.has('pid') || mapped) return [];
   return [encodeInstruction(['STREAMS', user.body.readUInt32LE(0), user.body.readUInt32LE(4)])];
 }
 

@@ -5,6 +5,7 @@ import { lookUp } from '../base/look-up.js';
 import { OperationalError } from '../errors/operational-error.js';
 import type { RuntimeConfig } from '../oci/runtime-config.js';
 import { capabilityNames } from './capabilities.js';
+import { takeUser } from './adapt-to-user.js';
 import { compileDevices } from './compile-devices.js';
 import { compileMounts, normaliseInRoot, type CompiledMounts } from './compile-mounts.js';
 import { compileNamespaces, type CompiledNamespaces } from './compile-namespaces.js';
@@ -22,8 +23,8 @@ import { compileHostDirectory } from './host-directory.js';
 import type { CompiledLaunch, LaunchPlanOptions, UnitDirective } from './launch-plan.js';
 import { PROPAGATION } from './mount-options.js';
 import { encodePlan, type Instruction } from './plan-format.js';
-import { compileResources } from './resource-directives.js';
-import { compileScheduling } from './scheduling-directives.js';
+import { compileResources, warnOfControllers } from './resource-directives.js';
+import { compileOomScore, compileScheduling } from './scheduling-directives.js';
 import { formatSignal, parseSignal } from './signals.js';
 
 /** Flags of ROOT. */
@@ -38,12 +39,14 @@ export const PIVOT_BY_CHROOT = 1;
  * @throws {@link OperationalError} RUNTIME_CONFIG_INVALID, RUNTIME_UNSUPPORTED, LIMIT_EXCEEDED, LIBRARY_MISSING
  */
 export function compileLaunchPlan(
-  config: RuntimeConfig,
-  options: LaunchPlanOptions,
+  asked: RuntimeConfig,
+  askedOptions: LaunchPlanOptions,
 ): CompiledLaunch {
   const warnings: string[] = [];
   const warn = (warning: string): void => void warnings.push(warning);
-  checkDocument(config, { options, warn });
+  checkDocument(asked, { options: askedOptions, warn });
+  const user = compileUser(asked.process, askedOptions);
+  const { config, options } = takeUser(asked, { options: askedOptions, user, warn });
   const { confined } = options;
   const namespaces = compileNamespaces(config.linux, options);
   const mounts = compileMounts(config, {
@@ -52,12 +55,12 @@ export function compileLaunchPlan(
     warn,
     mountLabel: config.linux.mountLabel,
   });
-  const user = compileUser(config.process, options);
   const init = wantsInit(config, { options, namespaces, warn });
   const capabilities = compileCapabilities(config.process, { options, warn });
   const devices = mounts.ownDev
     ? compileDevices(config.linux.devices, {
         userNamespace: namespaces.has('user') || confined !== undefined,
+        ...(options.user === undefined ? {} : { owner: user }),
       })
     : { instructions: [], paths: [] };
   const hostDirectory = compileHostDirectory(config.linux, {
@@ -107,15 +110,19 @@ export function compileLaunchPlan(
   ];
   const companions =
     (options.pidFile === undefined && namespaces.has('pid') ? 1 : 0) + (init ? 1 : 0);
-  const deviceRules: DeviceDirectives = standalone
-    ? { directives: [], rules: [] }
-    : compileDeviceRules(config.linux.resources.devices);
+  // A user's service manager has no rules for devices: there are those that are bound in, as the user himself may use them.
+  const deviceRules: DeviceDirectives =
+    standalone || options.user !== undefined
+      ? { directives: [], rules: [] }
+      : compileDeviceRules(config.linux.resources.devices);
   const resources = standalone
     ? []
     : [
         ...compileResources(config.linux.resources, { companions, warn }),
         ...compileScheduling(config.process),
+        ...(options.user === undefined ? [] : compileOomScore(asked.process, warn)),
       ];
+  if (options.user !== undefined) warnOfControllers(resources, options.user, warn);
   return {
     plan: encodePlan(instructions, options.instanceMarker),
     directives: [
@@ -133,7 +140,11 @@ export function compileLaunchPlan(
     ].filter(({ path }) => path !== '/'),
     summary: {
       args: config.process.args,
-      user: { uid: user.uid, gid: user.gid, groups: user.groups },
+      user: {
+        uid: user.uid,
+        gid: user.gid,
+        groups: options.user === undefined ? user.groups : [user.gid],
+      },
       capabilities: capabilityNames(capabilities.bounding),
       noNewPrivileges: config.process.noNewPrivileges,
       namespaces: namespaces.list,
@@ -233,7 +244,8 @@ function compileStreams(
 ): readonly Instruction[] {
   if (config.annotations[LOG_PIPES_ANNOTATION] !== 'true') return [];
   const { namespaces, options, user, warn } = context;
-  if (!namespaces.isNew('pid') || namespaces.has('user') || options.pidFile !== undefined) {
+  const mapped = namespaces.has('user') && options.user === undefined;
+  if (!namespaces.isNew('pid') || mapped || options.pidFile !== undefined) {
     warn(`${LOG_PIPES_ANNOTATION}: only for a container that the launcher stays beside, ignoring`);
     return [];
   }
@@ -253,7 +265,8 @@ function compileRoot(
   const { volatileRoot, rootfs, standalone, hostPlace, confined } = context.options;
   // A checkout that services share is mapped; who calls a runtime has given the root its owners (config-linux.md, "User
   // namespace mappings").
-  const idmapped = context.namespaces.has('user') && standalone !== true ? PLAN_ROOT.idmapped : 0;
+  const shared = standalone !== true && context.options.user === undefined;
+  const idmapped = context.namespaces.has('user') && shared ? PLAN_ROOT.idmapped : 0;
   const slave = /^r?slave$/.test(config.linux.rootfsPropagation ?? '') ? PLAN_ROOT.slave : 0;
   // What root of the host has forbidden for a mount (nosuid, noexec, ro) is not to be allowed again by anybody else.
   const locked = confined === undefined ? 0 : PLAN_ROOT.locked;

@@ -148,7 +148,8 @@ class MountCompiler {
 
   /** Changes what is mounted there already; its file system stays as it is. */
   #remount(destination: string, options: MountOptions): void {
-    const { set, clear } = merged(options);
+    const isUser = this.#context.options.user !== undefined;
+    const { set, clear } = merged(isUser ? keepLocked(options) : options);
     for (const option of options.data) this.#ignore(option);
     this.#instructions.push(['REMOUNT', destination, set, clear & ~set]);
   }
@@ -206,7 +207,8 @@ class MountCompiler {
     if (destination === '/dev') this.#ownDev = false;
   }
 
-  #pushBind(source: string, destination: string, options: MountOptions): void {
+  #pushBind(source: string, destination: string, wanted: MountOptions): void {
+    const options = this.#context.options.user === undefined ? wanted : keepLocked(wanted);
     const optional = this.#isOptional(source) ? BIND_OPTIONAL : 0;
     this.#instructions.push([
       'BIND',
@@ -314,9 +316,11 @@ class MountCompiler {
   }
 
   #addHostSys(mount: RuntimeMount, place: { destination: string; index: number }): void {
-    this.#context.warn(
-      `${place.destination} is the host's, read-only: the network is the host's, the user namespace is not`,
-    );
+    if (this.#context.options.user === undefined) {
+      this.#context.warn(
+        `${place.destination} is the host's, read-only: the network is the host's, the user namespace is not`,
+      );
+    }
     const options = parseMountOptions(['rbind', 'rro', 'nosuid', 'noexec', 'nodev']);
     this.#addBind({ ...mount, source: '/sys' }, { ...place, options });
   }
@@ -347,6 +351,19 @@ function merged({ attributes, recursive }: MountOptions): AttributeChange {
     clear: attributes.clear | recursive.clear,
   };
 }
+
+/**
+ * What an ordinary user can ask of a bind: nothing that is forbidden where it comes from is allowed, times of access stay as they
+ * are, and what is mounted below comes with it, held by the same rules (mount_namespaces(7), "locked").
+ */
+function keepLocked(options: MountOptions): MountOptions {
+  const set = options.attributes.set & ~ACCESS_TIMES;
+  const recursive = { set: (set | options.recursive.set) & ~ACCESS_TIMES, clear: 0 };
+  return { ...options, bind: 'rbind', attributes: { set, clear: 0 }, recursive };
+}
+
+/** Attributes that say when times of access are kept. */
+const ACCESS_TIMES = MOUNT_ATTR.atimeMask | MOUNT_ATTR.nodiratime;
 
 function refuse(problem: string): never {
   throw new OperationalError('RUNTIME_CONFIG_INVALID', problem);

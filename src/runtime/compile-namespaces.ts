@@ -102,7 +102,8 @@ function compileUserNamespace(
   }
   const maps = [formatMap(linux.uidMappings), formatMap(linux.gidMappings)] as const;
   // An ordinary user's maps are made by whoever runs the launcher: programs with more rights have to help.
-  return [['USER_NAMESPACE', ...(user.confined?.kind === 'user' ? (['', ''] as const) : maps)]];
+  const byOthers = user.confined?.kind === 'user' && user.confined.mapsItself !== true;
+  return [['USER_NAMESPACE', ...(byOthers ? (['', ''] as const) : maps)]];
 }
 
 function hasUser(linux: RuntimeLinux): boolean {

@@ -14,27 +14,8 @@ import { compileSchedulingCalls } from './compile-scheduling.js';
 import { resolveImageUser, type ImageUser } from './image-user.js';
 import type { LaunchPlanOptions } from './launch-plan.js';
 import { LauncherStatus } from './launcher-status.js';
+import { RLIMITS } from './own-limits.js';
 import type { Instruction } from './plan-format.js';
-
-/** setrlimit(2) resources by their numbers. */
-export const RLIMITS = [
-  'RLIMIT_CPU',
-  'RLIMIT_FSIZE',
-  'RLIMIT_DATA',
-  'RLIMIT_STACK',
-  'RLIMIT_CORE',
-  'RLIMIT_RSS',
-  'RLIMIT_NPROC',
-  'RLIMIT_NOFILE',
-  'RLIMIT_MEMLOCK',
-  'RLIMIT_AS',
-  'RLIMIT_LOCKS',
-  'RLIMIT_SIGPENDING',
-  'RLIMIT_MSGQUEUE',
-  'RLIMIT_NICE',
-  'RLIMIT_RTPRIO',
-  'RLIMIT_RTTIME',
-] as const;
 
 /** Most bytes of arguments and environment together: Linux takes a quarter of the stack limit, 2 MiB by default. */
 const MAX_TEXT_BYTES = 2_000_000;

@@ -31,6 +31,8 @@ export interface LaunchConfinement {
   readonly kind: 'namespace' | 'user';
   /** Whether the groups of the caller stay: Linux lets nobody change them in a namespace of one user. */
   readonly keepGroups: boolean;
+  /** Whether the launcher maps the user's one id by itself; else whoever runs it gives the namespace its maps. */
+  readonly mapsItself?: boolean;
 }
 
 /** What of /proc/self tells who calls. */

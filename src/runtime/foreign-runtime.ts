@@ -76,6 +76,7 @@ export function createForeignRuntime(
           };
     },
     configText: (text, name) => withCgroup(text, `${slice}:berth:${name}`),
+    checkHost: () => Promise.resolve(),
     prepare: (config, options) => {
       // Of no use to the launcher, which would say so.
       const linux = { ...config.linux, cgroupsPath: undefined };

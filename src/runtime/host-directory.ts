@@ -39,8 +39,10 @@ export function compileHostDirectory(
   const { options, namespaces, mounts, user } = context;
   const ownPids = namespaces.has('pid');
   const notify = options.notify === true && options.pidFile === undefined;
-  const uid = hostId(user.uid, linux.uidMappings, namespaces);
-  const gid = hostId(user.gid, linux.gidMappings, namespaces);
+  // A user's launcher is in the namespace by then, and knows its ids.
+  const inside = options.user !== undefined;
+  const uid = inside ? user.uid : hostId(user.uid, linux.uidMappings, namespaces);
+  const gid = inside ? user.gid : hostId(user.gid, linux.gidMappings, namespaces);
   const credentials = options.credentials !== false && uid !== undefined && gid !== undefined;
   if (options.notify === true && !notify) {
     context.warn(

@@ -1,5 +1,6 @@
 import type { LinuxNamespace } from './compile-namespaces.js';
 import type { LaunchConfinement } from './confined-caller.js';
+import type { ServiceUser } from './service-user.js';
 
 /** What the compiler has to know beside the config.json. */
 export interface LaunchPlanOptions {
@@ -52,6 +53,8 @@ export interface LaunchPlanOptions {
   readonly hostPlace?: string;
   /** Who starts it, if that is not root of the host. */
   readonly confined?: LaunchConfinement;
+  /** The user whose own service manager runs it: the config.json is taken as he can have it. */
+  readonly user?: ServiceUser;
   /** The control groups of the host that it will run on: version 2 unless given. */
   readonly cgroupVersion?: 1 | 2;
   /** The systemd that will run it, for settings that older ones do not know. */

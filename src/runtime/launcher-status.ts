@@ -27,7 +27,7 @@ export const LAUNCHER_STATUSES: readonly LauncherStatusRow[] = [
   {
     status: 245,
     name: 'PLAN',
-    meaning: "the launch plan is missing, damaged, or not root's alone",
+    meaning: "the launch plan is missing, damaged, or not root's or the user's alone",
   },
   { status: 246, name: 'MOUNT', meaning: 'a mount or the root cannot be made' },
   { status: 247, name: 'DEVICE', meaning: 'a device node or link cannot be made' },
@@ -35,4 +35,5 @@ export const LAUNCHER_STATUSES: readonly LauncherStatusRow[] = [
   { status: 249, name: 'NOTIFY', meaning: 'the notification socket cannot be made or reached' },
   { status: 250, name: 'PIDFILE', meaning: 'the pid file cannot be written' },
   { status: 251, name: 'SYSTEM', meaning: 'the kernel refused something else' },
+  { status: 252, name: 'FORBIDDEN', meaning: 'users may make no user namespaces on this host' },
 ];

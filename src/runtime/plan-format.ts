@@ -16,7 +16,7 @@ import { OperationalError } from '../errors/operational-error.js';
  *
  * Instructions stand in the order in which they are carried out: NAME first, what concerns the host before ROOT, mounts
  * between ROOT and PIVOT, the process after it, EXEC last. A plan that joins the namespaces of a container that runs
- * already has ENTER instead of ROOT to PIVOT, and STREAMS before it. The launcher checks all of it before it does any of it. A
+ * already has ENTER instead of ROOT to PIVOT, and STREAMS before it; ROOT_FIRST comes before both. The launcher checks all of it before it does any of it. A
  * format number names the table below: what an instruction means never changes, a new meaning is a new format.
  */
 export const PLAN_FORMAT = 1;

@@ -36,6 +36,31 @@ export function compileResources(
   );
 }
 
+/** Settings by the controller of control groups that keeps them. */
+const CONTROLLERS: readonly (readonly [pattern: RegExp, controller: string])[] = [
+  [/^Memory/, 'memory'],
+  [/^CPU(Weight|Quota)/, 'cpu'],
+  [/^Allowed(CPUs|MemoryNodes)$/, 'cpuset'],
+  [/^IO(Weight|Device|Read|Write)/, 'io'],
+  [/^TasksMax$/, 'pids'],
+];
+
+/** Says which limits will not hold: a user's service manager has the controllers that root has given to it. */
+export function warnOfControllers(
+  directives: readonly UnitDirective[],
+  { controllers }: { readonly controllers?: readonly string[] },
+  warn: (warning: string) => void,
+): void {
+  if (controllers === undefined) return;
+  for (const [, key] of directives) {
+    const controller = CONTROLLERS.find(([pattern]) => pattern.test(key))?.[1];
+    if (controller === undefined || controllers.includes(controller)) continue;
+    warn(
+      `${key}= has no effect: this user's service manager is not given the controller '${controller}' (Delegate= of user@.service)`,
+    );
+  }
+}
+
 type Row = readonly [string, string | undefined];
 
 function memoryRows(memory: RuntimeResources['memory']): readonly Row[] {

@@ -47,6 +47,16 @@ export function compileScheduling(process: RuntimeProcess): readonly UnitDirecti
   return rows;
 }
 
+/** The score by which the kernel chooses what it kills, as a setting of the unit: a user's manager takes what it may. */
+export function compileOomScore(
+  { oomScoreAdj }: RuntimeProcess,
+  warn: (warning: string) => void,
+): readonly UnitDirective[] {
+  if (oomScoreAdj === undefined) return [];
+  if (oomScoreAdj < 0) warn('process.oomScoreAdj: only root can have one below 0');
+  return [['Service', 'OOMScoreAdjust', String(oomScoreAdj)]];
+}
+
 function unsupported(what: string, value: string): never {
   throw new OperationalError(
     'RUNTIME_UNSUPPORTED',

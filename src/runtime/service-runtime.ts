@@ -21,6 +21,13 @@ export interface ServiceRuntime {
   configText(text: string, name: string): string;
 
   /**
+   * Looks whether this host lets the runtime start anything, by a trial; `launcher` is one that can be run now.
+   *
+   * @throws {@link OperationalError} NAMESPACES_FORBIDDEN, PROGRAM_MISSING
+   */
+  checkHost(launcher: string): Promise<void>;
+
+  /**
    * Checks and compiles the config.json of a container.
    *
    * @throws {@link OperationalError} RUNTIME_CONFIG_INVALID, RUNTIME_UNSUPPORTED, LIMIT_EXCEEDED, LIBRARY_MISSING

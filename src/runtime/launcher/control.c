@@ -2,7 +2,6 @@
  * The conversation with a program that starts containers for others (berth-runtime). What we have to tell goes over one
  * socket, line by line, failures too; every byte that comes back lets the container's process go one step further.
  */
-#include <sys/ioctl.h>
 
 #include "launch.h"
 
@@ -15,15 +14,15 @@ void take_control(struct step *step) {
     for (int fd = 3; fd < 3 + launch.listen_fds; fd++) must(fcntl(fd, F_SETFD, 0), STATUS_SYSTEM, "keeping", "a descriptor");
 }
 
-void wait_for_control(void) {
+void wait_for_byte(int fd) {
     char byte;
-    if (read(launch.control, &byte, 1) != 1) _exit(STATUS_SYSTEM); /* nobody is there any more who would want the container */
+    if (read(fd, &byte, 1) != 1) _exit(STATUS_SYSTEM); /* nobody is there any more who would want the container */
 }
 
 /* Says what has been reached, with the descriptor that goes with it, and waits. */
 void tell(const char *what, int fd) {
     must(dprintf(launch.control, "%s %d\n", what, fd), STATUS_SYSTEM, "reporting", what);
-    wait_for_control();
+    wait_for_byte(launch.control);
 }
 
 void begin_session(__attribute__((unused)) struct step *step) { setsid(); }
@@ -35,12 +34,11 @@ void open_start(struct step *step) { step->fd = must(open(step->field[0].text, O
 
 /* After this line the runtime may go; the program begins when a byte comes. */
 void wait_for_start(struct step *step) {
-    char byte;
     check_program(step->field[1].text);
     must(dprintf(launch.control, "created %d\n", (int)getpid()), STATUS_SYSTEM, "reporting", "created");
     close(launch.control);
     launch.control = -1;
-    if (read(step->fd, &byte, 1) != 1) _exit(STATUS_SYSTEM);
+    wait_for_byte(step->fd);
 }
 
 /*

@@ -3,7 +3,6 @@
  * own user, and a notification socket. In a pid namespace that socket is ours: see relay.c.
  */
 #include <dirent.h>
-#include <sys/sendfile.h>
 #include <sys/un.h>
 
 #include "launch.h"

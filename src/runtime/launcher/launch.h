@@ -15,8 +15,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/auxv.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/sendfile.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -30,7 +34,7 @@ enum {
     STATUS_DIRECTORY = 200, STATUS_EXEC = 203, STATUS_LIMITS = 205, STATUS_SIGNAL = 207, STATUS_USER = 217,
     STATUS_CAPABILITIES = 218, STATUS_NAMESPACE = 226, STATUS_PRIVILEGES = 227, STATUS_SECCOMP = 228, STATUS_LABEL = 229,
     STATUS_CREDENTIALS = 243, STATUS_PLAN = 245, STATUS_MOUNT = 246, STATUS_DEVICE = 247, STATUS_SYSCTL = 248,
-    STATUS_NOTIFY = 249, STATUS_PID_FILE = 250, STATUS_SYSTEM = 251,
+    STATUS_NOTIFY = 249, STATUS_PID_FILE = 250, STATUS_SYSTEM = 251, STATUS_FORBIDDEN = 252,
 };
 
 struct field { uint64_t number; const char *text; uint32_t length; };
@@ -60,7 +64,7 @@ extern struct launch {
     int control, layers;                    /* see control.c; what lies between the root and the host's */
     int streams[2];                         /* what the program writes to standard output and error */
     bool entering, detach, placed, rootless; /* runs already; we end; mounts are the host's; the caller is not root */
-    sigset_t signals;                       /* the mask that we were started with */
+    sigset_t signals, all_signals;          /* the mask that we were started with */
     char **arguments, **environment;
 } launch;
 
@@ -84,17 +88,13 @@ void close_others(int pipe);
 int supervise(pid_t child, bool relay);
 _Noreturn void end_as(int status);
 void complete_environment(void);
-void wait_for_control(void);
+void wait_for_byte(int fd);
 void tell(const char *what, int number);
 void offer_listener(int fd);
 void check_program(const char *search);
 void count_listen_fds(void);
 
-static inline int must(long result, int status, const char *doing, const char *what) {
-    if (result < 0) fail(status, doing, what);
-    return (int)result;
-}
-
+static inline int must(long result, int status, const char *doing, const char *what) { if (result < 0) fail(status, doing, what); return (int)result; }
 static inline int clone_tree(int directory, const char *path, unsigned flags) { return (int)syscall(SYS_open_tree, directory, path, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | flags); }
 static inline long set_attributes(int tree, unsigned flags, struct mount_attr attr) { return syscall(SYS_mount_setattr, tree, "", flags | AT_EMPTY_PATH, &attr, sizeof attr); }
 

@@ -28,16 +28,27 @@ void warn_of_edit(struct step *step) {
     warn("config.json was changed after its launch plan was made; to take the change over: berth apply", launch.name);
 }
 
+/* A user, who can mount nothing yet and may own the launcher, runs a copy in memory that nobody can change. */
+static int sealed_copy(void) {
+    struct stat status;
+    int program = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
+    if (fstat(program, &status) < 0 || (status.st_uid == 0 && !(status.st_mode & 022))) return program; /* a user cannot write to it anyway */
+    int copy = memfd_create(sealed, MFD_CLOEXEC | MFD_ALLOW_SEALING | 0x10 /* MFD_EXEC */);
+    if (copy < 0 && errno == EINVAL) copy = memfd_create(sealed, MFD_CLOEXEC | MFD_ALLOW_SEALING); /* before 6.3 */
+    while (sendfile(copy, program, NULL, 1 << 20) > 0) continue;
+    return fcntl(copy, F_ADD_SEALS, F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE) < 0 ? -1 : copy;
+}
+
 /*
  * A container can open whatever runs in it through /proc/self/exe, and write to it when it no longer runs
  * (CVE-2019-5736). So the launcher runs itself again from a read-only mount that no one else can reach or remount.
  */
 static _Noreturn void run_sealed(char **arguments) {
-    int tree = must(clone_tree(AT_FDCWD, "/proc/self/exe", 0), STATUS_SYSTEM, "sealing", "the launcher");
     struct mount_attr attr = { .attr_set = MOUNT_ATTR_RDONLY, .attr_clr = MOUNT_ATTR_NOEXEC, .propagation = MS_PRIVATE };
-    must(set_attributes(tree, 0, attr), STATUS_SYSTEM, "sealing", "the launcher");
+    int program = must(geteuid() ? sealed_copy() : clone_tree(AT_FDCWD, "/proc/self/exe", 0), STATUS_SYSTEM, "sealing", "the launcher");
+    if (!geteuid()) must(set_attributes(program, 0, attr), STATUS_SYSTEM, "sealing", "the launcher");
     arguments[0] = (char *)sealed;
-    syscall(SYS_execveat, tree, "", arguments, environ, AT_EMPTY_PATH);
+    syscall(SYS_execveat, program, "", arguments, environ, AT_EMPTY_PATH);
     fail(STATUS_SYSTEM, "running", "the launcher");
 }
 
@@ -71,20 +82,19 @@ static _Noreturn void stay(pid_t child, int pipe, bool stub) {
 
 static _Noreturn void start(void) {
     int pipe[2];
-    sigset_t all;
     count_listen_fds();
     /* Sockets that systemd passed are the first ones; nothing else that was open reaches the program (CVE-2024-21626). */
     must(syscall(SYS_close_range, 3 + launch.listen_fds, ~0u, CLOSE_RANGE_CLOEXEC), STATUS_SYSTEM, "closing", "descriptors");
     run_steps(ON_HOST);
-    sigfillset(&all);
-    sigprocmask(SIG_BLOCK, &all, &launch.signals);
+    sigfillset(&launch.all_signals);
+    sigprocmask(SIG_BLOCK, &launch.all_signals, &launch.signals);
     if (enter_namespaces() | (launch.pid_file >= 0 || launch.control >= 0)) {
         must(pipe2(pipe, O_CLOEXEC), STATUS_SYSTEM, "making", "a pipe");
         pid_t child = must(fork(), STATUS_SYSTEM, "forking for", "the container");
         close(pipe[child > 0]);
         if (child > 0) stay(child, pipe[0], launch.steps[launch.count - 1].field[0].number != 0);
         launch.parent_pipe = pipe[1];
-        if (launch.control >= 0) wait_for_control();
+        if (launch.control >= 0) wait_for_byte(launch.control);
     }
     enter_mount_namespace();
     run_steps(IN_CONTAINER);
@@ -99,9 +109,9 @@ int main(int count, char **arguments) {
     if (rest[1]) check_instance(rest[1]);
     read_plan(rest[0], !check);
     if (check) return 0;
-    launch.arguments = calloc(launch.count + 1, sizeof(char *));
-    launch.environment = calloc(launch.count + 16, sizeof(char *));
-    if (!launch.arguments || !launch.environment) fail(STATUS_SYSTEM, "allocating for", "the program");
+    launch.arguments = calloc(2 * launch.count + 17, sizeof(char *));
+    if (!launch.arguments) fail(STATUS_SYSTEM, "allocating for", "the program");
+    launch.environment = launch.arguments + launch.count + 1;
     prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
     umask(0);
     start();

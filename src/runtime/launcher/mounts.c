@@ -4,7 +4,6 @@
  * keeps its peer group, and the container's user needs no way to it.
  */
 #include <linux/fsverity.h>
-#include <sys/ioctl.h>
 #include <sys/sysmacros.h>
 
 #include "launch.h"
@@ -92,6 +91,7 @@ void overlay_root(struct step *step) {
     attach_over(launch.root, "lowerdir");
     context = new_file_system("overlay");
     for (int i = 0; i < 3; i++) option(context, keys[i], keys[i]);
+    if (launch.rootless) option(context, "userxattr", ""); /* its other marks are for root of the host alone */
     launch.root = finish_file_system(context, MOUNT_ATTR_NODEV, "the volatile root");
     attach(launch.root, scratch, "the volatile root");
 }

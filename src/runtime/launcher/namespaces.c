@@ -1,6 +1,5 @@
 /* Namespaces: opened on the host's side, entered together; the mount namespace last, by the container's process alone. */
 #include <net/if.h>
-#include <sys/ioctl.h>
 
 #include "launch.h"
 
@@ -20,17 +19,18 @@ static int make_mapped_namespace(const struct field *maps) {
     int status;
     pid_t child = must(fork(), STATUS_SYSTEM, "forking for", "the user namespace");
     if (child == 0) {
-        must(unshare(CLONE_NEWUSER), STATUS_NAMESPACE, "making", "the user namespace");
+        if (unshare(CLONE_NEWUSER) < 0) fail(STATUS_FORBIDDEN, "making a user namespace, which this host does not permit; see the sysctl", errno == ENOSPC ? "user.max_user_namespaces" : "kernel.unprivileged_userns_clone");
         prctl(PR_SET_DUMPABLE, 1, 0, 0, 0); /* else its maps are the host root's */
         prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
         raise(SIGSTOP);
         _exit(0);
     }
-    if (waitpid(child, &status, WUNTRACED) != child || !WIFSTOPPED(status)) errno = EPERM, fail(STATUS_NAMESPACE, "making", "the user namespace");
+    if (waitpid(child, &status, WUNTRACED) != child || !WIFSTOPPED(status)) _exit(STATUS_FORBIDDEN); /* the child has said why */
     snprintf(path, sizeof path, "/proc/%d", (int)child);
     int process = must(open(path, O_PATH | O_CLOEXEC), STATUS_NAMESPACE, "opening", path);
     if (!*maps[0].text) tell("unmapped", (int)child); /* by who started us: an ordinary user's maps are made by other programs */
-    else write_file(process, "uid_map", maps[0].text, STATUS_NAMESPACE), write_file(process, "gid_map", maps[1].text, STATUS_NAMESPACE);
+    else if (geteuid()) write_file(process, "setgroups", "deny", STATUS_NAMESPACE); /* he could leave a group that keeps him from a file */
+    if (*maps[0].text) write_file(process, "uid_map", maps[0].text, STATUS_NAMESPACE), write_file(process, "gid_map", maps[1].text, STATUS_NAMESPACE);
     int made = must(openat(process, "ns/user", O_RDONLY | O_CLOEXEC), STATUS_NAMESPACE, "opening", path);
     close(process);
     kill(child, SIGKILL);
@@ -51,7 +51,8 @@ void map_bind(struct step *step) {
 
 static void become_root(void) {
     must(setns(launch.user_namespace, CLONE_NEWUSER), STATUS_NAMESPACE, "entering", "the user namespace");
-    must(setresgid(0, 0, 0) | setresuid(0, 0, 0), STATUS_NAMESPACE, "becoming root in", "the user namespace");
+    /* Who knows of no root there, because he has mapped himself to another id, has all capabilities as that. */
+    if ((setresgid(0, 0, 0) | setresuid(0, 0, 0)) < 0 && !(launch.rootless && errno == EINVAL)) fail(STATUS_NAMESPACE, "becoming root in", "the user namespace");
     launch.user_namespace = -1;
     /* Else our own files in /proc are the host root's. What runs in there already must not look into us, though. */
     if (!launch.entering) prctl(PR_SET_DUMPABLE, 1, 0, 0, 0);
@@ -59,8 +60,8 @@ static void become_root(void) {
 
 /* Who may mount nothing on the host opens all that follows as root of the container's namespace, in a copy of the host's mounts. */
 void become_root_first(__attribute__((unused)) struct step *step) {
-    become_root();
     launch.rootless = true;
+    become_root();
     must(unshare(CLONE_NEWNS), STATUS_NAMESPACE, "copying", "the host's mounts");
 }
 
@@ -117,5 +118,4 @@ void raise_loopback(__attribute__((unused)) struct step *step) {
     struct ifreq request = { .ifr_name = "lo", .ifr_flags = IFF_UP };
     int fd = must(socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0), STATUS_NAMESPACE, "raising", request.ifr_name);
     must(ioctl(fd, SIOCSIFFLAGS, &request), STATUS_NAMESPACE, "raising", request.ifr_name);
-    close(fd);
 }

@@ -2,6 +2,7 @@
  * Reads a plan and checks it whole: header, checksum, every field of every instruction. Nothing on the system has been
  * changed when this returns, and nothing is read from the plan's bytes afterwards without having been checked here.
  */
+
 #include "launch.h"
 
 enum { FORMAT = 1, HEADER = 24 };
@@ -90,6 +91,7 @@ static void check_whole(void) {
         whole &= times == '*' || (times == '+' ? seen[op] > 0 : seen[op] <= 1 && (times == '?' || seen[op]));
     }
     if (!whole) refuse("a step is missing or stands twice");
+    if (geteuid() && !seen[OP_ROOT_FIRST]) errno = EPERM, fail(STATUS_PLAN, "carrying out a plan that is for root:", launch.steps[0].field[0].text);
 }
 
 static unsigned char *read_whole(const char *path, uint32_t *length, bool owned) {
@@ -97,8 +99,9 @@ static unsigned char *read_whole(const char *path, uint32_t *length, bool owned)
     int fd = must(open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK), STATUS_PLAN, "opening the launch plan", path);
     must(fstat(fd, &status), STATUS_PLAN, "looking at the launch plan", path);
     if (!S_ISREG(status.st_mode) || status.st_size > MAX_PLAN) refuse("not a file, or too large");
-    bool shared = status.st_uid != geteuid() || status.st_mode & 022;
-    if (owned && shared) errno = EPERM, fail(STATUS_PLAN, "the launch plan is not root's alone to write, refusing", path);
+    /* Root's, or of the user who runs it; a launcher that somebody has made setuid serves nobody. */
+    bool shared = (status.st_uid && status.st_uid != geteuid()) || status.st_mode & 022 || getauxval(AT_SECURE);
+    if (owned && shared) errno = EPERM, fail(STATUS_PLAN, "the launch plan is others' to write, refusing", path);
     *length = (uint32_t)status.st_size;
     unsigned char *bytes = malloc(*length + 1);
     if (!bytes) fail(STATUS_SYSTEM, "allocating for", path);

@@ -13,8 +13,8 @@ void find_module(struct step *step) { step->fd = *step->field[2].text ? access(s
 void write_proc(struct step *step) { if (step->fd == 0) write_file(launch.proc, step->field[0].text, step->field[1].text, (int)step->field[3].number); }
 
 void join_keyring(struct step *step) {
-    long keyring = syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, step->field[0].text);
-    if (errno != ENOSYS) must(keyring, STATUS_SYSTEM, "making the keyring", step->field[0].text);
+    const char *name = step->field[0].text;
+    if (syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, name) < 0 && errno != ENOSYS) fail(STATUS_SYSTEM, "making the keyring", name);
 }
 
 /* In the order of their numbers; a plan with others is refused. */
@@ -24,8 +24,8 @@ static const char *const limits[] = {
 };
 
 void set_rlimit(struct step *step) {
-    const struct rlimit limit = { step->field[1].number, step->field[2].number };
-    must(setrlimit((int)step->field[0].number, &limit), STATUS_LIMITS, "setting the limit", limits[step->field[0].number]);
+    const struct field *field = step->field;
+    must(setrlimit((int)field[0].number, &(struct rlimit){ field[1].number, field[2].number }), STATUS_LIMITS, "setting the limit", limits[field[0].number]);
 }
 
 /* Instructions that are one system call: their fields are its arguments, texts with their length. */
@@ -63,8 +63,7 @@ void load_seccomp(struct step *step) {
 }
 
 void become_user(struct step *step) {
-    uid_t uid = (uid_t)step->field[0].number;
-    gid_t gid = (gid_t)step->field[1].number;
+    const uid_t uid = (uid_t)step->field[0].number, gid = (gid_t)step->field[1].number;
     for (unsigned long i = 0; i < 64; i++) {
         if (step->field[4].number >> i & 1) continue; /* in the bounding set */
         if (prctl(PR_CAPBSET_DROP, i, 0, 0, 0) < 0 && errno != EINVAL) fail(STATUS_CAPABILITIES, "dropping", "capabilities");

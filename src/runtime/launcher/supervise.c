@@ -1,7 +1,5 @@
 /* The process that stays beside a container: passes signals in, notifications out, and ends as the container ended. */
 #include <link.h>
-#include <sys/auxv.h>
-#include <sys/mman.h>
 #include <sys/signalfd.h>
 
 #include "launch.h"
@@ -45,10 +43,8 @@ int supervise(pid_t child, bool relay) {
     };
     const ElfW(Phdr) *text = (const ElfW(Phdr) *)getauxval(AT_PHDR);
     struct signalfd_siginfo signal;
-    sigset_t all;
     int dealt = 0, status, ready;
-    sigfillset(&all);
-    waits[0].fd = must(signalfd(-1, &all, SFD_CLOEXEC | SFD_NONBLOCK), STATUS_SIGNAL, "waiting for", "signals");
+    waits[0].fd = must(signalfd(-1, &launch.all_signals, SFD_CLOEXEC | SFD_NONBLOCK), STATUS_SIGNAL, "waiting for", "signals");
     for (;;) {
         /* What starting took is not needed to stay: of the program's pages only those that wait come back. */
         madvise(&__executable_start, text->p_memsz, MADV_DONTNEED);
@@ -75,10 +71,9 @@ int supervise(pid_t child, bool relay) {
 }
 
 void end_as(int status) {
-    const struct rlimit none = { 0, 0 }; /* the container's core is the one of interest */
     sigset_t one;
     if (WIFEXITED(status)) _exit(WEXITSTATUS(status));
-    setrlimit(RLIMIT_CORE, &none);
+    setrlimit(RLIMIT_CORE, &(struct rlimit){ 0, 0 }); /* the container's core is the one of interest */
     sigemptyset(&one);
     sigaddset(&one, WTERMSIG(status));
     raise(WTERMSIG(status));
