@@ -3,7 +3,7 @@ import { basename, dirname, join } from 'node:path';
 
 import { bootHost } from '../support/booted-host.js';
 import type { DiskOptions } from '../support/host-disk.js';
-import { bootedHostRecipe } from '../support/host-tree.js';
+import { bootedHostRecipe, BUSES } from '../support/host-tree.js';
 import { probeProgram } from '../support/probe-program.js';
 import type { Figure } from './measure.js';
 
@@ -39,7 +39,9 @@ export async function measureOnHost(
   } = {},
 ): Promise<readonly Figure[]> {
   const base = bootedHostRecipe('forky');
-  const recipe = { ...base, name: 'bench', packages: [...base.packages, ...PEERS] };
+  // Debian's own bus: what is compared is the peers of Debian as it installs them.
+  const own = base.packages.map((name) => (name === BUSES.forky ? 'dbus' : name));
+  const recipe = { ...base, name: 'bench', packages: [...own, ...PEERS] };
   const probe = probeProgram();
   const { args = [], exposePort, files = {}, varDisk } = options;
   await using host = await bootHost({

@@ -3,12 +3,15 @@ import { test } from 'node:test';
 
 import { bootHost } from '../support/booted-host.js';
 import { each } from '../support/each.js';
+import { BUSES } from '../support/host-tree.js';
 import { suites } from '../support/suites.js';
 
 const rows = suites.map((suite) => ({ name: suite, suite }));
 
 each('the unit manager keeps its contract over D-Bus', rows, async ({ suite }) => {
   await using host = await bootHost({ suite });
+  const { Id } = await host.unit('dbus.service');
+  assert.equal(Id === 'dbus-broker.service', BUSES[suite] === 'dbus-broker', Id);
   const run = await host.run([
     'node',
     '--test',

@@ -51,6 +51,11 @@ const MASKED_UNITS = [
   'fstrim.timer',
 ];
 
+/** What carries the bus: the reference daemon, which Debian has by default, and the broker, which Fedora, RHEL and Arch have. */
+export const BUSES: Readonly<Record<Suite, 'dbus' | 'dbus-broker'>> = {
+  ...{ bookworm: 'dbus', trixie: 'dbus', forky: 'dbus-broker' },
+};
+
 /** The recipe of a booted host: systemd, its bus, a persistent journal, and what Node and berth need. */
 export function bootedHostRecipe(suite: Suite): TreeRecipe {
   return {
@@ -59,7 +64,7 @@ export function bootedHostRecipe(suite: Suite): TreeRecipe {
     packages: [
       'systemd',
       'systemd-sysv',
-      'dbus',
+      BUSES[suite],
       'iproute2',
       'mount',
       'libseccomp2',
