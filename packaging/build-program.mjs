@@ -89,9 +89,12 @@ for (const part of parts) {
 }
 for (const { file, code } of programs) writeNew(join(BIN, file), code, 0o755);
 writeNew(join(BIN, 'THIRD-PARTY'), thirdPartyNotices(parts));
+// What a package compiles where it is installed.
+const uses = parts.flatMap(({ uses, file }) => uses.map((use) => `${use} ${file}\n`));
+writeNew(join(PARTS, 'uses'), uses.join(''));
 // By its time tests see that this was done after the last compilation (test/support/fresh-program.ts).
 writeFileSync(join(BIN, '.built'), '');
-const kept = new Set(parts.map(({ file }) => file));
+const kept = new Set(['uses', ...parts.map(({ file }) => file)]);
 for (const name of readdirSync(PARTS)) {
   if (!kept.has(name.replace(/(?<=\.cjs)\..*$/, ''))) rmSync(join(PARTS, name));
 }

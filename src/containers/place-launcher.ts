@@ -8,6 +8,7 @@ import { quote } from '../base/escape-text.js';
 import { ownFile } from '../base/own-files.js';
 import { isErrno } from '../errors/is-errno.js';
 import { OperationalError } from '../errors/operational-error.js';
+import { PACKAGED_LAUNCHER } from '../runtime/packaged-launcher.js';
 import { acquireLock, tryLock } from '../sys/lock-file.js';
 import { allowsExecution } from '../sys/mount-flags.js';
 import { compareFile, sha256Of } from './file-state.js';
@@ -15,9 +16,6 @@ import type { Host } from './host.js';
 import { eachDeployment } from './all-deployments.js';
 import { removePath } from './remove-path.js';
 import { removeTemporaries } from './remove-temporaries.js';
-
-/** Where a package puts the launcher; with the plan's format in its name, so that upgrades leave the older ones. */
-const PACKAGED = '/usr/libexec/berth/launch';
 
 /** Name of a copy: it is what `systemctl status` shows of the service's main process. */
 const PROGRAM = 'berth-launch';
@@ -49,8 +47,8 @@ export async function chooseLauncher(
     await assertExecutable(host.paths.onDisk(configured), configured);
     return { path: configured, copyFrom: undefined };
   }
-  if (await isExecutable(host.paths.onDisk(PACKAGED)))
-    return { path: PACKAGED, copyFrom: undefined };
+  if (await isExecutable(host.paths.onDisk(PACKAGED_LAUNCHER)))
+    return { path: PACKAGED_LAUNCHER, copyFrom: undefined };
   await assertExecutable(BUILT, BUILT);
   assertCopyCanRun(host);
   const digest = sha256Of(await readFile(BUILT));
@@ -68,8 +66,8 @@ const BUILT = ownFile('dist/launcher/launch');
  */
 export async function findOwnLauncher(): Promise<string> {
   if (await isExecutable(BUILT)) return BUILT;
-  await assertExecutable(PACKAGED, PACKAGED);
-  return PACKAGED;
+  await assertExecutable(PACKAGED_LAUNCHER, PACKAGED_LAUNCHER);
+  return PACKAGED_LAUNCHER;
 }
 
 /**
@@ -136,7 +134,7 @@ function assertCopyCanRun(host: Host): void {
     'LAUNCHER_MISSING',
     `the launcher cannot run from ${quote(host.paths.stateDir)}: its file system is mounted noexec`,
     {
-      hint: `copy it to ${PACKAGED} (as berth's package does), or name another place with BERTH_LAUNCHER`,
+      hint: `copy it to ${PACKAGED_LAUNCHER} (as berth's package does), or name another place with BERTH_LAUNCHER`,
     },
   );
 }

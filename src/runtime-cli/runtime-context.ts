@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { ownFile } from '../base/own-files.js';
 import { OperationalError } from '../errors/operational-error.js';
 import type { ConfinedCaller } from '../runtime/confined-caller.js';
+import { PACKAGED_LAUNCHER } from '../runtime/packaged-launcher.js';
 import { ContainerStore } from './container-record.js';
 import { logLine, type LogOptions } from './report.js';
 import { userFolder } from './user-folder.js';
@@ -35,14 +36,13 @@ export function warn(context: RuntimeContext, text: string): void {
   logLine(context.log, 'warning', text);
 }
 
-/** Where a package has the launcher, and where the build puts it. */
-const PACKAGED = '/usr/libexec/berth/launch';
+/** Where the build puts the launcher. */
 const BUILT = ownFile('dist/launcher/launch');
 
 /** The launcher: `BERTH_LAUNCHER`, a package's, or the build's. @throws {@link OperationalError} LAUNCHER_MISSING */
 export function findLauncher(context: RuntimeContext): string {
   const configured = context.env['BERTH_LAUNCHER'];
-  const found = [configured, BUILT, PACKAGED].find(
+  const found = [configured, BUILT, PACKAGED_LAUNCHER].find(
     (path) => path !== undefined && path !== '' && existsSync(path),
   );
   if (found === undefined) {

@@ -231,7 +231,7 @@ test('a /var that is mounted noexec is told, and no obstacle to a launcher that 
     [],
   );
 
-  await host.sh('install -D /opt/berth/dist/launcher/launch /usr/libexec/berth/launch');
+  await host.sh('install -D /opt/berth/dist/launcher/launch /usr/libexec/berth/launch-1');
   assertOk(await host.berth(...arguments_));
   await host.waitFor('plain.service', { ActiveState: 'active', SubState: 'running' });
 });

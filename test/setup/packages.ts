@@ -36,6 +36,7 @@ export const testPackages = [
   'runc', // a peer of the launcher in the benchmark
   'umoci', // writes layouts that berth reads
   'libisal2', // inflates
+  'lowdown', // writes the pages of the manual for berth's own package
   'xfsprogs', // as btrfs-progs
   'xz-utils',
   'zstd', // makes zstd data

@@ -118,6 +118,7 @@ export class BootedHost implements AsyncDisposable {
       network: this.network.path,
       console: this.#consolePath,
       cgroupVersion: this.#options.cgroupVersion ?? 2,
+      hasOwnNode: this.#options.hasOwnNode ?? false,
     });
     this.#container = container;
     container.unref();

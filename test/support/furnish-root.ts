@@ -14,6 +14,8 @@ export interface RootOptions {
   readonly varDisk?: DiskOptions;
   /** Gives the host no system bus: neither dbus nor its socket is started. */
   readonly withoutBus?: boolean;
+  /** Leaves it the Node of its tree, in place of the machine's. */
+  readonly hasOwnNode?: boolean;
 }
 
 /** Mounts a tmpfs on a folder, copies a tree into it, and makes it a host of its own. */
@@ -30,7 +32,7 @@ export async function furnishRoot(
   await writeFile(join(root, 'etc/hostname'), `${suite}\n`);
   await writeFile(join(root, 'etc/hosts'), `127.0.0.1 localhost\n127.0.1.1 ${suite}\n`);
   // Bind mounts need something to stand on, and a snapshot must not see it come and go.
-  await writeFile(join(root, 'usr/bin/node'), '', { mode: 0o755 });
+  if (options.hasOwnNode !== true) await writeFile(join(root, 'usr/bin/node'), '', { mode: 0o755 });
   if (options.withoutBus === true) {
     for (const unit of ['dbus.service', 'dbus.socket'])
       await runOk(['ln', '-s', '/dev/null', join(root, 'etc/systemd/system', unit)]);

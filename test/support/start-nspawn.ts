@@ -18,6 +18,8 @@ export interface NspawnOptions {
   /** The file that its console is added to. */
   readonly console: string;
   readonly cgroupVersion: 1 | 2;
+  /** Leaves it the Node of its tree. */
+  readonly hasOwnNode: boolean;
 }
 
 /** Boots a tree in systemd-nspawn, in a control group of its own; it ends with this process. */
@@ -70,6 +72,6 @@ function containerArguments(options: NspawnOptions, node: string): readonly stri
     '--timezone=off',
     '--link-journal=no',
     `--bind-ro=${projectRoot}:/opt/berth`,
-    `--bind-ro=${node}:/usr/bin/node`,
+    ...(options.hasOwnNode ? [] : [`--bind-ro=${node}:/usr/bin/node`]),
   ];
 }
