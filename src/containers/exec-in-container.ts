@@ -19,6 +19,7 @@ import type { Deployment } from './deployment.js';
 import type { Host } from './host.js';
 import { openMainProcess, type MainProcess } from './main-process.js';
 import { findOwnLauncher } from './place-launcher.js';
+import { systemdRunOf } from './systemd-run.js';
 
 /** Options of {@link execInContainer}. */
 export interface ExecOptions {
@@ -83,13 +84,16 @@ export async function execInContainer(
   const plan = await makePlan(host, { deployment, process, args, terminal });
   const scope = `berth-exec-${deployment.name.replace('@', '')}-${randomBytes(4).toString('hex')}.scope`;
   const stream = terminal ?? 'pipe';
-  const child = spawn('systemd-run', scopeArguments({ scope, unit, launcher, terminal }), {
+  const { words, env } = systemdRunOf(host.paths);
+  const scopeWords = scopeArguments({ scope, unit, launcher, terminal });
+  const child = spawn('systemd-run', [...words, ...scopeWords], {
     // Without the terminal of who asks: with it, a program could type for him (TIOCSTI). setsid(1) sees to that itself.
     detached: terminal === undefined,
     stdio: [stream, stream, stream, process.fd, plan],
     env: {
       PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin',
       LC_ALL: 'C.UTF-8',
+      ...env,
     },
   });
   closeSync(plan);

@@ -70,6 +70,8 @@ async function findMainProcess(
       };
     }
   } catch (error) {
+    // A launcher that becomes root of a user's namespace is nobody's to look into until it is.
+    if (isErrno(error, 'EACCES')) return 'begins';
     if (!isErrno(error, 'ENOENT', 'ESRCH')) throw error;
   } finally {
     if (fd !== undefined) closeSync(fd);

@@ -18,6 +18,7 @@ import type { Host } from './host.js';
 import type { OneRun } from './one-run.js';
 import { planOfOneRun, unitOfOneRun } from './one-run-marks.js';
 import { findOwnLauncher } from './place-launcher.js';
+import { systemdRunOf } from './systemd-run.js';
 import { isRunning } from './unit-states.js';
 
 /** How {@link runInStopped} runs a program. */
@@ -90,6 +91,7 @@ export async function runInStopped(
     const child = spawn(
       'systemd-run',
       [
+        ...systemdRunOf(host.paths).words,
         '--quiet',
         '--collect',
         '--wait',

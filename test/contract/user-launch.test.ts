@@ -1,11 +1,13 @@
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 
 import { SYSTEM_MOUNTS } from '../../src/oci/usual-config.js';
 import type { LaunchPlanOptions } from '../../src/runtime/launch-plan.js';
 import { each } from '../support/each.js';
+import { ended, printed } from '../support/launched-container.js';
+import { NotifySink } from '../support/notify-sink.js';
 import type { ConfigChanges } from '../support/runtime-config.js';
 import { UserBed } from '../support/user-bed.js';
 
@@ -178,4 +180,62 @@ test('what a container of a user writes into a bound directory is the user’s',
   });
   assert.deepEqual([lines[0], (lines[1] ?? '').includes('uid=33 gid=34')], ['write=ok', true]);
   assert.equal(readFileSync(join(data, 'mark'), 'utf8'), 'x');
+});
+
+test('notifications of a user’s container reach his service manager from the launcher, and no others', async () => {
+  using bed = new UserBed();
+  const socket = bed.path('notify');
+  using sink = await NotifySink.open(socket);
+  bed.compile(['notify', 'MAINPID=1', 'notify', 'READY=1\nMAINPID=1'], {}, { notify: true });
+  const child = bed.start({ NOTIFY_SOCKET: socket }, 'ignore');
+  await ended(child);
+  await sink.settle();
+  const got = sink.messages.map(({ pid, text }) => [pid === child.pid, text]);
+  assert.deepEqual(got, [[true, 'READY=1']]);
+});
+
+test('credentials of a user’s unit are in the container, its program’s own', async () => {
+  using bed = new UserBed();
+  const source = bed.hostDirectory('credentials');
+  writeFileSync(join(source, 'password'), 'hunter2\n', { mode: 0o400 });
+  const path = '/run/host/credentials/password';
+  bed.compile(['env', 'cat', path, 'stat', path, 'append', path], {
+    process: { user: { uid: 33, gid: 34 } },
+  });
+  const { stdout } = await bed.launch({ CREDENTIALS_DIRECTORY: source });
+  for (const line of [
+    'env CREDENTIALS_DIRECTORY=/run/host/credentials',
+    'hunter2',
+    'stat /run/host/credentials/password=100400 uid=33 gid=34',
+    'append=EACCES',
+  ])
+    assert.ok(stdout.includes(line), stdout);
+});
+
+test('a user’s launcher ends as its program did, also for signals that nobody hears', async () => {
+  using bed = new UserBed();
+  bed.compile(['say', 'ready', ',', 'sleep', '30']);
+  const child = bed.start();
+  await printed(child, 'ready');
+  child.kill('SIGTERM');
+  assert.deepEqual(await ended(child), { status: null, signal: 'SIGTERM' });
+  bed.compile(['exit', '7']);
+  assert.equal((await bed.launch()).status, 7);
+});
+
+test('the forking form writes the number of a user’s program', async () => {
+  using bed = new UserBed();
+  const pidFile = bed.path('run/pid');
+  bed.hostDirectory('run');
+  bed.compile(['sleep', '30'], {}, { pidFile });
+  assert.deepEqual(await ended(bed.start({}, 'ignore')), { status: 0, signal: null });
+  const pid = Number(readFileSync(pidFile, 'utf8'));
+  assert.match(readFileSync(`/proc/${pid}/status`, 'utf8'), /^Uid:\t1000\t1000\t1000\t1000$/m);
+  process.kill(pid, 'SIGKILL');
+});
+
+test('an instance of a user’s has its name where the plan has a place for it', async () => {
+  using bed = new UserBed();
+  bed.compile(['say', '{i}'], {}, { instanceMarker: '{i}' });
+  assert.equal((await bed.launch({}, ['red'])).stdout, 'red\n');
 });
