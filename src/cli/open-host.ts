@@ -76,7 +76,11 @@ export async function withHost<T>(
         }
         if (options.early === true) {
           const { openEarlyUnitManager } = await import('../systemd/early-unit-manager.js');
-          return openEarlyUnitManager({ unitDirectory: paths.unitDir });
+          return openEarlyUnitManager({
+            mode: paths.mode,
+            environment: paths.userEnvironment,
+            unitDirectory: paths.unitDir,
+          });
         }
         const { connectUnitManager } = await import('../systemd/connect-unit-manager.js');
         return connectUnitManager({

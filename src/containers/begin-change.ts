@@ -1,8 +1,10 @@
 import { existsSync } from 'node:fs';
-import { join } from 'node:path';
+import { rmdir } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 
 import { syncFolder } from '../base/atomic-file.js';
 import { makeFolders } from '../base/make-folders.js';
+import { isErrno } from '../errors/is-errno.js';
 import { acquireLock, type LockFile } from '../sys/lock-file.js';
 import { listContainerNames } from './container-directory.js';
 import type { Host } from './host.js';
@@ -78,8 +80,20 @@ export async function removeUnneededUnits(
       'berth-recover.service',
     ] as const)
       removed.push(await removeOwnUnit(host, unit));
+    if (paths.mode === 'user') await removeEmptyFolders([paths.unitDir, dirname(paths.unitDir)]);
     return removed.includes(true);
   });
+}
+
+/** What was made for the units of a user who has no others. */
+async function removeEmptyFolders(folders: readonly string[]): Promise<void> {
+  for (const folder of folders) {
+    try {
+      await rmdir(folder);
+    } catch (error) {
+      if (!isErrno(error, 'ENOTEMPTY', 'EEXIST', 'ENOENT')) throw error;
+    }
+  }
 }
 
 /**

@@ -54,6 +54,8 @@ const GUARDED: readonly { readonly path: string; readonly why: string }[] = [
 export interface HostPathPolicy {
   /** Absolute, normalised; each allows itself and what is below it. */
   readonly allowed: readonly string[];
+  /** Whose home is guarded, wherever it is. */
+  readonly home?: string | undefined;
 }
 
 /**
@@ -70,7 +72,8 @@ export function assertHostPathAllowed(path: string, policy: HostPathPolicy): voi
     throw refusal(path, "it has '.', '..' or empty parts");
   }
   if (policy.allowed.some((allowed) => covers(allowed, path))) return;
-  const guarded = GUARDED.find((entry) => covers(entry.path, path));
+  const guarded =
+    GUARDED.find((entry) => covers(entry.path, path)) ?? guardedHome(policy.home, path);
   if (guarded !== undefined) {
     throw refusal(
       path,
@@ -78,6 +81,12 @@ export function assertHostPathAllowed(path: string, policy: HostPathPolicy): voi
       `allow it with '--allow-host-path ${path}'`,
     );
   }
+}
+
+/** `.bashrc`, `.ssh`, `.config/autostart` and their like. */
+function guardedHome(home: string | undefined, path: string): (typeof GUARDED)[number] | undefined {
+  if (home === undefined || !covers(home, path)) return undefined;
+  return { path: home, why: 'has what programs of its user read and run' };
 }
 
 /** Whether `path` is `folder` or lies below it. */

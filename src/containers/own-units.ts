@@ -4,6 +4,7 @@ import { join } from 'node:path/posix';
 
 import { syncFolder, writeFileAtomically } from '../base/atomic-file.js';
 import { readFileBounded } from '../base/bounded-read.js';
+import { makeFolders } from '../base/make-folders.js';
 import { ownFile, ownProgram } from '../base/own-files.js';
 import { resolveHostPaths, type HostPaths } from '../config/host-paths.js';
 import { isErrno } from '../errors/is-errno.js';
@@ -20,12 +21,8 @@ import { removeTemporaries } from './remove-temporaries.js';
 /** Units that berth may have to write. */
 export type OwnUnit = 'berth-recover.service' | 'berth-update.service' | 'berth-update.timer';
 
-/** Where packages put units. */
-const PACKAGED = [
-  '/usr/lib/systemd/system',
-  '/lib/systemd/system',
-  '/usr/local/lib/systemd/system',
-];
+/** Where packages put units, below the folder of the mode. */
+const PACKAGED = ['/usr/lib/systemd', '/lib/systemd', '/usr/local/lib/systemd'];
 
 /** First line of what berth wrote: files without it are somebody else's. */
 const MARK = '# Written by berth, and taken away by it; put changes into a drop-in.';
@@ -35,14 +32,15 @@ const MAX_UNIT_BYTES = 65_536;
 
 /** Whether berth has to bring its units itself: not into a tree that is not running, where its program is not known. */
 export function bringsOwnUnits(paths: HostPaths): boolean {
-  return paths.mode === 'system' && paths.root === '';
+  return paths.root === '';
 }
 
 /** Writes a unit if no package brings it, or writes it again where the program moved, and enables it. */
 export async function placeOwnUnit(host: Host, unit: OwnUnit): Promise<void> {
   const { paths } = host;
-  if (PACKAGED.some((folder) => existsSync(join(folder, unit)))) return;
+  if (isPackaged(paths, unit)) return;
   const file = join(paths.unitDir, unit);
+  await makeFolders(paths.unitDir, paths.mode === 'user' ? 0o700 : 0o755);
   await removeTemporaries([file]);
   const text = await renderOwnUnit(paths, unit);
   const present = await readUnit(file);
@@ -68,7 +66,10 @@ export async function removeOwnUnit(host: Host, unit: OwnUnit): Promise<boolean>
 
 /** The text of a unit as it runs the program that runs now, on the places that it works on. */
 export async function renderOwnUnit(paths: HostPaths, unit: OwnUnit): Promise<string> {
-  const packaged = await readFile(ownFile(`packaging/systemd/${unit}`), 'utf8');
+  const packaged = await readFile(
+    ownFile(`packaging/systemd/${paths.mode === 'user' ? 'user/' : ''}${unit}`),
+    'utf8',
+  );
   const program = [process.execPath, ownProgram()];
   const lines = packaged.split('\n').flatMap((line): readonly string[] => {
     const [key = '', value = ''] = line.split(/=(.*)/s);
@@ -91,7 +92,9 @@ export async function renderOwnUnit(paths: HostPaths, unit: OwnUnit): Promise<st
 
 /** The variables that moved places of this process, for one that a unit will run. */
 export function movedPlaces(paths: HostPaths): readonly (readonly [string, string])[] {
-  const usual = resolveHostPaths({ mode: paths.mode, env: {} });
+  const { HOME = '', XDG_RUNTIME_DIR = '' } = paths.userEnvironment;
+  // What a user's service manager knows without being told.
+  const usual = resolveHostPaths({ mode: paths.mode, env: { HOME, XDG_RUNTIME_DIR } });
   const places = [
     ['BERTH_STATE_DIR', 'stateDir'],
     ['BERTH_RUN_DIR', 'runDir'],
@@ -102,6 +105,12 @@ export function movedPlaces(paths: HostPaths): readonly (readonly [string, strin
   return places
     .filter(([, place]) => paths[place] !== usual[place])
     .map(([name, place]) => [name, paths[place]]);
+}
+
+/** What a package has for users has no way to know of moved places. */
+function isPackaged(paths: HostPaths, unit: OwnUnit): boolean {
+  if (paths.mode === 'user' && movedPlaces(paths).length > 0) return false;
+  return PACKAGED.some((folder) => existsSync(join(folder, paths.mode, unit)));
 }
 
 /** A path as one word of a unit file: `%` means itself. */

@@ -14,6 +14,7 @@ import type { DeployedFile } from './deployment.js';
 import { compareFile, sha256Of } from './file-state.js';
 import { assertHostPathAllowed, type HostPathPolicy } from './host-path-policy.js';
 import { findMissingParents } from './safe-parents.js';
+import { assertUserCanMake } from './users-places.js';
 
 /** Most files that one image may bring for the host: published images bring fewer than ten. */
 const MAX_HOST_FILES = 10_000;
@@ -126,6 +127,7 @@ function collect(request: HostFilesRequest): WantedFile[] {
       if (node.kind === 'directory') visit(node, source, depth + 1);
       if (node.kind === 'directory' && node.entries.size > 0) continue;
       assertHostPathAllowed(path, request.policy);
+      assertUserCanMake(request.paths, path, 'the image brings');
       const other = targets.get(path);
       if (other !== undefined) {
         throw new OperationalError(

@@ -56,7 +56,8 @@ export async function planUnitFiles(
       file.deployed.path,
       (path) => owners.has(path) || own.has(path),
     );
-    files.push(...folders.map((folder) => plannedFolder(folder, 0o755)));
+    const mode = host.paths.mode === 'user' ? 0o700 : 0o755;
+    files.push(...folders.map((folder) => plannedFolder(folder, mode)));
     files.push(file);
   }
   return files;

@@ -5,6 +5,7 @@ import { quote } from '../base/escape-text.js';
 import { isErrno } from '../errors/is-errno.js';
 import { OperationalError } from '../errors/operational-error.js';
 import type { Host } from './host.js';
+import { systemctl } from './systemctl-words.js';
 
 /**
  * What can be known to go wrong before a byte is fetched: no root, no systemd, a unit of that name which is not ours, a
@@ -25,6 +26,21 @@ export function assertPrivileged(host: Host): void {
       hint: "run berth as root, or with '--user' for services of your own",
     });
   }
+}
+
+/**
+ * Checks that the command works for the system: what is `done` takes rights that a user's manager does not give.
+ *
+ * @throws {@link OperationalError} NEEDS_ROOT
+ */
+export function assertForSystem(host: Host, done: string): void {
+  if (host.paths.mode === 'system') {
+    assertPrivileged(host);
+    return;
+  }
+  throw new OperationalError('NEEDS_ROOT', `${done} needs root, which '--user' does without`, {
+    hint: "run berth as root, without '--user'",
+  });
 }
 
 /** @throws {@link OperationalError} USAGE if `--rootfs` does not name a folder by its whole path */
@@ -48,7 +64,7 @@ async function assertUnitNameFree(host: Host, unit: string): Promise<void> {
   if (found === undefined) return;
   if (found.state === 'masked' || found.state === 'masked-runtime') {
     throw new OperationalError('UNIT_MASKED', `${unit} is masked${at(found.path)}`, {
-      hint: `'systemctl unmask ${unit}' allows it again, or choose another name with '--name'`,
+      hint: `'${systemctl(host.paths)} unmask ${unit}' allows it again, or choose another name with '--name'`,
     });
   }
   throw new OperationalError(

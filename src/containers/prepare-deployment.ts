@@ -29,6 +29,7 @@ import { decideSealing, type DecidedSealing } from './sealed-root.js';
 import { readSecrets, secretDirectives, secretFile } from './secrets.js';
 import { describeStarters } from './started-by.js';
 import { findPathsToCreate, pathsOfTmpfiles } from './tmpfiles-paths.js';
+import { hostPathPolicy } from './users-places.js';
 
 /** What a deployment is prepared from. */
 export interface PrepareRequest extends OrderingRequest {
@@ -295,7 +296,7 @@ async function planExportedFiles(
     templates: new Set(exports.manifest.installedFilesTemplate),
     renderTemplate: (path, text) => renderHostFile(parseStringTemplate(path, text), values),
     readFile: (node, maxBytes) => request.fetched.tree.readFile(node, { maxBytes }),
-    policy: { allowed: request.allowHostPaths },
+    policy: hostPathPolicy(host.paths, { name: request.name, allowed: request.allowHostPaths }),
     onConflict: whatOnConflict(request),
     ownerOf: (path) => owners.get(path),
     own: ownPaths(request),

@@ -3,7 +3,7 @@ import { addContext } from '../errors/with-context.js';
 import { removeAbandonedRuns } from './abandoned-runs.js';
 import { listStaged } from './apply-staging.js';
 import { clearOwnUnits } from './begin-change.js';
-import { runAfterBoot, startIfWanted } from '../systemd/early-unit-manager.js';
+import { runAfterBoot, startIfWanted, type EarlyManager } from '../systemd/early-unit-manager.js';
 import { findContainer } from './container-directory.js';
 import type { CompleteOptions } from './complete-transition.js';
 import type { Host } from './host.js';
@@ -60,7 +60,7 @@ export async function startRecovered(host: Host, names: readonly string[]): Prom
 /** One that cannot be started is no reason to leave the others down. */
 async function startOrTell(host: Host, unit: string): Promise<void> {
   try {
-    await startIfWanted(unit);
+    await startIfWanted(earlyManagerOf(host), unit);
   } catch (error) {
     host.signal.throwIfAborted();
     const text = error instanceof Error ? error.message : String(error);
@@ -71,6 +71,12 @@ async function startOrTell(host: Host, unit: string): Promise<void> {
 /** What is to be watched is started by the boot, and looked at when that is done: a bad version goes back then. */
 async function watchAfterBoot(host: Host): Promise<void> {
   const program = ownProgram();
-  const command = [process.execPath, program, 'recover'];
-  await runAfterBoot('berth-watch', command, movedPlaces(host.paths));
+  const user = host.paths.mode === 'user' ? ['--user'] : [];
+  const command = [process.execPath, program, ...user, 'recover'];
+  const environment = movedPlaces(host.paths);
+  await runAfterBoot(earlyManagerOf(host), 'berth-watch', { command, environment });
+}
+
+function earlyManagerOf({ paths }: Host): EarlyManager {
+  return { mode: paths.mode, environment: paths.userEnvironment };
 }

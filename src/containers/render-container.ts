@@ -25,6 +25,8 @@ import { withHostBinds, type HostBind } from './host-binds.js';
 import type { EffectiveExports } from './effective-exports.js';
 import { assertHostPathAllowed } from './host-path-policy.js';
 import { resolveMountPoints } from './mount-points.js';
+import { assertUserCanMake, hostPathPolicy } from './users-places.js';
+import { toUsersUnit } from './users-unit.js';
 
 /** What {@link renderContainer} works from. */
 export interface RenderRequest {
@@ -76,7 +78,9 @@ export async function renderContainer(
   request: RenderRequest,
 ): Promise<RenderedContainer> {
   const { name, effective, values, chosen, destdir, fetched } = request;
-  const unit = renderUnit(effective.service, withInstance(values, { name, text: '%i' }));
+  const written = renderUnit(effective.service, withInstance(values, { name, text: '%i' }));
+  const { text: unit, warnings: unitWarnings } =
+    host.paths.mode === 'user' ? toUsersUnit(written) : { text: written, warnings: [] };
   const { text, droppedAnnotations } = effective.renderConfig(
     withInstance(values, { name, text: INSTANCE_MARKER }),
   );
@@ -126,7 +130,7 @@ export async function renderContainer(
     summary,
     notices: checked.notices,
     warnings: [
-      ...checked.warnings.map((warning) => `${name}.service: ${warning}`),
+      ...[...unitWarnings, ...checked.warnings].map((warning) => `${name}.service: ${warning}`),
       ...droppedAnnotations.map(
         (key) =>
           `config.json: the annotation ${quote(key)} gives orders to other runtimes, leaving it out`,
@@ -181,7 +185,10 @@ function renderTmpfilesLines(
   },
 ): { text: string; paths: readonly string[]; warnings: readonly string[] } {
   const { request, values, bindSources } = from;
-  const policy = { allowed: request.allowHostPaths };
+  const policy = hostPathPolicy(host.paths, {
+    name: request.name,
+    allowed: request.allowHostPaths,
+  });
   const own = request.effective.renderTmpfiles(values);
   const checked = checkTmpfiles(own, {
     name: request.name,
@@ -206,5 +213,7 @@ function renderTmpfilesLines(
   const text = `${own}${own === '' || own.endsWith('\n') || generated === '' ? '' : '\n'}${generated}`;
   // An empty folder of root's gives nobody anything; what is bound into the container is shown as a mount of the host.
   const generatedPaths = parseTmpfiles(generated).map(({ path }) => path);
-  return { text, paths: [...checked.paths, ...generatedPaths], warnings: checked.warnings };
+  const paths = [...checked.paths, ...generatedPaths];
+  for (const path of paths) assertUserCanMake(host.paths, path, 'the container needs');
+  return { text, paths, warnings: checked.warnings };
 }

@@ -88,10 +88,11 @@ export async function runInStopped(
   await writeFileSynced(plan, program, { mode: 0o600 });
   try {
     const properties = await readProperties(folder, name);
+    const { words, env } = systemdRunOf(host.paths);
     const child = spawn(
       'systemd-run',
       [
-        ...systemdRunOf(host.paths).words,
+        ...words,
         '--quiet',
         '--collect',
         '--wait',
@@ -105,7 +106,10 @@ export async function runInStopped(
         plan,
         ...(options.instance === undefined ? [] : [options.instance]),
       ],
-      { stdio: oneRun === undefined ? [...options.stdio] : [...options.stdio, oneRun.fd] },
+      {
+        stdio: oneRun === undefined ? [...options.stdio] : [...options.stdio, oneRun.fd],
+        env: { ...process.env, ...env },
+      },
     );
     options.onStart(child);
     const status = await endOf(child);

@@ -21,7 +21,7 @@ export async function findMissingParents(
   path: string,
   isOurs: (folder: string) => boolean = () => false,
 ): Promise<readonly string[]> {
-  const owner = paths.mode === 'system' ? 0 : (process.getuid?.() ?? 0);
+  const owners = paths.mode === 'system' ? [0] : [0, process.geteuid?.() ?? 0];
   const missing: string[] = [];
   for (const folder of ancestors(path)) {
     const onDisk = paths.onDisk(folder);
@@ -30,8 +30,7 @@ export async function findMissingParents(
       const target = link.isSymbolicLink() ? await stat(onDisk) : link;
       if (link.isSymbolicLink()) await assertInsideTree(paths, folder);
       if (!target.isDirectory()) throw refuse(path, `${quote(folder)} is not a folder`);
-      if (paths.mode === 'system' && paths.root === '')
-        assertUnswappable(path, folder, { link, target, owner });
+      if (paths.root === '') assertUnswappable(path, folder, { link, target, owners });
       if (isOurs(folder)) missing.push(folder);
     } catch (error) {
       if (isErrno(error, 'ENOTDIR', 'ELOOP'))
@@ -47,13 +46,14 @@ export async function findMissingParents(
 function assertUnswappable(
   path: string,
   folder: string,
-  found: { link: OwnedMode; target: OwnedMode; owner: number },
+  found: { link: OwnedMode; target: OwnedMode; owners: readonly number[] },
 ): void {
   for (const status of [found.link, found.target]) {
     const mode = status.mode & 0o7777;
     const writableByOthers = !isLink(status) && (mode & 0o002) !== 0 && (mode & 0o1000) === 0;
-    if (status.uid !== found.owner || writableByOthers) {
-      throw refuse(path, `${quote(folder)} can be changed by others than root`);
+    if (!found.owners.includes(status.uid) || writableByOthers) {
+      const allowed = found.owners.length === 1 ? 'root' : 'root and this user';
+      throw refuse(path, `${quote(folder)} can be changed by others than ${allowed}`);
     }
   }
 }

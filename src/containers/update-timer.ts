@@ -12,7 +12,7 @@ const TIMER = 'berth-update.timer';
  */
 export async function setUpdateTimer(host: Host, wanted: boolean): Promise<void> {
   if (!bringsOwnUnits(host.paths))
-    throw new OperationalError('USAGE', "the timer is the running system's: leave out '--root'");
+    throw new OperationalError('USAGE', "the timer is a running system's: leave out '--root'");
   const units = await host.openUnitManager();
   if (wanted) {
     await placeOwnUnit(host, 'berth-update.service');

@@ -27,6 +27,8 @@ export interface OfflineOptions {
   readonly root: string;
   /** As the tree sees it; `/etc/systemd/system` unless given. */
   readonly unitDirectory?: string;
+  /** Where units lie beside that; the system's directories unless given. */
+  readonly vendorDirectories?: readonly string[];
 }
 
 /**
@@ -36,7 +38,11 @@ export interface OfflineOptions {
 export function openOfflineUnitManager(options: OfflineOptions): UnitManager {
   return new OfflineUnitManager(
     options.root === '/' ? '' : options.root,
-    new UnitTree(options.root, options.unitDirectory ?? '/etc/systemd/system'),
+    new UnitTree(
+      options.root,
+      options.unitDirectory ?? '/etc/systemd/system',
+      options.vendorDirectories,
+    ),
   );
 }
 

@@ -18,6 +18,15 @@ const VENDOR_DIRECTORIES = [
   '/lib/systemd/system',
 ];
 
+/** The same for units of users. */
+export const USER_VENDOR_DIRECTORIES = [
+  '/etc/systemd/user',
+  '/run/systemd/user',
+  '/usr/local/lib/systemd/user',
+  '/usr/lib/systemd/user',
+  '/lib/systemd/user',
+];
+
 /** A unit as it was found in a tree. */
 export interface TreeUnit {
   /** As the tree sees it: `/usr/lib/systemd/system/sshd.service`. */
@@ -48,8 +57,16 @@ export class UnitTree implements Disposable {
   /** Directories of units in which something was looked for: open, or a look at a thousand units would open one a thousand times. */
   readonly #open = new Map<string, number>();
 
-  constructor(root: string, unitDirectory: string) {
+  /** Where units lie beside the unit directory. */
+  readonly #vendorDirectories: readonly string[];
+
+  constructor(
+    root: string,
+    unitDirectory: string,
+    vendorDirectories: readonly string[] = VENDOR_DIRECTORIES,
+  ) {
     this.unitDirectory = unitDirectory;
+    this.#vendorDirectories = vendorDirectories;
     this.#rootFd = root === '' ? undefined : openSync(root, DIRECTORY);
   }
 
@@ -76,7 +93,7 @@ export class UnitTree implements Disposable {
 
   /** The directories in which units lie, first wins. */
   get directories(): readonly string[] {
-    return [this.unitDirectory, ...VENDOR_DIRECTORIES];
+    return [this.unitDirectory, ...this.#vendorDirectories];
   }
 
   /** The drop-ins of units (`UNIT.d/*.conf`) in the order of their names; of two with one name, that of the first directory. */

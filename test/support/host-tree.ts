@@ -33,6 +33,9 @@ export interface TreeRecipe {
 /** What Node of the machine needs when it is bind-mounted into a tree, beside libc. */
 const NODE_LIBRARIES = ['libstdc++6', 'libgcc-s1', 'libatomic1'];
 
+/** What gives users a service manager with a bus. */
+const USER_MANAGER = ['libpam-systemd', 'dbus-user-session'];
+
 /** Units that cannot work, or only make noise, where systemd-nspawn is the machine. */
 const MASKED_UNITS = [
   'console-getty.service',
@@ -70,6 +73,8 @@ export function bootedHostRecipe(suite: Suite): TreeRecipe {
       'libseccomp2',
       'ca-certificates',
       ...NODE_LIBRARIES,
+      // One suite is enough for users' own service managers.
+      ...(suite === 'trixie' ? USER_MANAGER : []),
     ],
     files: {
       '/etc/fstab': '',

@@ -18,7 +18,7 @@ import { findDeployment, noSuchThing } from '../difference-sides.js';
 import { findStoredImage } from '../find-stored-image.js';
 import type { Host } from '../host.js';
 import { covers } from '../host-path-policy.js';
-import { assertPrivileged } from '../preflight.js';
+import { assertForSystem } from '../preflight.js';
 import { encodeByteString } from '../../layer/tree.js';
 import { removePath } from '../remove-path.js';
 import { deploymentRoot, withMountsLock } from './mounted-roots.js';
@@ -47,7 +47,7 @@ export async function mountRoot(
   host: Host,
   request: { readonly what: string; readonly directory: string; readonly options: string },
 ): Promise<MountedRoot> {
-  assertPrivileged(host);
+  assertForSystem(host, 'mounting');
   const attributes = readAttributes(request.options);
   const target = openTarget(host, request.directory);
   try {

@@ -9,7 +9,7 @@ import { readMountTable } from '../../sys/mount-table.js';
 import { unmount } from '../../sys/unmount.js';
 import { readAllDeployments } from '../all-deployments.js';
 import type { Host } from '../host.js';
-import { assertPrivileged } from '../preflight.js';
+import { assertForSystem } from '../preflight.js';
 import { deploymentRoot, removeUnused, withMountsLock } from './mounted-roots.js';
 
 /**
@@ -20,7 +20,7 @@ import { deploymentRoot, removeUnused, withMountsLock } from './mounted-roots.js
  * NEEDS_ROOT; BUSY while another berth mounts
  */
 export async function unmountRoot(host: Host, directory: string): Promise<string> {
-  assertPrivileged(host);
+  assertForSystem(host, 'unmounting');
   const path = resolve(directory);
   if (!isMountPoint(path) || !(await isOwn(host, statSync(path, { bigint: true })))) {
     throw new OperationalError('USAGE', `berth mounted nothing on ${quote(path)}`, {

@@ -4,6 +4,7 @@ import { join } from 'node:path/posix';
 import { isErrno } from '../../errors/is-errno.js';
 import type { Deployment } from '../deployment.js';
 import type { Host } from '../host.js';
+import { systemctl } from '../systemctl-words.js';
 import { finding, type VerifyFinding } from './finding.js';
 
 /** Where systemd looks for the drop-ins of system units beside the unit directory (systemd.unit(5)). */
@@ -53,7 +54,7 @@ async function verifyUnitFile(
         area: 'enablement',
         path: file.path === '' ? expected : file.path,
         problem: `${unit} is masked: the administrator forbade its start`,
-        hint: `'systemctl unmask ${unit}' allows it again`,
+        hint: `'${systemctl(host.paths)} unmask ${unit}' allows it again`,
       }),
     );
   } else if (expected !== undefined && file.path !== '' && file.path !== expected) {
@@ -62,14 +63,20 @@ async function verifyUnitFile(
     );
   } else if (file.state === 'disabled') {
     const problem = `${unit} is not enabled: it does not start at boot`;
-    const hint = `'systemctl enable ${unit}' changes that`;
+    const hint = `'${systemctl(host.paths)} enable ${unit}' changes that`;
     found.push(finding({ area: 'enablement', severity: 'note', path: undefined, problem, hint }));
   }
   if (host.paths.root === '' && manager.kind === 'dbus') {
     const [state] = await manager.getStates([unit]);
     if (state?.needDaemonReload === true) {
       const problem = `systemd has not read the files of ${unit} since they were changed`;
-      found.push(finding({ area: 'unit', problem, hint: "'systemctl daemon-reload' makes it" }));
+      found.push(
+        finding({
+          area: 'unit',
+          problem,
+          hint: `'${systemctl(host.paths)} daemon-reload' makes it`,
+        }),
+      );
     }
   }
   return found;

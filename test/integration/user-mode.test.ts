@@ -1,0 +1,276 @@
+import assert from 'node:assert/strict';
+import { lstatSync, mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { after, before, test } from 'node:test';
+
+import { assertOk } from '../support/command-asserts.js';
+import { type BootedHost, bootHost } from '../support/booted-host.js';
+import {
+  configTemplate,
+  pushExports,
+  SERVICE_TEMPLATE,
+  type ExportsSketch,
+} from '../support/exports-image.js';
+import { HostUser } from '../support/host-user.js';
+import { pushStockProbe } from '../support/probe-image.js';
+import { assertRefusedInWords } from '../support/refused.js';
+import { type RealRegistry, startRegistry } from '../support/registry.js';
+import type { CommandResult } from '../support/run-command.js';
+import { shortSoak } from '../support/short-soak.js';
+import { compareSnapshots, snapshotTree, type TreeSnapshot } from '../support/tree-snapshot.js';
+import { waitUntil } from '../support/wait-until.js';
+import { choosePoints } from '../torture/kill-points.js';
+import { REPEATABLE, supervise, type Supervised, type Supervision } from '../torture/supervise.js';
+
+// An ordinary user and the service manager that is the user's own: no root, no capabilities, nothing outside of the home.
+
+let registry: RealRegistry;
+let host: BootedHost;
+let user: HostUser;
+let outside: TreeSnapshot;
+
+before(async () => {
+  registry = await startRegistry();
+  host = await bootHost({ suite: 'trixie', prepare: shortSoak });
+  await host.network.exposePort(registry.port);
+  user = await HostUser.create(host, 'alice', 1000);
+});
+
+after(async () => {
+  await host[Symbol.asyncDispose]();
+  await registry[Symbol.asyncDispose]();
+});
+
+const image = (name: string): string => `${registry.host}/${name}`;
+
+/** What is not the user's; systemd keeps the times of timers and who lingers. */
+async function lookOutside(): Promise<TreeSnapshot> {
+  return host.snapshot({ except: ['home/alice', 'var/lib/systemd', 'var/log'], withTimes: true });
+}
+
+/** The home but for berth's own store and locks. */
+async function lookAtHome(): Promise<TreeSnapshot> {
+  const own = ['.store', '.locks', '.journal', '.settings', '.launch'];
+  return snapshotTree(join(host.root, user.home), {
+    except: own.map((name) => `.local/share/berth/${name}`),
+  });
+}
+
+async function berth(...args: readonly string[]): Promise<CommandResult> {
+  return assertOk(await user.berth(...args));
+}
+
+/** The command line of what runs in a container, as its own process has it; undefined where nothing runs. */
+async function findRunning(name: string): Promise<string | undefined> {
+  const { stdout } = await user.run([
+    'sh',
+    '-c',
+    `group=$(systemctl --user show --value -p ControlGroup ${name}.service)
+     [ -z "$group" ] || for pid in $(find "/sys/fs/cgroup$group" -name cgroup.procs -exec cat {} +); do
+       tr '\\0' ' ' <"/proc/$pid/cmdline"; echo
+     done`,
+  ]);
+  return stdout
+    .split('\n')
+    .find((line) => line.startsWith('/probe'))
+    ?.trim();
+}
+
+async function assertRuns(name: string, command: string): Promise<void> {
+  await waitUntil(`${command} of ${name}`, async () => {
+    assert.equal(await findRunning(name), command);
+    return true;
+  });
+}
+
+test('without a service manager a user is told what to do', async () => {
+  await pushExports(registry.target('web'));
+  assertRefusedInWords(await user.berth('install', image('web')), {
+    status: 69,
+    code: 'SYSTEMD_UNAVAILABLE',
+    says: /this user has no service manager running/,
+  });
+  const { stderr } = await user.run(['node', '/opt/berth/dist/bin/berth.cjs', 'list', '--user'], {
+    env: { XDG_RUNTIME_DIR: '' },
+  });
+  assert.match(stderr, /^hint: let it run without a session, too \('loginctl enable-linger/m);
+  const asRoot = await host.berth('--user', 'list');
+  assertRefusedInWords(asRoot, { status: 64, code: 'USAGE', says: /users other than root/ });
+  await user.linger();
+  outside = await lookOutside();
+});
+
+test('an image of no exports runs in the manager of the user, with its volume in the home', async () => {
+  await pushStockProbe(registry.target('stock'), {
+    Entrypoint: ['/probe'],
+    Cmd: ['ready'],
+    Volumes: { '/data': {} },
+  });
+  const result = await berth('install', '--start', image('stock'));
+  assert.match(result.stdout, /stock\.service is active/);
+  const unit = await user.unit('stock.service');
+  assert.equal(unit['FragmentPath'], '/home/alice/.config/systemd/user/stock.service');
+  assert.equal(unit['UnitFileState'], 'enabled');
+  await assertRuns('stock', '/probe ready');
+  assert.ok(lstatSync(join(host.root, user.home, '.local/share/stock/data')).isDirectory());
+  assert.match((await berth('list')).stdout, /^stock +active +enabled +0 /m);
+  assert.match((await berth('top')).stdout, /^stock +\d+ +1000 .*\/probe ready$/m);
+});
+
+test('a published image runs, notifies, and starts with the manager of the user', async () => {
+  await pushExports(registry.target('web'), {
+    files: {
+      'service.template': SERVICE_TEMPLATE.replace('[Service]', '[Service]\nType=notify'),
+      'config.json.template': version('1', 'ready'),
+      'tmpfiles.template': 'd ${STATE_DIRECTORY}/${NAME} 0700 ${HOST_UID} ${HOST_GID} - -\n',
+    },
+  });
+  const installed = await berth('install', image('web'), '--start');
+  assert.match(installed.stderr, /WantedBy=multi-user\.target becomes default\.target/);
+  assert.equal((await user.unit('web.service'))['Type'], 'notify');
+  assert.equal((await user.unit('web.service'))['ActiveState'], 'active');
+  const { stdout } = await berth('exec', 'web', '--', '/probe', 'show');
+  assert.match(stdout, /^pid 2 uid 0 gid 0$/m);
+  assert.match((await berth('verify')).stdout, /^web\.0: as installed$/m);
+  assert.match((await berth('fsck')).stdout, /all sound/);
+  await host.runOk(['systemctl', 'restart', 'user@1000.service']);
+  await user.started();
+  await assertRuns('web', '/probe ready --v=1');
+  await waitUntil('its log', async () => {
+    assert.match((await berth('logs', 'web')).stdout, /web\[\d+\]/);
+    return true;
+  });
+});
+
+test('an update that is not well goes back, a good one stays, and a rollback takes it back', async () => {
+  await pushExports(registry.target('web'), {
+    files: { 'config.json.template': version('2', 'exit') },
+  });
+  const bad = await user.berth('update', 'web');
+  assert.notEqual(bad.status, 0, bad.stdout);
+  await assertRuns('web', '/probe ready --v=1');
+  await pushExports(registry.target('web'), {
+    files: { 'config.json.template': version('3', 'deaf') },
+  });
+  await berth('update', 'web');
+  await assertRuns('web', '/probe deaf --v=3');
+  await berth('rollback', 'web');
+  await assertRuns('web', '/probe ready --v=1');
+  await berth('uninstall', '--purge', 'web', 'stock');
+});
+
+test('what an image wants of the system is refused before anything is changed', async () => {
+  const wishes: Readonly<Record<string, readonly [ExportsSketch, RegExp]>> = {
+    etc: [
+      { entries: [{ path: 'exports/hostfs/etc/wish/wish.conf', content: 'a=b\n' }] },
+      /the image brings '\/etc\/wish\/wish.conf', and this user may not write in '\/etc'/,
+    ],
+    home: [
+      { entries: [{ path: 'exports/hostfs/home/alice/.bashrc', content: 'rm -rf ~\n' }] },
+      /'\/home\/alice\/.bashrc' on the host, refusing/,
+    ],
+    state: [
+      { files: { 'tmpfiles.template': 'd /var/lib/state - - - - -\n' } },
+      /needs '\/var\/lib\/state', and this user may not write in '\/var\/lib'/,
+    ],
+    account: [
+      {
+        files: {
+          'service.template': SERVICE_TEMPLATE.replace('[Service]', '[Service]\nUser=mail'),
+        },
+      },
+      /runs services as that user only/,
+    ],
+  };
+  const before = await lookAtHome();
+  for (const [name, [sketch, says]] of Object.entries(wishes)) {
+    await pushExports(registry.target(name), sketch);
+    const result = await user.berth('install', image(name));
+    assert.notEqual(result.status, 0, `the wish of '${name}' was granted`);
+    assert.match(result.stderr, says);
+  }
+  assert.deepEqual(compareSnapshots(before, await lookAtHome()), []);
+});
+
+test('F12 a command that is killed is finished or undone, by recover and when the manager starts', async () => {
+  await pushExports(registry.target('tiny'), {
+    files: { 'config.json.template': version('1', 'deaf') },
+  });
+  await berth('pull', image('tiny'));
+  const pristine = await lookAtHome();
+  const args = ['install', image('tiny')];
+  const { calls } = await superviseUser(args, {});
+  await berth('uninstall', 'tiny');
+  assert.deepEqual(compareSnapshots(pristine, await lookAtHome()), []);
+  const points = choosePoints(calls, { root: `${user.home}/.local/share/berth`, limit: 4 });
+  assert.ok(points.length > 3, `${calls.length} calls`);
+  for (const [index, point] of points.entries()) {
+    const killed = await superviseUser(args, { killAt: point.number });
+    assert.equal(killed.fired, 'killed', JSON.stringify(point));
+    const where = `after a kill at ${point.call} ${point.places.join(' ')}`;
+    if (index % 2 === 0) await berth('recover');
+    else {
+      await host.runOk(['systemctl', 'restart', 'user@1000.service']);
+      await user.started();
+    }
+    const journal = await host.sh(`ls -A ${user.home}/.local/share/berth/.journal`);
+    assert.equal(journal, '', where);
+    await berth(...args);
+    assert.match((await berth('verify', 'tiny')).stdout, /^tiny\.0: as installed$/m, where);
+    await berth('uninstall', 'tiny');
+    assert.deepEqual(compareSnapshots(pristine, await lookAtHome()), [], where);
+  }
+});
+
+test('the timer of a user is one of the user', async () => {
+  await berth('policy', '--enable-timer');
+  assert.equal((await user.unit('berth-update.timer'))['ActiveState'], 'active');
+  await berth('policy', '--disable-timer');
+  assert.equal((await user.unit('berth-update.timer'))['LoadState'], 'not-found');
+});
+
+test('nothing outside of the home has changed', async () => {
+  assert.equal(await host.sh('ls -A /run/user/1000/berth 2>/dev/null || true'), '');
+  assert.deepEqual(compareSnapshots(outside, await lookOutside()), []);
+});
+
+test('the configuration of a user counts, and else that of the system without its stores', async () => {
+  const own = join(host.root, user.home, '.config/berth');
+  mkdirSync(own, { recursive: true });
+  writeFileSync(join(own, 'berth.conf'), '[network]\nparallel = "many"\n');
+  assertRefusedInWords(await user.berth('list'), {
+    status: 78,
+    code: 'CONFIG_INVALID',
+    says: /\/home\/alice\/.config\/berth\/berth.conf/,
+  });
+  await host.sh(`rm -r ${user.home}/.config/berth`);
+  await host.sh('printf \'[storage]\\nbackend = "ostree"\\n\' >>/etc/berth/berth.conf');
+  assert.match((await berth('pull', image('tiny'))).stdout, /sha256:/);
+  await host.sh("sed -i '/storage/d;/backend/d' /etc/berth/berth.conf");
+});
+
+function version(word: string, verb: string): string {
+  return configTemplate({
+    process: { user: { uid: 0, gid: 0 }, args: ['/probe', verb, `--v=${word}`], cwd: '/' },
+    linux: { namespaces: [{ type: 'pid' }, { type: 'mount' }] },
+  });
+}
+
+/** Runs berth as the user under supervision: what it does in the home, and what it tells the user's service manager. */
+function superviseUser(
+  args: readonly string[],
+  supervision: Omit<Supervision, 'roots' | 'bus'>,
+): Promise<Supervised> {
+  const program = ['node', '/opt/berth/dist/bin/berth.cjs', '--user', ...args];
+  const enter = [
+    'nsenter',
+    `--target=${host.leader}`,
+    ...'-m -u -i -n -p -C -r -w'.split(' '),
+    '--',
+  ];
+  return supervise(
+    [...enter, ...user.enter(program)],
+    { ...supervision, roots: [user.home], bus: true },
+    { env: { ...REPEATABLE, PATH: '/usr/sbin:/usr/bin:/sbin:/bin', ...user.environment } },
+  );
+}
