@@ -154,15 +154,17 @@ function putShellCompletions() {
 }
 
 function putUnits() {
-  const units = 'usr/lib/systemd/system';
-  for (const unit of readdirSync('packaging/systemd'))
-    put(join(units, unit), readFileSync(join('packaging/systemd', unit)));
+  putUnitsOf('packaging/systemd', 'usr/lib/systemd/system', 'sysinit.target');
+  putUnitsOf('packaging/systemd/user', 'usr/lib/systemd/user', 'default.target');
+}
+
+function putUnitsOf(from, to, wantedBy) {
+  for (const entry of readdirSync(from, { withFileTypes: true }))
+    if (entry.isFile()) put(join(to, entry.name), readFileSync(join(from, entry.name)));
   // It does nothing but where something was interrupted, and then it has to be there.
-  mkdirSync(join(tree, units, 'sysinit.target.wants'));
-  symlinkSync(
-    '../berth-recover.service',
-    join(tree, units, 'sysinit.target.wants/berth-recover.service'),
-  );
+  const wants = join(tree, to, `${wantedBy}.wants`);
+  mkdirSync(wants);
+  symlinkSync('../berth-recover.service', join(wants, 'berth-recover.service'));
 }
 
 function putControl() {
