@@ -60,6 +60,8 @@ export const CONF_KEYS = {
     // What gpg knows a key by: a fingerprint, a key id, an address of mail.
     'sign-by': key(textLike(/^[^\0-][^\0]{0,254}$/, 'the name of a key'), undefined),
     'gnupg-home': key(textLike(/^\/[^\0]*$/, 'an absolute path'), undefined),
+    // Longer than an hour, or every image would be old, and at most ten years.
+    'max-age': key(duration(3600, 315_360_000), undefined, 'BERTH_MAX_AGE'),
   },
   network: {
     parallel: key(wholeNumber(1, 32), undefined),

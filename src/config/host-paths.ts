@@ -22,6 +22,8 @@ export interface HostPaths {
   readonly storeDir: string;
   /** Beginnings of blobs whose download broke off. */
   readonly partialDir: string;
+  /** Signatures of what the stores have, as they were found good. */
+  readonly signaturesDir: string;
   /** Journal of changes under way. */
   readonly journalDir: string;
   /** What is kept of containers beside their deployments. */
@@ -76,6 +78,7 @@ export function resolveHostPaths(options: HostPathsOptions): HostPaths {
     stateDir,
     storeDir: join(stateDir, '.store'),
     partialDir: join(stateDir, '.store/partial'),
+    signaturesDir: join(stateDir, '.store/signatures'),
     journalDir: join(stateDir, '.journal'),
     settingsDir: join(stateDir, '.settings'),
     setsDir: join(stateDir, '.sets'),

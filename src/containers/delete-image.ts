@@ -8,6 +8,7 @@ import type { Host } from './host.js';
 import { imagesInUse } from './images-in-use.js';
 import { listImages } from './list-images.js';
 import { assertPrivileged } from './preflight.js';
+import { pruneSignatures } from './prune-signatures.js';
 
 /** What deleting came to. */
 export interface DeletedImage {
@@ -49,6 +50,7 @@ export async function deleteImage(anyHost: Host, text: string): Promise<DeletedI
     unname: (one) => one.digest === digest,
   });
   if ((await store.findImage(digest)) !== undefined) await assertUnused(host, image, text);
+  await pruneSignatures(anyHost);
   return { digest, names: image.names, removed };
 }
 

@@ -4,6 +4,7 @@ import { OperationalError } from '../errors/operational-error.js';
 import { parseDigest, type Digest } from '../oci/digest.js';
 import type { TrustRecord } from '../trust/image-trust.js';
 import { readDependencies, type ContainerDependencies } from './container-dependencies.js';
+import { parseNewestSeen, type NewestSeen } from './freshness.js';
 import { readHealthCheck, type HealthCheck } from './health-check.js';
 import type { SealedRoot } from './sealed-root.js';
 
@@ -81,6 +82,8 @@ export interface DeployedImage {
   readonly digest: Digest;
   /** Why it was taken, and who signed it; undefined for what was installed before there was a policy, and for what was adopted. */
   readonly trust?: TrustRecord | undefined;
+  /** The newest signed image that was seen of the reference, this one or one before. Format 2. */
+  readonly newest?: NewestSeen | undefined;
 }
 
 /** What a file on the host is for. */
@@ -142,6 +145,7 @@ export function parseDeployment(text: string | Uint8Array, what: string): Deploy
       storeName: image.member('storeName').string(),
       digest: parseDigest(image.member('digest').string()),
       trust: parseTrust(image.member('trust')),
+      newest: parseNewestSeen(image.member('newest')),
     },
     values: reader.member('values').stringMap(),
     setValues: reader.member('setValues').stringMap(),

@@ -14,6 +14,8 @@ import { partsOf } from '../store/combined-store.js';
 import type { ImageStore, ImageTree, StorageKind, StoredImage } from '../store/image-store.js';
 import type { ImageSource } from '../transport/image-source.js';
 import type { TrustRecord } from '../trust/image-trust.js';
+import { KeptSignatures } from '../trust/kept-signatures.js';
+import { freshnessOf, type Freshness } from './freshness.js';
 import type { Host } from './host.js';
 import type { FetchPlan } from './install-plan.js';
 
@@ -36,6 +38,8 @@ export interface FetchedImage {
   readonly storage: StorageKind;
   /** Why it may be taken. */
   readonly trust: TrustRecord;
+  /** How new it is; undefined where nobody has signed it. */
+  readonly freshness: Freshness | undefined;
   readonly tree: ImageTree;
   readonly fetch: FetchPlan;
 }
@@ -79,6 +83,8 @@ export interface FetchIfOptions extends Omit<FetchOptions, 'acceptDigest'> {
   readonly orStored?: boolean;
   /** Asked as soon as the digest is known: what is not wanted is not fetched. */
   wants(digest: Digest): boolean;
+  /** Gets how new a signed image is that is wanted, before any layer is fetched; may throw. */
+  judge?(freshness: Freshness | undefined): void;
 }
 
 /** As {@link fetchImage}; undefined where the image is not wanted. */
@@ -100,7 +106,7 @@ export async function fetchImageIf(
     isCompatible(stored.config.platform, platform)
   ) {
     if (!options.wants(stored.digest)) return undefined;
-    const taken = await takeStored(host, stored, source);
+    const taken = await takeStored(host, stored, { source, preview: options.preview });
     if (taken !== undefined) return taken;
   }
   const [target = store] = partsOf(store);
@@ -115,9 +121,13 @@ export async function fetchImageIf(
   );
   if (plan === undefined) {
     if (away === undefined || !options.wants(away.digest)) return undefined;
-    return (await takeStored(host, away, source)) ?? refuseUnhashed(source);
+    const { preview } = options;
+    return (await takeStored(host, away, { source, preview })) ?? refuseUnhashed(source);
   }
+  const freshness = freshnessOf(plan, host.nowMs());
+  warnOfAge(host, source, freshness);
   if (!options.wants(plan.digest)) return undefined;
+  options.judge?.(freshness);
   const fetch = describeFetch(plan);
   if (options.preview && fetch.missingLayers > 0) {
     const tree = await previewTree(plan, {
@@ -127,13 +137,14 @@ export async function fetchImageIf(
       keepPackages: options.previewPackages,
     });
     const { digest, storeName, config, trust } = plan;
-    return { digest, storeName, config, trust, storage: target.kind, tree, fetch };
+    return { digest, storeName, config, trust, freshness, storage: target.kind, tree, fetch };
   }
   if (fetch.missingLayers > 0)
     host.onEvent({ kind: 'step', text: `Pulling ${quote(source.name)}` });
   const pulled = await executePull(plan, pullOptions(host, { choice, store: target, source }));
   const { storeName, trust } = plan;
-  return { ...(await fromStore(host, pulled)), storeName, trust, fetch };
+  await keptSignatures(host).write(pulled.digest, plan.evidence);
+  return { ...(await fromStore(host, pulled)), storeName, trust, freshness, fetch };
 }
 
 async function prepare(
@@ -152,13 +163,37 @@ async function prepare(
 async function takeStored(
   host: Host,
   image: StoredImage,
-  source: ImageSource,
+  { source, preview }: { readonly source: ImageSource; readonly preview: boolean },
 ): Promise<FetchedImage | undefined> {
   const checker = await host.openTrust();
   const { digest } = image;
-  const { record: trust } = await checker.check({ source, digest, isTop: true }, host.signal);
+  const kept = await keptSignatures(host).read(digest);
+  const { record: trust, evidence } = await checker.check(
+    { source, digest, isTop: true, kept },
+    host.signal,
+  );
   if (trust.signatures.length > 0 && !(await isHashed(host, image))) return undefined;
-  return { ...(await fromStore(host, image)), storeName: source.storeName, trust };
+  // Others than were kept: the policy has changed since.
+  if (!preview && evidence.some((one) => !kept.includes(one)))
+    await keptSignatures(host).write(digest, evidence);
+  const freshness = freshnessOf({ ...image, trust }, host.nowMs());
+  warnOfAge(host, source, freshness);
+  return { ...(await fromStore(host, image)), storeName: source.storeName, trust, freshness };
+}
+
+function keptSignatures({ paths }: Host): KeptSignatures {
+  return new KeptSignatures(paths.onDisk(paths.signaturesDir));
+}
+
+/** A registry that hands out for months what it had looks like one that has nothing new. */
+function warnOfAge(host: Host, { name }: ImageSource, freshness: Freshness | undefined): void {
+  const maxMs = host.conf.trust['max-age'];
+  const atMs = freshness?.signedAtMs ?? freshness?.createdAtMs;
+  if (maxMs === undefined || atMs === undefined || host.nowMs() - atMs <= maxMs) return;
+  const how = freshness?.signedAtMs === undefined ? 'built' : 'signed';
+  const days = Math.floor((host.nowMs() - atMs) / 86_400_000);
+  const text = `${quote(name)} was ${how} ${days} days ago, longer than max-age of berth.conf: its registry may not give what is new`;
+  host.onEvent({ kind: 'warning', text });
 }
 
 /** Whether the archives of all layers were hashed, so that the manifest speaks of the files. */
@@ -215,7 +250,9 @@ export async function pullImage(host: Host, choice: ImageChoice): Promise<Pulled
   const all = await host.openStore();
   const [store = all] = partsOf(all);
   const plan = await prepare(host, source, { store, platform });
+  warnOfAge(host, source, freshnessOf(plan, host.nowMs()));
   const image = await executePull(plan, pullOptions(host, { choice, store, source }));
+  await keptSignatures(host).write(image.digest, plan.evidence);
   const { alreadyPresent, trust } = plan;
   return { image, fetch: describeFetch(plan), alreadyPresent, trust };
 }
@@ -249,7 +286,7 @@ function pullOptions(
 async function fromStore(
   host: Host,
   image: StoredImage,
-): Promise<Omit<FetchedImage, 'storeName' | 'trust'>> {
+): Promise<Omit<FetchedImage, 'storeName' | 'trust' | 'freshness'>> {
   const store = await host.openStore();
   return {
     digest: image.digest,

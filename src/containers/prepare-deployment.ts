@@ -11,6 +11,7 @@ import { decideHealth } from './decide-health.js';
 import type { Deployment } from './deployment.js';
 import { decideValues } from './decide-values.js';
 import type { FetchedImage } from './fetch-image.js';
+import { seenWith, type NewestSeen } from './freshness.js';
 import type { Host } from './host.js';
 import type { UnitToCome } from './find-start-cycle.js';
 import { readImageDependencies } from './image-dependencies.js';
@@ -38,6 +39,8 @@ export interface PrepareRequest extends OrderingRequest {
   readonly fetched: FetchedImage;
   /** The N of `NAME.N`; that of what is installed unless given, or 0. */
   readonly number?: number;
+  /** What was seen of the reference before; `allowedAtMs` alone where an older image is allowed now. */
+  readonly seen?: Partial<NewestSeen> | undefined;
   /** The deployment that is there already: what is its own on the host may be replaced, and its UUID is kept. */
   readonly installed: Deployment | undefined;
   readonly setValues: ReadonlyMap<string, string>;
@@ -179,6 +182,7 @@ export async function prepareDeployment(
         storeName: fetched.storeName,
         digest: fetched.digest,
         trust: fetched.trust,
+        newest: seenWith(request.reference, request.seen, fetched.freshness),
       },
       values: Object.fromEntries(
         [...values].filter(([, value]) => !value.secret).map(([key, value]) => [key, value.text]),

@@ -3,6 +3,7 @@ import type { PruneResult, StoredImage } from '../store/image-store.js';
 import type { Host } from './host.js';
 import { imagesInUse } from './images-in-use.js';
 import { assertPrivileged } from './preflight.js';
+import { pruneSignatures } from './prune-signatures.js';
 
 /** Options of {@link pruneImages}. */
 export interface PruneImagesOptions {
@@ -31,6 +32,7 @@ export async function pruneImages(host: Host, options: PruneImagesOptions): Prom
   assertPrivileged(host);
   const store = await host.openStore();
   const pruned = await store.prune({ keep: () => imagesInUse(host), unname: () => options.all });
+  await pruneSignatures(host);
   const partials = new PartialDownloads(host.paths.onDisk(host.paths.partialDir));
   return { ...pruned, freedBytes: pruned.freedBytes + partials.removeAll() };
 }

@@ -3,6 +3,7 @@ import type { ContainerName } from '../base/container-name.js';
 import { parseContainerName } from '../base/container-name.js';
 import { withContext } from '../errors/with-context.js';
 import type { Digest } from '../oci/digest.js';
+import { readAllDeployments } from './all-deployments.js';
 import { getContainer, listDeploymentNumbers } from './container-directory.js';
 import { readSettings } from './container-settings.js';
 import { describeDifference, type DeploymentDifference } from './describe-difference.js';
@@ -11,6 +12,7 @@ import type { Deployment } from './deployment.js';
 import { withInstalled } from './execute-installs.js';
 import { executeTransition } from './execute-transition.js';
 import { fetchImageIf, type ImageChoice } from './fetch-image.js';
+import { assertNotOlder, newestSeenOf, type NewestSeen } from './freshness.js';
 import { gainedPermissions } from './gained-permissions.js';
 import { withRequiredHeld } from './hold-required.js';
 import { preferring, type Host } from './host.js';
@@ -42,6 +44,8 @@ export interface UpdateRequest extends Omit<ImageChoice, 'reference'> {
   readonly watch: boolean;
   /** Tries an image again that was not well. */
   readonly retry: boolean;
+  /** Takes a signed image that is older than what was seen under the same reference. */
+  readonly allowDowngrade: boolean;
   readonly allowHostPaths: readonly string[];
   readonly keepExisting: boolean;
   /** How many deployments are kept, pinned ones not counted; at least 1. */
@@ -175,6 +179,7 @@ export async function prepareUpdate(
     // What was adopted moves onto berth's own checkout and runtime with its first update.
     installed.adoptedFrom === undefined;
   const isSame = (digest: Digest): boolean => hasSameValues && isSameButForValues(digest);
+  const seen = await findNewestSeen(host, installed, reference);
   let found: Digest = installed.image.digest;
   const rejection = (): string | undefined =>
     request.retry || found === installed.image.digest
@@ -192,6 +197,10 @@ export async function prepareUpdate(
       wants: (digest) => {
         found = digest;
         return !isSame(digest) && rejection() === undefined;
+      },
+      judge: (offered) => {
+        if (!request.allowDowngrade && found !== installed.image.digest)
+          assertNotOlder(reference, { seen, offered });
       },
     },
   );
@@ -226,6 +235,7 @@ export async function prepareUpdate(
     setValues,
     fileValues: new Map(),
     ...carriedPlaces(installed),
+    seen: request.allowDowngrade ? { allowedAtMs: host.nowMs() } : seen,
     enable: true,
     allowHostPaths: [...new Set([...installed.allowedHostPaths, ...request.allowHostPaths])],
   });
@@ -255,6 +265,19 @@ export async function prepareUpdate(
     prepared,
     required,
   };
+}
+
+/** The newest that any deployment on disk knows of a reference. */
+async function findNewestSeen(
+  host: Host,
+  { name }: Deployment,
+  reference: string,
+): Promise<NewestSeen | undefined> {
+  const { deployments } = await readAllDeployments(host, { of: name });
+  return newestSeenOf(
+    reference,
+    deployments.map(({ image }) => image.newest),
+  );
 }
 
 async function prepareRequiredBy(

@@ -154,6 +154,10 @@ export const catalogue = {
     exitStatus: ExitStatus.temporary,
     meaning: 'the place with the signatures does not answer, or not as it should',
   },
+  DOWNGRADE_REFUSED: {
+    exitStatus: ExitStatus.noPermission,
+    meaning: 'an update would bring an older signed image than was installed',
+  },
   SIGNATURE_UNSUPPORTED: {
     exitStatus: ExitStatus.config,
     meaning:

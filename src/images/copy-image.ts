@@ -42,6 +42,8 @@ export interface CopyOptions {
   readonly format?: ManifestFormat | undefined;
   /** Blobs side by side; what the destination likes unless given. */
   readonly parallel?: number | undefined;
+  /** Gets each manifest and index, before anything in it is believed; may throw. Undefined: everything is taken. */
+  readonly accept?: ((document: ManifestDocument, isTop: boolean) => Promise<void>) | undefined;
   readonly signal: AbortSignal;
   readonly onProgress?: ((progress: CopyProgress) => void) | undefined;
 }
@@ -163,14 +165,14 @@ interface CollectedManifest {
 
 /** The manifests to copy, each once, those that an index lists before it. */
 async function collectManifests(options: CopyOptions): Promise<readonly CollectedManifest[]> {
-  const { source, platform, signal } = options;
+  const { source, platform, accept, signal } = options;
   if (platform !== undefined) {
-    const { bytes, digest, manifest } = await resolveManifest(source, { platform, signal });
+    const { bytes, digest, manifest } = await resolveManifest(source, { platform, accept, signal });
     const { mediaType } = manifest;
     const references = listReferences(bytes, { what: whatOf(source), contentType: mediaType });
     return [{ document: { bytes, digest, mediaType }, references }];
   }
-  const collection = new ManifestCollection(source, signal);
+  const collection = new ManifestCollection(options);
   await collection.add(await source.readManifest(undefined, { signal }), 0);
   return collection.manifests;
 }
@@ -179,12 +181,14 @@ class ManifestCollection {
   readonly manifests: CollectedManifest[] = [];
   readonly #source: ImageSource;
   readonly #signal: AbortSignal;
+  readonly #accept: CopyOptions['accept'];
   readonly #seen = new Set<Digest>();
   #bytes = 0;
 
-  constructor(source: ImageSource, signal: AbortSignal) {
+  constructor({ source, accept, signal }: CopyOptions) {
     this.#source = source;
     this.#signal = signal;
+    this.#accept = accept;
   }
 
   async add(document: ManifestDocument, depth: number): Promise<void> {
@@ -196,6 +200,7 @@ class ManifestCollection {
     if (depth > MAX_INDEX_DEPTH) {
       throw this.#invalid(`nests indexes deeper than ${MAX_INDEX_DEPTH} levels`);
     }
+    await this.#accept?.(document, depth === 0);
     const what = whatOf(this.#source);
     const references = listReferences(document.bytes, { what, contentType: document.mediaType });
     for (const entry of references.manifests) {

@@ -4,7 +4,7 @@ import type { Platform } from './platform.js';
 /** The configuration of an image (image-spec v1.1 config.md), as far as berth uses it. */
 export interface ImageConfig {
   readonly platform: Platform;
-  /** RFC 3339 text as it stands, or undefined; never decides anything. */
+  /** RFC 3339 text as it stands, or undefined; of a signed image it says how new that is. */
   readonly created: string | undefined;
   /** Digests of the uncompressed layers, lowest first; as many as the manifest has layers. */
   readonly diffIds: readonly Digest[];

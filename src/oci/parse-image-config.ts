@@ -66,7 +66,7 @@ function parseDiffIds(rootfs: JsonFields): readonly Digest[] {
   });
 }
 
-/** Decides nothing, so a wrong one is as good as none. */
+/** A wrong one is as good as none. */
 function parseCreated(fields: JsonFields): string | undefined {
   try {
     return fields.optionalString('created');

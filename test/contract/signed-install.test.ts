@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import {
   existsSync,
   mkdirSync,
+  readdirSync,
   readFileSync,
   renameSync,
   symlinkSync,
@@ -11,6 +12,7 @@ import { after, before, test } from 'node:test';
 
 import type { TrustRecord } from '../../src/trust/image-trust.js';
 import { BerthInTree } from '../support/berth-in-tree.js';
+import { runCommand, runOk } from '../support/run-command.js';
 import { FakeRegistry } from '../support/fake-registry.js';
 import { claimOf, SigningKeys } from '../support/signing-keys.js';
 
@@ -52,7 +54,9 @@ function setPolicy(requirements: readonly unknown[], others: object = {}): void 
 /** Puts an image under the tag and gives its digest. */
 async function push(name: string): Promise<string> {
   layout = tree.makeImage(name, [{ path: 'version', content: name }]);
-  const { digest } = JSON.parse(await tree.runOk('--json', 'copy', layout, image)) as {
+  const { digest } = JSON.parse(
+    await tree.runOk('--json', 'copy', '--insecure-policy', layout, image),
+  ) as {
     readonly digest: string;
   };
   return digest;
@@ -145,6 +149,43 @@ test('what the store has is held to the policy of the day, and other transports 
   await tree.runOk('rollback', 'web');
   writeFileSync(`${tree.path}/etc/containers/policy.json`, '{"default":[]}');
   assert.equal((await tree.run('pull', image)).status, 78);
+});
+
+test('what is copied is held to the policy of where it is read', async () => {
+  const digest = await push('copied');
+  const out = (name: string): string => `oci:${tree.path}/media/${name}:x`;
+  mkdirSync(`${tree.path}/media`, { recursive: true });
+  // These commands work on no host's tree: what they are held to is that of where they run.
+  const registriesD = `${tree.path}/registries.d`;
+  mkdirSync(registriesD);
+  const lookaside = `file://${tree.path}/var/lib/containers/sigstore`;
+  writeFileSync(`${registriesD}/a.yaml`, `default-docker:\n  lookaside: ${lookaside}\n`);
+  const ofTree = {
+    ...process.env,
+    BERTH_POLICY: `${tree.path}/etc/containers/policy.json`,
+    BERTH_REGISTRIES_D: registriesD,
+  };
+  const keyPath = `${tree.path}/etc/pki/containers/release.gpg`;
+  setPolicy(SIGNED.map((one) => ({ ...one, keyPath })));
+  for (const [args, status] of [
+    [['copy', image, out('a')], 77],
+    [['copy', '--all', image, out('a')], 77],
+    [['copy', layout, out('a')], 77],
+    [['push', layout, image.replace('web:1', 'web:2')], 77],
+    [['copy', '--insecure-policy', image, `ostree:a/b:c@${tree.path}/media/repo`], 64],
+  ] as const) {
+    const result = await runCommand(tree.command(...args), { env: ofTree });
+    assert.equal(result.status, status, `${args.join(' ')}: ${result.stderr}`);
+  }
+  assert.deepEqual(
+    readdirSync(`${tree.path}/media`).filter((name) => !name.startsWith('repo')),
+    [],
+  );
+  await sign(digest);
+  await runOk(tree.command('copy', image, out('a')), { env: ofTree });
+  await runOk(tree.command('copy', '--all', image, out('b')), { env: ofTree });
+  setPolicy(SIGNED, { oci: { [`${tree.path}/media`]: [{ type: 'insecureAcceptAnything' }] } });
+  await runOk(tree.command('copy', out('a'), out('c')), { env: ofTree });
 });
 
 test("a key that a link of the tree leads out of it for is not the tree's", async () => {

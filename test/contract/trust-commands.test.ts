@@ -203,7 +203,7 @@ test('of changes at once none is lost', async () => {
   for (const scope of scopes) assert.ok(scope in docker, `${scope} was lost`);
 });
 
-test('what is not understood is not changed, nor what somebody else wrote', async () => {
+test('S19 what is not understood is not changed, one key does not count twice, nor is changed what somebody else wrote', async () => {
   const unknown = '{"default":[{"type":"reject"}],"ours":1}';
   writeFileSync(at('policy.json'), unknown);
   assert.equal((await berth('trust', 'default', 'accept')).status, 78);

@@ -96,6 +96,7 @@ export const PLAIN_UPDATE: UpdateRequest = {
   planOnly: false,
   watch: true,
   retry: true,
+  allowDowngrade: false,
   allowHostPaths: [],
   keepExisting: false,
   keepDeployments: 2,

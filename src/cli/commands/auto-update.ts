@@ -45,6 +45,7 @@ export function autoUpdateCommand(context: CliContext): Command {
               planOnly: false,
               watch: true,
               retry: false,
+              allowDowngrade: false,
               allowHostPaths: [],
               keepExisting: false,
               keepDeployments: host.conf.deployments.keep,

@@ -2,6 +2,7 @@ import { InvalidArgumentError, Option, type Command } from 'commander';
 
 import type { CopyProgress } from '../../images/copy-image.js';
 import type { ManifestFormat } from '../../oci/convert-manifest.js';
+import type { ManifestDocument } from '../../transport/image-source.js';
 import type { Credentials } from '../../registry/credentials.js';
 import type { CliContext, CommonOptions } from '../context.js';
 import { defineCommand, type CommandCall } from '../define-command.js';
@@ -16,6 +17,7 @@ import {
 interface CopyCommandOptions {
   readonly all?: boolean;
   readonly preserveDigests?: boolean;
+  readonly insecurePolicy?: boolean;
   readonly format?: ManifestFormat;
   readonly platform?: string;
   readonly parallel?: number;
@@ -36,6 +38,7 @@ const OPTIONS = (): Option[] => [
     '-f, --format <format>',
     'put manifests into this format: oci, or docker (v2s2)',
   ).argParser(parseFormat),
+  new Option('--insecure-policy', 'take the image whatever the policy of this host says'),
   new Option('--platform <os/arch[/variant]>', 'copy the image for another platform'),
   credsOption('--src-creds <user:password>', 'the account at the registry to read from'),
   credsOption('--dest-creds <user:password>', 'the account at the registry to write to'),
@@ -123,6 +126,8 @@ async function copy(
   const { formatBytes } = await import('../output/units.js');
   const { findConfPlaces, loadConf } = await import('../load-conf.js');
   const { openTransports } = await import('../transports.js');
+  const { openTrust } = await import('../open-trust.js');
+  const { OperationalError } = await import('../../errors/operational-error.js');
   const from = args[0] ?? '';
   const { signal } = context;
   const platform =
@@ -151,15 +156,22 @@ async function copy(
       onProgress: display.onProgress,
     };
     const name = parseImageName(to, writing.workingDirectory);
+    const { registryClient } = reading;
+    const insecure = options.insecurePolicy === true;
+    const trust = insecure ? undefined : await openTrust({ paths, conf, registryClient });
     if (name.kind === 'ostree') {
+      // What is in a repository may be installed without anybody asking again.
+      if (trust === undefined) {
+        throw new OperationalError(
+          'USAGE',
+          '--insecure-policy: what goes into an OSTree repository is held to the policy',
+        );
+      }
       const { copyToRepository } = await import('../copy-to-repository.js');
-      const { openTrust } = await import('../open-trust.js');
       const { printEvent } = await import('../output/print-event.js');
       const onWarning = (text: string): void => {
         printEvent(context, options, { kind: 'warning', text });
       };
-      const { registryClient } = reading;
-      const trust = await openTrust({ paths, conf, registryClient });
       return await copyToRepository(name, { ...shared, conf, paths, trust, onWarning });
     }
     await using destination = await openImageDestination(to, writing, {
@@ -167,7 +179,13 @@ async function copy(
       from: source.repository,
     });
     const preserveDigests = options.preserveDigests === true;
-    return await copyImage({ ...shared, destination, preserveDigests });
+    const accept =
+      trust === undefined
+        ? undefined
+        : async (document: ManifestDocument, isTop: boolean): Promise<void> => {
+            await trust.check({ ...document, source, isTop }, signal);
+          };
+    return await copyImage({ ...shared, destination, preserveDigests, accept });
   });
   const { copiedBlobs, blobs, copiedBytes } = result;
   printResult(context, options, {

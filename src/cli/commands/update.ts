@@ -16,6 +16,7 @@ interface UpdateOptions {
   readonly force?: boolean;
   readonly platform?: string;
   readonly allowHostPath?: readonly string[];
+  readonly allowDowngrade?: boolean;
   readonly keepExisting?: boolean;
   readonly withDependencies?: boolean;
 }
@@ -50,6 +51,10 @@ export function updateCommand(context: CliContext): Command {
         new Option('--no-wait', 'do not wait to see whether the new version stays well'),
         new Option('--retry', 'try an image again that was not well, or was rolled back'),
         new Option('--force', 'the same as --retry'),
+        new Option(
+          '--allow-downgrade',
+          'take a signed image that is older than one that was installed',
+        ),
         new Option('--platform <os/arch[/variant]>', 'take the image for another platform'),
         new Option(
           '--allow-host-path <path>',
@@ -103,6 +108,7 @@ async function runUpdate({ args, options, context }: CommandCall<UpdateOptions>)
         planOnly: options.plan === true,
         watch: options.wait !== false,
         retry: options.retry === true || options.force === true,
+        allowDowngrade: options.allowDowngrade === true,
         allowHostPaths: options.allowHostPath ?? [],
         keepExisting: options.keepExisting === true,
         withDependencies: options.withDependencies === true,
