@@ -90,6 +90,7 @@ test('a whole machine is installed on, reboots, has its plug pulled, and shows w
     await machine.sh(`cd ${DEPLOYMENT}/rootfs && rm new renamed && touch --date=@0 .`); // what the image does not have is left alone
     const again = await berth('fsck');
     assert.equal(again.status, 0, again.stdout + again.stderr);
+    await workOnSealed(machine, berth);
   });
 });
 
@@ -106,6 +107,34 @@ async function seenInContainer(machine: WholeMachine, script: string): Promise<s
   const { status, stdout, stderr } = await inContainer(machine, script);
   assert.equal(status, 0, stderr);
   return stdout;
+}
+
+/** What works on other containers works on one with a sealed root: its config.json changes, programs enter it, and run in its place. */
+async function workOnSealed(
+  machine: WholeMachine,
+  berth: (...args: string[]) => Promise<CommandResult>,
+): Promise<void> {
+  const mount = '{"destination":"/added","type":"tmpfs","source":"tmpfs"}';
+  await machine.sh(
+    `cd ${DEPLOYMENT} && sed -i -e 's/"env": \\[/&"ADDED=1",/' -e 's|"mounts": \\[|&${mount},|' config.json`,
+  );
+  const applied = await berth('apply', 'steady');
+  assert.equal(applied.status, 0, applied.stderr);
+  const plan = splitPlan(
+    Buffer.from(await machine.sh(`base64 -w0 ${DEPLOYMENT}/launch.plan`), 'base64'),
+  );
+  assert.ok(
+    plan.some(({ op }) => op === INSTRUCTIONS.SEALED_ROOT.op),
+    'the seal is gone',
+  );
+  await machine.sh('systemctl restart steady');
+  assert.match(await seenInContainer(machine, 'ls -d added other'), /^added\nother\n$/);
+  const entered = await berth('exec', 'steady', '--', '/probe', 'show');
+  assert.match(entered.stdout, /^env ADDED=1$/m, entered.stderr);
+  await machine.sh('systemctl stop steady');
+  const run = await berth('run', 'steady', '--', '/probe', 'show', 'instead');
+  assert.match(run.stdout, /^arg instead$/m, run.stderr);
+  assert.match(run.stdout, /^env ADDED=1$/m);
 }
 
 const LOOK = 'stat -c "%a %u" other; ls -d new renamed 2>/dev/null; true';
