@@ -39,21 +39,32 @@ export function formatCompletion(
 function formatBash(commands: readonly CompletedCommand[]): string {
   const cases = commands.map((command) => {
     const words = [...command.subcommands, ...command.options].join(' ');
-    const names = command.takesNames ? ' $(berth list -q 2>/dev/null)' : '';
+    const names = command.takesNames ? ' $(berth $user list -q 2>/dev/null)' : '';
     return `    ${command.name}) words="${words}${names}" ;;`;
   });
   return `# berth completion; made by 'berth completion'
 _berth() {
-  local current=\${COMP_WORDS[COMP_CWORD]} words=
-  case \${COMP_WORDS[1]} in
+  local current=\${COMP_WORDS[COMP_CWORD]} words= command= user= word before=
+  for word in "\${COMP_WORDS[@]:1:COMP_CWORD-1}"; do
+    case $before$word in
+      --user) user=--user ;;
+      -*) ;;
+      *) command=\${command:-$word} ;;
+    esac
+    before=; if [ "$word" = --root ]; then before=--root= ; fi
+  done
+  case $command in
 ${cases.join('\n')}
   esac
-  if [ "$COMP_CWORD" -eq 1 ]; then words="${commands.map((command) => command.name).join(' ')}"; fi
+  if [ -z "$command" ]; then words="--user ${commands.map((command) => command.name).join(' ')}"; fi
   COMPREPLY=($(compgen -W "$words" -- "$current"))
 }
 complete -o default -F _berth berth
 `;
 }
+
+/** With `--user` where that stands on the line. */
+const FISH_LIST = 'berth (contains -- --user (commandline -opc); and echo -- --user) list -q';
 
 function formatFish(commands: readonly CompletedCommand[]): string {
   const lines = ["# berth completion; made by 'berth completion'"];
@@ -65,7 +76,7 @@ function formatFish(commands: readonly CompletedCommand[]): string {
     for (const option of command.options)
       lines.push(`complete -c berth -n ${seen} -l ${option.replace(/^--/, '')}`);
     if (command.takesNames)
-      lines.push(`complete -c berth -n ${seen} -f -a '(berth list -q 2>/dev/null)'`);
+      lines.push(`complete -c berth -n ${seen} -f -a '(${FISH_LIST} 2>/dev/null)'`);
   }
   return `${lines.join('\n')}\n`;
 }

@@ -17,6 +17,8 @@ export interface ReportOptions {
   readonly debug: boolean;
   /** The command that was typed, if one was: whose help a usage error points to. */
   readonly command?: string | undefined;
+  /** Whether `--user` was: then the commands that a hint names take it, too. */
+  readonly user?: boolean | undefined;
 }
 
 /** Deepest chain of causes that is shown; a longer one says nothing more to a person. */
@@ -28,7 +30,7 @@ const MAX_MESSAGE_CHARACTERS = 2000;
 /** Prints an error (what, to what, why, what to do) and gives the status to exit with. The only place that does. */
 export function reportError(thrown: unknown, options: ReportOptions): ExitStatus {
   const error = firstError(thrown);
-  const described = describe(error, options.command);
+  const described = withUser(describe(error, options.command), options);
   if (options.json) {
     const { code, message, hint, causes } = described;
     options.stderr.write(`${JSON.stringify({ error: { code, message, hint, causes } })}\n`);
@@ -43,6 +45,12 @@ export function reportError(thrown: unknown, options: ReportOptions): ExitStatus
   }
   options.stderr.write(`${lines.join('\n')}\n`);
   return described.status;
+}
+
+function withUser(described: Description, { user }: ReportOptions): Description {
+  const { hint } = described;
+  if (user !== true || hint === undefined) return described;
+  return { ...described, hint: hint.replace(/'berth (?=[a-z])/g, "'berth --user ") };
 }
 
 interface Description {

@@ -37,6 +37,7 @@ export async function runCommandLine(host: CliProcess, args: readonly string[]):
       stderr: host.stderr,
       json: args.includes('--json'),
       command: args.find((arg) => knownCommands.has(arg)),
+      user: args.includes('--user'),
       debug: args.includes('--debug') || host.env['BERTH_DEBUG'] === '1',
     });
     return stoppedBy === undefined ? status : 128 + constants.signals[stoppedBy];

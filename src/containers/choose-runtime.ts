@@ -81,6 +81,13 @@ export async function chooseRuntime(
 
 /** A unit whose program is not there would fail at its start, long after the person who could install it has gone. */
 async function findForeignRuntime(host: Host, runtime: string): Promise<ServiceRuntime> {
+  if (host.paths.mode === 'user') {
+    throw new OperationalError(
+      'RUNTIME_UNSUPPORTED',
+      "a user's containers are run by berth's own runtime only",
+      { hint: "leave out '--runtime'" },
+    );
+  }
   const found = createForeignRuntime(runtime, foreignOptions(host.paths));
   const program = foreignRuntimePath(runtime);
   if (await isExecutable(host.paths.onDisk(program))) return found;
@@ -100,7 +107,7 @@ export function serviceUserOf({ mode }: HostPaths): ServiceUser | undefined {
 export function foreignOptions(paths: HostPaths): ForeignRuntimeOptions {
   return {
     states: paths.runtimeStateDir,
-    slice: paths.mode === 'user' ? 'user.slice' : 'system.slice',
+    slice: 'system.slice',
   };
 }
 

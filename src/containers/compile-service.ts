@@ -72,7 +72,12 @@ export async function compileService(
   });
   return {
     launch,
-    directives: [...nameInLog(unit, name), ...AFTER_RECOVERY, ...launch.directives],
+    directives: [
+      ...nameInLog(unit, name),
+      ...AFTER_RECOVERY,
+      ...(host.paths.mode === 'user' ? USERS_TMPFILES : []),
+      ...launch.directives,
+    ],
     summary: summarise(launch.summary),
   };
 }
@@ -88,6 +93,14 @@ export const INSTANCE_MARKER = '{instance}';
 
 /** An interrupted change is finished or undone first; where that fails, what stands there is what starts. */
 const AFTER_RECOVERY: readonly UnitDirective[] = [['Unit', 'After', 'berth-recover.service']];
+
+/**
+ * The system makes its folders at every boot; a user's manager only where something asks for it, and its run-time directory is
+ * empty whenever the user was away.
+ */
+const USERS_TMPFILES: readonly UnitDirective[] = [
+  ['Unit', 'Wants', 'systemd-tmpfiles-setup.service'],
+];
 
 /** Without a name of its own, what the program writes would stand in the journal under the launcher's. */
 function nameInLog(document: ReturnType<typeof parseUnit>, name: string): readonly UnitDirective[] {

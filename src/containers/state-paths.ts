@@ -63,6 +63,8 @@ function removeWithoutLinks(
     return true;
   } catch (error) {
     if (isErrno(error, 'ENOENT', 'ENOTDIR')) return true;
+    // What a container of a user wrote as one of its other ids belongs to none that the user is.
+    if (paths.mode === 'user' && isErrno(error, 'EACCES', 'EPERM')) return false;
     throw error;
   } finally {
     if (parent !== undefined) closeSync(parent);

@@ -91,8 +91,16 @@ export class DBusUnitManager implements UnitManager {
 
   async enable(units: readonly string[]): Promise<readonly UnitFileChange[]> {
     const body = [[...units], /* runtime= */ false, /* force= */ false];
-    const reply = await this.#callUnitFiles('EnableUnitFiles', { signature: 'asbb', body });
-    return readChanges(reply[1]);
+    try {
+      const reply = await this.#callUnitFiles('EnableUnitFiles', { signature: 'asbb', body });
+      return readChanges(reply[1]);
+    } catch (error) {
+      if (this.#mode === 'system' || !isUnknownUnit(error)) throw error;
+      throw withHint(
+        error,
+        "the user's service manager has another XDG_CONFIG_HOME than this call",
+      );
+    }
   }
 
   async reenable(units: readonly string[]): Promise<readonly UnitFileChange[]> {

@@ -159,6 +159,87 @@ test('an update that is not well goes back, a good one stays, and a rollback tak
   await berth('uninstall', '--purge', 'web', 'stock');
 });
 
+test('what was made in the run-time directory is made again when the user comes back', async () => {
+  await pushExports(registry.target('run'), {
+    files: {
+      'tmpfiles.template': 'd ${RUN_DIRECTORY}/${NAME} 0700 ${HOST_UID} ${HOST_GID} - -\n',
+      'config.json.template': configTemplate({
+        mounts: [
+          { destination: '/proc', type: 'proc', source: 'proc' },
+          {
+            destination: '/mnt',
+            type: 'bind',
+            source: '${RUN_DIRECTORY}/${NAME}',
+            options: ['bind'],
+          },
+        ],
+      }),
+    },
+    entries: [{ path: 'mnt/' }],
+  });
+  await berth('install', '--start', image('run'));
+  await host.sh(`
+    systemctl stop user@1000.service user-runtime-dir@1000.service
+    test ! -e ${user.runtimeDir}
+    systemctl start user@1000.service`);
+  await user.started();
+  await assertRuns('run', '/probe deaf');
+  await berth('uninstall', 'run');
+});
+
+test('T27 an image of another owner, with set-id bits and devices, is checked out as the user can have it', async () => {
+  await pushExports(registry.target('odd'), {
+    entries: [
+      { path: 'bin/' },
+      { path: 'bin/su', content: 'set-user-ID', mode: 0o4755 },
+      { path: 'shadow', content: 'secret', mode: 0, gid: 42 },
+      { path: 'mail', content: 'foreign', uid: 33, gid: 8 },
+      { path: 'null', type: 'character-device', major: 1, minor: 3 },
+      { path: 'null2', type: 'hardlink', link: 'null' },
+      { path: 'pipe', type: 'fifo' },
+      { path: 'locked/', mode: 0o500 },
+      { path: 'locked/in/', mode: 0 },
+      { path: 'locked/in/file', content: 'deep' },
+    ],
+  });
+  await berth('install', '--start', image('odd'));
+  const root = `${user.home}/.local/share/berth/odd/rootfs`;
+  assert.equal(await host.sh(`find ${root}/ -perm /6000 -o -not -user alice -o -type c`), '');
+  assert.match((await berth('verify', 'odd')).stdout, /^odd\.0: as installed$/m);
+  await user.run(['rm', `${root}/pipe`]);
+  await user.run(['chmod', '0755', `${root}/bin/su`]);
+  await user.run(['touch', `${root}/bin/new`]);
+  const drifted = await user.berth('verify', 'odd');
+  assert.match(drifted.stdout, /rootfs\/pipe: it is missing/);
+  assert.match(drifted.stdout, /fsck --repair'/);
+  await user.run(['rm', `${root}/bin/new`]);
+  await berth('fsck', '--repair');
+  assert.match((await berth('verify', 'odd')).stdout, /^odd\.0: as installed$/m);
+  await berth('uninstall', 'odd');
+  assert.equal(await host.sh(`ls -A ${user.home}/.local/share/berth | grep odd || true`), '');
+});
+
+test('what needs root is refused in one line', async () => {
+  for (const args of [
+    ['mount', image('odd'), '/home/alice'],
+    ['unmount', '/home/alice'],
+    ['scan', 'odd'],
+  ]) {
+    const says = /needs root, which '--user' does without/;
+    assertRefusedInWords(await user.berth(...args), { status: 77, code: 'NEEDS_ROOT', says });
+  }
+  for (const args of [
+    ['install', '--system', image('odd')],
+    ['list', '--root', '/'],
+    ['adopt', 'odd'],
+    ['install', '--runtime', 'crun', image('odd')],
+  ]) {
+    const result = await user.berth(...args);
+    assert.notEqual(result.status, 0, args.join(' '));
+    assert.equal(result.stdout, '');
+  }
+});
+
 test('what an image wants of the system is refused before anything is changed', async () => {
   const wishes: Readonly<Record<string, readonly [ExportsSketch, RegExp]>> = {
     etc: [

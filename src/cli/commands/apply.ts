@@ -39,7 +39,10 @@ export function applyCommand(context: CliContext): Command {
         const shown = outcome.difference.same ? '' : `${formatDifference(outcome.difference)}\n`;
         printResult(context, options, {
           json: outcome,
-          text: options.plan === true ? `${shown}${planText(outcome)}` : doneText(outcome),
+          text:
+            options.plan === true
+              ? `${shown}${planText(outcome)}`
+              : doneText(outcome, options.user === true),
         });
       });
     },
@@ -53,13 +56,13 @@ function planText({ name, changed }: ApplyOutcome): string {
   return `Files that would be written\n${files}\nNothing was changed. Leave '--plan' away to carry this out.\n`;
 }
 
-function doneText({ name, changed, running }: ApplyOutcome): string {
+function doneText({ name, changed, running }: ApplyOutcome, user: boolean): string {
   if (changed.length === 0) return `${name} runs by this config.json already; nothing to do\n`;
   const next =
     running.length === 0
       ? 'It holds from the next start on.'
       : name.endsWith('@')
         ? `Until they are restarted, these run as before: ${running.join(', ')}.`
-        : `The service runs as before until 'berth restart ${name}'.`;
+        : `The service runs as before until 'berth ${user ? '--user ' : ''}restart ${name}'.`;
   return `applied the config.json of ${name}. ${next}\n`;
 }

@@ -1,4 +1,6 @@
-import { resolve } from 'node:path';
+import { existsSync } from 'node:fs';
+import { userInfo } from 'node:os';
+import { join, resolve } from 'node:path';
 
 import { Option, type Command } from 'commander';
 
@@ -174,7 +176,18 @@ function formatOutcome(outcome: InstallOutcome, options: CommonOptions & Install
     const systemctl = options.user === true ? 'systemctl --user' : 'systemctl';
     lines.push(`  start it with: ${systemctl} start ${plan.name}`);
   }
+  if (options.user === true && options.enable !== false && !lingers())
+    lines.push("  it starts when you log in; for a start at boot: 'loginctl enable-linger'");
   return `${lines.join('\n')}\n`;
+}
+
+/** Whether the user's service manager runs without a session, from the boot on. */
+function lingers(): boolean {
+  try {
+    return existsSync(join('/var/lib/systemd/linger', userInfo().username));
+  } catch {
+    return true; // a user of no name, for whom there is nothing to recommend
+  }
 }
 
 function describeInstalled(plan: InstallPlan): readonly string[] {

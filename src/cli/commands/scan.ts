@@ -59,7 +59,9 @@ async function runScan({ args, options, context }: CommandCall<ScanOptions>): Pr
     await import('../../containers/scan/load-scanners.js');
   const { printResult } = await import('../output/print.js');
   const { formatScan, formatScanners } = await import('../output/format-scan.js');
+  const { assertForSystem } = await import('../../containers/preflight.js');
   await withHost(context, options, async (host) => {
+    if (options.user === true) assertForSystem(host, 'scanning what is mounted for the scanner');
     const loaded = await loadScanners(scannerFolders(host.paths));
     const tellProblems = (): void => {
       for (const problem of loaded.problems)

@@ -6,7 +6,7 @@ import { makeFolders } from '../../base/make-folders.js';
 import { addContext } from '../../errors/with-context.js';
 import { OperationalError } from '../../errors/operational-error.js';
 import type { Host } from '../host.js';
-import { assertForSystem } from '../preflight.js';
+import { assertPrivileged } from '../preflight.js';
 import { removePath } from '../remove-path.js';
 import { runScanner, type ScannerRun } from './run-scanner.js';
 import { makeScanPlace } from './scan-place.js';
@@ -49,7 +49,7 @@ export async function scan(
   host: Host,
   request: ScanRequest & Omit<ScannerRun, 'input' | 'output'>,
 ): Promise<ScanOutcome> {
-  assertForSystem(host, 'scanning what is mounted for the scanner');
+  assertPrivileged(host);
   if (host.paths.root !== '')
     throw new OperationalError('USAGE', "in the tree of '--root' nothing can be scanned");
   const targets = await findScanTargets(host, request);
