@@ -45,6 +45,9 @@ export interface OstreeName {
   readonly repository: string | undefined;
 }
 
+/** An image of a registry. */
+export type RegistryName = Extract<ImageName, { readonly kind: 'registry' }>;
+
 /** What is read and written as files and blobs on this host. */
 export type LocalName = Exclude<ImageName, { readonly kind: 'registry' | 'ostree' }>;
 
@@ -124,7 +127,7 @@ interface Pathed {
   readonly workingDirectory: string;
 }
 
-function registryName(text: string): ImageName & { readonly kind: 'registry' } {
+function registryName(text: string): RegistryName {
   return { kind: 'registry', reference: parseReference(text), scheme: undefined };
 }
 

@@ -1,41 +1,27 @@
-import { link, mkdir, unlink } from 'node:fs/promises';
-import { dirname } from 'node:path';
-import { fileURLToPath, pathToFileURL } from 'node:url';
-
-import { syncFolder, temporaryNameBeside, writeFileSynced } from '../base/atomic-file.js';
 import { quote } from '../base/escape-text.js';
-import { runProgram } from '../base/subprocess.js';
-import { isErrno } from '../errors/is-errno.js';
 import { OperationalError } from '../errors/operational-error.js';
 import type { Digest } from '../oci/digest.js';
 import { listReferences } from '../oci/list-references.js';
+import { isIndexType } from '../oci/media-types.js';
 import { formatReference, type QualifiedReference } from '../oci/reference.js';
-import type { ImageSource } from '../transport/image-source.js';
-import { lookasideUrl } from './read-signatures.js';
-import { placesFor, type RegistriesD } from './registries-d.js';
-import { MAX_SIGNATURES, MAX_SIGNATURE_BYTES } from './signature-blob.js';
+import type { ImageSource, ManifestDocument } from '../transport/image-source.js';
 import { CLAIM_TYPES } from './signature-claim.js';
 
-/** Who signs. */
-export interface Signer {
-  /** What gpg knows the key by; a fingerprint at best. */
-  readonly key: string;
-  /** Where gpg has it; its own place unless given. */
-  readonly home: string | undefined;
-  /** A file with the passphrase; else the agent asks for it. */
-  readonly passphraseFile: string | undefined;
-  /** What gpg and its agent need of the environment. */
-  readonly env: Readonly<Record<string, string>>;
+/** Deepest nesting of indexes, and most manifests that are signed at once, as for copying. */
+const MAX_INDEX_DEPTH = 6;
+const MAX_MANIFESTS = 1024;
+
+/** Signs and files what it has signed. */
+export interface ImageSigner {
+  /** Which document of {@link CLAIM_TYPES} it signs. */
+  readonly type: keyof typeof CLAIM_TYPES;
+  /** Gives where the signature is. */
+  sign(digest: Digest, document: string): Promise<string>;
 }
 
 /** What {@link signImage} takes. */
 export interface SignOptions {
-  readonly signer: Signer;
-  readonly registriesD: RegistriesD;
-  /** A folder for the signatures, in place of what registries.d says: a path to open. */
-  readonly folder: string | undefined;
-  /** A path of the host, as registries.d names it, as a path to open; may throw. */
-  readonly onDisk: (path: string) => Promise<string>;
+  readonly signer: ImageSigner;
   /** Who made the signatures: `berth 1.0`. */
   readonly creator: string;
   readonly nowMs: number;
@@ -45,109 +31,72 @@ export interface SignOptions {
 /** A signature that was made. */
 export interface MadeSignature {
   readonly digest: Digest;
-  /** The file that it is in. */
+  /** The file that it is in, or the tag. */
   readonly path: string;
 }
 
 /**
- * Signs what a name of a registry means now: the manifest, or the index and every manifest that it lists. Each gets one more signature
- * in the place for signatures, with the next number that is free.
+ * What a name of a registry is called there.
  *
- * @throws OperationalError USAGE for what is no image of a registry, and where signatures are kept on the web alone; PROGRAM_FAILED;
- * LIMIT_EXCEEDED; what the registry gives rise to
+ * @throws OperationalError USAGE for what is no image of a registry
+ */
+export function signedReference(source: ImageSource): QualifiedReference {
+  const { reference, transport } = source.identity;
+  if (transport === 'docker' && reference !== undefined) return reference;
+  throw new OperationalError(
+    'USAGE',
+    `${quote(source.name)} is no image of a registry: only those are signed`,
+  );
+}
+
+/**
+ * Signs what a name of a registry means now: the manifest, or the index and all that it lists, indexes in it with what they list.
+ *
+ * @throws OperationalError USAGE; PROGRAM_FAILED; LIMIT_EXCEEDED; MANIFEST_INVALID; what the registry gives rise to
  */
 export async function signImage(
   source: ImageSource,
-  options: SignOptions,
+  { signer, creator, nowMs, signal }: SignOptions,
 ): Promise<readonly MadeSignature[]> {
-  const { reference, transport } = source.identity;
-  if (transport !== 'docker' || reference === undefined) {
-    throw new OperationalError(
-      'USAGE',
-      `${quote(source.name)} is no image of a registry: only those are signed`,
-    );
-  }
-  const base = await writablePlace(source, options);
-  const top = await source.readManifest(undefined, { signal: options.signal });
-  const what = `the manifest of ${quote(source.name)}`;
-  const { manifests } = listReferences(top.bytes, { what, contentType: top.mediaType });
+  const reference = signedReference(source);
   const made: MadeSignature[] = [];
-  for (const digest of new Set([top.digest, ...manifests.map((entry) => entry.digest)])) {
-    const signature = await makeSignature(digest, reference, options);
-    const folder = fileURLToPath(lookasideUrl(base, reference.repository, digest));
-    made.push({ digest, path: await fileSignature(folder, signature) });
+  for (const digest of await listDigests(source, signal)) {
+    const document = JSON.stringify({
+      critical: {
+        identity: { 'docker-reference': formatReference(reference) },
+        image: { 'docker-manifest-digest': digest },
+        type: CLAIM_TYPES[signer.type],
+      },
+      optional: { creator, timestamp: Math.floor(nowMs / 1000) },
+    });
+    made.push({ digest, path: await signer.sign(digest, document) });
   }
   return made;
 }
 
-/** The URL of the place that is written to. */
-async function writablePlace(
-  source: ImageSource,
-  { folder, registriesD, onDisk }: SignOptions,
-): Promise<string> {
-  if (folder !== undefined) return pathToFileURL(folder).href;
-  const { staging } = placesFor(registriesD, source.identity);
-  if (staging.toLowerCase().startsWith('file:'))
-    return pathToFileURL(await onDisk(fileURLToPath(staging))).href;
-  throw new OperationalError(
-    'USAGE',
-    `the signatures of ${quote(source.name)} are at ${quote(staging)}, which cannot be written`,
-    {
-      hint: 'name a folder with -d, or as lookaside-staging: file:///… in /etc/containers/registries.d',
-    },
-  );
-}
-
-async function makeSignature(
-  digest: Digest,
-  reference: QualifiedReference,
-  { signer, creator, nowMs, signal }: SignOptions,
-): Promise<Buffer> {
-  const document = JSON.stringify({
-    critical: {
-      identity: { 'docker-reference': formatReference(reference) },
-      image: { 'docker-manifest-digest': digest },
-      type: CLAIM_TYPES.signedBy,
-    },
-    optional: { creator, timestamp: Math.floor(nowMs / 1000) },
-  });
-  const { key, home, passphraseFile, env } = signer;
-  const from = home === undefined ? [] : ['--homedir', home];
-  const passphrase =
-    passphraseFile === undefined
-      ? []
-      : ['--pinentry-mode', 'loopback', '--passphrase-file', passphraseFile];
-  const how = ['--digest-algo', 'SHA256', '--local-user', key, '--output', '-', '--sign'];
-  const { stdout } = await runProgram(
-    ['gpg', '--batch', '--yes', '--quiet', ...from, ...passphrase, ...how],
-    { input: document, env, signal, maxOutputBytes: MAX_SIGNATURE_BYTES },
-  );
-  return stdout;
-}
-
-/** Files a signature under the next number; one that is taken meanwhile is not replaced. */
-async function fileSignature(folder: string, signature: Buffer): Promise<string> {
-  await mkdir(folder, { recursive: true });
-  const temporary = temporaryNameBeside(`${folder}/signature`);
-  await writeFileSynced(temporary, signature);
-  try {
-    for (let number = 1; number <= MAX_SIGNATURES; number++) {
-      const path = `${folder}/signature-${number}`;
-      try {
-        await link(temporary, path);
-      } catch (error) {
-        if (isErrno(error, 'EEXIST')) continue;
-        throw error;
+/** Of all documents that the name leads to, each once: first an index, then what it lists. */
+async function listDigests(source: ImageSource, signal: AbortSignal): Promise<ReadonlySet<Digest>> {
+  const found = new Set<Digest>();
+  const what = `the manifest of ${quote(source.name)}`;
+  const invalid = (why: string): OperationalError =>
+    new OperationalError('MANIFEST_INVALID', `${what} ${why}`);
+  const add = async (document: ManifestDocument, depth: number): Promise<void> => {
+    if (depth > MAX_INDEX_DEPTH)
+      throw invalid(`nests indexes deeper than ${MAX_INDEX_DEPTH} levels`);
+    found.add(document.digest);
+    const contentType = document.mediaType;
+    const { manifests } = listReferences(document.bytes, { what, contentType });
+    for (const { digest, mediaType } of manifests) {
+      if (found.has(digest)) continue;
+      if (isIndexType(mediaType)) {
+        const index = await source.readManifest(digest, { signal });
+        await add({ ...index, mediaType: index.mediaType ?? mediaType }, depth + 1);
       }
-      await syncFolder(folder);
-      await syncFolder(dirname(folder));
-      return path;
+      found.add(digest);
+      if (found.size > MAX_MANIFESTS)
+        throw invalid(`leads to more than ${MAX_MANIFESTS} manifests`);
     }
-  } finally {
-    await unlink(temporary);
-  }
-  throw new OperationalError(
-    'LIMIT_EXCEEDED',
-    `${quote(folder)} has ${MAX_SIGNATURES} signatures, and nobody reads more`,
-  );
+  };
+  await add(await source.readManifest(undefined, { signal }), 0);
+  return found;
 }
