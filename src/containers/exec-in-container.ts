@@ -79,7 +79,7 @@ export async function execInContainer(
   }
   const manager = await host.openUnitManager();
   const launcher = await findOwnLauncher();
-  using process = await openMainProcess(manager, unit);
+  using process = await openMainProcess(manager, unit, deployment.launcher);
   const { args, terminal } = options;
   const plan = await makePlan(host, { deployment, process, args, terminal });
   const scope = `berth-exec-${deployment.name.replace('@', '')}-${randomBytes(4).toString('hex')}.scope`;

@@ -1,4 +1,4 @@
-import { closeSync, openSync, readdirSync, readFileSync, statSync } from 'node:fs';
+import { closeSync, openSync, readdirSync, readFileSync, readlinkSync, statSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 
 import { OperationalError } from '../errors/operational-error.js';
@@ -26,14 +26,19 @@ const LOOK_EVERY_MS = 10;
 
 /**
  * Opens the program of a unit's container. With a pid namespace systemd's main process is the launcher that stayed on
- * the host; the container's is its child. A service counts as started before its container is made: that is waited for.
+ * the host; the container's is its child. `launcher` is the path of that, by which it is told from a program in its
+ * place. A service counts as started before its container is made: that is waited for.
  *
  * @throws {@link OperationalError} CONTAINER_NOT_RUNNING
  */
-export async function openMainProcess(manager: UnitManager, unit: string): Promise<MainProcess> {
+export async function openMainProcess(
+  manager: UnitManager,
+  unit: string,
+  launcher?: string,
+): Promise<MainProcess> {
   const end = performance.now() + MAX_SETUP_MS;
   for (;;) {
-    const found = await findMainProcess(manager, unit);
+    const found = await findMainProcess(manager, unit, launcher);
     if (typeof found === 'object') return found;
     if (found === 'ended') throw notRunning(unit, 'runs no program at present');
     if (performance.now() > end)
@@ -48,6 +53,7 @@ export async function openMainProcess(manager: UnitManager, unit: string): Promi
 async function findMainProcess(
   manager: UnitManager,
   unit: string,
+  launcher: string | undefined,
 ): Promise<MainProcess | 'ended' | 'begins'> {
   const [state] = await manager.getStates([unit]);
   if (state?.mainPid === undefined) return 'ended';
@@ -55,7 +61,7 @@ async function findMainProcess(
   try {
     fd = openContainerProcess(state.mainPid);
     if (fd === undefined) return 'begins';
-    if (isOnHost(fd) && !runsProgram(state.mainPid, fd)) return 'begins';
+    if (isOnHost(fd) && !runsProgram(state.mainPid, { fd, launcher })) return 'begins';
     // systemd frees the number of its main process only after it has said that it has none: what was opened was that one.
     const [later] = await manager.getStates([unit]);
     if (later?.mainPid === state.mainPid && later.invocationId === state.invocationId) {
@@ -95,12 +101,16 @@ const SEALED_LAUNCHER = 'berth-launch\0';
 /**
  * Whether a process with the root of the host is the container's program all the same. Below the launcher, in a pid
  * namespace that only that can have made, whoever runs another program than the launcher is: it is executed last of all.
- * Without such a namespace nothing tells it from systemd on the way to the launcher.
+ * Without such a namespace it takes the launcher's place, in mounts of its own.
  */
-function runsProgram(mainPid: number, fd: number): boolean {
+function runsProgram(
+  mainPid: number,
+  { fd, launcher: path }: { readonly fd: number; readonly launcher: string | undefined },
+): boolean {
   const process = `/proc/self/fd/${fd}`;
   const inside = namespaceOf(process, 'pid');
-  if (inside === namespaceOf('/proc/self', 'pid') || parentOf(fd) !== mainPid) return false;
+  if (inside === namespaceOf('/proc/self', 'pid')) return hasReplaced(fd, path);
+  if (parentOf(fd) !== mainPid) return false;
   if (!readFileSync(`/proc/${mainPid}/cmdline`, 'utf8').startsWith(SEALED_LAUNCHER)) return false;
   const launcher = statSync(`/proc/${mainPid}/exe`);
   const isOther = (folder: string): boolean => {
@@ -111,6 +121,23 @@ function runsProgram(mainPid: number, fd: number): boolean {
   const [pid = ''] = readdirSync(`${process}/task`);
   const children = readFileSync(`${process}/task/${pid}/children`, 'utf8').split(' ');
   return isOther(process) || children.some((child) => child !== '' && isOther(`/proc/${child}`));
+}
+
+/** The part of systemd that becomes the program of a unit (since 255; before, it is a child of the manager as it is). */
+const EXECUTOR = '/systemd-executor';
+
+/** Whether a process is systemd on the way to the launcher no more, nor the launcher on the way to the program. */
+function hasReplaced(fd: number, launcher: string | undefined): boolean {
+  const process = `/proc/self/fd/${fd}`;
+  if (launcher === undefined) return false;
+  if (namespaceOf(process, 'mnt') === namespaceOf('/proc/self', 'mnt')) return false;
+  if (readFileSync(`${process}/cmdline`, 'utf8').startsWith(SEALED_LAUNCHER)) return false;
+  if (readlinkSync(`${process}/exe`).endsWith(EXECUTOR)) return false;
+  const own = statSync(`${process}/exe`);
+  return [launcher, `/proc/${parentOf(fd)}/exe`].every((path) => {
+    const { dev, ino } = statSync(path);
+    return dev !== own.dev || ino !== own.ino;
+  });
 }
 
 /**

@@ -70,7 +70,11 @@ test('a check of health runs in the container of a user, and what is ill goes ba
   const ill = await berth(['update', 'box']);
   assert.notEqual(ill.status, 0);
   assert.match(ill.stderr, /its check ended with status 3: it is broken/);
-  assert.equal((await berth(['exec', 'box', '--', 'busybox', 'true'])).status, 0, 'it did not come back');
+  assert.equal(
+    (await berth(['exec', 'box', '--', 'busybox', 'true'])).status,
+    0,
+    'it did not come back',
+  );
 });
 
 test('a user enters the container with input, output, status and signals', async () => {
