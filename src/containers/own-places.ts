@@ -36,7 +36,7 @@ export function assertOwnWay(place: string, user: User): void {
   let links = 0;
   for (let part = open.shift(); part !== undefined; part = open.shift()) {
     const path = resolve(at, part);
-    const found = lstatIfThere(path);
+    const found = look(place, path);
     if (found === undefined) return; // what comes below is made by us
     assertNotOthers(place, path, { found, user });
     if (!found.isSymbolicLink()) {
@@ -70,16 +70,23 @@ function assertNotOthers(
 
 /** Programs and configurations of services are in there: not even a group of the user's own changes them. */
 function assertPrivate(place: string): void {
-  const found = lstatIfThere(place);
+  const found = look(place, place);
   if (found === undefined || found.isSymbolicLink() || (found.mode & 0o022) === 0) return;
   throw refuse(place, 'it can be written by others than its owner', `chmod go-w ${place}`);
 }
 
-function lstatIfThere(path: string): Stats | undefined {
+/** Undefined where nothing is. */
+function look(place: string, path: string): Stats | undefined {
   try {
     return lstatSync(path);
   } catch (error) {
     if (isErrno(error, 'ENOENT', 'ENOTDIR')) return undefined;
+    if (isErrno(error, 'EACCES'))
+      throw refuse(
+        place,
+        `this user may not look at ${quote(path)}`,
+        'is HOME that of another user?',
+      );
     throw error;
   }
 }

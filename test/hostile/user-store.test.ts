@@ -164,6 +164,18 @@ each(
   },
 );
 
+test("H02 another user's home is refused, whatever HOME says", async () => {
+  using closed = new TempDir(tmpdir());
+  using open = new TempDir(tmpdir());
+  chmodSync(open.path, 0o755);
+  chownSync(open.path, 33, 33);
+  for (const { path: HOME } of [closed, open]) {
+    const refused = await user.berth(['--user', 'images', 'list', '--json'], { HOME });
+    assert.notEqual(refused.status, 0);
+    assert.match(refused.stderr, /"HOST_PATH_REFUSED"/);
+  }
+});
+
 test('a link of the user to a folder of the user is followed', async () => {
   using folder = new TempDir(tmpdir());
   chmodSync(folder.path, 0o755);
