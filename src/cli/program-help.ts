@@ -11,6 +11,7 @@ import {
 const EXAMPLES = [
   'berth install --system --start etcd',
   'berth install --plan registry.example/etcd:3.5',
+  'berth --user install --start registry.example/web',
   'berth list',
 ];
 

@@ -7,6 +7,7 @@ import { describeErrno } from '../errors/describe-errno.js';
 import { ExitStatus } from '../errors/exit-status.js';
 import { firstError } from '../errors/first-error.js';
 import { OperationalError } from '../errors/operational-error.js';
+import { usersHint } from './output/users-hint.js';
 
 /** How an error is shown. */
 export interface ReportOptions {
@@ -49,8 +50,8 @@ export function reportError(thrown: unknown, options: ReportOptions): ExitStatus
 
 function withUser(described: Description, { user }: ReportOptions): Description {
   const { hint } = described;
-  if (user !== true || hint === undefined) return described;
-  return { ...described, hint: hint.replace(/'berth (?=[a-z])/g, "'berth --user ") };
+  if (hint === undefined) return described;
+  return { ...described, hint: usersHint(hint, user) };
 }
 
 interface Description {

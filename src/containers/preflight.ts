@@ -5,7 +5,6 @@ import { quote } from '../base/escape-text.js';
 import { isErrno } from '../errors/is-errno.js';
 import { OperationalError } from '../errors/operational-error.js';
 import type { Host } from './host.js';
-import { systemctl } from './systemctl-words.js';
 
 /**
  * What can be known to go wrong before a byte is fetched: no root, no systemd, a unit of that name which is not ours, a
@@ -64,7 +63,7 @@ async function assertUnitNameFree(host: Host, unit: string): Promise<void> {
   if (found === undefined) return;
   if (found.state === 'masked' || found.state === 'masked-runtime') {
     throw new OperationalError('UNIT_MASKED', `${unit} is masked${at(found.path)}`, {
-      hint: `'${systemctl(host.paths)} unmask ${unit}' allows it again, or choose another name with '--name'`,
+      hint: `'systemctl unmask ${unit}' allows it again, or choose another name with '--name'`,
     });
   }
   throw new OperationalError(

@@ -4,7 +4,6 @@ import type { JobOutcome } from '../systemd/unit-manager.js';
 import { readJournalTail } from '../systemd/journal-tail.js';
 import { getRunnableService } from './find-service.js';
 import type { Host } from './host.js';
-import { systemctl } from './systemctl-words.js';
 
 /** The verbs that are handed to systemd as they are. */
 export type UnitVerb = 'start' | 'stop' | 'restart';
@@ -37,7 +36,7 @@ export async function runJob(host: Host, verb: UnitVerb, unit: string): Promise<
     'UNIT_JOB_FAILED',
     `${unit}: ${JOB_WORDS[outcome.result] ?? outcome.result}${how}${said}`,
     {
-      hint: `see 'journalctl ${host.paths.mode === 'user' ? '--user ' : ''}-u ${unit}' and '${systemctl(host.paths)} status ${unit}'`,
+      hint: `see 'journalctl ${host.paths.mode === 'user' ? '--user ' : ''}-u ${unit}' and 'systemctl status ${unit}'`,
     },
   );
 }

@@ -211,7 +211,7 @@ test('T27 an image of another owner, with set-id bits and devices, is checked ou
   await user.run(['touch', `${root}/bin/new`]);
   const drifted = await user.berth('verify', 'odd');
   assert.match(drifted.stdout, /rootfs\/pipe: it is missing/);
-  assert.match(drifted.stdout, /fsck --repair'/);
+  assert.match(drifted.stdout, /hint: 'berth --user fsck --repair'/);
   await user.run(['rm', `${root}/bin/new`]);
   await berth('fsck', '--repair');
   assert.match((await berth('verify', 'odd')).stdout, /^odd\.0: as installed$/m);

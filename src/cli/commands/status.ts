@@ -33,7 +33,7 @@ export function statusCommand(context: CliContext): Command {
           text:
             all.length === 0
               ? 'no containers are installed\n'
-              : all.map((one) => formatStatus(one, now)).join('\n'),
+              : all.map((one) => formatStatus(one, now, options.user)).join('\n'),
         });
         const inactive = all.some(
           ({ state }) => state !== undefined && state.activeState !== 'active',

@@ -35,7 +35,7 @@ export function verifyCommand(context: CliContext): Command {
           text:
             reports.length === 0
               ? 'no containers are installed\n'
-              : reports.map(formatVerify).join(''),
+              : reports.map((report) => formatVerify(report, options.user)).join(''),
         });
         if (reports.some(({ ok }) => !ok)) throw new CommandExit(1);
       });

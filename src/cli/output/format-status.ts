@@ -2,9 +2,10 @@ import { escapeText } from '../../base/escape-text.js';
 import type { ContainerStatus } from '../../containers/container-status.js';
 import { describeSigners } from '../../containers/describe-signers.js';
 import { formatAge, formatBytes } from './units.js';
+import { usersHint } from './users-hint.js';
 
 /** The status of one container for people: a block of lines, the log at its end. */
-export function formatStatus(status: ContainerStatus, nowMs: number): string {
+export function formatStatus(status: ContainerStatus, nowMs: number, user?: boolean): string {
   const { name, deployment, unit, state, instances, log } = status;
   const lines = [`${escapeText(name)} - ${deployment.image.reference}`];
   const add = (label: string, value: string | undefined): void => {
@@ -45,7 +46,7 @@ export function formatStatus(status: ContainerStatus, nowMs: number): string {
     );
     add('Tasks', state.tasksCurrent?.toString());
     if (state.needDaemonReload)
-      add('Note', "its unit changed on disk; run 'systemctl daemon-reload'");
+      add('Note', usersHint("its unit changed on disk; run 'systemctl daemon-reload'", user));
   }
   add('Unit', unit);
   add('Image', deployment.image.digest);

@@ -4,7 +4,6 @@ import { join } from 'node:path/posix';
 import { isErrno } from '../../errors/is-errno.js';
 import type { Deployment } from '../deployment.js';
 import type { Host } from '../host.js';
-import { systemctl } from '../systemctl-words.js';
 import { finding, type VerifyFinding } from './finding.js';
 
 /** Where systemd looks for the drop-ins of system units beside the unit directory (systemd.unit(5)). */
@@ -54,7 +53,7 @@ async function verifyUnitFile(
         area: 'enablement',
         path: file.path === '' ? expected : file.path,
         problem: `${unit} is masked: the administrator forbade its start`,
-        hint: `'${systemctl(host.paths)} unmask ${unit}' allows it again`,
+        hint: `'systemctl unmask ${unit}' allows it again`,
       }),
     );
   } else if (expected !== undefined && file.path !== '' && file.path !== expected) {
@@ -63,7 +62,7 @@ async function verifyUnitFile(
     );
   } else if (file.state === 'disabled') {
     const problem = `${unit} is not enabled: it does not start at boot`;
-    const hint = `'${systemctl(host.paths)} enable ${unit}' changes that`;
+    const hint = `'systemctl enable ${unit}' changes that`;
     found.push(finding({ area: 'enablement', severity: 'note', path: undefined, problem, hint }));
   }
   if (host.paths.root === '' && manager.kind === 'dbus') {
@@ -74,7 +73,7 @@ async function verifyUnitFile(
         finding({
           area: 'unit',
           problem,
-          hint: `'${systemctl(host.paths)} daemon-reload' makes it`,
+          hint: `'systemctl daemon-reload' makes it`,
         }),
       );
     }
