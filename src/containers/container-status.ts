@@ -1,8 +1,11 @@
+import { availableParallelism } from 'node:os';
+
 import { isTemplateName } from '../base/container-name.js';
-import { readJournalTail } from '../systemd/journal-tail.js';
+import { mapAtOnce } from '../base/map-at-once.js';
+import { readJournalTail, syncJournal } from '../systemd/journal-tail.js';
 import type { UnitState } from '../systemd/unit-manager.js';
 import type { Deployment } from './deployment.js';
-import { findService } from './find-service.js';
+import { findService, type FoundService } from './find-service.js';
 import type { Host } from './host.js';
 import { findActiveInstances, statesOf } from './list-containers.js';
 
@@ -23,21 +26,39 @@ export interface ContainerStatus {
 /** Lines of the log that a status shows. */
 const LOG_LINES = 10;
 
-/** Looks a container up, or an instance of one, with its unit's state and the end of its log. */
-export async function getContainerStatus(host: Host, name: string): Promise<ContainerStatus> {
-  const { deployment, unit } = await findService(host, name);
-  const state = (await statesOf(host, unit === undefined ? [] : [unit])).get(unit ?? '');
-  const log =
-    unit === undefined || state === undefined || isTemplateName(name)
-      ? []
-      : await readJournalTail(unit, { lines: LOG_LINES, mode: host.paths.mode });
-  const instances = isTemplateName(name) ? await findActiveInstances(host, deployment) : undefined;
-  return {
-    name,
-    deployment,
-    unit,
-    state: instances === undefined ? state : undefined,
-    instances,
-    log,
-  };
+/** Programs that read the log: each is busy, so that more than there are processors would only wait for each other. */
+const LOGS_AT_ONCE = availableParallelism();
+
+/**
+ * Looks containers up, or instances of one, each with its unit's state and the end of its log.
+ *
+ * @throws OperationalError CONTAINER_NOT_FOUND
+ */
+export async function getContainerStatuses(
+  host: Host,
+  names: readonly string[],
+): Promise<readonly ContainerStatus[]> {
+  const services: (FoundService & { readonly name: string })[] = [];
+  for (const name of names) services.push({ name, ...(await findService(host, name)) });
+  const states = await statesOf(
+    host,
+    services.flatMap(({ unit }) => unit ?? []),
+  );
+  const { mode } = host.paths;
+  // Once for all: it takes as long as reading the log of one.
+  const isSynced = mode === 'system' && states.size > 1;
+  if (isSynced) await syncJournal().catch(() => undefined); // what is there is shown
+  return mapAtOnce(services, LOGS_AT_ONCE, async ({ name, deployment, unit }) => {
+    const state = states.get(unit ?? '');
+    const about = { name, deployment, unit };
+    if (isTemplateName(name)) {
+      const instances = await findActiveInstances(host, deployment);
+      return { ...about, state: instances === undefined ? state : undefined, instances, log: [] };
+    }
+    const log =
+      unit === undefined || state === undefined
+        ? []
+        : await readJournalTail(unit, { lines: LOG_LINES, mode, isSynced });
+    return { ...about, state, instances: undefined, log };
+  });
 }

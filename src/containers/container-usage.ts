@@ -64,11 +64,11 @@ export async function getContainerUsage(
   names: readonly string[],
 ): Promise<readonly ContainerUsage[]> {
   const all: ContainerUsage[] = [];
-  for (const { name, state, group } of await findGroups(host, names)) {
+  for (const { name, activeState, state, group } of await findGroups(host, names)) {
     const active = state?.activeState === 'active';
     all.push({
       name,
-      state: state?.activeState ?? 'unknown',
+      state: activeState,
       activeSinceUs: active ? state.activeEnterTimestampUs : 0n,
       ...(group === undefined ? {} : await readGroupUsage(group)),
     });
@@ -78,6 +78,8 @@ export async function getContainerUsage(
 
 interface FoundGroup {
   readonly name: string;
+  readonly activeState: string;
+  /** Undefined where nothing runs, and nobody was asked. */
   readonly state: UnitState | undefined;
   /** Undefined where nothing runs. */
   readonly group: string | undefined;
@@ -94,7 +96,11 @@ async function findGroups(host: Host, names: readonly string[]): Promise<readonl
   if (names.length > 0) for (const name of names) await add(name);
   else for (const { name } of (await readDeployments(host)).deployments) await add(name);
   const units = services.flatMap(({ unit }) => (unit === undefined ? [] : [unit]));
-  const states = await statesOf(host, units);
+  const idle = await findIdle(host, units);
+  const states = await statesOf(
+    host,
+    units.filter((unit) => !idle.has(unit)),
+  );
   const groups: FoundGroup[] = [];
   for (const { name, unit } of services) {
     if (unit === undefined) continue;
@@ -102,11 +108,25 @@ async function findGroups(host: Host, names: readonly string[]): Promise<readonl
     const pid = state?.mainPid;
     groups.push({
       name,
+      activeState: state?.activeState ?? (idle.has(unit) ? 'inactive' : 'unknown'),
       state,
       group: pid === undefined ? undefined : await findControlGroup(unit, pid),
     });
   }
   return groups;
+}
+
+/** Asking systemd for all that it knows of a unit takes half a millisecond; which of a thousand run, twenty in all. */
+const MANY_UNITS = 40;
+
+/** Where there are many units, those of which nothing runs; of few, each is asked for. */
+async function findIdle(host: Host, units: readonly string[]): Promise<ReadonlySet<string>> {
+  if (units.length < MANY_UNITS || host.paths.root !== '') return new Set();
+  const manager = await host.openUnitManager();
+  const summaries = await manager.getSummaries(() => units);
+  return new Set(
+    summaries.filter(({ activeState }) => activeState === 'inactive').map(({ unit }) => unit),
+  );
 }
 
 /** Longest command line that is shown: a process may have megabytes of it, and a container tens of thousands of these. */

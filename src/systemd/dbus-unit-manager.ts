@@ -1,6 +1,7 @@
 import { constants } from 'node:os';
 import { basename } from 'node:path/posix';
 
+import { mapAtOnce } from '../base/map-at-once.js';
 import { runProgram } from '../base/subprocess.js';
 import { OperationalError } from '../errors/operational-error.js';
 import { askActiveStates } from './active-states.js';
@@ -34,6 +35,8 @@ const UNIT_FILES_TIMEOUT_MS = 60_000;
  * answers nobody else meanwhile. A thousand take it seconds, and us some milliseconds.
  */
 const MAX_FILE_PATTERNS = 20;
+/** Calls on their way: a bus refuses more than 128 without an answer (dbus-daemon(1), max_replies_per_connection), and systemd needs no more to be busy. */
+const MAX_CALLS_AT_ONCE = 16;
 
 /** The service manager of a running system, through its bus: see {@link connectUnitManager}. */
 export class DBusUnitManager implements UnitManager {
@@ -157,16 +160,12 @@ export class DBusUnitManager implements UnitManager {
     }
   }
 
-  async getStates(units: readonly string[]): Promise<readonly UnitState[]> {
-    const states: UnitState[] = [];
-    for (const unit of units) {
-      states.push(
-        isTemplate(unit)
-          ? await this.#templateState(unit)
-          : readUnitState(unit, await this.#unitProperties(unit)),
-      );
-    }
-    return states;
+  getStates(units: readonly string[]): Promise<readonly UnitState[]> {
+    return mapAtOnce(units, MAX_CALLS_AT_ONCE, async (unit) =>
+      isTemplate(unit)
+        ? this.#templateState(unit)
+        : readUnitState(unit, await this.#unitProperties(unit)),
+    );
   }
 
   async getSummaries(findUnits: () => readonly string[]): Promise<readonly UnitSummary[]> {

@@ -8,6 +8,8 @@ export interface JournalTailOptions {
   readonly lines: number;
   /** Only of this run of the unit (`UnitState.invocationId`). */
   readonly invocationId?: string | undefined;
+  /** Whether {@link syncJournal} came before. */
+  readonly isSynced?: boolean;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -52,8 +54,7 @@ export async function readJournalLines(
   const { mode, invocationId, lines } = options;
   const about = mode === 'user' ? `--user-unit=${unit}` : `--unit=${unit}`;
   try {
-    // What was just written may still be on its way; without the right to ask for this, take what is there.
-    if (mode === 'system') await runProgram(['journalctl', '--sync'], { okStatuses: [0, 1] });
+    if (mode === 'system' && options.isSynced !== true) await syncJournal();
     const { stdout } = await runProgram(
       [
         'journalctl',
@@ -75,6 +76,11 @@ export async function readJournalLines(
   } catch {
     return []; // see above: there is something more important to say
   }
+}
+
+/** What was just written may still be on its way to the journal; without the right to ask for this, what is there is taken. */
+export async function syncJournal(): Promise<void> {
+  await runProgram(['journalctl', '--sync'], { okStatuses: [0, 1] });
 }
 
 /** Parses what `journalctl --output=json` prints: an object a line; fields that are not UTF-8 are lists of bytes. */

@@ -1,6 +1,5 @@
 import type { Command } from 'commander';
 
-import type { ContainerStatus } from '../../containers/container-status.js';
 import type { CliContext } from '../context.js';
 import { defineCommand } from '../define-command.js';
 
@@ -18,14 +17,13 @@ export function statusCommand(context: CliContext): Command {
     },
     async ({ args, options }) => {
       const { withHost } = await import('../open-host.js');
-      const { getContainerStatus } = await import('../../containers/container-status.js');
+      const { getContainerStatuses } = await import('../../containers/container-status.js');
       const { listContainerNames } = await import('../../containers/container-directory.js');
       const { printResult } = await import('../output/print.js');
       const { CommandExit } = await import('../command-exit.js');
       await withHost(context, options, async (host) => {
         const names = args.length > 0 ? args : await listContainerNames(host.paths);
-        const all: ContainerStatus[] = [];
-        for (const name of names) all.push(await getContainerStatus(host, name));
+        const all = await getContainerStatuses(host, names);
         const { formatStatus } = await import('../output/format-status.js');
         const now = host.nowMs();
         printResult(context, options, {
