@@ -44,16 +44,15 @@ export function finalNameOf(temporary: string): string | undefined {
   return /^\.berth-tmp-[0-9a-f]{12}-(.+)$/s.exec(temporary)?.[1];
 }
 
-/** Creates a file that must not exist, writes it and syncs its content, one piece or several; its folder is not synced. */
+/** Creates a file that must not exist, writes it and syncs its content; its folder is not synced. */
 export async function writeFileSynced(
   path: string,
-  content: string | Uint8Array | readonly Uint8Array[],
+  content: string | Uint8Array,
   options: AtomicFileOptions = {},
 ): Promise<void> {
   const file = await open(path, 'wx', 0o600);
   try {
-    const isOne = typeof content === 'string' || content instanceof Uint8Array;
-    for (const piece of isOne ? [content] : content) await file.writeFile(piece);
+    await file.writeFile(content);
     await file.chmod(options.mode ?? 0o644);
     if (options.mtimeSeconds !== undefined)
       await file.utimes(options.mtimeSeconds, options.mtimeSeconds);

@@ -1,23 +1,24 @@
-/** Bytes of a piece: the record of 100,000 files has 10 MB, which would be there three times while one buffer grows. */
+/** Bytes of a piece: the record of 100,000 files has 10 MB. */
 const PIECE_BYTES = 256 * 1024;
 
 /** Most bytes of a number. */
 const NUMBER_BYTES = 8;
 
-/** Writes numbers and byte strings one behind the other, into as many pieces of memory as it takes. */
+/** Writes numbers and byte strings one behind the other, and gives them away by the piece. */
 export class ByteWriter {
-  readonly #full: Buffer[] = [];
+  readonly #take: (piece: Buffer) => void;
   #buffer: Buffer = Buffer.allocUnsafe(PIECE_BYTES);
   #length = 0;
 
-  /** What was written, in order; valid until the next call. */
-  pieces(): readonly Buffer[] {
-    return [...this.#full, this.#buffer.subarray(0, this.#length)];
+  /** `take` gets what was written, in order; its memory is used again when it returns. */
+  constructor(take: (piece: Buffer) => void) {
+    this.#take = take;
   }
 
-  /** {@link ByteWriter.pieces} as one. */
-  bytes(): Buffer {
-    return Buffer.concat(this.pieces());
+  /** Gives away what is left. */
+  end(): void {
+    this.#take(this.#buffer.subarray(0, this.#length));
+    this.#length = 0;
   }
 
   /** A safe integer from 0 on, in groups of seven bits, lowest first (LEB128). */
@@ -56,11 +57,16 @@ export class ByteWriter {
     this.#length += bytes.length;
   }
 
+  /** The same of bytes that are given as lower-case hexadecimal digits. */
+  hex(digits: string): void {
+    this.#reserve(digits.length / 2);
+    this.#length += this.#buffer.write(digits, this.#length, 'hex');
+  }
+
   #reserve(bytes: number): void {
     if (bytes <= this.#buffer.length - this.#length) return;
-    this.#full.push(this.#buffer.subarray(0, this.#length));
-    this.#buffer = Buffer.allocUnsafe(Math.max(bytes, PIECE_BYTES));
-    this.#length = 0;
+    this.end();
+    if (bytes > this.#buffer.length) this.#buffer = Buffer.allocUnsafe(bytes);
   }
 }
 

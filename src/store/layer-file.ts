@@ -26,22 +26,27 @@ const CHECKSUM_BYTES = 32;
 
 /** The bytes of a layer's file. */
 export function encodeLayer(tree: LayerTree): Buffer {
-  return Buffer.concat(encodeLayerInPieces(tree));
+  const pieces: Buffer[] = [];
+  writeLayer(tree, (piece) => pieces.push(Buffer.from(piece)));
+  return Buffer.concat(pieces);
 }
 
-/** {@link encodeLayer}, in pieces, since it may be much. */
-export function encodeLayerInPieces(tree: LayerTree): readonly Buffer[] {
-  const encoder = new LayerEncoder();
-  encoder.directory(tree.root);
-  const head = new ByteWriter();
-  head.raw(MAGIC);
-  head.number(FORMAT);
-  encoder.writeOwners(head);
-  encoder.tree.number(tree.contentBytes);
-  const body = [...head.pieces(), ...encoder.tree.pieces()];
+/** {@link encodeLayer}, in pieces whose memory is used again when `take` returns, since it may be much. */
+export function writeLayer(tree: LayerTree, take: (piece: Uint8Array) => void): void {
   const checksum = createHash('sha256');
-  for (const piece of body) checksum.update(piece);
-  return [...body, checksum.digest()];
+  const writer = new ByteWriter((piece) => {
+    checksum.update(piece);
+    take(piece);
+  });
+  const owners = new OwnerTable();
+  owners.collect(tree.root);
+  writer.raw(MAGIC);
+  writer.number(FORMAT);
+  owners.write(writer);
+  new LayerEncoder(writer, { owners, linked: tree.linked }).directory(tree.root);
+  writer.number(tree.contentBytes);
+  writer.end();
+  take(checksum.digest());
 }
 
 /**
@@ -96,12 +101,29 @@ function damaged(name: string, why: string): OperationalError {
   });
 }
 
-class LayerEncoder {
-  readonly tree = new ByteWriter();
-  readonly #owners = new Map<string, { readonly index: number; readonly meta: NodeMeta }>();
-  readonly #numbers = new Map<LayerNode, number>();
+/** The table of owners: comes before the tree, and is known when all of that was looked through. */
+class OwnerTable {
+  readonly #owners = new Map<string, Owner>();
+  /** Of the node before: most have the same. */
+  #last: Owner | undefined;
 
-  writeOwners(output: ByteWriter): void {
+  /** All of a directory, in the order in which they are written. */
+  collect(directory: LayerDirectory): void {
+    if (directory.meta !== undefined) this.indexOf(directory.meta);
+    for (const node of directory.entries.values()) {
+      if (node.kind === 'directory') this.collect(node);
+      else if (node.kind !== 'link-below') this.indexOf(node.meta);
+    }
+  }
+
+  indexOf(meta: NodeMeta): number {
+    const last = this.#last;
+    const owner = last !== undefined && hasSameOwner(last.meta, meta) ? last : this.#find(meta);
+    this.#last = owner;
+    return owner.index;
+  }
+
+  write(output: ByteWriter): void {
     output.number(this.#owners.size);
     for (const { meta } of this.#owners.values()) {
       output.number(meta.mode);
@@ -115,8 +137,40 @@ class LayerEncoder {
     }
   }
 
+  #find(meta: NodeMeta): Owner {
+    const key = ownerKey(meta);
+    const known = this.#owners.get(key);
+    if (known !== undefined) return known;
+    const owner = { index: this.#owners.size, meta };
+    this.#owners.set(key, owner);
+    return owner;
+  }
+}
+
+interface Owner {
+  readonly index: number;
+  readonly meta: NodeMeta;
+}
+
+class LayerEncoder {
+  readonly #tree: ByteWriter;
+  readonly #owners: OwnerTable;
+  readonly #linked: ReadonlySet<LayerNode> | undefined;
+  readonly #numbers = new Map<LayerNode, number>();
+  #nextNumber = 0;
+
+  /** `linked` are all nodes that may come again; any of them unless given. */
+  constructor(
+    output: ByteWriter,
+    of: { readonly owners: OwnerTable; readonly linked: ReadonlySet<LayerNode> | undefined },
+  ) {
+    this.#tree = output;
+    this.#owners = of.owners;
+    this.#linked = of.linked;
+  }
+
   directory(directory: LayerDirectory): void {
-    const { tree } = this;
+    const tree = this.#tree;
     tree.number(
       (directory.meta === undefined ? 0 : FLAG_NAMED) | (directory.opaque ? FLAG_OPAQUE : 0),
     );
@@ -131,19 +185,22 @@ class LayerEncoder {
   }
 
   #node(node: LayerNode): void {
-    const { tree } = this;
+    const tree = this.#tree;
     if (node.kind === 'directory') {
       tree.number(Kind.directory);
       this.directory(node);
       return;
     }
-    const number = this.#numbers.get(node);
-    if (number !== undefined) {
-      tree.number(Kind.again);
-      tree.number(number);
-      return;
+    if (this.#linked?.has(node) !== false) {
+      const number = this.#numbers.get(node);
+      if (number !== undefined) {
+        tree.number(Kind.again);
+        tree.number(number);
+        return;
+      }
+      this.#numbers.set(node, this.#nextNumber);
     }
-    this.#numbers.set(node, this.#numbers.size);
+    this.#nextNumber += 1;
     tree.number(Kind[node.kind]);
     if (node.kind === 'link-below') {
       tree.text(node.target);
@@ -152,7 +209,7 @@ class LayerEncoder {
     this.#meta(node.meta);
     if (node.kind === 'file') {
       tree.number(node.size);
-      tree.raw(Buffer.from(node.contentSha256, 'hex'));
+      tree.hex(node.contentSha256);
     } else if (node.kind === 'symlink') tree.text(node.target);
     else {
       tree.number(node.major);
@@ -161,16 +218,17 @@ class LayerEncoder {
   }
 
   #meta(meta: NodeMeta): void {
-    const key = ownerKey(meta);
-    let owner = this.#owners.get(key);
-    if (owner === undefined) {
-      owner = { index: this.#owners.size, meta };
-      this.#owners.set(key, owner);
-    }
-    this.tree.number(owner.index);
-    this.tree.signed(meta.mtimeSeconds);
-    this.tree.number(meta.mtimeNanoseconds);
+    const tree = this.#tree;
+    tree.number(this.#owners.indexOf(meta));
+    tree.signed(meta.mtimeSeconds);
+    tree.number(meta.mtimeNanoseconds);
   }
+}
+
+/** Whether both have one place in the table; false where that takes longer to find out than to look it up. */
+function hasSameOwner(a: NodeMeta, b: NodeMeta): boolean {
+  const isPlain = a.xattrs.length === 0 && b.xattrs.length === 0;
+  return isPlain && a.mode === b.mode && a.uid === b.uid && a.gid === b.gid;
 }
 
 function ownerKey(meta: NodeMeta): string {

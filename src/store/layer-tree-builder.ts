@@ -17,6 +17,7 @@ import { splitPath, walkToDirectory } from './walk-tree.js';
 export class LayerTreeBuilder {
   readonly #root: LayerDirectory = impliedDirectory();
   readonly #linksBelow: { readonly path: string; readonly target: string }[] = [];
+  readonly #linked = new Set<LayerNode>();
   #contentBytes = 0;
   /** Archives list a directory's content together, so the last parent is mostly the next one too. */
   #lastParent: { readonly path: string; readonly directory: LayerDirectory } | undefined;
@@ -51,6 +52,7 @@ export class LayerTreeBuilder {
       throw refusedLink(path, target, 'that is a directory');
     }
     if (existing === undefined) this.#linksBelow.push({ path, target });
+    else this.#linked.add(existing);
     this.#put(path, existing ?? { kind: 'link-below', target });
   }
 
@@ -77,7 +79,7 @@ export class LayerTreeBuilder {
         throw refusedLink(path, target, 'that comes later in the layer');
       }
     }
-    return { root: this.#root, contentBytes: this.#contentBytes };
+    return { root: this.#root, contentBytes: this.#contentBytes, linked: this.#linked };
   }
 
   #put(path: string, node: LayerNode): void {

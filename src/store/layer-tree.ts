@@ -36,6 +36,8 @@ export interface LayerTree {
   readonly root: LayerDirectory;
   /** Sum of the sizes of its files, each content once for each time the archive brought it. */
   readonly contentBytes: number;
+  /** All nodes that may have several names, where that is known: few of many. */
+  readonly linked?: ReadonlySet<LayerNode>;
 }
 
 /** A directory that nothing has named yet. */

@@ -64,9 +64,9 @@ export class LayerRecords {
    *
    * @throws `OperationalError` LAYER_DISPUTED
    */
-  async assertUndisputed(diffId: Digest, record: readonly Buffer[]): Promise<void> {
+  async assertUndisputed(diffId: Digest, record: Buffer): Promise<void> {
     const known = await this.#readIfSound('taken', diffId);
-    if (known !== undefined && !known.equals(Buffer.concat(record))) throw layerDisputed(diffId);
+    if (known !== undefined && !known.equals(record)) throw layerDisputed(diffId);
   }
 
   /** Gives the record of a tree, written beside, its name; durable when it returns. */

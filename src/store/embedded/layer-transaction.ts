@@ -1,10 +1,12 @@
-import { writeFileSynced } from '../../base/atomic-file.js';
+import { appendFileSync, closeSync, openSync } from 'node:fs';
+
 import type { Digest } from '../../oci/digest.js';
 import { syncFileSystemOf } from '../../sys/sync.js';
 import { diskError, onDisk, onDiskAsync } from '../disk-error.js';
 import type { LayerTransaction } from '../image-store.js';
 import { LayerCollector } from '../layer-collector.js';
-import { encodeLayerInPieces } from '../layer-file.js';
+import { encodeLayer, writeLayer } from '../layer-file.js';
+import type { LayerTree } from '../layer-tree.js';
 import type { ObjectWriter } from '../object-writer.js';
 import { TempArea } from '../temp-area.js';
 import { createObjectWriter } from './create-object-writer.js';
@@ -64,11 +66,10 @@ export class EmbeddedLayerTransaction implements LayerTransaction {
     const { diffId, records, takenOver } = this.#layer;
     await this.sink.drain();
     const tree = this.sink.finish();
-    const record = encodeLayerInPieces(tree);
     await onDiskAsync(place.root, async () => {
-      if (takenOver) await records.assertUndisputed(diffId, record);
+      if (takenOver) await records.assertUndisputed(diffId, encodeLayer(tree));
       const temporary = `${this.#area.path}/layer`;
-      await writeFileSynced(temporary, record, { mode: 0o600 });
+      writeLayerFile(temporary, tree);
       await syncFileSystemOf(place.root);
       await this.#objects.publish();
       await syncFileSystemOf(place.root);
@@ -86,5 +87,17 @@ export class EmbeddedLayerTransaction implements LayerTransaction {
     } finally {
       this.#layer.onEnd();
     }
+  }
+}
+
+/** A new file with the record of a layer; not synced. */
+function writeLayerFile(path: string, tree: LayerTree): void {
+  const fd = openSync(path, 'wx', 0o600);
+  try {
+    writeLayer(tree, (piece) => {
+      appendFileSync(fd, piece);
+    });
+  } finally {
+    closeSync(fd);
   }
 }
