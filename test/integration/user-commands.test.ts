@@ -92,6 +92,10 @@ test('a user enters the container with input, output, status and signals', async
   assert.equal(died.status, 143, died.stderr);
   const written = await berth(['exec', 'box', '--', 'sh', '-c', 'echo by-path >/dev/stdout']);
   assert.equal(written.stdout, 'by-path\n', written.stderr);
+  // An overlay of a user's has marks of its own for what is made anew in the place of the image's.
+  const anew = 'busybox rm -r /var && busybox mkdir /var && busybox ls -A /var';
+  const emptied = await berth(['exec', 'box', '--', 'sh', '-c', anew]);
+  assert.deepEqual([emptied.status, emptied.stdout], [0, ''], emptied.stderr);
   // What it left running goes with it.
   await berth(['exec', 'box', '--', 'sh', '-c', 'sleep 4321 & true']);
   const left = await host.sh("grep -l '^sleep.4321' /proc/[0-9]*/cmdline || true");
