@@ -263,7 +263,7 @@ export const COMMANDS: readonly CommandEntry[] = [
   {
     name: 'sign',
     usage: '[options] <image...>',
-    summary: 'sign images of a registry with OpenPGP, as podman and skopeo verify it',
+    summary: 'sign images of a registry, as podman, skopeo and cosign verify it',
     load: async () => (await import('./commands/sign.js')).signCommand,
   },
   {

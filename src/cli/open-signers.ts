@@ -124,12 +124,9 @@ async function readKey(file: string): Promise<Buffer> {
     return await readKeyFile(file, file);
   } catch (cause) {
     if (cause instanceof OperationalError) throw cause;
-    const why = cause instanceof Error ? cause.message : String(cause);
-    throw new OperationalError(
-      'SIGNATURE_KEY_INVALID',
-      `cannot read the key ${quote(file)}: ${why}`,
-      { cause },
-    );
+    throw new OperationalError('SIGNATURE_KEY_INVALID', `cannot read the key ${quote(file)}`, {
+      cause,
+    });
   }
 }
 

@@ -15,7 +15,10 @@ export class UnhealthyError extends OperationalError {
   readonly container: string;
 
   constructor(container: string, reason: string, cause?: unknown) {
-    super('UPDATE_UNHEALTHY', reason, { cause });
+    super('UPDATE_UNHEALTHY', reason, {
+      cause,
+      hint: `the version before is in its place again; 'berth logs ${container}' says more`,
+    });
     this.container = container;
   }
 }

@@ -214,14 +214,9 @@ async function readNamedKey(path: string, named: string): Promise<Buffer> {
 }
 
 function unreadable(path: string, cause: unknown): OperationalError {
-  const why = cause instanceof Error ? cause.message : String(cause);
-  return new OperationalError(
-    'SIGNATURE_KEY_INVALID',
-    `cannot read the key ${quote(path)}: ${why}`,
-    {
-      cause,
-    },
-  );
+  return new OperationalError('SIGNATURE_KEY_INVALID', `cannot read the key ${quote(path)}`, {
+    cause,
+  });
 }
 
 function parseSigstore(url: string): void {

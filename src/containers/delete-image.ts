@@ -91,7 +91,7 @@ async function assertUnused(host: Host, image: StoredImage, text: string): Promi
   const who = users.length === 0 ? 'a change that is under way' : users.map(quote).join(', ');
   throw new OperationalError(
     'IMAGE_IN_USE',
-    `refusing to delete the image ${quote(text)}: ${who} was made of it`,
+    `refusing to delete the image ${quote(text)}: ${who} ${users.length > 1 ? 'were' : 'was'} made of it`,
     { hint: "uninstall what uses it; 'NAME.N' goes with later updates of NAME" },
   );
 }

@@ -5,6 +5,8 @@ import { getContainer, loadDeployment } from './container-directory.js';
 import { readSettings } from './container-settings.js';
 import { orderDeployments } from './deployment-order.js';
 import type { Deployment } from './deployment.js';
+import { describeDifference } from './describe-difference.js';
+import { openDeploymentSide } from './difference-sides.js';
 import { executeTransition } from './execute-transition.js';
 import { gainedPermissions } from './gained-permissions.js';
 import { withRequiredHeld } from './hold-required.js';
@@ -21,6 +23,8 @@ export interface RollbackRequest {
   readonly to: number | undefined;
   readonly watch: boolean;
   readonly keepDeployments: number;
+  /** Says what would change, and changes nothing. */
+  readonly planOnly?: boolean;
 }
 
 /** Why an image that was gone back from is not tried again by itself. */
@@ -40,7 +44,8 @@ export async function rollback(
 ): Promise<UpdateOutcome> {
   return withContext(`cannot roll back '${name}'`, async () => {
     assertPrivileged(host);
-    await getContainer(host.paths, name);
+    const present = await getContainer(host.paths, name);
+    if (request.planOnly === true) return planRollback(host, present, request.to);
     return withNameLock(host, name, async () => {
       const installed = await getContainer(host.paths, name);
       const target = await findTarget(host, installed, request.to);
@@ -75,6 +80,25 @@ export async function rollback(
       };
     });
   });
+}
+
+/** What going back would do. Takes no lock. */
+async function planRollback(
+  host: Host,
+  installed: Deployment,
+  to: number | undefined,
+): Promise<UpdateOutcome> {
+  const target = await findTarget(host, installed, to);
+  if (target.number === installed.number) return nothingToDo(installed);
+  await assertDeploymentWhole(host, target);
+  using before = await openDeploymentSide(host, installed);
+  using after = await openDeploymentSide(host, target);
+  const difference = await describeDifference(before, after, {
+    bytesToFetch: 0,
+    signal: host.signal,
+  });
+  const gained = gainedPermissions(installed, target);
+  return { ...nothingToDo(installed), action: 'planned', to: inBrief(target), gained, difference };
 }
 
 /** The deployment that `rollback` goes to. */

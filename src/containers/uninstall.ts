@@ -80,7 +80,8 @@ export async function orderForUninstall(
   return ordered;
 }
 
-async function assertNotRequired(
+/** @throws OperationalError CONTAINER_REQUIRED if others than `alongWith` require it */
+export async function assertNotRequired(
   host: Host,
   name: string,
   alongWith: readonly string[],

@@ -1,6 +1,7 @@
-import { escapeText } from '../base/escape-text.js';
+import { escapeText, quote } from '../base/escape-text.js';
 import type { ContainerName } from '../base/container-name.js';
 import { parseContainerName } from '../base/container-name.js';
+import { suggestName } from '../base/suggest-name.js';
 import { withContext } from '../errors/with-context.js';
 import type { Digest } from '../oci/digest.js';
 import { readAllDeployments } from './all-deployments.js';
@@ -172,6 +173,7 @@ export async function prepareUpdate(
     ...Object.entries(installed.setValues),
     ...(await readSecrets(host.paths, installed)),
   ]);
+  for (const key of request.unsetValues) warnOfUnset(host, key, before);
   const hasSameValues = sameEntries(before, carryOver(before, request));
   const isSameButForValues = (digest: Digest): boolean =>
     digest === installed.image.digest &&
@@ -265,6 +267,13 @@ export async function prepareUpdate(
     prepared,
     required,
   };
+}
+
+function warnOfUnset(host: Host, key: string, set: ReadonlyMap<string, string>): void {
+  if (set.has(key)) return;
+  const other = suggestName(key, [...set.keys()]);
+  const suggestion = other === undefined ? '' : `; did you mean ${quote(other)}?`;
+  host.onEvent({ kind: 'warning', text: `${quote(key)} has no value that was set${suggestion}` });
 }
 
 /** The newest that any deployment on disk knows of a reference. */

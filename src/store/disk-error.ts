@@ -15,7 +15,10 @@ export function diskError(thrown: unknown, place: string): unknown {
     });
   }
   if (isErrno(error, 'EACCES', 'EPERM') && !isPrivileged()) {
-    return new OperationalError('NEEDS_ROOT', `no access to ${quote(place)}`, { cause: error });
+    return new OperationalError('NEEDS_ROOT', `no access to ${quote(place)}`, {
+      hint: 'run berth as root',
+      cause: error,
+    });
   }
   if (isErrno(error, 'EROFS')) {
     return new OperationalError(

@@ -35,10 +35,9 @@ export async function loadKeys(
       texts.push({ bytes: await readKeyFile(await onDisk(path), path), name: quote(path) });
     } catch (error) {
       if (error instanceof OperationalError) throw error;
-      const why = error instanceof Error ? error.message : String(error);
       throw new OperationalError(
         'SIGNATURE_KEY_INVALID',
-        `cannot read the key ${quote(path)} of the policy: ${why}`,
+        `cannot read the key ${quote(path)} of the policy`,
         { cause: error },
       );
     }

@@ -55,10 +55,12 @@ export function autoUpdateCommand(context: CliContext): Command {
         );
         printResult(context, options, {
           json: each.results,
-          text: each.results
-            .filter(({ action }) => action !== 'off')
-            .map(({ name, action, reference }) => `${name}: ${action} (${reference})\n`)
-            .join(''),
+          text: each.results.every(({ action }) => action === 'off')
+            ? "no container is updated by itself; 'berth policy NAME' says how it may be\n"
+            : each.results
+                .filter(({ action }) => action !== 'off')
+                .map(({ name, action, reference }) => `${name}: ${action} (${reference})\n`)
+                .join(''),
         });
         each.end();
       });

@@ -169,12 +169,19 @@ function runsOnce(host: Host, { labels }: Deployment, { start }: InstallOptions)
 
 function formatOutcome(outcome: InstallOutcome, options: CommonOptions & InstallOptions): string {
   const { plan } = outcome;
-  if (plan.action === 'nothing') return `${plan.name} is installed already, nothing changed\n`;
+  if (plan.action === 'nothing') {
+    const start = options.start === true ? `  if it does not run: berth start ${plan.name}\n` : '';
+    return `${plan.name} is installed already, nothing changed\n${start}`;
+  }
   const lines = [...plan.installs, plan].flatMap(describeInstalled);
   if (outcome.started) lines.push(`  ${plan.name}.service is active`);
   else if (plan.files.some((file) => file.role === 'unit') && options.root === undefined) {
     const systemctl = options.user === true ? 'systemctl --user' : 'systemctl';
-    lines.push(`  start it with: ${systemctl} start ${plan.name}`);
+    lines.push(
+      plan.name.endsWith('@')
+        ? `  start an instance with: ${systemctl} start ${plan.name}INSTANCE`
+        : `  start it with: ${systemctl} start ${plan.name}`,
+    );
   }
   if (options.user === true && options.enable !== false && !lingers())
     lines.push("  it starts when you log in; for a start at boot: 'loginctl enable-linger'");

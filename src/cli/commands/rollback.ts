@@ -6,13 +6,14 @@ import { parseDeploymentNumber } from '../deployment-number.js';
 
 /** `berth rollback NAME`. */
 export function rollbackCommand(context: CliContext): Command {
-  return defineCommand<{ to?: string; wait?: boolean }>(
+  return defineCommand<{ to?: string; wait?: boolean; plan?: boolean }>(
     {
       name: 'rollback',
       summary: 'go back to an earlier deployment of a container',
       args: [{ syntax: '<name>', description: 'name of an installed container, or @SET' }],
       options: [
         new Option('--to <number>', 'the deployment to go to; the one before unless given'),
+        new Option('--plan', 'show what would change and change nothing'),
         new Option('--no-wait', 'do not wait to see whether it stays well'),
       ],
       examples: ['berth rollback etcd', 'berth rollback --to 0 etcd'],
@@ -36,6 +37,10 @@ export function rollbackCommand(context: CliContext): Command {
         };
         const set = setNameOf(name);
         if (set !== undefined) {
+          if (options.plan === true)
+            throw new OperationalError('USAGE', "'--plan' is for one container", {
+              hint: "'berth sets show' says what each goes back to",
+            });
           if (to !== undefined)
             throw new OperationalError(
               'USAGE',
@@ -46,7 +51,11 @@ export function rollbackCommand(context: CliContext): Command {
           printResult(context, options, { json: outcome, text });
           return;
         }
-        const outcome = await rollback(host, name, { ...request, to });
+        const outcome = await rollback(host, name, {
+          ...request,
+          to,
+          planOnly: options.plan === true,
+        });
         const text =
           outcome.action === 'nothing'
             ? `${outcome.name} is at deployment ${outcome.to.number} already, nothing changed\n`

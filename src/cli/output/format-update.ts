@@ -26,7 +26,9 @@ export function formatUpdate(outcome: UpdateOutcome, how: 'updated' | 'rolled ba
     ...[...outcome.kept, ...outcome.saved].map(
       (path) => `  kept ${escapeText(path)}: it was changed on this host`,
     ),
-    ...(outcome.restarted ? [`  ${name}.service runs the new version`] : []),
+    ...(outcome.restarted
+      ? [`  ${name}.service runs ${how === 'updated' ? 'the new version' : 'it'}`]
+      : []),
   ];
   return `${lines.join('\n')}\n`;
 }

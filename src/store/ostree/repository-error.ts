@@ -35,7 +35,10 @@ export function repositoryError(thrown: unknown, place: string): unknown {
     return new OperationalError('CANCELLED', 'the operation was interrupted', { cause: thrown });
   }
   if (thrown.isPermissionDenied && !isPrivileged()) {
-    return new OperationalError('NEEDS_ROOT', `no access to ${quote(place)}`, { cause: thrown });
+    return new OperationalError('NEEDS_ROOT', `no access to ${quote(place)}`, {
+      hint: 'run berth as root',
+      cause: thrown,
+    });
   }
   if (thrown.message.includes('Read-only file system')) {
     return new OperationalError(
