@@ -54,8 +54,8 @@ const GUARDED: readonly { readonly path: string; readonly why: string }[] = [
 export interface HostPathPolicy {
   /** Absolute, normalised; each allows itself and what is below it. */
   readonly allowed: readonly string[];
-  /** Whose home is guarded, wherever it is. */
-  readonly home?: string | undefined;
+  /** The home of a user and the user's directories, wherever they are. */
+  readonly guarded?: readonly string[];
 }
 
 /**
@@ -73,7 +73,7 @@ export function assertHostPathAllowed(path: string, policy: HostPathPolicy): voi
   }
   if (policy.allowed.some((allowed) => covers(allowed, path))) return;
   const guarded =
-    GUARDED.find((entry) => covers(entry.path, path)) ?? guardedHome(policy.home, path);
+    GUARDED.find((entry) => covers(entry.path, path)) ?? guardedFolder(policy.guarded ?? [], path);
   if (guarded !== undefined) {
     throw refusal(
       path,
@@ -83,10 +83,14 @@ export function assertHostPathAllowed(path: string, policy: HostPathPolicy): voi
   }
 }
 
-/** `.bashrc`, `.ssh`, `.config/autostart` and their like. */
-function guardedHome(home: string | undefined, path: string): (typeof GUARDED)[number] | undefined {
-  if (home === undefined || !covers(home, path)) return undefined;
-  return { path: home, why: 'has what programs of its user read and run' };
+/** `.bashrc`, `.ssh`, `.config/autostart`, `/run/user/1000/systemd/user` and their like. */
+function guardedFolder(
+  guarded: readonly string[],
+  path: string,
+): (typeof GUARDED)[number] | undefined {
+  const found = guarded.find((folder) => covers(folder, path));
+  if (found === undefined) return undefined;
+  return { path: found, why: 'has what programs of its user read and run' };
 }
 
 /** Whether `path` is `folder` or lies below it. */

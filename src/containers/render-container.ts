@@ -26,6 +26,7 @@ import type { EffectiveExports } from './effective-exports.js';
 import { assertHostPathAllowed } from './host-path-policy.js';
 import { resolveMountPoints } from './mount-points.js';
 import { assertUserCanMake, hostPathPolicy } from './users-places.js';
+import { assertNoDirectorySpecifiers } from './users-tmpfiles.js';
 import { toUsersUnit } from './users-unit.js';
 
 /** What {@link renderContainer} works from. */
@@ -190,6 +191,7 @@ function renderTmpfilesLines(
     allowed: request.allowHostPaths,
   });
   const own = request.effective.renderTmpfiles(values);
+  if (host.paths.mode === 'user') assertNoDirectorySpecifiers(own);
   const checked = checkTmpfiles(own, {
     name: request.name,
     values,

@@ -28,8 +28,25 @@ export function assertUserCanMake(paths: HostPaths, path: string, what: string):
 }
 
 /**
+ * Names by which the programs of a session find what they run or whom they trust: no container has them for its own, whatever it
+ * is called.
+ */
+// prettier-ignore
+const OF_SESSIONS = {
+  state: new Set([
+    'systemd', 'dbus-1', 'applications', 'bash-completion', 'fish', 'zsh', 'flatpak', 'gnome-shell', 'kio', 'kservices5', 'kservices6', 'kwin',
+    'plasma', 'nautilus', 'nautilus-python', 'nemo', 'keyrings', 'containers', 'berth',
+  ]),
+  configuration: new Set([
+    'systemd', 'environment.d', 'user-tmpfiles.d', 'autostart', 'autostart-scripts', 'plasma-workspace', 'gnome-session', 'sway', 'i3', 'hypr', 'niri',
+    'awesome', 'openbox', 'bash', 'fish', 'zsh', 'nushell', 'git', 'gh', 'npm', 'pip', 'pulse', 'pipewire', 'wireplumber', 'containers', 'berth',
+  ]),
+  run: new Set(['systemd', 'dbus-1', 'bus', 'gnupg', 'keyring', 'pulse', 'pipewire', 'containers', 'libpod', 'berth']),
+};
+
+/**
  * What an image may have on the host. In user mode it has what is below the container's own name in the user's directories without
- * being allowed it, and nothing else of the home.
+ * being allowed it, and nothing else of them and of the home.
  */
 export function hostPathPolicy(
   { mode, templateDirectories, userEnvironment }: HostPaths,
@@ -37,8 +54,14 @@ export function hostPathPolicy(
 ): HostPathPolicy {
   if (mode !== 'user') return { allowed: about.allowed };
   const { state, configuration, run } = templateDirectories;
-  const own = [state, configuration, run].map((folder) => `${folder}/${about.name}`);
-  return { allowed: [...about.allowed, ...own], home: userEnvironment['HOME'] };
+  const folders = { state, configuration, run };
+  const own = (['state', 'configuration', 'run'] as const)
+    .filter((kind) => !OF_SESSIONS[kind].has(about.name))
+    .map((kind) => `${folders[kind]}/${about.name}`);
+  return {
+    allowed: [...about.allowed, ...own],
+    guarded: [userEnvironment['HOME'] ?? '/', state, configuration, run],
+  };
 }
 
 function isThere(path: string): boolean {

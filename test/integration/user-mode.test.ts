@@ -256,6 +256,10 @@ test('what an image wants of the system is refused before anything is changed', 
       { files: { 'tmpfiles.template': 'd /var/lib/state - - - - -\n' } },
       /needs '\/var\/lib\/state', and this user may not write in '\/var\/lib'/,
     ],
+    systemd: [
+      { files: { 'tmpfiles.template': 'd ${CONF_DIRECTORY}/${NAME}/user - - - - -\n' } },
+      /'\/home\/alice\/.config\/systemd\/user' on the host, refusing/,
+    ],
     account: [
       {
         files: {
@@ -272,6 +276,16 @@ test('what an image wants of the system is refused before anything is changed', 
     assert.notEqual(result.status, 0, `the wish of '${name}' was granted`);
     assert.match(result.stderr, says);
   }
+  const elsewhere = { env: { XDG_CONFIG_HOME: `${user.home}/elsewhere` } };
+  const unseen = await user.run(
+    ['node', '/opt/berth/dist/bin/berth.cjs', '--user', 'install', image('etc')],
+    elsewhere,
+  );
+  assertRefusedInWords(unseen, {
+    status: 78,
+    code: 'CONFIG_INVALID',
+    says: /does not look for units in '\/home\/alice\/elsewhere\/systemd\/user'/,
+  });
   assert.deepEqual(compareSnapshots(before, await lookAtHome()), []);
 });
 
