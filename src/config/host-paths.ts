@@ -163,5 +163,18 @@ function absolute(env: HostPathsOptions['env'], name: string): string | undefine
       `${name} is not an absolute path: ${quote(value)}`,
     );
   }
+  // What Node reads as U+FFFD was no UTF-8: the place that it names is another one.
+  if (/[\u0000-\u001f\u007f\ufffd]/.test(value)) {
+    throw new OperationalError(
+      'CONFIG_INVALID',
+      `${name} has control characters or is not UTF-8: ${quote(value)}`,
+    );
+  }
+  if (/["'\\$]/.test(value)) {
+    throw new OperationalError(
+      'CONFIG_INVALID',
+      `${name} has a quote, a backslash or '$', which systemd takes in no path of a program: ${quote(value)}`,
+    );
+  }
   return join(value);
 }

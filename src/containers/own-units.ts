@@ -10,6 +10,7 @@ import { resolveHostPaths, type HostPaths } from '../config/host-paths.js';
 import { isErrno } from '../errors/is-errno.js';
 import { execWord } from '../runtime/service-runtime.js';
 import type { Host } from './host.js';
+import { assertUnitsFound } from './users-units-folder.js';
 import { removeTemporaries } from './remove-temporaries.js';
 
 /*
@@ -38,6 +39,7 @@ export function bringsOwnUnits(paths: HostPaths): boolean {
 /** Writes a unit if no package brings it, or writes it again where the program moved, and enables it. */
 export async function placeOwnUnit(host: Host, unit: OwnUnit): Promise<void> {
   const { paths } = host;
+  await assertUnitsFound(host);
   if (isPackaged(paths, unit)) return;
   const file = join(paths.unitDir, unit);
   await makeFolders(paths.unitDir, paths.mode === 'user' ? 0o700 : 0o755);

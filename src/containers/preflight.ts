@@ -5,15 +5,18 @@ import { quote } from '../base/escape-text.js';
 import { isErrno } from '../errors/is-errno.js';
 import { OperationalError } from '../errors/operational-error.js';
 import type { Host } from './host.js';
+import { assertUnitsFound } from './users-units-folder.js';
 
 /**
  * What can be known to go wrong before a byte is fetched: no root, no systemd, a unit of that name which is not ours, a
  * masked one.
  *
- * @throws {@link OperationalError} NEEDS_ROOT, SYSTEMD_UNAVAILABLE, UNIT_EXISTS, UNIT_MASKED, CONTAINER_STATE_INVALID
+ * @throws {@link OperationalError} NEEDS_ROOT, SYSTEMD_UNAVAILABLE, CONFIG_INVALID, UNIT_EXISTS, UNIT_MASKED,
+ * CONTAINER_STATE_INVALID
  */
 export async function preflightInstall(host: Host, name: string): Promise<void> {
   assertPrivileged(host);
+  await assertUnitsFound(host);
   await assertUnitNameFree(host, `${name}.service`);
   await assertNothingAtLink(host, name);
 }

@@ -95,7 +95,9 @@ function checkOwn(
   places: OwnPlaces,
   options: CheckTmpfilesOptions,
 ): readonly string[] {
-  const { type, argument, path } = entry;
+  const { type, path } = entry;
+  // systemd fills in specifiers there: a path that holds a '%' has two of them.
+  const argument = entry.argument.replaceAll('%%', '%');
   if (type === 'L' && !places.allowsTarget(path, argument)) {
     throw refuse(entry, `the link leads to ${quote(argument)}, which is not its own`, options);
   }

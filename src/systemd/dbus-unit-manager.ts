@@ -67,6 +67,10 @@ export class DBusUnitManager implements UnitManager {
     return (this.#version ??= this.#askVersion());
   }
 
+  async findUnitFolders(): Promise<readonly string[]> {
+    return asStrings(await this.#ask('UnitPath'));
+  }
+
   async findUnitFile(unit: string): Promise<UnitFileInfo | undefined> {
     // A template cannot be loaded, only its instances; its file can be asked for.
     if (isTemplate(unit)) {
@@ -94,16 +98,8 @@ export class DBusUnitManager implements UnitManager {
 
   async enable(units: readonly string[]): Promise<readonly UnitFileChange[]> {
     const body = [[...units], /* runtime= */ false, /* force= */ false];
-    try {
-      const reply = await this.#callUnitFiles('EnableUnitFiles', { signature: 'asbb', body });
-      return readChanges(reply[1]);
-    } catch (error) {
-      if (this.#mode === 'system' || !isUnknownUnit(error)) throw error;
-      throw withHint(
-        error,
-        "the user's service manager has another XDG_CONFIG_HOME than this call",
-      );
-    }
+    const reply = await this.#callUnitFiles('EnableUnitFiles', { signature: 'asbb', body });
+    return readChanges(reply[1]);
   }
 
   async reenable(units: readonly string[]): Promise<readonly UnitFileChange[]> {
@@ -262,6 +258,11 @@ export class DBusUnitManager implements UnitManager {
   }
 
   async #askVersion(): Promise<number | undefined> {
+    const version = /\d+/.exec(asString(await this.#ask('Version')))?.[0];
+    return version === undefined ? undefined : Number(version);
+  }
+
+  async #ask(property: string): Promise<unknown> {
     const [reply] = await this.#bus.call(
       {
         destination: MANAGER.destination,
@@ -269,12 +270,11 @@ export class DBusUnitManager implements UnitManager {
         interface: 'org.freedesktop.DBus.Properties',
         member: 'Get',
         signature: 'ss',
-        body: [MANAGER.interface, 'Version'],
+        body: [MANAGER.interface, property],
       },
       { signal: this.#signal },
     );
-    const version = /\d+/.exec(asString(unwrapVariant(reply)))?.[0];
-    return version === undefined ? undefined : Number(version);
+    return unwrapVariant(reply);
   }
 
   #askActiveStates(patterns: readonly string[]): ReturnType<typeof askActiveStates> {

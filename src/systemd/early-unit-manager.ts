@@ -30,6 +30,7 @@ export function openEarlyUnitManager(
   return {
     kind: 'dbus',
     findSystemdVersion: () => offline.findSystemdVersion(),
+    findUnitFolders: () => offline.findUnitFolders(),
     findUnitFile: (unit) => offline.findUnitFile(unit),
     reload: async () => {
       await systemctl(options, 'daemon-reload');

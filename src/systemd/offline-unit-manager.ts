@@ -60,6 +60,10 @@ class OfflineUnitManager implements UnitManager {
     return promised(() => findTreeVersion(this.#tree));
   }
 
+  findUnitFolders(): Promise<readonly string[]> {
+    return promised(() => this.#tree.directories);
+  }
+
   findUnitFile(unit: string): Promise<UnitFileInfo | undefined> {
     return promised(() => {
       const name = parseUnitName(unit);

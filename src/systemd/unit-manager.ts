@@ -11,6 +11,9 @@ export interface UnitManager extends AsyncDisposable {
   /** Major version of systemd (252, 257, …); undefined where a tree does not tell. */
   findSystemdVersion(): Promise<number | undefined>;
 
+  /** Where the manager looks for units: of a user's one its own environment decided when it started. */
+  findUnitFolders(): Promise<readonly string[]>;
+
   /**
    * What the manager knows of a unit by that name, from any directory; undefined if there is none. An alias of another
    * unit counts as a unit of its name.

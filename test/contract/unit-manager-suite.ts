@@ -45,6 +45,12 @@ export function testUnitManager(title: string, open: () => Promise<UnitWorld>): 
     assert.equal(await manager.findUnitFile('contract-none@1.service'), undefined);
   });
 
+  run('findUnitFolders() has those of the administrator and of the vendor', async ({ manager }) => {
+    const folders = await manager.findUnitFolders();
+    for (const folder of ['/etc/systemd/system', '/usr/lib/systemd/system'])
+      assert.ok(folders.includes(folder), folders.join(' '));
+  });
+
   run('findUnitFile() finds units of the vendor (N10)', async (world) => {
     write(world, {
       name: 'contract-vendor.service',

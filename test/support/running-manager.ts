@@ -33,6 +33,7 @@ export function runningManager(root: string, running: readonly string[]): Runnin
     running: up,
     asked,
     failAfterStart: () => false,
+    findUnitFolders: () => offline.findUnitFolders(),
     findUnitFile: (unit) => offline.findUnitFile(unit),
     reload: () => {
       asked.push('reload');

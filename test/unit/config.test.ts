@@ -37,6 +37,21 @@ test('resolveHostPaths() lets the environment move each place, by absolute paths
   );
 });
 
+test('P02 resolveHostPaths() refuses places that no unit can name', async () => {
+  for (const HOME of [
+    '/home/u\nExecStart=/evil',
+    '/home/\ufffd',
+    '/home/\u007f',
+    "/a'b",
+    '/a"',
+    '/a\\b',
+    '/$a',
+  ])
+    await assertFails('CONFIG_INVALID', () =>
+      resolveHostPaths({ mode: 'user', env: { HOME, XDG_RUNTIME_DIR: '/run/user/1000' } }),
+    );
+});
+
 test('resolveHostPaths() says what user mode misses', async () => {
   await assertFails('CONFIG_INVALID', () =>
     resolveHostPaths({ mode: 'user', env: { XDG_RUNTIME_DIR: '/run/user/1000' } }),

@@ -123,6 +123,7 @@ test('completeTransition() has systemd read a unit that is not to be enabled', a
   await using host = folderHost(dir.path, {
     kind: 'dbus',
     findSystemdVersion: () => Promise.resolve(257),
+    findUnitFolders: () => offline.findUnitFolders(),
     findUnitFile: (unit) => offline.findUnitFile(unit),
     reload: () => {
       asked.push('reload');

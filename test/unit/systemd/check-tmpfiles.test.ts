@@ -38,6 +38,12 @@ each<{ name: string; container: string; text: string; paths: readonly string[] }
       paths: ['/var/lib/web', '/var/lib/web/a%2db'],
     },
     {
+      name: "a copy whose source has '%' in its name",
+      container: 'web',
+      text: 'C /var/lib/web/data - - - - /var/lib/web/a%%b\n',
+      paths: ['/var/lib/web/data'],
+    },
+    {
       name: 'quotes and escapes',
       container: 'web',
       text: 'f "/run/web/a b" 0600 - - - text with "quotes"\nL /run/web/l" "k - - - - /run/web/a\n',
