@@ -1,4 +1,4 @@
-import { lstatSync, readlinkSync, type Stats } from 'node:fs';
+import { lstatSync, readFileSync, readlinkSync, statSync, type Stats } from 'node:fs';
 import { resolve } from 'node:path/posix';
 
 import { quote } from '../base/escape-text.js';
@@ -61,17 +61,37 @@ function assertNotOthers(
   if (found.isSymbolicLink()) return;
   const isSticky = (found.mode & 0o1000) !== 0;
   const byOthers = (found.mode & 0o002) !== 0 && !isSticky;
-  // A group of the user's own, as most distributions give each user, has nobody else in it.
   const byGroup =
-    (found.mode & 0o020) !== 0 && !isSticky && found.gid !== user.gid && found.gid !== 0;
+    (found.mode & 0o020) !== 0 && !isSticky && found.gid !== 0 && !isUsersAlone(found.gid, user);
   if (byOthers || byGroup)
     throw refuse(place, `${quote(path)} can be written by other users`, `chmod go-w ${path}`);
 }
 
+/**
+ * Whether a group is the user's own, as most distributions give each user one, with nobody else in it; elsewhere the first group of
+ * everybody is 'users'. One that stands in no file is not known to be.
+ */
+function isUsersAlone(gid: number, user: User): boolean {
+  if (gid !== user.gid) return false;
+  const rows = (file: string): readonly (readonly string[])[] =>
+    readFileSync(file, 'utf8')
+      .split('\n')
+      .map((line) => line.split(':'));
+  const accounts = rows('/etc/passwd');
+  const names = accounts.filter(([, , uid]) => uid === String(user.uid)).map(([name]) => name);
+  const group = rows('/etc/group').find(([, , id]) => id === String(gid));
+  if (group === undefined) return false;
+  const members = (group[3] ?? '').split(',').filter((name) => name !== '');
+  return (
+    members.every((name) => names.includes(name)) &&
+    accounts.every(([, , uid, first]) => first !== String(gid) || uid === String(user.uid))
+  );
+}
+
 /** Programs and configurations of services are in there: not even a group of the user's own changes them. */
 function assertPrivate(place: string): void {
-  const found = look(place, place);
-  if (found === undefined || found.isSymbolicLink() || (found.mode & 0o022) === 0) return;
+  const found = statSync(place, { throwIfNoEntry: false });
+  if (found === undefined || (found.mode & 0o022) === 0) return;
   throw refuse(place, 'it can be written by others than its owner', `chmod go-w ${place}`);
 }
 

@@ -1,7 +1,8 @@
-import { existsSync } from 'node:fs';
+import { existsSync, statSync } from 'node:fs';
 
 import { quote } from '../base/escape-text.js';
 import { NO_USER_MANAGER_HINT } from '../base/user-manager-hint.js';
+import { isErrno } from '../errors/is-errno.js';
 import { OperationalError } from '../errors/operational-error.js';
 
 /** Where to look for the bus of a service manager. */
@@ -26,7 +27,7 @@ export function findBusSocket(options: FindBusOptions): string {
       hint: NO_RUNNING_SYSTEM_HINT,
     });
   }
-  if (options.mode === 'user') return userSocket(options);
+  if (options.mode === 'user') return findUserSocket(options);
   const socket = systemSocket(options);
   if (existsSync(socket)) return socket;
   throw new OperationalError('SYSTEMD_UNAVAILABLE', `there is no system bus at ${quote(socket)}`, {
@@ -44,13 +45,15 @@ function systemSocket({ environment }: FindBusOptions): string {
 /**
  * The bus that the user's service manager started counts before DBUS_SESSION_BUS_ADDRESS, which may be one of a desktop or of
  * dbus-run-session, on which no systemd is.
+ *
+ * @throws {@link OperationalError} SYSTEMD_UNAVAILABLE
  */
-function userSocket({ environment }: FindBusOptions): string {
+export function findUserSocket({ environment }: Pick<FindBusOptions, 'environment'>): string {
   const { XDG_RUNTIME_DIR: directory = '', DBUS_SESSION_BUS_ADDRESS: address = '' } = environment;
   const usual = `${directory}/bus`;
   if (directory !== '' && existsSync(usual)) return usual;
   const named = address === '' ? usual : socketOfAddress(address);
-  if (address !== '' && existsSync(named)) return named;
+  if (address !== '' && isOwn(named)) return named;
   const hasManager = directory !== '' && existsSync(`${directory}/systemd/private`);
   throw new OperationalError(
     'SYSTEMD_UNAVAILABLE',
@@ -63,6 +66,16 @@ function userSocket({ environment }: FindBusOptions): string {
         : NO_USER_MANAGER_HINT,
     },
   );
+}
+
+/** Whether a socket is there and root's or the user's: su and sudo may keep the address of somebody else's bus. */
+function isOwn(path: string): boolean {
+  try {
+    return [0, process.geteuid?.()].includes(statSync(path).uid);
+  } catch (error) {
+    if (isErrno(error, 'ENOENT', 'ENOTDIR', 'EACCES', 'ELOOP')) return false;
+    throw error;
+  }
 }
 
 /**

@@ -7,7 +7,7 @@ import { addContext } from '../../../src/errors/with-context.js';
 
 function report(
   error: unknown,
-  options: { json?: boolean; debug?: boolean } = {},
+  options: { json?: boolean; debug?: boolean; user?: boolean } = {},
 ): { status: number; text: string } {
   let text = '';
   const stderr = { write: (chunk: string) => (text += chunk) };
@@ -69,4 +69,11 @@ test('reportError() shows a bug with its stack and status 70', () => {
   const { status, text } = report(new TypeError('boom'));
   assert.equal(status, 70);
   assert.match(text, /internal error: boom[^]*at /);
+});
+
+test("reportError() sends nobody to root who works with '--user'", () => {
+  const hint = 'run berth as root';
+  const denied = new OperationalError('NEEDS_ROOT', "mkdir '/root/x': permission denied", { hint });
+  assert.match(report(denied).text, /hint: run berth as root/);
+  assert.match(report(denied, { user: true }).text, /hint: look whose it is, and at HOME and XDG_/);
 });

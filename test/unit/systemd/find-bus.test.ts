@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict';
+import { chownSync, writeFileSync } from 'node:fs';
 import { test } from 'node:test';
 
-import { socketOfAddress } from '../../../src/systemd/find-bus.js';
+import { findUserSocket, socketOfAddress } from '../../../src/systemd/find-bus.js';
 import { assertFails } from '../../support/assert-fails.js';
 import { each } from '../../support/each.js';
+import { TempDir } from '../../support/temp-dir.js';
 
 each(
   'the socket of a bus address',
@@ -26,4 +28,14 @@ test('a bus address that cannot be used is refused', async () => {
   for (const address of ['', 'unix:abstract=x', 'unix:path=/%ff', 'unix:path=/%', 'autolaunch:']) {
     await assertFails('SYSTEMD_UNAVAILABLE', () => socketOfAddress(address));
   }
+});
+
+test("H02 the bus of another user, whose address su and sudo keep, is not the user's", async () => {
+  using folder = new TempDir();
+  const socket = `${folder.path}/bus`;
+  writeFileSync(socket, '');
+  const environment = { DBUS_SESSION_BUS_ADDRESS: `unix:path=${socket}` };
+  assert.equal(findUserSocket({ environment }), socket);
+  chownSync(socket, 1001, 1001);
+  await assertFails('SYSTEMD_UNAVAILABLE', () => findUserSocket({ environment }));
 });
