@@ -67,7 +67,9 @@ export function createDefaultExports(input: DefaultExportsInput): DefaultExports
     renderTmpfiles: (values) => {
       const state = getValue(values, 'STATE_DIRECTORY').text;
       const destdir = getValue(values, 'DESTDIR').text;
-      return renderVolumeLines({ volumes: image.process.volumes, state, destdir, name });
+      // What a user's container makes set-user-ID there would give the user's rights to everybody who can reach it.
+      const mode = (values.get('HOST_UID')?.text ?? '0') === '0' ? '0755' : '0700';
+      return renderVolumeLines({ volumes: image.process.volumes, state, destdir, name, mode });
     },
     directories: [image.process.workingDir].filter((path) => path.startsWith('/') && path !== '/'),
     warnings,
@@ -84,13 +86,15 @@ function renderVolumeLines(about: {
   readonly state: string;
   readonly destdir: string;
   readonly name: ContainerName;
+  /** Of the folder that holds the volumes. */
+  readonly mode: string;
 }): string {
   if (about.volumes.length === 0) return '';
   const lines = about.volumes.map((volume) => {
     const target = escapeField(volumeDirectory(about.state, about.name, volume));
     return `C ${target} - - - - ${`${about.destdir}/rootfs${volume}`.replaceAll('%', '%%')}\n`;
   });
-  return `d ${escapeField(`${about.state}/${about.name}`)} 0755 - - - -\n${lines.join('')}`;
+  return `d ${escapeField(`${about.state}/${about.name}`)} ${about.mode} - - - -\n${lines.join('')}`;
 }
 
 function escapeField(path: string): string {

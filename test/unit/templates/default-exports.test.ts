@@ -141,6 +141,15 @@ C /var/lib/web/a%%2db - - - - /var/lib/berth/web/rootfs/a-b
   assert.match(config.text, /"source": "\/var\/lib\/web\/a%2db"/);
 });
 
+test('T27 createDefaultExports() keeps the volumes of a user from others', () => {
+  const exports = exportsOf({ volumes: ['/data'] });
+  const values = withHostValues(exports);
+  const state = values.get('STATE_DIRECTORY');
+  assert.ok(state);
+  const ofUser = new Map([...values, ['HOST_UID', { ...state, text: '1000' }]]);
+  assert.match(exports.renderTmpfiles(ofUser), /^d \/var\/lib\/web 0700 /);
+});
+
 each(
   'buildDefaultConfig() knows the user',
   [
