@@ -3,6 +3,7 @@ import { after, before, test } from 'node:test';
 
 import { type BootedHost, bootHost } from '../support/booted-host.js';
 import { debianImageLayers } from '../support/debian-image.js';
+import { configTemplate, pushExports } from '../support/exports-image.js';
 import { HostUser } from '../support/host-user.js';
 import { pushImage } from '../support/push-image.js';
 import { type RealRegistry, startRegistry } from '../support/registry.js';
@@ -165,6 +166,32 @@ test('a user runs a program in the place of a container, or an image for once', 
   ]);
   assert.deepEqual([fresh.status, fresh.stdout], [2, 'fresh\n'], fresh.stderr);
   assert.equal(await host.sh('ls -A /run/user/1234/berth | grep run || true'), '');
+});
+
+test('what only root can give is said by name, and the rest runs', async () => {
+  const user = { uid: 33, gid: 34, additionalGids: [5] };
+  const rlimits = [{ type: 'RLIMIT_NOFILE', soft: 1024, hard: 4_000_000_000 }];
+  await pushExports(registry.target('wish'), {
+    files: {
+      'config.json.template': configTemplate({
+        process: { user, rlimits, args: ['/probe', 'deaf'], cwd: '/' },
+        linux: {
+          namespaces: [{ type: 'pid' }, { type: 'mount' }],
+          resources: { memory: { limit: 100_000_000 }, devices: [{ allow: false, access: 'rwm' }] },
+        },
+      }),
+    },
+  });
+  const { status, stderr } = await berth(['install', '--start', `${registry.host}/wish`]);
+  assert.equal(status, 0, stderr);
+  for (const warning of [
+    /groups 5 are not given/,
+    /RLIMIT_NOFILE is \d+, which only root can raise/,
+    /MemoryMax= has no effect: .* 'memory'/,
+  ])
+    assert.match(stderr, warning);
+  const { stdout } = await berth(['exec', 'wish', '--', '/probe', 'show']);
+  assert.match(stdout, /uid 33 gid 34$/m);
 });
 
 test('a changed config.json is taken over as the user can have it', async () => {
