@@ -27,7 +27,7 @@ import { assertHostPathAllowed } from './host-path-policy.js';
 import { resolveMountPoints } from './mount-points.js';
 import { assertUserCanMake, hostPathPolicy } from './users-places.js';
 import { assertNoDirectorySpecifiers } from './users-tmpfiles.js';
-import { toUsersUnit } from './users-unit.js';
+import { assertInstancesMade, toUsersUnit, usersStateHome } from './users-unit.js';
 
 /** What {@link renderContainer} works from. */
 export interface RenderRequest {
@@ -111,6 +111,13 @@ export async function renderContainer(
     runtime: chosen.runtime,
     pidFile: chosen.pidFile,
   });
+  if (host.paths.mode === 'user') {
+    assertInstancesMade(document, {
+      sources: launch.bindSources.map(({ path }) => path),
+      state: host.paths.templateDirectories.state,
+      managers: usersStateHome(host.paths, systemdVersion),
+    });
+  }
   assertSecretsReach({ chosen, values, config, credentialsPath: launch.summary.credentialsPath });
   const tmpfiles = renderTmpfilesLines(host, { request, values, bindSources: launch.bindSources });
   return {

@@ -54,7 +54,8 @@ export async function uninstall(
         ? await findContainer(host.paths, name)
         : await getContainer(host.paths, name);
       if (deployment === undefined) return { name, kept: [], saved: [], statePaths: [] };
-      await host.openUnitManager();
+      // The bus of a service manager that has ended may still lie there: nothing is begun that cannot be ended.
+      await (await host.openUnitManager()).findSystemdVersion();
       if (options.force !== true) await assertNotRequired(host, name, options.alongWith ?? []);
       const entry = await uninstallEntry(host, deployment, options);
       await beginIfThereIsRoom(host, entry);

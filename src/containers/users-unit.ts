@@ -1,6 +1,12 @@
+import { join } from 'node:path/posix';
+
 import { quote } from '../base/escape-text.js';
 import { splitUnitLines, type UnitLine } from '../base/unit-lines.js';
+import type { HostPaths } from '../config/host-paths.js';
 import { OperationalError } from '../errors/operational-error.js';
+import { getWords, type UnitDocument } from '../systemd/unit-text.js';
+import { INSTANCE_MARKER } from './compile-service.js';
+import { covers } from './host-path-policy.js';
 
 /** A unit as a user's service manager can have it. */
 export interface UsersUnit {
@@ -49,4 +55,42 @@ function assertNoOtherUser({
     `the unit has ${key}=${quote(value)}: a user's service manager runs services as that user only`,
     { hint: "install it as root, without '--user'" },
   );
+}
+
+/**
+ * Checks that what an instance binds is made: `StateDirectory=` of a user's unit lies in `managers`, STATE_DIRECTORY of its image
+ * in `state`. Of what is no instance's the folder is made by tmpfiles lines.
+ *
+ * @throws {@link OperationalError} UNIT_INVALID
+ */
+export function assertInstancesMade(
+  unit: UnitDocument,
+  places: {
+    readonly sources: readonly string[];
+    readonly state: string;
+    readonly managers: string;
+  },
+): void {
+  const { sources, state, managers } = places;
+  const made = getWords(unit, 'Service', 'StateDirectory').filter((word) => /%[iI]/.test(word));
+  const lost = made.find((word) =>
+    sources.some((path) => covers(join(state, word.replace(/%[iI]/g, INSTANCE_MARKER)), path)),
+  );
+  if (lost === undefined) return;
+  throw new OperationalError(
+    'UNIT_INVALID',
+    `StateDirectory=${lost} of a user's unit is in ${quote(managers)}, and the container binds it from ${quote(state)}`,
+    { hint: `make it one place: --set STATE_DIRECTORY=${managers}` },
+  );
+}
+
+/** Where `StateDirectory=` of a user's units lies, where no XDG_STATE_HOME says otherwise (systemd.exec(5)). */
+export function usersStateHome(
+  { userEnvironment, templateDirectories }: HostPaths,
+  systemdVersion: number | undefined,
+): string {
+  const home = userEnvironment['HOME'] ?? '/';
+  return (systemdVersion ?? 254) < 254
+    ? templateDirectories.configuration
+    : join(home, '.local/state');
 }

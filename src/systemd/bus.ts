@@ -1,4 +1,5 @@
 import { escapeText, quote } from '../base/escape-text.js';
+import { isErrno } from '../errors/is-errno.js';
 import { OperationalError } from '../errors/operational-error.js';
 import { Variant } from './wire/variant.js';
 import { WireConnection } from './wire/wire-connection.js';
@@ -253,7 +254,12 @@ export class Bus implements AsyncDisposable {
       new OperationalError(
         'SYSTEMD_UNAVAILABLE',
         `lost the connection to the bus: ${escapeText(why)}`,
-        { cause },
+        {
+          cause,
+          hint: isErrno(cause, 'ECONNREFUSED')
+            ? "nobody listens there any more: 'systemctl start dbus.socket', or log in again"
+            : undefined,
+        },
       ),
     );
   }
