@@ -10,15 +10,18 @@ import {
 } from 'node:fs';
 import { test } from 'node:test';
 
-import type { DeployedFile } from '../../../src/containers/deployment.js';
+import { formatDeployment, type DeployedFile } from '../../../src/containers/deployment.js';
 import { sha256Of } from '../../../src/containers/file-state.js';
 import { completeTransition } from '../../../src/containers/complete-transition.js';
 import { beginJournal, findJournal, type JournalEntry } from '../../../src/containers/journal.js';
 import { recoverContainer } from '../../../src/containers/recover.js';
 import { uninstall } from '../../../src/containers/uninstall.js';
+import { OperationalError } from '../../../src/errors/operational-error.js';
 import { openOfflineUnitManager } from '../../../src/systemd/offline-unit-manager.js';
 import { assertFails } from '../../support/assert-fails.js';
+import { deploymentRecord } from '../../support/deployment-record.js';
 import { folderHost, type FolderHost } from '../../support/folder-host.js';
+import { runningManager } from '../../support/running-manager.js';
 import { TempDir } from '../../support/temp-dir.js';
 
 const UNIT = '[Service]\nExecStart=/bin/true\n[Install]\nWantedBy=multi-user.target\n';
@@ -114,6 +117,24 @@ test('uninstall() finishes an uninstallation that was interrupted when the conta
   assert.ok(!existsSync(`${dir.path}/var/lib/berth/web.0`));
   assert.equal(await findJournal(host.paths, 'web'), undefined);
   await assertFails('CONTAINER_NOT_FOUND', () => uninstall(host, 'web', { purge: false }));
+});
+
+test('uninstall() writes no journal where the service manager has ended and its bus still lies there', async () => {
+  using dir = new TempDir();
+  await using installed = folderHost(dir.path);
+  await killedInstall(installed);
+  await recoverContainer(installed, 'web');
+  const record = deploymentRecord({ name: 'web', files: [unitFile], units: ['web.service'] });
+  writeFileSync(`${dir.path}/var/lib/berth/web.0/deployment.json`, formatDeployment(record));
+  const gone = new OperationalError('SYSTEMD_UNAVAILABLE', 'lost the connection to the bus');
+  await using host = folderHost(dir.path, {
+    ...runningManager(dir.path, []),
+    findSystemdVersion: () => Promise.reject(gone),
+    stop: () => Promise.reject(gone),
+  });
+  await assertFails('SYSTEMD_UNAVAILABLE', () => uninstall(host, 'web', { purge: false }));
+  assert.equal(await findJournal(host.paths, 'web'), undefined);
+  assert.ok(existsSync(`${dir.path}/var/lib/berth/web.0`));
 });
 
 test('completeTransition() has systemd read a unit that is not to be enabled', async () => {
