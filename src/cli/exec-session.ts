@@ -14,6 +14,8 @@ export interface ExecForUser {
   readonly unit: string;
   readonly command: readonly string[];
   readonly tty: boolean;
+  /** `NAME=VALUE`. */
+  readonly env?: readonly string[] | undefined;
 }
 
 /**
@@ -26,22 +28,22 @@ export async function execForUser(
   host: Host,
   what: ExecForUser,
 ): Promise<void> {
-  const { deployment, unit, command, tty } = what;
-  const { status, signal } = tty
+  const { status, signal } = what.tty
     ? await execOnTerminal(host, what)
-    : await execOnPipes(context, host, { deployment, unit, command });
+    : await execOnPipes(context, host, what);
   if (status !== 0)
     throw new CommandExit(status ?? 128 + (signal === undefined ? 0 : constants.signals[signal]));
 }
 
 async function execOnTerminal(
   host: Host,
-  { deployment, unit, command }: ExecForUser,
+  { deployment, unit, command, env }: ExecForUser,
 ): ReturnType<typeof execInContainer> {
   await using terminal = await openTerminalSession();
   return await execInContainer(host, deployment, {
     unit,
     args: command,
+    env,
     terminal: terminal.slave,
     // Keys are the program's; signals from elsewhere end it with the scope.
     signal: host.signal,
@@ -55,12 +57,13 @@ async function execOnTerminal(
 async function execOnPipes(
   context: CliContext,
   host: Host,
-  { deployment, unit, command }: Omit<ExecForUser, 'tty'>,
+  { deployment, unit, command, env }: Omit<ExecForUser, 'tty'>,
 ): ReturnType<typeof execInContainer> {
   let passing: Disposable | undefined;
   return await execInContainer(host, deployment, {
     unit,
     args: command,
+    env,
     input: true,
     // Signals go to the program, which decides what they mean.
     signal: new AbortController().signal,

@@ -24,6 +24,8 @@ import { systemdRunOf } from './systemd-run.js';
 /** Options of {@link execInContainer}. */
 export interface ExecOptions {
   readonly args: readonly string[];
+  /** Variables (`NAME=VALUE`) beside those of the container's own, or in their place. */
+  readonly env?: readonly string[] | undefined;
   /** Gets what the program writes; called until it has ended. */
   readonly onOutput: (stream: 'stdout' | 'stderr', chunk: Buffer) => void;
   /** Gets the running program, to pass signals and input on. */
@@ -80,8 +82,8 @@ export async function execInContainer(
   const manager = await host.openUnitManager();
   const launcher = await findOwnLauncher();
   using process = await openMainProcess(manager, unit, deployment.launcher);
-  const { args, terminal } = options;
-  const plan = await makePlan(host, { deployment, process, args, terminal });
+  const { args, terminal, env: variables = [] } = options;
+  const plan = await makePlan(host, { deployment, process, args, terminal, variables });
   const scope = `berth-exec-${deployment.name.replace('@', '')}-${randomBytes(4).toString('hex')}.scope`;
   const stream = terminal ?? 'pipe';
   const { words, env } = systemdRunOf(host.paths);
@@ -110,9 +112,10 @@ async function makePlan(
     readonly process: MainProcess;
     readonly args: readonly string[];
     readonly terminal: number | undefined;
+    readonly variables: readonly string[];
   },
 ): Promise<number> {
-  const { deployment, process, args, terminal } = from;
+  const { deployment, process, args, terminal, variables } = from;
   const { stateDir, runDir } = host.paths;
   const own = join(stateDir, `${deployment.name}.${deployment.number}`, LAUNCH_PLAN_FILE);
   const launchPlan = await readFileBounded(own, { maxBytes: MAX_PLAN_BYTES });
@@ -124,7 +127,10 @@ async function makePlan(
     })),
     root: `/proc/self/fd/${PROCESS_FD}/root`,
     terminal: terminal !== undefined,
-    env: hasCredentials(process) ? [`CREDENTIALS_DIRECTORY=${HOST_DIRECTORY}/credentials`] : [],
+    env: [
+      ...(hasCredentials(process) ? [`CREDENTIALS_DIRECTORY=${HOST_DIRECTORY}/credentials`] : []),
+      ...variables,
+    ],
   });
   await makeFolders(runDir, 0o755);
   const path = join(runDir, `.exec-${randomBytes(8).toString('hex')}`);

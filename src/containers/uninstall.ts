@@ -3,6 +3,7 @@ import { OperationalError } from '../errors/operational-error.js';
 import { withContext } from '../errors/with-context.js';
 import { clearOwnUnits } from './begin-change.js';
 import { findContainer, getContainer } from './container-directory.js';
+import { findSet, listSetNames } from './container-sets.js';
 import { completeTransition, type CompletedTransition } from './complete-transition.js';
 import type { Host } from './host.js';
 import { beginJournal, listJournal, type JournalEntry } from './journal.js';
@@ -59,9 +60,30 @@ export async function uninstall(
       if (options.force !== true) await assertNotRequired(host, name, options.alongWith ?? []);
       const entry = await uninstallEntry(host, deployment, options);
       await beginIfThereIsRoom(host, entry);
-      return { name, ...(await completeTransition(host, entry)) };
+      const result = { name, ...(await completeTransition(host, entry)) };
+      await warnOfSets(host, name);
+      return result;
     });
   });
+}
+
+/** A set with a member that is gone is not updated any more, and 'update --all' says so every time. */
+async function warnOfSets(host: Host, name: string): Promise<void> {
+  for (const set of await listSetNames(host.paths)) {
+    if (!(await membersOf(host, set)).includes(name)) continue;
+    const text = `'${name}' belongs to the set '${set}', which is not updated without it: 'berth sets create' makes the set anew, 'berth sets delete ${set}' lets the others go on by themselves`;
+    host.onEvent({ kind: 'warning', text });
+  }
+}
+
+/** Of a set whose record is damaged nobody knows; whoever works on it is told. */
+async function membersOf(host: Host, set: string): Promise<readonly string[]> {
+  try {
+    return (await findSet(host.paths, set))?.members ?? [];
+  } catch (error) {
+    if (error instanceof OperationalError) return [];
+    throw error;
+  }
 }
 
 /** Sorts names so that a container goes before what it requires; else as they were given. */

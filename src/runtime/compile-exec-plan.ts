@@ -18,7 +18,7 @@ export interface ExecPlanOptions {
   readonly joins: readonly { readonly type: LinuxNamespace; readonly path: string }[];
   /** The root of the container's program, by a path to open. */
   readonly root: string;
-  /** Variables (`NAME=VALUE`) beside those of the container's own. */
+  /** Variables (`NAME=VALUE`) beside those of the container's own, or in their place. */
   readonly env: readonly string[];
   /** Whether its standard streams are a terminal: a pipe in between would be none. */
   readonly terminal?: boolean;
@@ -50,7 +50,9 @@ export function compileExecPlan(launchPlan: Buffer, options: ExecPlanOptions): B
     ...first,
     ...(options.terminal === true ? [] : compileStreams(own, joined)),
     encode(['ENTER', root]),
-    ...processInstructions(own, { inUser: joined.has('user') }),
+    ...processInstructions(own, { inUser: joined.has('user') }).filter(
+      (instruction) => !isReplaced(instruction, env),
+    ),
     ...args.map((text) => encode(['ARGUMENT', text])),
     ...env.map((text) => encode(['ENVIRONMENT', text])),
     encode(['EXEC', 0, searchPath(own)]),
@@ -66,6 +68,16 @@ function compileStreams(
   const mapped = joined.has('user') && !own.some(({ op }) => op === INSTRUCTIONS.ROOT_FIRST.op);
   if (user === undefined || !joined.has('pid') || mapped) return [];
   return [encodeInstruction(['STREAMS', user.body.readUInt32LE(0), user.body.readUInt32LE(4)])];
+}
+
+function isReplaced({ op, body }: RawInstruction, env: readonly string[]): boolean {
+  if (op !== INSTRUCTIONS.ENVIRONMENT.op) return false;
+  const name = nameOf(readTextField(body, 0));
+  return env.some((text) => nameOf(text) === name);
+}
+
+function nameOf(variable: string): string {
+  return variable.split('=', 1)[0] ?? '';
 }
 
 /** Where the container's program is looked for if its name has no slash. */

@@ -73,10 +73,12 @@ test('uninstalling says beforehand what goes and what stays', async () => {
 test('one name that is not there does not keep the others from being uninstalled', async () => {
   const image = tree.makeImage('small', []);
   for (const name of ['a', 'b']) await tree.runOk('install', '--name', name, image);
+  await tree.runOk('sets', 'create', 'pair', 'a', 'b');
   const { status, stdout, stderr } = await tree.run('uninstall', 'a', 'typo', 'b');
   assert.equal(status, 66);
   assert.match(stderr, /no container named 'typo'/);
   assert.match(stdout, /a uninstalled\nb uninstalled/);
+  assert.match(stderr, /'a' belongs to the set 'pair', which is not updated without it/);
 });
 
 test('going back says beforehand what changes', async () => {

@@ -167,6 +167,9 @@ for (const suite of suites) {
     const echoed = await inBox(suite, 'cat; echo aside >&2; exit 7', 'hello\n');
     assert.deepEqual([echoed.status, echoed.stdout, echoed.stderr], [7, 'hello\n', 'aside\n']);
     assert.equal((await inBox(suite, 'kill -9 $$')).status, 137);
+    const words = ['exec', '-e', 'COLOUR=red', '-e', 'MORE=a=b', 'box', '--', 'sh', '-c'];
+    const set = await hostOf(suite).berth(...words, 'echo $COLOUR $MORE $HOME');
+    assert.equal(set.stdout, 'red a=b /root\n', set.stderr);
     const opened = await inBox(suite, 'echo by path >/dev/stderr; echo again >/proc/self/fd/1');
     assert.deepEqual([opened.stdout, opened.stderr], ['again\n', 'by path\n']);
     const asked = await hostOf(suite).run([

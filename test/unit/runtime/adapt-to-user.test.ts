@@ -237,6 +237,29 @@ test('a user’s binds keep what is locked, and take what lies below with them',
   assert.deepEqual(words, [1, 1, 0, 1, 0]);
 });
 
+test('a program that joins a container has variables of its own in the place of the container’s', () => {
+  const { plan } = compile();
+  const own = splitPlan(plan).filter(({ op }) => op === INSTRUCTIONS.ENVIRONMENT.op);
+  const [first] = own.map(({ body }) => readTextField(body, 0));
+  const name = first?.split('=')[0] ?? '';
+  assert.notEqual(name, '');
+  const exec = compileExecPlan(plan, {
+    args: ['/bin/true'],
+    joins: [{ type: 'mount', path: '/proc/self/fd/3/ns/mnt' }],
+    root: '/proc/self/fd/3/root',
+    env: [`${name}=other`, 'NEW=a=b'],
+  });
+  const seen = splitPlan(exec)
+    .filter(({ op }) => op === INSTRUCTIONS.ENVIRONMENT.op)
+    .map(({ body }) => readTextField(body, 0));
+  assert.equal(seen.length, own.length + 1);
+  assert.deepEqual(
+    seen.filter((text) => text.startsWith(`${name}=`)),
+    [`${name}=other`],
+  );
+  assert.ok(seen.includes('NEW=a=b'));
+});
+
 test('a program that joins a user’s container begins as its root', () => {
   const { plan } = compile();
   const exec = compileExecPlan(plan, {
