@@ -21,8 +21,13 @@ export async function forEachName<T>(
       // One that was asked for alone, and what was interrupted, ends the command as ever.
       if (names.length === 1 || call.host.signal.aborted) throw error;
       const { stderr } = call.context.host;
-      const { json, debug } = call.options;
-      const status = reportError(error, { stderr, json: json === true, debug: debug === true });
+      const { json, debug, user } = call.options;
+      const status = reportError(error, {
+        stderr,
+        json: json === true,
+        debug: debug === true,
+        user,
+      });
       worst = Math.max(worst, status);
     }
   }
