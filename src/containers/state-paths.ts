@@ -36,11 +36,15 @@ export function removeStatePaths(
   options: RemoveStateOptions,
 ): readonly string[] {
   const kept: string[] = [];
+  const shared = Object.values(paths.templateDirectories);
   for (const path of [...created].reverse()) {
-    const whole = options.purge || covers(paths.templateDirectories.run, path);
+    // A folder in which all programs have theirs, and which a new home had not yet: only while nothing is in it.
+    const isShared = shared.some((folder) => covers(path, folder));
+    const whole = !isShared && (options.purge || covers(paths.templateDirectories.run, path));
     if (whole && paths.root === '') assertNothingMounted(path);
-    if (options.isUsedByOthers(path) || !removeWithoutLinks(paths, path, { whole }))
-      kept.push(path);
+    if (options.isUsedByOthers(path) || !removeWithoutLinks(paths, path, { whole })) {
+      if (!isShared) kept.push(path);
+    }
   }
   return kept.filter((path) => !kept.some((other) => other !== path && covers(other, path))).sort();
 }

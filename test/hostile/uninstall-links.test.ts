@@ -10,6 +10,7 @@ import {
 } from 'node:fs';
 import { test } from 'node:test';
 
+import { resolveHostPaths } from '../../src/config/host-paths.js';
 import { removeStatePaths } from '../../src/containers/state-paths.js';
 import { findPathsToCreate } from '../../src/containers/tmpfiles-paths.js';
 import { pathsInFolder } from '../support/host-tree-paths.js';
@@ -70,6 +71,23 @@ test('removeStatePaths() leaves what another container uses, purged or not', () 
   assert.deepEqual(kept, ['/run/flannel']);
   assert.deepEqual(readdirSync(`${dir.path}/run/flannel`), ['subnet.env']);
   assert.ok(!existsSync(`${dir.path}/var/lib/web`));
+});
+
+test('removeStatePaths() leaves what else is where a new home had no folder for it yet', () => {
+  using dir = new TempDir();
+  const home = dir.path;
+  const env = { HOME: home, XDG_RUNTIME_DIR: `${home}/run` };
+  const paths = resolveHostPaths({ mode: 'user', env });
+  const created = [`${home}/.config`, `${home}/.config/web`, `${home}/.config/web/a`];
+  for (const folder of created) mkdirSync(folder);
+  writeFileSync(`${home}/.config/web/a/own`, '');
+  writeFileSync(`${home}/.config/others`, '');
+  const kept = removeStatePaths(paths, created, { purge: true, ...NOT_SHARED });
+  assert.deepEqual(kept, []);
+  assert.deepEqual(readdirSync(`${home}/.config`), ['others']);
+  rmSync(`${home}/.config/others`);
+  removeStatePaths(paths, created, { purge: true, ...NOT_SHARED });
+  assert.deepEqual(readdirSync(home), []);
 });
 
 test('findPathsToCreate() resolves links inside the tree, never on the machine that builds it', () => {
