@@ -40,6 +40,7 @@ test('without a policy nothing is updated; a policy is shown, changed and checke
   await berth('install', '--start', `${registry.host}/app:3.5.0`);
   await push('3.5.1', ['/probe', 'deaf']);
   assert.equal(await berth('auto-update'), '');
+  assert.match(await berth('auto-update', '--dry-run'), /^no container is updated by itself/);
   assert.match(
     await berth('policy', 'app', '--mode', 'check', '--tags', '3.5.x'),
     /mode check, tags 3\.5\.x/,

@@ -55,12 +55,13 @@ export function autoUpdateCommand(context: CliContext): Command {
         );
         printResult(context, options, {
           json: each.results,
-          text: each.results.every(({ action }) => action === 'off')
-            ? "no container is updated by itself; 'berth policy NAME' says how it may be\n"
-            : each.results
-                .filter(({ action }) => action !== 'off')
-                .map(({ name, action, reference }) => `${name}: ${action} (${reference})\n`)
-                .join(''),
+          text:
+            options.dryRun === true && each.results.every(({ action }) => action === 'off')
+              ? "no container is updated by itself; 'berth policy NAME' says how it may be\n"
+              : each.results
+                  .filter(({ action }) => action !== 'off')
+                  .map(({ name, action, reference }) => `${name}: ${action} (${reference})\n`)
+                  .join(''),
         });
         each.end();
       });
