@@ -64,7 +64,7 @@ function checkEntry(
   const { type, path } = entry;
   const known = `${MAKES_DIRECTORY}${MAKES_OTHER}${CHANGES}${REMOVES}${KEEPS}${DEVICES}`;
   if (!known.includes(type)) throw refuse(entry, `there is no type ${quote(type)}`);
-  if (/^\d+$/.test(entry.mode) && (Number.parseInt(entry.mode, 8) & 0o6000) !== 0) {
+  if ((modeBits(entry.mode) & 0o6000) !== 0) {
     throw refuse(entry, 'a mode with set-user-ID or set-group-ID');
   }
   if (options.allowed.some((allowed) => path === allowed || path.startsWith(`${allowed}/`))) {
@@ -115,8 +115,12 @@ function isHarmless(
 ): boolean {
   const ours = [values.get('HOST_UID')?.text, values.get('HOST_GID')?.text];
   const isRoots = (owner: string): boolean => ['-', '', 'root', '0', ...ours].includes(owner);
-  const bits = mode === '-' || mode === '' ? 0o755 : Number.parseInt(mode.replace(/^[~:]+/, ''), 8);
-  return isRoots(user) && isRoots(group) && (bits & 0o022) === 0;
+  return isRoots(user) && isRoots(group) && (modeBits(mode) & 0o022) === 0;
+}
+
+/** The mode without what stands before it: `:` for where nothing stands yet, `~` for what bits there are (tmpfiles.d(5), "Mode"). */
+function modeBits(mode: string): number {
+  return mode === '-' || mode === '' ? 0o755 : Number.parseInt(mode.replace(/^[~:]+/, ''), 8);
 }
 
 function refuse(

@@ -67,8 +67,9 @@ export function createDefaultExports(input: DefaultExportsInput): DefaultExports
     renderTmpfiles: (values) => {
       const state = getValue(values, 'STATE_DIRECTORY').text;
       const destdir = getValue(values, 'DESTDIR').text;
-      // What a user's container makes set-user-ID there would give the user's rights to everybody who can reach it.
-      const mode = (values.get('HOST_UID')?.text ?? '0') === '0' ? '0755' : '0700';
+      // What a container makes set-user-ID there would give root's or the user's rights to everybody who can reach it. A folder of
+      // the system that stands there already may be another program's, too, and keeps its mode (`:`).
+      const mode = (values.get('HOST_UID')?.text ?? '0') === '0' ? ':0700' : '0700';
       return renderVolumeLines({ volumes: image.process.volumes, state, destdir, name, mode });
     },
     directories: [image.process.workingDir].filter((path) => path.startsWith('/') && path !== '/'),

@@ -41,6 +41,8 @@ const rows: readonly { name: string; line: string; container?: string }[] = [
   { name: 'a disk', line: 'b /run/web/sda 0666 - - - 8:0' },
   { name: 'memory', line: 'c /run/web/mem 0666 - - - 1:1' },
   { name: 'a shell with the rights of root', line: 'f /run/web/sh 4755' },
+  { name: 'one where nothing stands yet', line: 'f /run/web/sh :4755' },
+  { name: 'one with what bits there are', line: 'f /run/web/sh ~4755' },
   {
     name: 'a copied shell with the rights of root',
     line: 'C /run/web/sh 6755 - - - /var/lib/berth/web/rootfs/bin/sh',

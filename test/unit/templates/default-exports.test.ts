@@ -131,7 +131,7 @@ test('createDefaultExports() fills volumes once, each in a place of its own', ()
   const exports = exportsOf({ volumes: ['/data', '/a/b', '/a-b'] });
   assert.equal(
     exports.renderTmpfiles(withHostValues(exports)),
-    `d /var/lib/web 0755 - - - -
+    `d /var/lib/web :0700 - - - -
 C /var/lib/web/data - - - - /var/lib/berth/web/rootfs/data
 C /var/lib/web/a-b - - - - /var/lib/berth/web/rootfs/a/b
 C /var/lib/web/a%%2db - - - - /var/lib/berth/web/rootfs/a-b
