@@ -123,8 +123,9 @@ function userLocations(env: HostPathsOptions['env']): Locations {
   const home = absolute(env, 'HOME');
   const dataHome = absolute(env, 'XDG_DATA_HOME') ?? (home && join(home, '.local/share'));
   const configHome = absolute(env, 'XDG_CONFIG_HOME') ?? (home && join(home, '.config'));
+  const stateHome = absolute(env, 'XDG_STATE_HOME') ?? (home && join(home, '.local/state'));
   const runtimeDir = absolute(env, 'XDG_RUNTIME_DIR');
-  if (home === undefined || dataHome === undefined || configHome === undefined) {
+  if (!home || !dataHome || !configHome || !stateHome) {
     throw new OperationalError(
       'CONFIG_INVALID',
       'cannot find the places of user mode: HOME has to be set to an absolute path',
@@ -143,11 +144,17 @@ function userLocations(env: HostPathsOptions['env']): Locations {
     unitDir: join(configHome, 'systemd/user'),
     tmpfilesDir: join(configHome, 'user-tmpfiles.d'),
     confFile: join(configHome, 'berth/berth.conf'),
-    templateDirectories: { state: dataHome, configuration: configHome, run: runtimeDir },
+    // Folders of berth alone: an image whose name is `systemd` or `autostart` must not have those of other programs.
+    templateDirectories: {
+      state: join(stateHome, 'berth'),
+      configuration: join(configHome, 'berth/etc'),
+      run: join(runtimeDir, 'berth-run'),
+    },
     userEnvironment: {
       HOME: home,
       XDG_DATA_HOME: dataHome,
       XDG_CONFIG_HOME: configHome,
+      XDG_STATE_HOME: stateHome,
       XDG_RUNTIME_DIR: runtimeDir,
     },
   };

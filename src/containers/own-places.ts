@@ -17,9 +17,10 @@ const MAX_LINKS = 40;
  * @throws {@link OperationalError} HOST_PATH_REFUSED naming the folder
  */
 export function assertOwnPlaces(paths: HostPaths): void {
+  const { state, configuration, run } = paths.templateDirectories;
   const places = [paths.stateDir, paths.runDir, paths.unitDir, paths.tmpfilesDir];
   const user = { uid: process.geteuid?.() ?? 0, gid: process.getegid?.() ?? 0 };
-  for (const place of places) assertOwnWay(place, user);
+  for (const place of [...places, state, configuration, run]) assertOwnWay(place, user);
   for (const place of [paths.stateDir, paths.runDir]) assertPrivate(place);
 }
 

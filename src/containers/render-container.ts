@@ -25,7 +25,7 @@ import { withHostBinds, type HostBind } from './host-binds.js';
 import type { EffectiveExports } from './effective-exports.js';
 import { assertHostPathAllowed } from './host-path-policy.js';
 import { resolveMountPoints } from './mount-points.js';
-import { assertUserCanMake, hostPathPolicy } from './users-places.js';
+import { assertUserCanMake, hostPathPolicy, usersRootLines } from './users-places.js';
 import { assertNoDirectorySpecifiers } from './users-tmpfiles.js';
 import { assertInstancesMade, toUsersUnit, usersStateHome } from './users-unit.js';
 
@@ -219,10 +219,12 @@ function renderTmpfilesLines(
     uid: process.geteuid?.() ?? 0,
     gid: process.getegid?.() ?? 0,
   });
-  const text = `${own}${own === '' || own.endsWith('\n') || generated === '' ? '' : '\n'}${generated}`;
   // An empty folder of root's gives nobody anything; what is bound into the container is shown as a mount of the host.
-  const generatedPaths = parseTmpfiles(generated).map(({ path }) => path);
-  const paths = [...checked.paths, ...generatedPaths];
-  for (const path of paths) assertUserCanMake(host.paths, path, 'the container needs');
+  const made = [...checked.paths, ...parseTmpfiles(generated).map(({ path }) => path)];
+  for (const path of made) assertUserCanMake(host.paths, path, 'the container needs');
+  const { pidFile } = request.chosen;
+  const roots = usersRootLines(host.paths, pidFile === undefined ? made : [...made, pidFile]);
+  const text = `${roots}${own}${own === '' || own.endsWith('\n') || generated === '' ? '' : '\n'}${generated}`;
+  const paths = [...parseTmpfiles(roots).map(({ path }) => path), ...made];
   return { text, paths, warnings: checked.warnings };
 }

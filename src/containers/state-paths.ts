@@ -38,7 +38,7 @@ export function removeStatePaths(
   const kept: string[] = [];
   const shared = Object.values(paths.templateDirectories);
   for (const path of [...created].reverse()) {
-    // A folder in which all programs have theirs, and which a new home had not yet: only while nothing is in it.
+    // A folder in which others have theirs, and which was not there yet: only while nothing is in it.
     const isShared = shared.some((folder) => covers(path, folder));
     const whole = !isShared && (options.purge || covers(paths.templateDirectories.run, path));
     if (whole && paths.root === '') assertNothingMounted(path);

@@ -1,13 +1,11 @@
 import type { HostPaths } from '../config/host-paths.js';
 
 /** How systemd-run(1) is asked for something that runs beside containers: of the manager that runs those. */
-export function systemdRunOf({ mode, templateDirectories }: HostPaths): {
+export function systemdRunOf({ mode, userEnvironment }: HostPaths): {
   /** The first words of its command line. */
   readonly words: readonly string[];
   /** What it needs to find that manager. */
   readonly env: Readonly<Record<string, string>>;
 } {
-  return mode === 'user'
-    ? { words: ['--user'], env: { XDG_RUNTIME_DIR: templateDirectories.run } }
-    : { words: [], env: {} };
+  return { words: mode === 'user' ? ['--user'] : [], env: userEnvironment };
 }

@@ -5,7 +5,8 @@ import { quote } from '../base/escape-text.js';
 import type { HostPaths } from '../config/host-paths.js';
 import { isErrno } from '../errors/is-errno.js';
 import { OperationalError } from '../errors/operational-error.js';
-import type { HostPathPolicy } from './host-path-policy.js';
+import { quoteTmpfilesField } from '../templates/quote-tmpfiles-field.js';
+import { covers, type HostPathPolicy } from './host-path-policy.js';
 
 /**
  * Checks that a user could make what an image wants on the host, before anything is changed: images are written for the system,
@@ -28,25 +29,8 @@ export function assertUserCanMake(paths: HostPaths, path: string, what: string):
 }
 
 /**
- * Names by which the programs of a session find what they run or whom they trust: no container has them for its own, whatever it
- * is called.
- */
-// prettier-ignore
-const OF_SESSIONS = {
-  state: new Set([
-    'systemd', 'dbus-1', 'applications', 'bash-completion', 'fish', 'zsh', 'flatpak', 'gnome-shell', 'kio', 'kservices5', 'kservices6', 'kwin',
-    'plasma', 'nautilus', 'nautilus-python', 'nemo', 'keyrings', 'containers', 'berth',
-  ]),
-  configuration: new Set([
-    'systemd', 'environment.d', 'user-tmpfiles.d', 'autostart', 'autostart-scripts', 'plasma-workspace', 'gnome-session', 'sway', 'i3', 'hypr', 'niri',
-    'awesome', 'openbox', 'bash', 'fish', 'zsh', 'nushell', 'git', 'gh', 'npm', 'pip', 'pulse', 'pipewire', 'wireplumber', 'containers', 'berth',
-  ]),
-  run: new Set(['systemd', 'dbus-1', 'bus', 'gnupg', 'keyring', 'pulse', 'pipewire', 'containers', 'libpod', 'berth']),
-};
-
-/**
- * What an image may have on the host. In user mode it has what is below the container's own name in the user's directories without
- * being allowed it, and nothing else of them and of the home.
+ * What an image may have on the host. In user mode it has what is below the container's own name in the folders that are for that
+ * without being allowed it, and nothing else of the user's places: programs of a session find there what they run and whom they trust.
  */
 export function hostPathPolicy(
   { mode, templateDirectories, userEnvironment }: HostPaths,
@@ -54,14 +38,21 @@ export function hostPathPolicy(
 ): HostPathPolicy {
   if (mode !== 'user') return { allowed: about.allowed };
   const { state, configuration, run } = templateDirectories;
-  const folders = { state, configuration, run };
-  const own = (['state', 'configuration', 'run'] as const)
-    .filter((kind) => !OF_SESSIONS[kind].has(about.name))
-    .map((kind) => `${folders[kind]}/${about.name}`);
-  return {
-    allowed: [...about.allowed, ...own],
-    guarded: [userEnvironment['HOME'] ?? '/', state, configuration, run],
-  };
+  const own = [state, configuration, run].map((folder) => `${folder}/${about.name}`);
+  return { allowed: [...about.allowed, ...own], guarded: Object.values(userEnvironment) };
+}
+
+/**
+ * tmpfiles.d lines for the folders in which a user's containers have theirs, where one is needed: for the user alone. The system's
+ * are always there.
+ */
+export function usersRootLines(paths: HostPaths, needed: readonly string[]): string {
+  if (paths.mode !== 'user') return '';
+  const { state, configuration, run } = paths.templateDirectories;
+  return [state, configuration, run]
+    .filter((root) => needed.some((path) => covers(root, path)))
+    .map((root) => `d ${quoteTmpfilesField(root.replaceAll('%', '%%'))} 0700 - - - -\n`)
+    .join('');
 }
 
 function isThere(path: string): boolean {

@@ -86,11 +86,11 @@ export function assertInstancesMade(
 
 /** Where `StateDirectory=` of a user's units lies, where no XDG_STATE_HOME says otherwise (systemd.exec(5)). */
 export function usersStateHome(
-  { userEnvironment, templateDirectories }: HostPaths,
+  { userEnvironment }: HostPaths,
   systemdVersion: number | undefined,
 ): string {
   const home = userEnvironment['HOME'] ?? '/';
   return (systemdVersion ?? 254) < 254
-    ? templateDirectories.configuration
+    ? (userEnvironment['XDG_CONFIG_HOME'] ?? join(home, '.config'))
     : join(home, '.local/state');
 }

@@ -112,7 +112,7 @@ test('an image of no exports runs in the manager of the user, with its volume in
   assert.equal(unit['FragmentPath'], '/home/alice/.config/systemd/user/stock.service');
   assert.equal(unit['UnitFileState'], 'enabled');
   await assertRuns('stock', '/probe ready');
-  assert.ok(lstatSync(join(host.root, user.home, '.local/share/stock/data')).isDirectory());
+  assert.ok(lstatSync(join(host.root, user.home, '.local/state/berth/stock/data')).isDirectory());
   assert.match((await berth('list')).stdout, /^stock +active +enabled +0 /m);
   assert.match((await berth('top')).stdout, /^stock +\d+ +1000 .*\/probe ready$/m);
 });
@@ -242,6 +242,35 @@ test('what needs root is refused in one line', async () => {
   }
 });
 
+test('H02 an image that is called as what other programs have in the home gets nothing there', async () => {
+  await pushExports(registry.target('systemd'), {
+    files: {
+      'tmpfiles.template':
+        'd ${CONF_DIRECTORY}/${NAME}/user 0700 - - - -\nf ${CONF_DIRECTORY}/${NAME}/user/evil.service 0600 - - - [Service]\nd ${RUN_DIRECTORY}/${NAME} 0700 - - - -\n',
+    },
+  });
+  await pushStockProbe(registry.target('dbus-1'), {
+    Entrypoint: ['/probe', 'deaf'],
+    Volumes: { '/services': {} },
+  });
+  await berth('install', image('systemd'));
+  await berth('install', image('dbus-1'));
+  const found = await host.sh(`
+    ls ${user.home}/.config/systemd/user/evil.service ${user.home}/.local/share/dbus-1 2>/dev/null || true
+    ls -ld ${user.home}/.config/berth/etc/systemd/user/evil.service ${user.home}/.local/state/berth`);
+  assert.deepEqual(
+    found.split('\n').map((line) => line.split(' ')[0]),
+    ['-rw-------', 'drwx------', ''],
+    `the image has put something where programs of the user read it: ${found}`,
+  );
+  await user.run(['touch', `${user.home}/.local/state/berth/dbus-1/services/kept`]);
+  await berth('uninstall', 'dbus-1');
+  await berth('uninstall', '--purge', 'systemd');
+  // What one left goes with its own purge, and not with that of another.
+  assert.equal(await host.sh(`ls ${user.home}/.local/state/berth/dbus-1/services`), 'kept\n');
+  await user.run(['rm', '-r', `${user.home}/.local/state/berth/dbus-1`]);
+});
+
 test('what an image wants of the system is refused before anything is changed', async () => {
   const wishes: Readonly<Record<string, readonly [ExportsSketch, RegExp]>> = {
     etc: [
@@ -256,9 +285,9 @@ test('what an image wants of the system is refused before anything is changed', 
       { files: { 'tmpfiles.template': 'd /var/lib/state - - - - -\n' } },
       /needs '\/var\/lib\/state', and this user may not write in '\/var\/lib'/,
     ],
-    systemd: [
-      { files: { 'tmpfiles.template': 'd ${CONF_DIRECTORY}/${NAME}/user - - - - -\n' } },
-      /'\/home\/alice\/.config\/systemd\/user' on the host, refusing/,
+    autostart: [
+      { files: { 'tmpfiles.template': 'd /home/alice/.config/${NAME}/more - - - - -\n' } },
+      /'\/home\/alice\/.config\/autostart\/more' on the host, refusing/,
     ],
     account: [
       {

@@ -21,6 +21,11 @@ test('resolveHostPaths() has the places of user mode', () => {
   const env = { HOME: '/home/u', XDG_RUNTIME_DIR: '/run/user/1000' };
   const paths = resolveHostPaths({ mode: 'user', env });
   assert.equal(paths.stateDir, '/home/u/.local/share/berth');
+  assert.deepEqual(paths.templateDirectories, {
+    state: '/home/u/.local/state/berth',
+    configuration: '/home/u/.config/berth/etc',
+    run: '/run/user/1000/berth-run',
+  });
   assert.equal(paths.unitDir, '/home/u/.config/systemd/user');
   assert.equal(paths.runDir, '/run/user/1000/berth');
 });

@@ -12,9 +12,11 @@ const paths = resolveHostPaths({
 
 each(
   'an image of a user has what is named after its container',
-  ['/home/u/.local/share/web/data', '/disk/config/web/web.conf', '/run/user/1000/web'].map(
-    (path) => ({ name: path, path }),
-  ),
+  [
+    '/home/u/.local/state/berth/web/data',
+    '/disk/config/berth/etc/web/web.conf',
+    '/run/user/1000/berth-run/web',
+  ].map((path) => ({ name: path, path })),
   ({ path }) => {
     assertHostPathAllowed(path, hostPathPolicy(paths, { name: 'web', allowed: [] }));
   },
@@ -25,6 +27,9 @@ each(
   [
     { container: 'web', path: '/home/u/.bashrc' },
     { container: 'web', path: '/home/u/.local/share/systemd/user/web.service' },
+    { container: 'web', path: '/disk/config/web/web.conf' },
+    { container: 'web', path: '/disk/config/berth/berth.conf' },
+    { container: 'web', path: '/home/u/.local/state/berth/other/data' },
     { container: 'web', path: '/disk/config/systemd/user/web.service' },
     { container: 'web', path: '/run/user/1000/systemd/user/ssh-agent.service.d/web.conf' },
     { container: 'systemd', path: '/disk/config/systemd/user/evil.service' },
