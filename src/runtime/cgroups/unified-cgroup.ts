@@ -136,8 +136,16 @@ export class UnifiedCgroup implements Cgroup {
 
   kill(signal: number): void {
     const all = join(this.#directory, 'cgroup.kill');
-    if (signal === SIGKILL && existsSync(all)) writeValue(all, '1');
-    else killAll(this, signal);
+    if (signal !== SIGKILL || !existsSync(all)) {
+      killAll(this, signal);
+      return;
+    }
+    try {
+      writeValue(all, '1');
+    } catch (error) {
+      // systemd removes a scope as soon as its last process has ended: then nobody is left to be killed.
+      if (existsSync(all)) throw error;
+    }
   }
 
   stats(): CgroupStats {
