@@ -8,6 +8,7 @@ import { type RealRegistry, startRegistry } from '../support/registry.js';
 import type { CommandResult } from '../support/run-command.js';
 import { suites } from '../support/suites.js';
 import { waitUntil } from '../support/wait-until.js';
+import { onTerminal, type TerminalResult } from '../support/on-terminal.js';
 
 // run, shell, logs, top and stats: what a person does with a container that is installed, or for once.
 
@@ -66,54 +67,19 @@ test('run enters a container that runs, and passes status and input', async () =
   assert.match(nothing.stderr, /runs already/);
 });
 
-/** Runs berth on a terminal of the host, and types as it asks: after each text that it shows, the next keys. */
-async function onTerminal(
+/** Runs berth on a terminal of the host; see {@link onTerminal}. */
+async function talk(
   args: readonly string[],
   dialogue: readonly (readonly [string, string])[],
-): Promise<{ readonly status: number; readonly shown: string }> {
-  const script = `
-    import { spawn } from 'node:child_process';
-    import { closeSync, read, writeSync } from 'node:fs';
-    import { openPseudoTerminal, setTerminalSize } from '/opt/berth/dist/src/sys/terminal.js';
-    const [args, dialogue] = process.argv.slice(1).map((text) => JSON.parse(text));
-    const { master, slave } = openPseudoTerminal();
-    setTerminalSize(master, { rows: 33, columns: 77 });
-    const child = spawn('setsid', ['--ctty', '--wait', ...args], { stdio: [slave, slave, slave] });
-    closeSync(slave);
-    let shown = '';
-    let from = 0;
-    const buffer = Buffer.alloc(65536);
-    const next = () => read(master, buffer, 0, buffer.length, null, (error, length) => {
-      if (error !== null || length === 0) return;
-      shown += buffer.toString('utf8', 0, length);
-      while (dialogue.length > 0 && shown.indexOf(dialogue[0][0], from) >= 0) {
-        const [text, keys] = dialogue.shift();
-        from = shown.indexOf(text, from) + text.length;
-        writeSync(master, keys);
-      }
-      next();
-    });
-    next();
-    child.on('close', (status) => { console.log(JSON.stringify({ status, shown })); });`;
-  const argv = [JSON.stringify([...BERTH, ...args]), JSON.stringify(dialogue)];
-  const result = await host.run([
-    'timeout',
-    '60',
-    'node',
-    '--input-type=module',
-    '-e',
-    script,
-    ...argv,
-  ]);
-  assert.equal(result.status, 0, result.stderr + result.stdout);
-  return JSON.parse(result.stdout) as { status: number; shown: string };
+): Promise<TerminalResult> {
+  return onTerminal((argv) => host.run(argv), { argv: [...BERTH, ...args], dialogue });
 }
 
 test('run -t and shell give a terminal whose Ctrl-C reaches the program', async () => {
-  const run = await onTerminal(['run', '-t', 'box', '--', 'sh', '-c', 'echo end; exit 9'], []);
+  const run = await talk(['run', '-t', 'box', '--', 'sh', '-c', 'echo end; exit 9'], []);
   assert.equal(run.status, 9, run.shown);
   assert.match(run.shown, /end\r+\n/, 'a terminal makes \\r\\n of line ends');
-  const shell = await onTerminal(
+  const shell = await talk(
     ['shell', 'box'],
     [
       // A job that speaks for itself is in the foreground by then; between two commands the shell would keep Ctrl-C to itself.

@@ -10,6 +10,7 @@ import { type RealRegistry, startRegistry } from '../support/registry.js';
 import type { CommandResult } from '../support/run-command.js';
 import { shortSoak } from '../support/short-soak.js';
 import { waitUntil } from '../support/wait-until.js';
+import { onTerminal } from '../support/on-terminal.js';
 
 // exec, run, shell, logs, top, stats and checks of health for a container that an ordinary user's service manager runs.
 
@@ -104,39 +105,15 @@ test('a user enters the container with input, output, status and signals', async
 });
 
 test('a user has a terminal in the container, whose Ctrl-C reaches the program', async () => {
-  const script = `
-    import { spawn } from 'node:child_process';
-    import { closeSync, read, writeSync } from 'node:fs';
-    import { openPseudoTerminal } from '/opt/berth/dist/src/sys/terminal.js';
-    const dialogue = [['# ', 'sh -c "echo waits; exec sleep 60"\\n'], ['\\nwaits', '\\u0003'], ['# ', 'tty; echo "got $COLOUR"; exit 5\\n']];
-    const { master, slave } = openPseudoTerminal();
-    const child = spawn('setsid', ['--ctty', '--wait', ...${JSON.stringify([...BERTH, 'shell', 'box'])}], { stdio: [slave, slave, slave] });
-    closeSync(slave);
-    let shown = '';
-    let from = 0;
-    const buffer = Buffer.alloc(65536);
-    const next = () => read(master, buffer, 0, buffer.length, null, (error, length) => {
-      if (error !== null || length === 0) return;
-      shown += buffer.toString('utf8', 0, length);
-      while (dialogue.length > 0 && shown.indexOf(dialogue[0][0], from) >= 0) {
-        const [text, keys] = dialogue.shift();
-        from = shown.indexOf(text, from) + text.length;
-        writeSync(master, keys);
-      }
-      next();
-    });
-    next();
-    child.on('close', (status) => { console.log(JSON.stringify({ status, shown })); });`;
-  const { stdout, stderr } = await user.run([
-    'timeout',
-    '60',
-    'node',
-    '--input-type=module',
-    '-e',
-    script,
-  ]);
-  const { status, shown } = JSON.parse(stdout) as { status: number; shown: string };
-  assert.equal(status, 5, shown + stderr);
+  const { status, shown } = await onTerminal((argv) => user.run(argv), {
+    argv: [...BERTH, 'shell', 'box'],
+    dialogue: [
+      ['# ', 'sh -c "echo waits; exec sleep 60"\n'],
+      ['\nwaits', '\u0003'],
+      ['# ', 'tty; echo "got $COLOUR"; exit 5\n'],
+    ],
+  });
+  assert.equal(status, 5, shown);
   assert.match(shown, /got blue\r+\n/);
 });
 
