@@ -246,7 +246,12 @@ function judgeClaim(
     if (!hasDigest(expected, digest)) return { why: `it is for ${digest}` };
     if (!matchesIdentity(expected.signedIdentity, identity, expected.source.identity.reference))
       return { why: `it is for ${quote(identity)}` };
-    const atMs = verified.madeAtMs ?? madeAtMs;
+    // Anybody may hand an old signature to a log, once more: it is no newer than its signer says.
+    const said = expected.type === 'sigstoreSigned' ? madeAtMs : undefined;
+    const atMs =
+      verified.madeAtMs === undefined || said === undefined || said <= 0
+        ? (verified.madeAtMs ?? madeAtMs)
+        : Math.min(verified.madeAtMs, said);
     const isKnown = atMs !== undefined && atMs >= 0 && atMs <= Date.now() + MAX_CLOCK_SKEW_MS;
     return { key: verified.key, identity, ...(isKnown ? { madeAtMs: atMs } : {}) };
   } catch (error) {

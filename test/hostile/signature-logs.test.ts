@@ -256,3 +256,32 @@ test('S17 a policy that asks for certificates refuses what it is asked about, an
     /with pki/,
   );
 });
+
+test('S23 an old signature that somebody hands to a log today is no newer for it', async () => {
+  using desk = new TrustDesk();
+  const signedAt = now() - 400 * 86_400;
+  const document = (timestamp?: number): string =>
+    claimOf(desk.digest, 'registry.example/ns/etcd:3.5', {
+      type: 'cosign container image signature',
+      optional: timestamp === undefined ? null : { timestamp },
+    });
+  desk.require({
+    type: 'sigstoreSigned',
+    keyPath: desk.write('key.pub', signer.publicKey),
+    rekorPublicKeyPath: desk.write('log.pub', log.publicKey),
+  });
+  const loggedAt = now() - 86_400;
+  for (const [said, taken] of [
+    [signedAt, signedAt],
+    [undefined, loggedAt],
+    // What is no time says nothing; what lies after the log took it in is not so.
+    [0, loggedAt],
+    [now(), loggedAt],
+  ] as const) {
+    const parts = { document: document(said), signature: '', other: '' };
+    const signed = { ...parts, signature: signSigstore(signer, parts.document) };
+    lay(desk, signed, logSignature(log, entryOf(signed, { at: loggedAt })));
+    const [accepted] = (await desk.check()).signatures;
+    assert.equal(accepted?.madeAtMs, taken * 1000, `signed at ${said ?? 'no time'}`);
+  }
+});
