@@ -78,9 +78,9 @@ async function openPgpSigners(
       hint: 'name it with --sign-by, or as sign-by in the section [trust] of berth.conf',
     });
   }
-  const { registriesD } = await trustPlaces(host.paths, host.conf);
+  const { registriesD, lookaside } = await trustPlaces(host.paths, host.conf);
   const place = {
-    registriesD: await loadRegistriesD(registriesD),
+    registriesD: await loadRegistriesD(registriesD, lookaside),
     folder: directory === undefined ? undefined : resolve(directory),
     onDisk: (path: string) => pathInTree(host.paths, path),
     signal: host.signal,

@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
 
 import type { BerthConf } from '../config/berth-conf.js';
 import { CONF_KEYS } from '../config/conf-keys.js';
@@ -26,6 +27,7 @@ export async function trustPlaces(
 ): Promise<{
   readonly policy: PolicyPlace;
   readonly registriesD: string;
+  readonly lookaside: string | undefined;
   readonly inherited: PolicyPlace | undefined;
 }> {
   const own = conf.trust.policy === undefined ? usersFile(paths, 'policy.json') : undefined;
@@ -37,6 +39,7 @@ export async function trustPlaces(
   return {
     policy: { path: paths.onDisk(policy), isNamed: conf.trust.policy !== undefined },
     registriesD: paths.onDisk(registriesD),
+    lookaside: usersLookaside(paths),
     inherited: forChange && own !== undefined ? { path: SYSTEM_POLICY, isNamed: false } : undefined,
   };
 }
@@ -51,6 +54,13 @@ function findRegistriesD(
       ? usersFile(paths, 'registries.d')
       : undefined;
   return own !== undefined && (forChange || existsSync(own)) ? own : configured;
+}
+
+/** Where podman and skopeo have signatures for an ordinary user; undefined where the system's place counts. */
+function usersLookaside({ userEnvironment }: HostPaths): string | undefined {
+  const { HOME: home } = userEnvironment;
+  if (home === undefined) return undefined;
+  return pathToFileURL(join(home, '.local/share/containers/sigstore')).href;
 }
 
 function usersFile({ userEnvironment }: HostPaths, name: string): string | undefined {
@@ -78,10 +88,11 @@ export async function openTrust({
   readonly conf: BerthConf;
   readonly registryClient: PolicyTrustOptions['registryClient'];
 }): Promise<ImageTrust> {
-  const { policy, registriesD } = await trustPlaces(paths, conf);
+  const { policy, registriesD, lookaside } = await trustPlaces(paths, conf);
   return new PolicyTrust({
     policy,
     registriesD,
+    lookaside,
     registryClient,
     onDisk: (path) => pathInTree(paths, path),
   });

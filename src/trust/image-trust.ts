@@ -73,6 +73,8 @@ export interface PolicyTrustOptions {
   readonly policy: PolicyPlace;
   /** The folder of containers-registries.d(5). */
   readonly registriesD: string;
+  /** Where signatures are where nothing is said of it; the system's place unless given. */
+  readonly lookaside?: string | undefined;
   readonly registryClient: Pick<RegistryClient, 'fetchFile'>;
   /** A path of the host, as policies name keys, as a path to open; may throw. */
   readonly onDisk: (path: string) => Promise<string>;
@@ -154,8 +156,8 @@ export class PolicyTrust implements ImageTrust {
   }
 
   async #open({ document, signal }: Case): Promise<SignatureList> {
-    const { registryClient, onDisk, registriesD } = this.#options;
-    const conf = await (this.#registriesD ??= loadRegistriesD(registriesD));
+    const { registryClient, onDisk, registriesD, lookaside } = this.#options;
+    const conf = await (this.#registriesD ??= loadRegistriesD(registriesD, lookaside));
     return openSignatures(document, { registriesD: conf, registryClient, onDisk, signal });
   }
 

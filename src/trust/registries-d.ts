@@ -16,7 +16,7 @@ const MAX_FILE_BYTES = 256 * 1024;
 const MAX_FILES = 1000;
 
 /** Where signatures are looked for where nothing is said, as skopeo and podman have it for root. */
-export const DEFAULT_LOOKASIDE = 'file:///var/lib/containers/sigstore';
+const DEFAULT_LOOKASIDE = 'file:///var/lib/containers/sigstore';
 
 /** Where the signatures of a scope are. */
 export interface SignaturePlaces {
@@ -41,14 +41,20 @@ export interface RegistriesD {
   readonly scopes: ReadonlyMap<string, SignaturePlaces>;
   /** Which file speaks of a scope; the empty one is the default. */
   readonly files: ReadonlyMap<string, string>;
+  /** Where signatures are where nothing is said of it; {@link DEFAULT_LOOKASIDE} unless given. */
+  readonly lookaside?: string | undefined;
 }
 
 /**
  * Loads the `*.yaml` of the folder. A folder that is not there says nothing.
  *
+ * @param lookaside Where signatures are where nothing is said of it
  * @throws OperationalError CONFIG_INVALID; also where two files speak of the same scope
  */
-export async function loadRegistriesD(folder: string): Promise<RegistriesD> {
+export async function loadRegistriesD(
+  folder: string,
+  lookaside: string = DEFAULT_LOOKASIDE,
+): Promise<RegistriesD> {
   const scopes = new Map<string, SignaturePlaces>();
   const files = new Map<string, string>();
   let otherwise: SignaturePlaces | undefined;
@@ -66,7 +72,7 @@ export async function loadRegistriesD(folder: string): Promise<RegistriesD> {
       files.set(scope, file);
     }
   }
-  return { default: otherwise, scopes, files };
+  return { default: otherwise, scopes, files, lookaside };
 }
 
 /**
@@ -108,10 +114,10 @@ export function placesFor(conf: RegistriesD, identity: ImageIdentity): ImagePlac
   const writable = sections.find(
     (section) => section.staging !== undefined || section.lookaside !== undefined,
   );
-  const lookaside = first('lookaside') ?? DEFAULT_LOOKASIDE;
+  const { lookaside: otherwise = DEFAULT_LOOKASIDE } = conf;
   return {
-    lookaside,
-    staging: writable?.staging ?? writable?.lookaside ?? DEFAULT_LOOKASIDE,
+    lookaside: first('lookaside') ?? otherwise,
+    staging: writable?.staging ?? writable?.lookaside ?? otherwise,
     attachments: first('attachments') ?? false,
   };
 }
