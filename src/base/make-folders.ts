@@ -1,4 +1,4 @@
-import { mkdir, stat } from 'node:fs/promises';
+import { chmod, mkdir, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 
 import { isErrno } from '../errors/is-errno.js';
@@ -16,6 +16,24 @@ export async function makeFolders(path: string, mode = 0o777): Promise<void> {
     await makeFolders(parent, mode);
     await makeFolder(path, mode);
   }
+}
+
+/** As {@link makeFolders}, for what other users and their programs read: 0755, whatever the umask is. */
+export async function makeReadableFolders(path: string): Promise<void> {
+  try {
+    await mkdir(path);
+  } catch (error) {
+    const parent = dirname(path);
+    if (isErrno(error, 'EEXIST')) {
+      await makeFolder(path, 0o755);
+      return;
+    }
+    if (!isErrno(error, 'ENOENT') || parent === path) throw error;
+    await makeReadableFolders(parent);
+    await makeReadableFolders(path);
+    return;
+  }
+  await chmod(path, 0o755);
 }
 
 async function makeFolder(path: string, mode: number): Promise<void> {

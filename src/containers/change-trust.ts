@@ -1,10 +1,9 @@
-import { mkdir } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 
 import { writeFileAtomically } from '../base/atomic-file.js';
 import { readFileBounded } from '../base/bounded-read.js';
 import { quote } from '../base/escape-text.js';
-import { makeFolders } from '../base/make-folders.js';
+import { makeFolders, makeReadableFolders } from '../base/make-folders.js';
 import type { JsonObject } from '../base/strict-json.js';
 import { runProgram } from '../base/subprocess.js';
 import { isErrno } from '../errors/is-errno.js';
@@ -124,7 +123,7 @@ async function readForChange({ policy, inherited }: TrustPlaces): Promise<Buffer
 }
 
 async function writePolicy(file: string, text: string): Promise<void> {
-  await mkdir(dirname(file), { recursive: true, mode: 0o755 });
+  await makeReadableFolders(dirname(file));
   await writeFileAtomically(file, text);
 }
 

@@ -1,9 +1,10 @@
-import { mkdir, unlink } from 'node:fs/promises';
+import { unlink } from 'node:fs/promises';
 import { join } from 'node:path';
 
 import { syncFolder, writeFileAtomically } from '../base/atomic-file.js';
 import { readFileBounded } from '../base/bounded-read.js';
 import { quote } from '../base/escape-text.js';
+import { makeReadableFolders } from '../base/make-folders.js';
 import { OperationalError } from '../errors/operational-error.js';
 import { normaliseScope } from './parse-policy.js';
 import { loadRegistriesD, parseRegistriesD, type SignaturePlaces } from './registries-d.js';
@@ -15,7 +16,7 @@ const OURS = '# Written by berth trust, which changes and removes it.';
 const MAX_NAME_BYTES = 255;
 
 /**
- * Says where the signatures of a scope are, in a file of its own.
+ * Says where the signatures of a scope are, in a file of its own; where just that is said already, whoever said it, nothing is written.
  *
  * @throws OperationalError CONFIG_INVALID if somebody else's file speaks of the scope; USAGE for a place that is none
  */
@@ -24,6 +25,13 @@ export async function writePlaces(
   scope: string,
   { lookaside, attachments }: Omit<SignaturePlaces, 'staging'>,
 ): Promise<void> {
+  const said = (await loadRegistriesD(folder)).scopes.get(normaliseScope('docker', scope));
+  if (
+    said !== undefined &&
+    (lookaside ?? said.lookaside) === said.lookaside &&
+    (attachments ?? said.attachments) === said.attachments
+  )
+    return;
   const file = await ownFile(folder, scope);
   if (/["\\\s\p{C}]/u.test(lookaside ?? '')) throw unfit(`${quote(lookaside ?? '')} is not a URL`);
   const text = [
@@ -40,7 +48,7 @@ export async function writePlaces(
     if (error instanceof OperationalError) throw unfit(error.message);
     throw error;
   }
-  await mkdir(folder, { recursive: true, mode: 0o755 });
+  await makeReadableFolders(folder);
   await writeFileAtomically(file, text);
 }
 

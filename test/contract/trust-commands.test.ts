@@ -5,6 +5,7 @@ import {
   mkdirSync,
   readdirSync,
   readFileSync,
+  statSync,
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
@@ -221,6 +222,12 @@ test('S19 what is not understood is not changed, one key does not count twice, n
   await berthOk('trust', 'delete', '--save-sigstore', 'a.example');
   assert.equal(readFileSync(at('registries.d/mine.yaml'), 'utf8'), theirs);
 
+  // What says all that is wanted is left to whoever wrote it.
+  await berthOk(...add.slice(0, 4), '-s', 'https://a.example/s', 'A.example');
+  await berthOk('trust', 'delete', '--save-sigstore', 'a.example');
+  assert.deepEqual(readdirSync(at('registries.d')), ['mine.yaml']);
+  assert.equal(readFileSync(at('registries.d/mine.yaml'), 'utf8'), theirs);
+
   writeFileSync(at('open.gpg'), await keys.export(['second']));
   chmodSync(at('open.gpg'), 0o666);
   writeFileSync(at('release.asc'), await keys.export(['release'], ['--armor']));
@@ -247,4 +254,22 @@ test('S19 what is not understood is not changed, one key does not count twice, n
     }),
   );
   assert.deepEqual(policy(), { default: [{ type: 'reject' }], transports: {} });
+});
+
+test('F47 what is written under a narrow umask can be read by everybody whose programs go by it', async () => {
+  const before = process.umask(0o077);
+  try {
+    writeFileSync(at('narrow.conf'), `[trust]\npolicy = "${at('narrow/etc/policy.json')}"\n`);
+    const narrow = { ...env, BERTH_CONFIG: at('narrow.conf'), BERTH_REGISTRIES_D: at('narrow/d') };
+    const add = ['trust', 'add', '-f', at('release.gpg'), '-s', 'https://a.example', 'a.example'];
+    const program = [process.execPath, ownFile('dist/bin/berth.cjs')];
+    const { status, stderr } = await runCommand([...program, ...add], { env: narrow });
+    assert.equal(status, 0, stderr);
+  } finally {
+    process.umask(before);
+  }
+  const modeOf = (name: string): number => statSync(at(`narrow/${name}`)).mode & 0o777;
+  for (const name of ['', 'etc', 'd']) assert.equal(modeOf(name), 0o755, name);
+  for (const name of ['etc/policy.json', 'd/berth-a.example.yaml'])
+    assert.equal(modeOf(name), 0o644, name);
 });
