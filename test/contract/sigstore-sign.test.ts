@@ -111,6 +111,19 @@ test('an index within an index is signed with all that it lists', async () => {
   await berthOk('pull', name('nested'));
 });
 
+test('of those who sign at once none loses what another has put there', async () => {
+  const layers = [{ content: buildTar([{ path: 'b', content: 'b' }]) }];
+  await pushImage(registry.target('ns/etcd'), 'at-once', { layers });
+  const made = await Promise.all(
+    [1, 2, 3, 4].map(() => berthOk('sign', SIGN, at('plain.pem'), '--json', name('at-once'))),
+  );
+  const [{ path }] = JSON.parse(made[0] ?? '') as [{ readonly path: string }];
+  const { layers: attached } = JSON.parse(
+    await berthOk('inspect', '--raw', `http:${path.slice('docker://'.length)}`),
+  ) as { readonly layers: readonly unknown[] };
+  assert.equal(attached.length, made.length);
+});
+
 test('keys that are none, other passphrases, and files that ask for much', async () => {
   const big = boxKey(key.privateKey, 'correct horse', { N: 2 ** 24 });
   const rows: readonly (readonly [string, string, readonly string[], number])[] = [
