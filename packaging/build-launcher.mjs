@@ -1,6 +1,9 @@
-// Builds the launcher (src/runtime/launcher/*.c) with the system's compiler into dist/launcher/launch. Warnings are errors.
-import { mkdirSync, readdirSync } from 'node:fs';
-import { execFileSync } from 'node:child_process';
+// Builds the launcher (src/runtime/launcher/*.c) with the system's compiler into dist/launcher/launch, and into
+// dist/launcher/launch-ARCHITECTURE for each other architecture that a cross compiler is installed for: trees of that are
+// installed into with it. Warnings are errors.
+import { execFile, spawnSync } from 'node:child_process';
+import { mkdirSync, readdirSync, rmSync } from 'node:fs';
+import { promisify } from 'node:util';
 
 const sources = 'src/runtime/launcher';
 const files = readdirSync(sources)
@@ -26,7 +29,30 @@ const flags = [
   '-s',
 ];
 
-mkdirSync('dist/launcher', { recursive: true });
-execFileSync(process.env.CC ?? 'cc', [...flags, '-o', 'dist/launcher/launch', ...files], {
-  stdio: 'inherit',
-});
+const OUT = 'dist/launcher';
+
+// The architectures that berth is tested on, by Node's words: Go's word, and the compiler that Debian has for each on the others.
+const ARCHITECTURES = {
+  x64: { name: 'amd64', compiler: 'x86_64-linux-gnu-gcc' },
+  arm64: { name: 'arm64', compiler: 'aarch64-linux-gnu-gcc' },
+};
+
+async function compile(compiler, name) {
+  await promisify(execFile)(compiler, [...flags, '-o', `${OUT}/${name}`, ...files]);
+}
+
+mkdirSync(OUT, { recursive: true });
+const jobs = [compile(process.env.CC ?? 'cc', 'launch')];
+for (const [arch, { name, compiler }] of Object.entries(ARCHITECTURES)) {
+  const file = `launch-${name}`;
+  if (arch !== process.arch && spawnSync(compiler, ['--version']).status === 0)
+    jobs.push(compile(compiler, file));
+  // One of other sources would be taken for one of these.
+  else rmSync(`${OUT}/${file}`, { force: true });
+}
+for (const { reason } of (await Promise.allSettled(jobs)).filter(
+  ({ status }) => status === 'rejected',
+)) {
+  process.stderr.write(`${reason.message}\n`);
+  process.exitCode = 1;
+}

@@ -1,5 +1,5 @@
 // Makes a clean clone on a fresh Debian machine, with nothing but Node and git, ready for the tests, the demonstration and
-// the benchmark: node_modules, a C compiler for the launcher, the build, and what test/setup installs and makes.
+// the benchmark: node_modules, C compilers for the launcher, the build, and what test/setup installs and makes.
 import { spawnSync } from 'node:child_process';
 import { existsSync, statSync } from 'node:fs';
 
@@ -18,9 +18,18 @@ if (process.getuid?.() !== 0 || !existsSync('/usr/bin/apt-get')) {
   );
   process.exit(77);
 }
-if (!existsSync('/usr/bin/cc') || !existsSync('/usr/include/stdio.h')) {
+const wanted = [];
+if (!existsSync('/usr/bin/cc') || !existsSync('/usr/include/stdio.h'))
+  wanted.push('gcc', 'libc6-dev');
+// The launcher for the other architecture that berth is tested on.
+const [compiler, packages] =
+  process.arch === 'arm64'
+    ? ['x86_64-linux-gnu-gcc', ['gcc-x86-64-linux-gnu', 'libc6-dev-amd64-cross']]
+    : ['aarch64-linux-gnu-gcc', ['gcc-aarch64-linux-gnu', 'libc6-dev-arm64-cross']];
+if (!existsSync(`/usr/bin/${compiler}`)) wanted.push(...packages);
+if (wanted.length > 0) {
   run('apt-get', 'update', '--quiet=2');
-  run('apt-get', 'install', '--yes', '--quiet=2', '--no-install-recommends', 'gcc', 'libc6-dev');
+  run('apt-get', 'install', '--yes', '--quiet=2', '--no-install-recommends', ...wanted);
 }
 const installed = 'node_modules/.package-lock.json';
 if (!existsSync(installed) || statSync(installed).mtimeMs < statSync('package-lock.json').mtimeMs) {

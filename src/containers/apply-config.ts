@@ -8,6 +8,7 @@ import { quote } from '../base/escape-text.js';
 import { isErrno } from '../errors/is-errno.js';
 import { OperationalError } from '../errors/operational-error.js';
 import { addContext, withContext } from '../errors/with-context.js';
+import { findForeignArchitecture } from '../images/tree-platform.js';
 import { MAX_RUNTIME_CONFIG_BYTES, parseRuntimeConfig } from '../oci/parse-runtime-config.js';
 import { createBuiltInRuntime, LAUNCH_PLAN_FILE } from '../runtime/built-in-runtime.js';
 import { createForeignRuntime } from '../runtime/foreign-runtime.js';
@@ -257,6 +258,7 @@ async function compileEdited(
         ? createBuiltInRuntime({
             launcher: deployment.launcher ?? '',
             user: serviceUserOf(host.paths),
+            architecture: findForeignArchitecture(host.paths),
           })
         : createForeignRuntime(deployment.runtime, foreignOptions(host.paths)),
     pidFile: forks ? deployment.values['PIDFILE'] : undefined,

@@ -2,6 +2,7 @@ import { quote } from '../base/escape-text.js';
 import { isTemplateName, type ContainerName } from '../base/container-name.js';
 import type { HostPaths } from '../config/host-paths.js';
 import { OperationalError } from '../errors/operational-error.js';
+import { findForeignArchitecture } from '../images/tree-platform.js';
 import { createBuiltInRuntime } from '../runtime/built-in-runtime.js';
 import {
   createForeignRuntime,
@@ -65,7 +66,11 @@ export async function chooseRuntime(
       : undefined;
   const runtime =
     request.runtime === undefined
-      ? createBuiltInRuntime({ launcher: launcher?.path ?? '', user: serviceUserOf(host.paths) })
+      ? createBuiltInRuntime({
+          launcher: launcher?.path ?? '',
+          user: serviceUserOf(host.paths),
+          architecture: findForeignArchitecture(host.paths),
+        })
       : await findForeignRuntime(host, request.runtime);
   if (launcher !== undefined && host.paths.root === '') {
     await runtime.checkHost(launcher.copyFrom ?? launcher.path);

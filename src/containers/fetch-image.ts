@@ -2,9 +2,9 @@ import { quote } from '../base/escape-text.js';
 import { OperationalError } from '../errors/operational-error.js';
 import { executePull, type ExecutePullOptions, type PullProgress } from '../images/execute-pull.js';
 import { PartialDownloads } from '../images/partial-downloads.js';
-import { readHostPlatform } from '../images/host-platform.js';
 import { preparePull, type PreparePullOptions, type PullPlan } from '../images/prepare-pull.js';
 import { previewTree } from '../images/preview-tree.js';
+import { readPlatformOf } from '../images/tree-platform.js';
 import type { Digest } from '../oci/digest.js';
 import type { ImageConfig } from '../oci/image-config.js';
 import { parsePlatform } from '../oci/parse-platform.js';
@@ -22,7 +22,7 @@ import type { FetchPlan } from './install-plan.js';
 /** Which image, and for which platform. */
 export interface ImageChoice {
   readonly reference: string;
-  /** `OS/ARCH[/VARIANT]`; the host's unless given. */
+  /** `OS/ARCH[/VARIANT]`; that of the host, or of the tree that is worked on, unless given. */
   readonly platform: string | undefined;
   /** Layers side by side; as many as is good unless given. */
   readonly parallel?: number | undefined;
@@ -94,7 +94,7 @@ export async function fetchImageIf(
   options: FetchIfOptions,
 ): Promise<FetchedImage | undefined> {
   const platform =
-    choice.platform === undefined ? readHostPlatform() : parsePlatform(choice.platform);
+    choice.platform === undefined ? readPlatformOf(host.paths) : parsePlatform(choice.platform);
   await using source = await host.openSource(choice.reference, { preferStored: true });
   const store = await host.openStore();
   const stored = await store.findImage(source.storeName);
@@ -245,7 +245,7 @@ export interface PulledImage {
 /** Pulls an image into the store, asking its source what the name means now. */
 export async function pullImage(host: Host, choice: ImageChoice): Promise<PulledImage> {
   const platform: Platform =
-    choice.platform === undefined ? readHostPlatform() : parsePlatform(choice.platform);
+    choice.platform === undefined ? readPlatformOf(host.paths) : parsePlatform(choice.platform);
   await using source = await host.openSource(choice.reference);
   const all = await host.openStore();
   const [store = all] = partsOf(all);

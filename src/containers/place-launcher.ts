@@ -8,6 +8,7 @@ import { quote } from '../base/escape-text.js';
 import { ownFile } from '../base/own-files.js';
 import { isErrno } from '../errors/is-errno.js';
 import { OperationalError } from '../errors/operational-error.js';
+import { architectureOf, findForeignArchitecture } from '../images/tree-platform.js';
 import { PACKAGED_LAUNCHER } from '../runtime/packaged-launcher.js';
 import { acquireLock, tryLock } from '../sys/lock-file.js';
 import { allowsExecution } from '../sys/mount-flags.js';
@@ -34,7 +35,7 @@ export interface ChosenLauncher {
 /**
  * Finds the launcher. One that the configuration names (`BERTH_LAUNCHER`), or that a package installed, is used where it
  * is; the one of a source checkout is copied into the state directory under its digest, because a checkout may move or be
- * rebuilt, and neither may stop a service.
+ * rebuilt, and neither may stop a service. For a tree of another architecture it is one of that.
  *
  * @throws {@link OperationalError} LAUNCHER_MISSING, also where the state directory's file system runs no programs
  */
@@ -42,20 +43,41 @@ export async function chooseLauncher(
   host: Host,
   env: Readonly<Record<string, string | undefined>>,
 ): Promise<ChosenLauncher> {
+  const foreign = findForeignArchitecture(host.paths);
   const configured = env['BERTH_LAUNCHER'];
   if (configured !== undefined && configured !== '') {
-    await assertExecutable(host.paths.onDisk(configured), configured);
+    const onDisk = host.paths.onDisk(configured);
+    await assertExecutable(onDisk, configured);
+    if (foreign !== undefined && architectureOf(onDisk) !== foreign)
+      throw noLauncherFor(foreign, `the launcher ${quote(configured)} is not for ${foreign}`);
     return { path: configured, copyFrom: undefined };
   }
-  if (await isExecutable(host.paths.onDisk(PACKAGED_LAUNCHER)))
+  const packaged = host.paths.onDisk(PACKAGED_LAUNCHER);
+  if (
+    (await isExecutable(packaged)) &&
+    (foreign === undefined || architectureOf(packaged) === foreign)
+  )
     return { path: PACKAGED_LAUNCHER, copyFrom: undefined };
-  await assertExecutable(BUILT, BUILT);
+  const built = foreign === undefined ? BUILT : `${BUILT}-${foreign}`;
+  if (foreign === undefined) await assertExecutable(built, built);
+  else if (!(await isExecutable(built)))
+    throw noLauncherFor(foreign, `there is no launcher for ${foreign}`);
   assertCopyCanRun(host);
-  const digest = sha256Of(await readFile(BUILT));
-  return { path: join(host.paths.launcherDir, digest, PROGRAM), copyFrom: BUILT };
+  const digest = sha256Of(await readFile(built));
+  return { path: join(host.paths.launcherDir, digest, PROGRAM), copyFrom: built };
 }
 
-/** Where the build puts the launcher. */
+function noLauncherFor(architecture: string, problem: string): OperationalError {
+  return new OperationalError(
+    'LAUNCHER_MISSING',
+    `${problem}, which the programs of the tree are for`,
+    {
+      hint: `install berth's package for ${architecture} in the tree, or a cross compiler for it here and run 'npm run build' again (apt install gcc-aarch64-linux-gnu for arm64)`,
+    },
+  );
+}
+
+/** Where the build puts the launcher; one for another architecture has that behind its name. */
 const BUILT = ownFile('dist/launcher/launch');
 
 /**

@@ -17,6 +17,8 @@ export function createBuiltInRuntime(options: {
   readonly launcher: string;
   /** The user whose own service manager runs the units ({@link findServiceUser}); the system's does unless given. */
   readonly user?: ServiceUser | undefined;
+  /** The architecture of the machine that the units are for, in Go's words; this one's unless given. */
+  readonly architecture?: string | undefined;
 }): ServiceRuntime {
   return {
     name: 'built-in',
@@ -38,6 +40,7 @@ export function createBuiltInRuntime(options: {
       const { plan, ...rest } = compileLaunchPlan(config, {
         launcher: options.launcher,
         ...(options.user === undefined ? {} : { user: options.user }),
+        architecture: options.architecture,
         ...planOptions,
       });
       return { ...rest, files: [{ name: LAUNCH_PLAN_FILE, content: plan }] };

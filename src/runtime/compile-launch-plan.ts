@@ -71,7 +71,11 @@ export function compileLaunchPlan(
     warn,
   });
   const standalone = options.standalone === true;
-  const seccomp = compileSeccomp(config.linux.seccomp, { standalone, warn });
+  const seccomp = compileSeccomp(config.linux.seccomp, {
+    standalone,
+    warn,
+    architecture: options.architecture,
+  });
   const stopSignal = parseSignal(options.stopSignal ?? 'SIGTERM');
   const instructions: readonly Instruction[] = [
     ['NAME', options.name],

@@ -20,6 +20,18 @@ const FLAGS: Readonly<Record<string, number>> = {
 /** Flags of a filter that a config.json may have. */
 export const SECCOMP_FLAGS = Object.keys(FLAGS);
 
+/** Architectures of kernels by Go's words. */
+const NATIVE: Readonly<Record<string, string>> = {
+  '386': 'SCMP_ARCH_X86',
+  amd64: 'SCMP_ARCH_X86_64',
+  arm: 'SCMP_ARCH_ARM',
+  arm64: 'SCMP_ARCH_AARCH64',
+  loong64: 'SCMP_ARCH_LOONGARCH64',
+  ppc64le: 'SCMP_ARCH_PPC64LE',
+  riscv64: 'SCMP_ARCH_RISCV64',
+  s390x: 'SCMP_ARCH_S390X',
+};
+
 /** Asks the kernel for the descriptor by which somebody else answers for calls (SCMP_ACT_NOTIFY). */
 const NEW_LISTENER = 8;
 
@@ -30,7 +42,12 @@ const NEW_LISTENER = 8;
  */
 export function compileSeccomp(
   profile: SeccompProfile | undefined,
-  context: { readonly standalone?: boolean; readonly warn: (warning: string) => void },
+  context: {
+    readonly standalone?: boolean;
+    /** Of the machine that the filter is for, in Go's words: this one unless given. */
+    readonly architecture?: string | undefined;
+    readonly warn: (warning: string) => void;
+  },
 ): { readonly instructions: readonly Instruction[]; readonly summary: LaunchSummary['seccomp'] } {
   if (profile === undefined) return { instructions: [], summary: 'none' };
   checkListener(profile, context);
@@ -50,7 +67,10 @@ export function compileSeccomp(
   );
   // The kernel refuses it where nobody is asked: it says how the one who asks is waited for.
   const meant = notifies(profile) ? flags : flags & ~WAIT_KILLABLE;
-  const { filter, unknownCalls } = exportSeccompFilter(profile);
+  const { filter, unknownCalls } = exportSeccompFilter({
+    ...profile,
+    native: nativeOf(context.architecture),
+  });
   if (unknownCalls.length > 0) {
     if (context.standalone === true) refuseOpen(profile, unknownCalls);
     context.warn(
@@ -61,6 +81,16 @@ export function compileSeccomp(
     instructions: [['SECCOMP', meant, filter]],
     summary: { defaultAction: profile.defaultAction, rules: profile.syscalls.length },
   };
+}
+
+function nativeOf(architecture: string | undefined): string | undefined {
+  if (architecture === undefined) return undefined;
+  const native = lookUp(NATIVE, architecture);
+  if (native !== undefined) return native;
+  throw new OperationalError(
+    'RUNTIME_UNSUPPORTED',
+    `linux.seccomp: no filter can be compiled for ${quote(architecture)}`,
+  );
 }
 
 /** Actions by which a call is made. */

@@ -57,6 +57,8 @@ export interface LaunchPlanOptions {
   readonly user?: ServiceUser;
   /** The control groups of the host that it will run on: version 2 unless given. */
   readonly cgroupVersion?: 1 | 2;
+  /** The architecture of the machine that will run it, in Go's words: this one's unless given. */
+  readonly architecture?: string | undefined;
   /** The systemd that will run it, for settings that older ones do not know. */
   readonly systemdVersion?: number;
 }

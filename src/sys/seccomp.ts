@@ -10,6 +10,8 @@ export interface SeccompFilterRules {
   readonly defaultAction: string;
   readonly defaultErrnoRet: number | undefined;
   readonly architectures: readonly string[];
+  /** `SCMP_ARCH_…` of the kernel that the filter is for; this machine's unless given. */
+  readonly native?: string | undefined;
   readonly syscalls: readonly {
     readonly names: readonly string[];
     readonly action: string;
@@ -28,7 +30,7 @@ export interface SeccompCondition {
 
 /** A compiled filter. */
 export interface SeccompFilter {
-  /** `struct sock_filter[]` of the machine that this runs on. */
+  /** `struct sock_filter[]`. */
   readonly filter: Buffer;
   /** Calls that this libseccomp has no number for. */
   readonly unknownCalls: readonly string[];
@@ -45,6 +47,7 @@ export function exportSeccompFilter(rules: SeccompFilterRules): SeccompFilter {
   const context = library.init(defaultAction);
   if (context === null) refuse(`cannot make a filter with default action ${rules.defaultAction}`);
   try {
+    chooseNative(library, { context, rules });
     for (const name of rules.architectures) addArchitecture(library, { context, name });
     // A binary tree of system calls instead of a list; libseccomp before 2.5 does without.
     library.setAttribute(context, CTL_OPTIMIZE, 2);
@@ -105,7 +108,9 @@ interface Libseccomp {
   release(context: FilterContext): void;
   setAttribute(context: FilterContext, attribute: number, value: number): number;
   architecture(name: string): number;
+  native(): number;
   addArchitecture(context: FilterContext, architecture: number): number;
+  removeArchitecture(context: FilterContext, architecture: number): number;
   resolve(name: string): number;
   addRule(context: FilterContext, ...rule: readonly unknown[]): number;
   export(context: FilterContext, fd: number): number;
@@ -134,7 +139,9 @@ function bindLibrary(): Libseccomp {
     release: library.func('void seccomp_release(void *ctx)'),
     setAttribute: library.func('int seccomp_attr_set(void *ctx, int attr, uint32_t value)'),
     architecture: library.func('uint32_t seccomp_arch_resolve_name(const char *arch_name)'),
+    native: library.func('uint32_t seccomp_arch_native(void)'),
     addArchitecture: library.func('int seccomp_arch_add(void *ctx, uint32_t arch_token)'),
+    removeArchitecture: library.func('int seccomp_arch_remove(void *ctx, uint32_t arch_token)'),
     resolve: library.func('int seccomp_syscall_resolve_name(const char *name)'),
     addRule: library.func(
       'int seccomp_rule_add_array(void *ctx, uint32_t action, int syscall, unsigned int arg_cnt, const void *arg_array)',
@@ -143,11 +150,31 @@ function bindLibrary(): Libseccomp {
   };
 }
 
+/**
+ * A fresh filter is for the machine that this runs on. Before the first rule it can become another one's: numbers of calls are
+ * this machine's until the filter is made, and those that only the other has are below zero.
+ */
+function chooseNative(
+  library: Libseccomp,
+  { context, rules }: { context: FilterContext; rules: SeccompFilterRules },
+): void {
+  if (rules.native === undefined) return;
+  addArchitecture(library, { context, name: rules.native });
+  const own = library.native();
+  if (library.architecture(libraryName(rules.native)) === own) return;
+  if (library.removeArchitecture(context, own) < 0) refuse('cannot remove the own architecture');
+}
+
+/** The name of an architecture as libseccomp takes it: `x86_64`. */
+function libraryName(name: string): string {
+  return name.replace(/^SCMP_ARCH_/, '').toLowerCase();
+}
+
 function addArchitecture(
   library: Libseccomp,
   { context, name }: { context: FilterContext; name: string },
 ): void {
-  const token = library.architecture(name.replace(/^SCMP_ARCH_/, '').toLowerCase());
+  const token = library.architecture(libraryName(name));
   if (token === 0) refuse(`${quote(name)} is not an architecture that libseccomp knows`);
   const result = library.addArchitecture(context, token);
   if (result < 0 && result !== -EEXIST) refuse(`cannot add architecture ${quote(name)}`);

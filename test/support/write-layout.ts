@@ -1,5 +1,6 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 
+import { readHostPlatform } from '../../src/images/host-platform.js';
 import { digestOf } from '../../src/oci/digest.js';
 import { buildLayer, type TarItem } from './tar-builder.js';
 
@@ -8,6 +9,8 @@ export interface LayoutImage {
   readonly layers: readonly (readonly TarItem[])[];
   /** The `config` member of its configuration. */
   readonly process?: Readonly<Record<string, unknown>>;
+  /** In Go's words; this machine's unless given. */
+  readonly architecture?: string;
 }
 
 /** Writes an OCI image layout with one image in it, and gives the reference to install it by. */
@@ -28,7 +31,7 @@ export function writeLayout(folder: string, image: LayoutImage): string {
       mediaType: 'application/vnd.oci.image.config.v1+json',
       ...putJson({
         os: 'linux',
-        architecture: { x64: 'amd64', arm64: 'arm64' }[process.arch as string] ?? process.arch,
+        architecture: image.architecture ?? readHostPlatform().architecture,
         config: image.process ?? {},
         rootfs: { type: 'layers', diff_ids: layers.map(({ diffId }) => diffId) },
       }),
