@@ -55,6 +55,14 @@ export function maxRateOption(): Option {
   });
 }
 
+/** Keeps a command that takes an image from asking anyone but the store for it. */
+export function noPullOption(): Option {
+  return new Option(
+    '--no-pull',
+    'take the image that the store has; no registry or archive is asked',
+  );
+}
+
 /** A whole number from 1 to 32: how many layers side by side. */
 export function parallelOption(): Option {
   return new Option(

@@ -9,7 +9,7 @@ import type { Digest } from '../oci/digest.js';
 import type { ImageConfig } from '../oci/image-config.js';
 import { parsePlatform } from '../oci/parse-platform.js';
 import type { Platform } from '../oci/platform.js';
-import { isCompatible } from '../oci/select-platform.js';
+import { formatPlatform, isCompatible } from '../oci/select-platform.js';
 import { partsOf } from '../store/combined-store.js';
 import type { ImageStore, ImageTree, StorageKind, StoredImage } from '../store/image-store.js';
 import type { ImageSource } from '../transport/image-source.js';
@@ -24,6 +24,8 @@ export interface ImageChoice {
   readonly reference: string;
   /** `OS/ARCH[/VARIANT]`; that of the host, or of the tree that is worked on, unless given. */
   readonly platform: string | undefined;
+  /** Whether only the store is asked: no registry, archive or layout is. */
+  readonly noPull?: boolean | undefined;
   /** Layers side by side; as many as is good unless given. */
   readonly parallel?: number | undefined;
   readonly onProgress: (progress: PullProgress) => void;
@@ -98,6 +100,7 @@ export async function fetchImageIf(
   await using source = await host.openSource(choice.reference, { preferStored: true });
   const store = await host.openStore();
   const stored = await store.findImage(source.storeName);
+  if (choice.noPull === true) return await fetchStored(host, { stored, source, platform }, options);
   // Only registries are slow or away; a layout or archive may have changed under its name.
   if (
     stored !== undefined &&
@@ -145,6 +148,37 @@ export async function fetchImageIf(
   const { storeName, trust } = plan;
   await keptSignatures(host).write(pulled.digest, plan.evidence);
   return { ...(await fromStore(host, pulled)), storeName, trust, freshness, fetch };
+}
+
+/** An image of the store, as {@link fetchImageIf} gives it. */
+async function fetchStored(
+  host: Host,
+  image: {
+    readonly stored: StoredImage | undefined;
+    readonly source: ImageSource;
+    readonly platform: Platform;
+  },
+  options: FetchIfOptions,
+): Promise<FetchedImage | undefined> {
+  const { stored, source, platform } = image;
+  const hint = "without '--no-pull' it is fetched";
+  if (stored === undefined)
+    throw new OperationalError(
+      'IMAGE_NOT_FOUND',
+      `there is no image ${quote(source.storeName)} in the store`,
+      { hint },
+    );
+  if (!isCompatible(stored.config.platform, platform))
+    throw new OperationalError(
+      'PLATFORM_NOT_FOUND',
+      `${quote(source.storeName)} is in the store for ${formatPlatform(stored.config.platform)} alone, not for ${formatPlatform(platform)}`,
+      { hint },
+    );
+  if (!options.wants(stored.digest)) return undefined;
+  const taken = await takeStored(host, stored, { source, preview: options.preview });
+  if (taken === undefined) return refuseUnhashed(source);
+  options.judge?.(taken.freshness);
+  return taken;
 }
 
 async function prepare(

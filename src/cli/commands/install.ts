@@ -12,7 +12,12 @@ import type { OneRun } from '../../containers/one-run.js';
 import type { CliContext, CommonOptions } from '../context.js';
 import { collect, defineCommand, type CommandCall } from '../define-command.js';
 import { storageOption } from '../storage-option.js';
-import { hideArguments, registryOptions, type RegistryOptionValues } from '../registry-options.js';
+import {
+  hideArguments,
+  noPullOption,
+  registryOptions,
+  type RegistryOptionValues,
+} from '../registry-options.js';
 
 interface InstallOptions extends RegistryOptionValues {
   readonly name?: string;
@@ -26,6 +31,7 @@ interface InstallOptions extends RegistryOptionValues {
   readonly enable?: boolean;
   readonly plan?: boolean;
   readonly systemPackage?: string;
+  readonly pull?: boolean;
   readonly platform?: string;
   readonly allowHostPath?: readonly string[];
   readonly keepExisting?: boolean;
@@ -69,6 +75,7 @@ export function installCommand(context: CliContext): Command {
         new Option('--start', 'start the service and wait until it is active'),
         new Option('--no-enable', 'do not have systemd start it at boot'),
         new Option('--plan', 'show what would be done and change nothing'),
+        noPullOption(),
         new Option('--platform <os/arch[/variant]>', 'take the image for another platform'),
         new Option(
           '--rootfs <dir>',
@@ -133,6 +140,7 @@ async function runInstall({ args, options, context }: CommandCall<InstallOptions
       name: options.name,
       ...values,
       env: context.host.env,
+      noPull: options.pull === false,
       platform: options.platform,
       rootfs: options.rootfs === undefined ? undefined : resolve(options.rootfs),
       runtime: options.runtime,

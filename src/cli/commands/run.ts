@@ -5,13 +5,19 @@ import type { Host } from '../../containers/host.js';
 import type { OneRun } from '../../containers/one-run.js';
 import type { CliContext } from '../context.js';
 import { collect, defineCommand, type CommandCall } from '../define-command.js';
-import { hideArguments, registryOptions, type RegistryOptionValues } from '../registry-options.js';
+import {
+  hideArguments,
+  noPullOption,
+  registryOptions,
+  type RegistryOptionValues,
+} from '../registry-options.js';
 import { ttyOption } from './exec.js';
 
 interface RunOptions extends RegistryOptionValues {
   readonly tty?: boolean;
   readonly set?: readonly string[];
   readonly values?: string;
+  readonly pull?: boolean;
   readonly platform?: string;
   readonly allowHostPath?: readonly string[];
 }
@@ -35,6 +41,7 @@ export function runCommand(context: CliContext): Command {
           collect,
         ),
         new Option('--values <file>', 'of a fresh container: read values from a file'),
+        noPullOption(),
         new Option('--platform <os/arch[/variant]>', 'take the image for another platform'),
         new Option(
           '--allow-host-path <path>',
@@ -145,6 +152,7 @@ async function runFresh(
     ...values,
     reference: image,
     env: context.host.env,
+    noPull: options.pull === false,
     platform: options.platform,
     allowHostPaths: options.allowHostPath ?? [],
     onProgress: display.onProgress,

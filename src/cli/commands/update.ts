@@ -3,6 +3,7 @@ import { Option, type Command } from 'commander';
 import type { UpdateRequest } from '../../containers/update.js';
 import type { CliContext } from '../context.js';
 import { collect, defineCommand, type CommandCall } from '../define-command.js';
+import { noPullOption } from '../registry-options.js';
 
 interface UpdateOptions {
   readonly set?: readonly string[];
@@ -14,6 +15,7 @@ interface UpdateOptions {
   readonly wait?: boolean;
   readonly retry?: boolean;
   readonly force?: boolean;
+  readonly pull?: boolean;
   readonly platform?: string;
   readonly allowHostPath?: readonly string[];
   readonly allowDowngrade?: boolean;
@@ -55,6 +57,7 @@ export function updateCommand(context: CliContext): Command {
           '--allow-downgrade',
           'take a signed image that is older than one that was installed',
         ),
+        noPullOption(),
         new Option('--platform <os/arch[/variant]>', 'take the image for another platform'),
         new Option(
           '--allow-host-path <path>',
@@ -69,6 +72,7 @@ export function updateCommand(context: CliContext): Command {
         'berth update etcd',
         'berth update --plan etcd',
         'berth update --set PORT=8081 --unset DEBUG web',
+        'berth update --no-pull --set PORT=8081 web',
         'berth update --rebase registry.example/etcd:3.6 etcd',
         'berth update @shop',
         'berth update --all',
@@ -104,6 +108,7 @@ async function runUpdate({ args, options, context }: CommandCall<UpdateOptions>)
         ...values,
         unsetValues: options.unset ?? [],
         env: context.host.env,
+        noPull: options.pull === false,
         platform: options.platform,
         planOnly: options.plan === true,
         watch: options.wait !== false,
