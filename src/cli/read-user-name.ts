@@ -1,8 +1,6 @@
 import { OperationalError } from '../errors/operational-error.js';
 import type { CliContext } from './context.js';
-
-/** Longest line of a terminal in bytes (termios(3), "Canonical and noncanonical mode"). */
-const MAX_LINE_BYTES = 4096;
+import { readLine } from './read-line.js';
 
 /** What is known of the account. */
 export interface UserNameOptions {
@@ -34,7 +32,7 @@ export async function readUserName(
     });
   }
   stderr.write(`User name at ${registry}: `);
-  return checked((await readLine(stdin, signal)).trim());
+  return checked((await readLine(stdin, { signal, what: 'the login' })).trim());
 }
 
 /** The colon ends a name in what is sent (RFC 7617, section 2). */
@@ -46,34 +44,4 @@ function checked(name: string): string {
       ? 'no user name was given'
       : 'a user name has no colon and no control characters in it',
   );
-}
-
-/** A line as the terminal gives it, edited and echoed by it. */
-function readLine(stdin: NodeJS.ReadStream, signal: AbortSignal): Promise<string> {
-  return new Promise((resolve, reject) => {
-    let line = Buffer.alloc(0);
-    const finish = (end: () => void): void => {
-      stdin.off('data', onData).off('end', onEnd).off('error', onEnd);
-      signal.removeEventListener('abort', onAbort);
-      stdin.pause();
-      end();
-    };
-    const onData = (data: Buffer): void => {
-      line = Buffer.concat([line, data]).subarray(0, MAX_LINE_BYTES);
-      const isWhole = line.includes('\n') || line.length === MAX_LINE_BYTES;
-      if (isWhole) onEnd();
-    };
-    const onEnd = (): void => {
-      finish(() => {
-        resolve(line.toString('utf8').split('\n', 1)[0] ?? '');
-      });
-    };
-    const onAbort = (): void => {
-      finish(() => {
-        reject(new OperationalError('CANCELLED', 'the login was interrupted'));
-      });
-    };
-    stdin.on('data', onData).on('end', onEnd).on('error', onEnd);
-    signal.addEventListener('abort', onAbort);
-  });
 }

@@ -3,6 +3,7 @@ import type { Digest } from '../oci/digest.js';
 import { getContainer } from './container-directory.js';
 import { readSettings } from './container-settings.js';
 import { fetchImageIf } from './fetch-image.js';
+import { commandFor, findHeld, rememberHeld } from './held-update.js';
 import type { Host } from './host.js';
 import { finishInterrupted } from './name-lock.js';
 import { isTagPattern, selectTag } from './tag-pattern.js';
@@ -15,12 +16,19 @@ export interface AutoUpdateOutcome {
   readonly mode: UpdateMode;
   /**
    * `available` where it only was to check, or its window is closed; `downloaded`, `updated`; `rejected` where what is new
-   * was tried before and was not well; `current` where there is nothing new; `off`.
+   * was tried before and was not well; `held` where what is new may do more than what is installed, and a person has to allow it;
+   * `current` where there is nothing new; `off`.
    */
-  readonly action: 'off' | 'current' | 'rejected' | 'available' | 'downloaded' | 'updated';
+  readonly action: 'off' | 'current' | 'rejected' | 'held' | 'available' | 'downloaded' | 'updated';
   /** The reference that it follows now. */
   readonly reference: string;
   readonly digest: Digest;
+  /** What a person has to allow; empty unless it is held. */
+  readonly asks: readonly string[];
+  /** Whether an earlier run has said so. */
+  readonly wasHeld: boolean;
+  /** What to type to have it. */
+  readonly command: string | undefined;
 }
 
 /** What {@link autoUpdate} works with. */
@@ -30,7 +38,7 @@ export interface AutoUpdateOptions {
   /** The tags of the repository that a reference names. */
   listTags(reference: string): Promise<readonly string[]>;
   /** How an update is carried out that is to be applied. */
-  readonly request: Omit<UpdateRequest, 'rebase'>;
+  readonly request: Omit<UpdateRequest, 'rebase' | 'consent'>;
 }
 
 /**
@@ -43,12 +51,13 @@ export async function autoUpdate(
   name: string,
   options: AutoUpdateOptions,
 ): Promise<AutoUpdateOutcome> {
-  const { mode, tags, window } = await readPolicy(host, name);
+  const { mode, tags, window, newPermissions } = await readPolicy(host, name);
   // Where an update was cut off after its image was in place, nothing would look new.
   if (mode === 'apply' && !options.dryRun) await finishInterrupted(host, name);
   const installed = await getContainer(host.paths, name);
   const { reference: present, digest } = installed.image;
-  const unchanged = { name, mode, reference: present, digest };
+  const untold = { asks: [], wasHeld: false, command: undefined };
+  const unchanged = { name, mode, reference: present, digest, ...untold };
   if (mode === 'off') return { ...unchanged, action: 'off' };
   const reference = tags === undefined ? present : await follow(present, tags, options);
   const { rejected } = await readSettings(host.paths, name);
@@ -67,15 +76,36 @@ export async function autoUpdate(
       },
     },
   );
-  const result = { name, mode, reference, digest: found };
-  if (found === digest) return { ...unchanged, action: 'current' };
+  const result = { name, mode, reference, digest: found, ...untold };
+  if (found === digest) {
+    if (!options.dryRun) await rememberHeld(host, installed, undefined);
+    return { ...unchanged, action: 'current' };
+  }
   if (isBad()) return { ...result, action: 'rejected' };
-  if (!store) return { ...result, action: 'available' };
+  const rebase = reference === present ? undefined : reference;
+  const earlier = await findHeld(host, installed);
+  const isHeld = earlier?.digest === found;
+  const hold = (asks: readonly string[]): AutoUpdateOutcome => {
+    const wasHeld = isHeld && asks.join('\n') === earlier.asks.join('\n');
+    return { ...result, action: 'held', asks, wasHeld, command: commandFor(name, { rebase }) };
+  };
+  if (!store) return isHeld ? hold(earlier.asks) : { ...result, action: 'available' };
   if (mode === 'download' || !isInWindow(window, new Date(host.nowMs())))
     return { ...result, action: 'downloaded' };
-  const rebase = reference === present ? undefined : reference;
-  const outcome = await update(host, name, { ...options.request, rebase });
-  return { ...result, action: outcome.action === 'updated' ? 'updated' : 'rejected' };
+  const consent = newPermissions === 'allow' ? 'all' : undefined;
+  const outcome = await update(host, name, { ...options.request, rebase, consent });
+  if (outcome.action !== 'held') {
+    await rememberHeld(host, installed, undefined);
+    return { ...result, action: outcome.action === 'updated' ? 'updated' : 'rejected' };
+  }
+  const held = hold(outcome.asks);
+  if (!held.wasHeld)
+    await rememberHeld(host, installed, {
+      reference,
+      digest: outcome.to.digest,
+      asks: outcome.asks,
+    });
+  return held;
 }
 
 async function follow(

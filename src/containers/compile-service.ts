@@ -137,6 +137,12 @@ function summarise(summary: PreparedService['summary']): ServiceSummary {
       summary.deviceRules === 'all'
         ? ['all devices']
         : [...summary.devices, ...summary.deviceRules],
-    user: `uid ${summary.user.uid}, gid ${summary.user.gid}`,
+    user: describeUser(summary.user),
   };
+}
+
+/** Groups beside the primary one are told where there are any: on the host they count as they do inside. */
+function describeUser({ uid, gid, groups }: PreparedService['summary']['user']): string {
+  const more = groups.filter((group) => group !== gid);
+  return `uid ${uid}, gid ${gid}${more.length === 0 ? '' : `, groups ${more.join(' ')}`}`;
 }

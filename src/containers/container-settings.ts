@@ -33,6 +33,19 @@ export interface ContainerSettings {
   readonly order: readonly number[];
   /** How the timer updates it, in berth's own configuration words; empty where the defaults hold. */
   readonly updatePolicy: Readonly<Record<string, string>>;
+  /** What the timer found and leaves to a person; undefined where there is nothing. */
+  readonly held?: HeldUpdate | undefined;
+}
+
+/** An image that may do more than the installed one. */
+export interface HeldUpdate {
+  /** The image that was installed when it was found. */
+  readonly from: Digest;
+  readonly reference: string;
+  readonly digest: Digest;
+  readonly asks: readonly string[];
+  /** RFC 3339. */
+  readonly at: string;
 }
 
 /** An image whose deployment did not become or stay healthy. */
@@ -86,6 +99,20 @@ export async function readSettings(paths: HostPaths, name: string): Promise<Cont
       .list()
       .map((number) => number.integer()),
     updatePolicy: reader.member('updatePolicy').stringMap(),
+    ...parseHeld(reader.member('held')),
+  };
+}
+
+function parseHeld(reader: JsonReader): Pick<ContainerSettings, 'held'> {
+  if (!reader.present) return {};
+  return {
+    held: {
+      from: parseDigest(reader.member('from').string()),
+      reference: reader.member('reference').string(),
+      digest: parseDigest(reader.member('digest').string()),
+      asks: reader.member('asks').strings(),
+      at: reader.member('at').string(),
+    },
   };
 }
 

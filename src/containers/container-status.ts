@@ -4,8 +4,10 @@ import { isTemplateName } from '../base/container-name.js';
 import { mapAtOnce } from '../base/map-at-once.js';
 import { readJournalTail, syncJournal } from '../systemd/journal-tail.js';
 import type { UnitState } from '../systemd/unit-manager.js';
+import type { HeldUpdate } from './container-settings.js';
 import type { Deployment } from './deployment.js';
 import { findService, type FoundService } from './find-service.js';
+import { findHeld } from './held-update.js';
 import type { Host } from './host.js';
 import { findActiveInstances, statesOf } from './list-containers.js';
 
@@ -21,6 +23,8 @@ export interface ContainerStatus {
   readonly instances: readonly string[] | undefined;
   /** The last lines of the unit's log, oldest first. */
   readonly log: readonly string[];
+  /** A new version that the timer leaves to a person; undefined where there is none. */
+  readonly held: HeldUpdate | undefined;
 }
 
 /** Lines of the log that a status shows. */
@@ -50,7 +54,7 @@ export async function getContainerStatuses(
   if (isSynced) await syncJournal().catch(() => undefined); // what is there is shown
   return mapAtOnce(services, LOGS_AT_ONCE, async ({ name, deployment, unit }) => {
     const state = states.get(unit ?? '');
-    const about = { name, deployment, unit };
+    const about = { name, deployment, unit, held: await findHeld(host, deployment) };
     if (isTemplateName(name)) {
       const instances = await findActiveInstances(host, deployment);
       return { ...about, state: instances === undefined ? state : undefined, instances, log: [] };

@@ -99,7 +99,10 @@ export async function openDeploymentSide(host: Host, deployment: Deployment): Pr
 }
 
 /** A deployment that is not written yet as a side. */
-export function preparedSide(prepared: PreparedDeployment, label: string): DifferenceSide {
+export function preparedSide(
+  prepared: PreparedDeployment,
+  label: string,
+): DifferenceSide & { readonly deployment: Deployment } {
   const { deployment, contents } = prepared;
   const names = new Set(textNames(deployment));
   const texts = [...contents]
@@ -130,7 +133,7 @@ async function imageSide(host: Host, label: string, image: StoredImage): Promise
 }
 
 /** The texts of a deployment by their names in its directory; those that are missing or no texts are left out. */
-async function readDeploymentTexts(
+export async function readDeploymentTexts(
   host: Host,
   deployment: Deployment,
 ): Promise<ReadonlyMap<string, string>> {

@@ -1,21 +1,113 @@
-import type { DeployedPermissions, Deployment } from './deployment.js';
+import { posix } from 'node:path';
 
-/** What another version may do that the one before may not, in a person's words: `capability CAP_NET_ADMIN`. */
-export function gainedPermissions(before: Deployment, after: Deployment): readonly string[] {
-  const gained = KINDS.flatMap(([what, list]) => {
-    const had = new Set(list(before.permissions));
-    return list(after.permissions)
-      .filter((item) => !had.has(item))
-      .map((item) => `${what} ${item}`);
-  });
-  const { user } = after.permissions;
-  return user === before.permissions.user ? gained : [...gained, `runs as ${user}`];
+import { escapeText } from '../base/escape-text.js';
+import { parseContainerName } from '../base/container-name.js';
+import { OperationalError } from '../errors/operational-error.js';
+import { parseRuntimeConfig } from '../oci/parse-runtime-config.js';
+import type { RuntimeConfig } from '../oci/runtime-config.js';
+import type { DeployedPermissions, Deployment } from './deployment.js';
+import { covers } from './host-path-policy.js';
+import { loosenedConfig } from './loosened-config.js';
+import { loosenedUnit, newTmpfiles, type UnitTexts } from './loosened-unit.js';
+
+/** A deployment as it is compared: its record, and the texts that lie beside it, by name. */
+export interface PermittedSide {
+  readonly deployment: Deployment;
+  readonly texts: ReadonlyMap<string, string>;
 }
+
+/**
+ * What another version may do that the one before may not, in a person's words: `capability CAP_NET_ADMIN`. Everything by
+ * which it gets at its host: what the record has, what its config.json allows, what its unit and its tmpfiles lines do. Resources,
+ * which a container may use up, are none of it.
+ *
+ * @param allowed Paths of the host that the administrator named; what the image does there is left out.
+ */
+export function gainedPermissions(
+  before: PermittedSide,
+  after: PermittedSide,
+  allowed: readonly string[] = [],
+): readonly string[] {
+  const [old, now] = [before.deployment.permissions, after.deployment.permissions];
+  const isAllowed = (path: string): boolean => allowed.some((folder) => covers(folder, path));
+  const config = configOf(after);
+  const bound = new Set(config?.mounts.map(({ source }) => posix.normalize(source ?? '')));
+  const gained = [
+    ...KINDS.flatMap(([what, list]) =>
+      missingIn(list(old), list(now)).map((item) => `${what} ${item}`),
+    ),
+    ...missingIn(old.hostPaths, now.hostPaths)
+      .filter((path) => !isAllowed(path))
+      .map((path) => `file on the host ${path}`),
+    ...(config === undefined ? [] : loosenedConfig(configOf(before), config)),
+    ...(isLesserUser(old.user, now.user) ? [] : [`runs as ${now.user}`]),
+    ...loosenedUnit(unitTexts(before), unitTexts(after)),
+    ...newTmpfiles(unitTexts(before), { ...unitTexts(after), bound })
+      .filter(({ path }) => !isAllowed(path))
+      .map(({ words }) => words),
+  ];
+  return gained.map((text) => escapeText(text, MAX_CHARACTERS));
+}
+
+/** Longest line of the list: a profile that lets all calls through by name has 6,000 characters. */
+const MAX_CHARACTERS = 8000;
 
 const KINDS: readonly (readonly [string, (of: DeployedPermissions) => readonly string[]])[] = [
   ['capability', ({ capabilities }) => capabilities],
-  ['mount', ({ hostMounts }) => hostMounts],
   ['namespace of the host:', ({ sharedNamespaces }) => sharedNamespaces],
-  ['device', ({ devices }) => devices],
-  ['file on the host', ({ hostPaths }) => hostPaths],
 ];
+
+function missingIn(before: readonly string[], after: readonly string[]): readonly string[] {
+  const had = new Set(before);
+  return after.filter((item) => !had.has(item));
+}
+
+/** Whether another user may do nothing that the one before may not: it is the same, or that was root. */
+function isLesserUser(before: string, after: string): boolean {
+  const [old, now] = [parseUser(before), parseUser(after)];
+  if (before === after || now === undefined) return true;
+  if (old === undefined) return false;
+  if (old.uid === 0) return true;
+  return old.uid === now.uid && now.groups.every((group) => old.groups.includes(group));
+}
+
+/** As the record has it; undefined where nobody runs. */
+function parseUser(
+  text: string,
+): { readonly uid: number; readonly groups: readonly number[] } | undefined {
+  const match = /^uid (\d+), gid (\d+)(?:, groups ([\d ]+))?$/.exec(text);
+  if (match === null) return undefined;
+  const [, uid, gid, more = ''] = match;
+  return {
+    uid: Number(uid),
+    groups: [Number(gid), ...more.split(' ').filter(Boolean).map(Number)],
+  };
+}
+
+/**
+ * The config.json of a deployment, where it can be compared: on the disk it may have been edited, or be gone. Nothing is known of
+ * it then, and all that its successor may do counts as new.
+ */
+function configOf({ texts }: PermittedSide): RuntimeConfig | undefined {
+  const text = texts.get('config.json');
+  if (text === undefined) return undefined;
+  try {
+    const config = parseRuntimeConfig(text);
+    loosenedConfig(undefined, config);
+    return config;
+  } catch (error) {
+    if (error instanceof OperationalError) return undefined;
+    throw error;
+  }
+}
+
+function unitTexts({ deployment, texts }: PermittedSide): UnitTexts {
+  const { name, launcher, values } = deployment;
+  return {
+    name: parseContainerName(name),
+    unit: texts.get(`${name}.service`),
+    tmpfiles: texts.get(`tmpfiles-${name}.conf`),
+    launcher,
+    values,
+  };
+}

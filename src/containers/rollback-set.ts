@@ -5,13 +5,12 @@ import { listDeploymentNumbers, loadDeployment } from './container-directory.js'
 import { setLabel } from './container-sets.js';
 import type { Deployment } from './deployment.js';
 import { executeTransition } from './execute-transition.js';
-import { gainedPermissions } from './gained-permissions.js';
 import { withRequiredHeld } from './hold-required.js';
 import type { Host } from './host.js';
 import type { JournalEntry } from './journal.js';
 import { planTransition } from './plan-transition.js';
 import { assertPrivileged } from './preflight.js';
-import { nothingToDo, ROLLED_BACK, type RollbackRequest } from './rollback.js';
+import { gainedBy, nothingToDo, ROLLED_BACK, type RollbackRequest } from './rollback.js';
 import type { Transition } from './transition.js';
 import { inBrief, type UpdateOutcome } from './update.js';
 import { describeAll, type SetOutcome } from './update-set.js';
@@ -59,7 +58,7 @@ export async function rollbackSet(
         transitions.push(
           await planTransition(host, member, { to: target, builds: false, rejected: ROLLED_BACK }),
         );
-        const gained = gainedPermissions(member, target);
+        const gained = await gainedBy(host, member, target);
         outcomes.push({ ...nothingToDo(member), to: inBrief(target), gained });
       }
       const label = setLabel(name);

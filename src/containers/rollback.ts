@@ -13,6 +13,7 @@ import { withRequiredHeld } from './hold-required.js';
 import type { Host } from './host.js';
 import type { JournalEntry } from './journal.js';
 import { withNameLock } from './name-lock.js';
+import { permittedSide } from './permitted-side.js';
 import { planTransition } from './plan-transition.js';
 import { assertPrivileged } from './preflight.js';
 import { inBrief, type UpdateOutcome } from './update.js';
@@ -73,7 +74,7 @@ export async function rollback(
         ...nothingToDo(installed),
         action: 'updated',
         to: inBrief(target),
-        gained: gainedPermissions(installed, target),
+        gained: await gainedBy(host, installed, target),
         restarted: transition.starts,
         kept,
         saved,
@@ -97,8 +98,18 @@ async function planRollback(
     bytesToFetch: 0,
     signal: host.signal,
   });
-  const gained = gainedPermissions(installed, target);
+  const gained = await gainedBy(host, installed, target);
   return { ...nothingToDo(installed), action: 'planned', to: inBrief(target), gained, difference };
+}
+
+/** What an earlier deployment may do more. Nobody has to allow it: it was installed once. */
+export async function gainedBy(
+  host: Host,
+  installed: Deployment,
+  target: Deployment,
+): Promise<readonly string[]> {
+  const before = await permittedSide(host, installed);
+  return gainedPermissions(before, await permittedSide(host, target));
 }
 
 /** The deployment that `rollback` goes to. */
@@ -131,6 +142,7 @@ export function nothingToDo(installed: Deployment): UpdateOutcome {
     to: inBrief(installed),
     rejected: undefined,
     gained: [],
+    asks: [],
     restarted: false,
     kept: [],
     saved: [],

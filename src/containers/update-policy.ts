@@ -12,6 +12,9 @@ export const UPDATE_MODES = ['off', 'check', 'download', 'apply'] as const;
 /** One of {@link UPDATE_MODES}. */
 export type UpdateMode = (typeof UPDATE_MODES)[number];
 
+/** What becomes of a version that may do more than the installed one: it waits for a person, or is applied like others. */
+export const NEW_PERMISSIONS = ['hold', 'allow'] as const;
+
 /** How the timer updates a container. */
 export interface UpdatePolicy {
   readonly mode: UpdateMode;
@@ -19,6 +22,7 @@ export interface UpdatePolicy {
   readonly tags: string | undefined;
   /** Times of day between which an update may be applied, `HH:MM-HH:MM` of the host's clock; undefined for always. */
   readonly window: string | undefined;
+  readonly newPermissions: (typeof NEW_PERMISSIONS)[number];
 }
 
 /** What {@link setPolicy} changes; `''` takes a setting away. */
@@ -26,6 +30,7 @@ export interface PolicyChange {
   readonly mode?: string | undefined;
   readonly tags?: string | undefined;
   readonly window?: string | undefined;
+  readonly newPermissions?: string | undefined;
 }
 
 const WINDOW = /^([01]\d|2[0-3]):([0-5]\d)-([01]\d|2[0-3]):([0-5]\d)$/;
@@ -62,14 +67,17 @@ export async function setPolicy(
 
 /** @throws {@link OperationalError} USAGE */
 export function parsePolicy(settings: Readonly<Record<string, string>>): UpdatePolicy {
-  const { mode: modeText = 'off', tags, window } = settings;
+  const { mode: modeText = 'off', tags, window, newPermissions: permissions = 'hold' } = settings;
   const mode = UPDATE_MODES.find((known) => known === modeText);
   if (mode === undefined) throw wrong(`${quote(modeText)} is no mode: ${UPDATE_MODES.join(', ')}`);
   if (tags !== undefined && !isTagPattern(tags) && !TAG.test(tags))
     throw wrong(`${quote(tags)} is neither a tag nor a pattern such as 3.5.x, ^3.5 or ~3.5.1`);
   if (window !== undefined && !WINDOW.test(window))
     throw wrong(`${quote(window)} is no window: HH:MM-HH:MM`);
-  return { mode, tags, window };
+  const newPermissions = NEW_PERMISSIONS.find((known) => known === permissions);
+  if (newPermissions === undefined)
+    throw wrong(`new permissions are held or allowed: ${NEW_PERMISSIONS.join(', ')}`);
+  return { mode, tags, window, newPermissions };
 }
 
 /** Whether a time of day lies in a window; one that ends before it begins goes over midnight. */

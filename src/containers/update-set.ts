@@ -1,5 +1,6 @@
 import { OperationalError } from '../errors/operational-error.js';
 import { withContext } from '../errors/with-context.js';
+import { isAllowed } from './consent.js';
 import { setLabel } from './container-sets.js';
 import type { Deployment } from './deployment.js';
 import { executeTransition } from './execute-transition.js';
@@ -18,7 +19,10 @@ import { withSet } from './with-set.js';
 export interface SetOutcome {
   /** `@NAME`. */
   readonly set: string;
-  /** As of one container; `rejected` where the image of any member was tried and was not well: none is updated then. */
+  /**
+   * As of one container; `rejected` where the image of any member was tried and was not well, `held` where any may do more than
+   * before and nobody has allowed it: none is updated then.
+   */
   readonly action: UpdateOutcome['action'];
   readonly members: readonly UpdateOutcome[];
 }
@@ -56,6 +60,8 @@ export async function updateSet(
         return { set, action: 'rejected', members: outcomes };
       if (prepared.length === 0) return { set, action: 'nothing', members: outcomes };
       if (request.planOnly) return { set, action: 'planned', members: outcomes };
+      if (!outcomes.every((member) => isAllowed(request.consent, member)))
+        return { set, action: 'held', members: outcomes };
       const transitions: Transition[] = [];
       for (const { deployment } of prepared) {
         const from = members.find((member) => member.name === deployment.name);

@@ -1,4 +1,4 @@
-import { escapeText, quote } from '../base/escape-text.js';
+import { quote } from '../base/escape-text.js';
 import type { ContainerName } from '../base/container-name.js';
 import { parseContainerName } from '../base/container-name.js';
 import { suggestName } from '../base/suggest-name.js';
@@ -7,6 +7,7 @@ import type { Digest } from '../oci/digest.js';
 import { readAllDeployments } from './all-deployments.js';
 import { getContainer, listDeploymentNumbers } from './container-directory.js';
 import { readSettings } from './container-settings.js';
+import { isAllowed, type Consent } from './consent.js';
 import { describeDifference, type DeploymentDifference } from './describe-difference.js';
 import { openDeploymentSide, preparedSide } from './difference-sides.js';
 import type { Deployment } from './deployment.js';
@@ -21,6 +22,7 @@ import type { InstallPlan } from './install-plan.js';
 import { findRequiredContainers, withNewNames, type Requiring } from './install-requirements.js';
 import type { JournalEntry } from './journal.js';
 import { finishOthers, withNameLock } from './name-lock.js';
+import { permittedSide } from './permitted-side.js';
 import { planTransition } from './plan-transition.js';
 import { assertPrivileged } from './preflight.js';
 import type { PlannedContainer } from './prepare-dependencies.js';
@@ -48,6 +50,8 @@ export interface UpdateRequest extends Omit<ImageChoice, 'reference'> {
   /** Takes a signed image that is older than what was seen under the same reference. */
   readonly allowDowngrade: boolean;
   readonly allowHostPaths: readonly string[];
+  /** What new versions may do more than those before; nothing unless given. */
+  readonly consent?: Consent | undefined;
   readonly keepExisting: boolean;
   /** How many deployments are kept, pinned ones not counted; at least 1. */
   readonly keepDeployments: number;
@@ -68,10 +72,10 @@ export interface DeploymentInBrief {
 export interface UpdateOutcome {
   readonly name: string;
   /**
-   * `nothing` where there is nothing new; `rejected` where what is new was tried and was not well; `planned` with
-   * `planOnly`.
+   * `nothing` where there is nothing new; `rejected` where what is new was tried and was not well; `held` where it may do more
+   * than what is installed, and nobody has allowed that; `planned` with `planOnly`.
    */
-  readonly action: 'updated' | 'nothing' | 'rejected' | 'planned';
+  readonly action: 'updated' | 'nothing' | 'rejected' | 'held' | 'planned';
   readonly from: DeploymentInBrief;
   /** The same as `from` where nothing changed. */
   readonly to: DeploymentInBrief;
@@ -79,6 +83,8 @@ export interface UpdateOutcome {
   readonly rejected: string | undefined;
   /** What the new version may do that the one before may not. */
   readonly gained: readonly string[];
+  /** What of it is for somebody to allow: not what follows from values that he gave himself. */
+  readonly asks: readonly string[];
   /** Whether the service was stopped and started. */
   readonly restarted: boolean;
   /** Host files that were changed on this host, and stay so. */
@@ -126,6 +132,7 @@ async function updateLocked(
   const update = await prepareUpdate(host, installed, request);
   const { prepared, required, ...outcome } = update;
   if (prepared === undefined || request.planOnly) return outcome;
+  if (!isAllowed(request.consent, outcome)) return { ...outcome, action: 'held' };
   const transition = await planTransition(host, installed, {
     to: prepared.deployment,
     builds: true,
@@ -211,6 +218,7 @@ export async function prepareUpdate(
     name,
     from,
     gained: [],
+    asks: [],
     restarted: false,
     kept: [],
     saved: [],
@@ -251,15 +259,14 @@ export async function prepareUpdate(
       prepared: undefined,
     };
   await warnOfEdits(host, installed);
+  const sides = [await permittedSide(host, installed), preparedSide(prepared, name)] as const;
   return {
     ...unchanged,
     action: 'planned',
     to: inBrief(prepared.deployment),
-    // What an adopted one may do was never recorded.
-    gained:
-      installed.adoptedFrom === undefined
-        ? gainedPermissions(installed, prepared.deployment).map((text) => escapeText(text))
-        : [],
+    gained: gainedPermissions(...sides),
+    // The same image with other values: what it gains by them, whoever gave them has asked for.
+    asks: isSameButForValues(found) ? [] : gainedPermissions(...sides, request.allowHostPaths),
     difference: request.planOnly
       ? await compareWith(host, installed, { prepared, bytesToFetch: fetched.fetch.missingBytes })
       : undefined,

@@ -290,6 +290,10 @@ export const catalogue = {
     exitStatus: ExitStatus.wentBack,
     meaning: 'the other version did not start or stay well; the one before is back',
   },
+  CONSENT_MISSING: {
+    exitStatus: ExitStatus.noPermission,
+    meaning: 'a new version may do more than the installed one, and nobody has allowed it',
+  },
   DEPLOYMENT_NOT_FOUND: {
     exitStatus: ExitStatus.noInput,
     meaning: 'a container has no such deployment, or none to go back to',

@@ -231,7 +231,7 @@ test('an update that fails takes back what was installed for it', async () => {
     first: {},
     second: { files: { 'hostfs/etc/shared.conf': 'another\n' } },
   });
-  const refused = await place.berth('update', '--with-dependencies', 'app');
+  const refused = await place.berth('update', '-y', '--with-dependencies', 'app');
   assert.equal(refused.status, 73, refused.stderr);
   assert.match(refused.stderr, /shared\.conf/);
   assert.deepEqual(place.installed, ['app', 'other']);

@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { test } from 'node:test';
 
 import { ownProgram } from '../../src/base/own-files.js';
 import { each } from '../support/each.js';
 import { FakeRegistry } from '../support/fake-registry.js';
+import { onScriptTerminal } from '../support/on-script-terminal.js';
 import { runCommand } from '../support/run-command.js';
 import { TempDir } from '../support/temp-dir.js';
 
@@ -13,30 +13,6 @@ import { TempDir } from '../support/temp-dir.js';
 
 const account = { user: 'somebody', password: 'pass word' };
 const program = ownProgram();
-
-/** What is typed, and after which words of the program. */
-type Answer = readonly [prompt: string, typed: string];
-
-/** Runs berth on a terminal of its own (script(1)), and gives what a person saw. */
-async function onTerminal(
-  args: readonly string[],
-  answers: readonly Answer[],
-): Promise<{ readonly status: number | null; readonly seen: string }> {
-  const command = [process.execPath, program, ...args].map((word) => `'${word}'`).join(' ');
-  const child = spawn('script', ['--quiet', '--return', '--command', command, '/dev/null']);
-  const waiting = [...answers];
-  let seen = '';
-  child.stdout.on('data', (bytes: Buffer) => {
-    seen += bytes.toString();
-    const [next] = waiting;
-    if (next === undefined || !seen.endsWith(next[0])) return;
-    waiting.shift();
-    child.stdin.write(next[1]);
-  });
-  const status = await new Promise<number | null>((resolve) => child.once('close', resolve));
-  assert.deepEqual(waiting, [], `it did not ask: ${seen}`);
-  return { status, seen };
-}
 
 test('on a terminal login asks for the name, shown, and for the password, hidden', async () => {
   using folder = new TempDir();
@@ -46,8 +22,8 @@ test('on a terminal login asks for the name, shown, and for the password, hidden
   });
   const { host } = registry;
   const authfile = `${folder.path}/auth.json`;
-  const { status, seen } = await onTerminal(
-    ['login', '--authfile', authfile, host],
+  const { status, seen } = await onScriptTerminal(
+    [process.execPath, program, 'login', '--authfile', authfile, host],
     [
       [`User name at ${host}: `, `${account.user}\r`],
       [`Password of ${account.user} at ${host}: `, `${account.password}x\u007f\r`],
@@ -72,7 +48,10 @@ each(
     using folder = new TempDir();
     const authfile = `${folder.path}/auth.json`;
     const args = ['login', '--authfile', authfile, '127.0.0.1:9'];
-    const ended = await onTerminal(args, [['User name at 127.0.0.1:9: ', typed]]);
+    const ended = await onScriptTerminal(
+      [process.execPath, program, ...args],
+      [['User name at 127.0.0.1:9: ', typed]],
+    );
     assert.equal(ended.status, status, ended.seen);
     assert.ok(!existsSync(authfile));
   },

@@ -96,7 +96,8 @@ test('an update of an adopted container that is not well goes back to what atomi
   copyFileSync(`${host.root}/usr/bin/sleep`, `${host.root}${directory}/rootfs/sleep`);
   await host.sh('systemctl daemon-reload; systemctl enable --now bad.service');
   await assertBerth('adopt', 'bad');
-  const result = await host.berth('update', 'bad');
+  // Its unit runs a program of the host.
+  const result = await host.berth('update', '-y', 'bad');
   assert.equal(result.status, 79, result.stderr);
   await host.waitFor('bad.service', { ActiveState: 'active' });
   assert.match((await host.unit('bad.service'))['ExecStart'] ?? '', /rootfs\/sleep/);

@@ -3,6 +3,7 @@ import { after, before, test } from 'node:test';
 
 import { type BootedHost, bootHost } from '../support/booted-host.js';
 import { configTemplate, pushExports } from '../support/exports-image.js';
+import { onTerminal } from '../support/on-terminal.js';
 import { type RealRegistry, startRegistry } from '../support/registry.js';
 
 // What the timer does: it follows versions, applies what is well, and leaves alone what was not.
@@ -22,8 +23,13 @@ after(async () => {
   await registry[Symbol.asyncDispose]();
 });
 
-async function push(tag: string, args: readonly string[]): Promise<void> {
-  const config = configTemplate({ process: { user: { uid: 0, gid: 0 }, args, cwd: '/' } });
+async function push(
+  tag: string,
+  args: readonly string[],
+  bounding: readonly string[] = [],
+): Promise<void> {
+  const process = { user: { uid: 0, gid: 0 }, args, cwd: '/', capabilities: { bounding } };
+  const config = configTemplate({ process });
   const files = { 'config.json.template': config };
   await pushExports(registry.target('app'), { files, comment: tag }, tag);
 }
@@ -79,6 +85,47 @@ test('the timer downloads, applies, and does not try again what was not well', a
   assert.match(await berth('auto-update'), /^app: rejected \(.*:3\.5\.2\)/);
   assert.match(await berth('list', '--json'), /app:3\.5\.1/);
   assert.equal((await host.unit('app.service'))['ActiveState'], 'active');
+});
+
+test('what may do more than the installed version is held, told once and shown, until somebody allows it', async () => {
+  await push('3.5.3', ['/probe', 'deaf'], ['CAP_NET_ADMIN']);
+  await pushExports(registry.target('other'), { comment: 'one' });
+  await berth('install', '--start', `${registry.host}/other:latest`);
+  await berth('policy', 'other', '--mode', 'apply');
+  await pushExports(registry.target('other'), { comment: 'two' });
+  const said = await berth('auto-update');
+  assert.match(
+    said,
+    /^app: held \(\S+:3\.5\.3\)\n.*\n {2}\+ capability CAP_NET_ADMIN\n {2}'berth update --rebase \S+:3\.5\.3 app' applies it\nother: updated/,
+  );
+  assert.match(await berth('auto-update'), /^app: held \(\S+\)\nother: current/);
+  assert.match(await berth('auto-update', '--dry-run'), /^app: held \(\S+\)\nother: current/);
+  const status = await berth('status', 'app');
+  assert.match(
+    status,
+    /Held: \S+:3\.5\.3 \(sha256:[^]*\+ capability CAP_NET_ADMIN\n.*applies it\n/,
+  );
+  assert.doesNotMatch(await berth('status', 'other'), /Held/);
+  assert.match(await berth('list', '--json'), /app:3\.5\.1/);
+
+  const command = /'berth (update .*)' applies it/.exec(said)?.[1] ?? '';
+  const argv = ['node', '/opt/berth/dist/bin/berth.cjs', ...command.split(' ')];
+  const env = { BERTH_HEALTH_SOAK: '1' };
+  const refused = await host.run(argv, { env });
+  assert.deepEqual([refused.status, refused.stdout], [77, '']);
+  const { status: ended, shown } = await onTerminal((words) => host.run(words, { env }), {
+    argv,
+    dialogue: [['[y/N] ', 'y\r']],
+  });
+  assert.equal(ended, 0, shown);
+  assert.match(await berth('list', '--json'), /app:3\.5\.3/);
+  assert.doesNotMatch(await berth('status', 'app'), /Held/);
+  assert.equal((await host.unit('app.service'))['ActiveState'], 'active');
+
+  await push('3.5.4', ['/probe', 'deaf'], ['CAP_NET_ADMIN', 'CAP_SYS_ADMIN']);
+  assert.match(await berth('policy', 'app', '--new-permissions', 'allow'), /new permissions allow/);
+  assert.match(await berth('auto-update'), /^app: updated \(\S+:3\.5\.4\)/);
+  await berth('uninstall', 'other');
 });
 
 test('the last uninstall takes the timer away', async () => {

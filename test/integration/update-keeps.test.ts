@@ -37,9 +37,9 @@ async function install(name: string, ...args: readonly string[]): Promise<void> 
   await berth('install', ...args, '--name', name, registry.reference(name));
 }
 
-/** Without the watching, which other tests are about. */
+/** Without the watching, and whatever it may do more: other tests are about that. */
 async function update(name: string, ...args: readonly string[]): Promise<CommandResult> {
-  return berth('update', '--no-wait', ...args, name);
+  return berth('update', '-y', '--no-wait', ...args, name);
 }
 
 async function linkOf(name: string): Promise<string> {

@@ -2,6 +2,8 @@ import { createHash } from 'node:crypto';
 import { chmodSync, mkdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 
+import { configTemplate } from './exports-image.js';
+
 /** What {@link writeForerunner} installs. */
 export interface ForerunnerSketch {
   readonly name: string;
@@ -12,6 +14,8 @@ export interface ForerunnerSketch {
   /** Text of the unit, as atomic rendered it; `DIR` stands for the deployment's directory. */
   readonly unit?: string;
   readonly tmpfiles?: string;
+  /** What its container may do: as much as images that tests push, unless given. */
+  readonly config?: string;
   /** Files that it brought for the host, by path. */
   readonly hostFiles?: Readonly<Record<string, string>>;
   /** Members of `info` instead of those that atomic writes. */
@@ -32,7 +36,7 @@ export function writeForerunner(root: string, sketch: ForerunnerSketch): string 
   const at = join(root, directory);
   rmSync(at, { recursive: true, force: true });
   mkdirSync(join(at, 'rootfs/exports'), { recursive: true, mode: 0o755 });
-  writeFileSync(join(at, 'config.json'), '{"ociVersion": "1.0.0"}\n');
+  writeFileSync(join(at, 'config.json'), sketch.config ?? configTemplate());
   const checksums: Record<string, string> = {};
   for (const [path, content] of Object.entries(hostFiles)) {
     for (const target of [join(root, path), join(at, 'rootfs/exports/hostfs', path)]) {

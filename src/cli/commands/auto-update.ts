@@ -11,7 +11,8 @@ export function autoUpdateCommand(context: CliContext): Command {
       summary: 'update containers as their policies say',
       options: [new Option('--dry-run', 'say what would be done, and do not do it')],
       examples: ['berth auto-update --dry-run'],
-      notes: 'This is what berth-update.timer runs; see berth policy.',
+      notes:
+        'This is what berth-update.timer runs; see berth policy. What may do more on the host than what is\ninstalled is held until somebody runs berth update and allows it.',
     },
     async ({ options }) => {
       const { withHost } = await import('../open-host.js');
@@ -21,6 +22,7 @@ export function autoUpdateCommand(context: CliContext): Command {
       const { AsyncScope } = await import('../../base/scope.js');
       const { forEachName } = await import('../for-each-name.js');
       const { printResult } = await import('../output/print.js');
+      const { formatAutoUpdate } = await import('../output/format-update.js');
       const { openTransports } = await import('../transports.js');
       const { assertPrivileged } = await import('../../containers/preflight.js');
       await using scope = new AsyncScope();
@@ -60,7 +62,7 @@ export function autoUpdateCommand(context: CliContext): Command {
               ? "no container is updated by itself; 'berth policy NAME' says how it may be\n"
               : each.results
                   .filter(({ action }) => action !== 'off')
-                  .map(({ name, action, reference }) => `${name}: ${action} (${reference})\n`)
+                  .map((outcome) => formatAutoUpdate(outcome, options.user))
                   .join(''),
         });
         each.end();

@@ -7,6 +7,7 @@ interface PolicyOptions {
   readonly mode?: string;
   readonly tags?: string;
   readonly window?: string;
+  readonly newPermissions?: string;
   readonly enableTimer?: boolean;
   readonly disableTimer?: boolean;
 }
@@ -25,6 +26,10 @@ export function policyCommand(context: CliContext): Command {
           "a tag, or versions such as 3.5.x, ^3.5, ~3.5.1; '' for none",
         ),
         new Option('--window <times>', "when to apply, such as 22:00-04:00; '' for always"),
+        new Option(
+          '--new-permissions <what>',
+          'hold a version that may do more than the installed one, or allow it',
+        ),
         new Option('--enable-timer', 'have systemd run berth auto-update every hour'),
         new Option('--disable-timer', 'no longer'),
       ],
@@ -42,10 +47,11 @@ export function policyCommand(context: CliContext): Command {
       const { assertPrivileged } = await import('../../containers/preflight.js');
       const { OperationalError } = await import('../../errors/operational-error.js');
       const { printResult } = await import('../output/print.js');
-      const { mode, tags, window, enableTimer, disableTimer } = options;
+      const { mode, tags, window, newPermissions, enableTimer, disableTimer } = options;
+      const change = { mode, tags, window, newPermissions };
       const [name] = args;
       const timer = enableTimer === true ? true : disableTimer === true ? false : undefined;
-      const changes = [mode, tags, window].some((value) => value !== undefined);
+      const changes = Object.values(change).some((value) => value !== undefined);
       if ((name === undefined && (timer === undefined || changes)) || (enableTimer && disableTimer))
         throw new OperationalError('USAGE', 'give the name of a container, or a timer option');
       await withHost(context, options, async (host) => {
@@ -59,12 +65,10 @@ export function policyCommand(context: CliContext): Command {
           return;
         }
         await getContainer(host.paths, name);
-        const policy = changes
-          ? await setPolicy(host, name, { mode, tags, window })
-          : await readPolicy(host, name);
+        const policy = changes ? await setPolicy(host, name, change) : await readPolicy(host, name);
         printResult(context, options, {
           json: { name, ...policy },
-          text: `${name}: mode ${policy.mode}, tags ${policy.tags ?? '(as installed)'}, window ${policy.window ?? '(always)'}\n`,
+          text: `${name}: mode ${policy.mode}, tags ${policy.tags ?? '(as installed)'}, window ${policy.window ?? '(always)'}, new permissions ${policy.newPermissions}\n`,
         });
       });
     },

@@ -19,6 +19,7 @@ interface UpdateOptions {
   readonly platform?: string;
   readonly allowHostPath?: readonly string[];
   readonly allowDowngrade?: boolean;
+  readonly allowNewPermissions?: boolean;
   readonly keepExisting?: boolean;
   readonly withDependencies?: boolean;
 }
@@ -58,6 +59,10 @@ export function updateCommand(context: CliContext): Command {
           'take a signed image that is older than one that was installed',
         ),
         noPullOption(),
+        new Option(
+          '--allow-new-permissions',
+          'let new versions do more than the installed ones, without asking (also -y)',
+        ),
         new Option('--platform <os/arch[/variant]>', 'take the image for another platform'),
         new Option(
           '--allow-host-path <path>',
@@ -78,7 +83,7 @@ export function updateCommand(context: CliContext): Command {
         'berth update --all',
       ],
       notes:
-        'A container that runs is stopped and started; if the new version does not start, or does not\nstay well, the version before runs again by itself. One that does not run is not started.',
+        'A container that runs is stopped and started; if the new version does not start, or does not\nstay well, the version before runs again by itself. One that does not run is not started.\n\nA new image that may do more on the host than the installed one is shown, and you are asked.',
     },
     (call) => runUpdate(call),
     context,
@@ -91,6 +96,7 @@ async function runUpdate({ args, options, context }: CommandCall<UpdateOptions>)
   const { updateSet } = await import('../../containers/update-set.js');
   const { listUpdateTargets, setNameOf } = await import('../../containers/container-sets.js');
   const { OperationalError } = await import('../../errors/operational-error.js');
+  const { withConsent } = await import('../ask-consent.js');
   const { forEachName } = await import('../for-each-name.js');
   const { printResult } = await import('../output/print.js');
   const { formatUpdate, formatSetUpdate } = await import('../output/format-update.js');
@@ -102,8 +108,7 @@ async function runUpdate({ args, options, context }: CommandCall<UpdateOptions>)
   await withHost(context, options, async (host) => {
     const names = options.all === true ? await listUpdateTargets(host.paths) : args;
     const each = await forEachName({ context, options, host }, names, async (name) => {
-      using display = pullDisplay(context, options);
-      const request: UpdateRequest = {
+      const request: Omit<UpdateRequest, 'onProgress'> = {
         rebase: options.rebase,
         ...values,
         unsetValues: options.unset ?? [],
@@ -118,12 +123,13 @@ async function runUpdate({ args, options, context }: CommandCall<UpdateOptions>)
         keepExisting: options.keepExisting === true,
         withDependencies: options.withDependencies === true,
         keepDeployments: host.conf.deployments.keep,
-        onProgress: display.onProgress,
       };
       const set = setNameOf(name);
-      const outcome =
-        set === undefined ? await update(host, name, request) : await updateSet(host, set, request);
-      display[Symbol.dispose]();
+      const outcome = await withConsent({ context, options }, async (consent) => {
+        using display = pullDisplay(context, options);
+        const now = { ...request, consent, onProgress: display.onProgress };
+        return set === undefined ? await update(host, name, now) : await updateSet(host, set, now);
+      });
       if (options.json !== true) {
         const text =
           'set' in outcome ? formatSetUpdate(outcome, 'updated') : formatUpdate(outcome, 'updated');

@@ -1,15 +1,17 @@
 import { escapeText } from '../../base/escape-text.js';
 import type { ContainerStatus } from '../../containers/container-status.js';
 import { describeSigners } from '../../containers/describe-signers.js';
+import { commandFor } from '../../containers/held-update.js';
 import { formatAge, formatBytes } from './units.js';
 import { usersHint } from './users-hint.js';
 
 /** The status of one container for people: a block of lines, the log at its end. */
 export function formatStatus(status: ContainerStatus, nowMs: number, user?: boolean): string {
-  const { name, deployment, unit, state, instances, log } = status;
+  const { name, deployment, unit, state, instances, log, held } = status;
   const lines = [`${escapeText(name)} - ${deployment.image.reference}`];
   const add = (label: string, value: string | undefined): void => {
-    if (value !== undefined && value !== '') lines.push(`${label.padStart(12)}: ${value}`);
+    if (value !== undefined && value !== '')
+      lines.push(`${label.padStart(12)}${label === '' ? ' ' : ':'} ${value}`);
   };
   if (instances !== undefined) {
     add('State', `a template with ${instances.length} active instances`);
@@ -53,6 +55,13 @@ export function formatStatus(status: ContainerStatus, nowMs: number, user?: bool
   for (const signer of describeSigners(deployment.image.trust)) add('Signed', signer);
   add('Deployment', `${deployment.number}, made ${deployment.createdAt}`);
   add('Runtime', deployment.runtime);
+  if (held !== undefined) {
+    const { reference } = held;
+    const rebase = reference === deployment.image.reference ? undefined : reference;
+    add('Held', `${escapeText(reference)} (${held.digest}) may do more than what is installed`);
+    for (const item of held.asks) add('', `+ ${item}`);
+    add('', usersHint(`'${commandFor(deployment.name, { rebase })}' applies it`, user));
+  }
   if (log.length > 0) lines.push('', ...log.map((line) => `  ${escapeText(line, 400)}`));
   return `${lines.join('\n')}\n`;
 }

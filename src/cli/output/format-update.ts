@@ -1,8 +1,10 @@
 import { escapeText } from '../../base/escape-text.js';
+import type { AutoUpdateOutcome } from '../../containers/auto-update.js';
 import type { SetOutcome } from '../../containers/update-set.js';
 import type { UpdateOutcome } from '../../containers/update.js';
 import { formatDifference } from './format-difference.js';
 import { formatInstallsBefore } from './format-plan.js';
+import { usersHint } from './users-hint.js';
 
 /** What an update or a rollback came to, for people. */
 export function formatUpdate(outcome: UpdateOutcome, how: 'updated' | 'rolled back'): string {
@@ -13,7 +15,9 @@ export function formatUpdate(outcome: UpdateOutcome, how: 'updated' | 'rolled ba
     case 'rejected':
       return `${name} stays as it is: the image it would be updated to is not tried again: ${outcome.rejected ?? ''}\n  try it again with: berth update --retry ${name}\n`;
     case 'planned':
-      return `${formatInstallsBefore(outcome.installs)}${outcome.difference === undefined ? '' : formatDifference(outcome.difference)}\nNothing was changed. Leave '--plan' away to carry this out.\n`;
+      return `${formatInstallsBefore(outcome.installs)}${outcome.difference === undefined ? '' : formatDifference(outcome.difference)}${formatGained(outcome)}\nNothing was changed. Leave '--plan' away to carry this out.\n`;
+    case 'held':
+      return formatAsks([outcome]);
     case 'updated':
       break;
   }
@@ -33,6 +37,38 @@ export function formatUpdate(outcome: UpdateOutcome, how: 'updated' | 'rolled ba
   return `${lines.join('\n')}\n`;
 }
 
+/** What new versions ask for, before somebody is asked whether they may. */
+export function formatAsks(held: readonly UpdateOutcome[]): string {
+  return held
+    .filter(({ asks }) => asks.length > 0)
+    .map(
+      ({ name, to, asks }) =>
+        `${name}: ${escapeText(to.reference)} (${to.digest}) may do more than what is installed:\n${asks.map((item) => `  + ${item}\n`).join('')}`,
+    )
+    .join('');
+}
+
+/** With the plan: what is gained, and whether somebody will be asked. */
+function formatGained({ gained, asks }: UpdateOutcome): string {
+  if (gained.length === 0) return '';
+  const question =
+    asks.length === 0
+      ? ''
+      : '  Before it is carried out you are asked; without a terminal it needs --allow-new-permissions.\n';
+  return `\nMay do more than what is installed\n${gained.map((item) => `  + ${item}\n`).join('')}${question}`;
+}
+
+/** What the timer's run came to for one container, in a line; what is held is told with all that it asks for once. */
+export function formatAutoUpdate(outcome: AutoUpdateOutcome, user: boolean | undefined): string {
+  const { name, action, reference, asks, wasHeld, command } = outcome;
+  const line = `${name}: ${action} (${escapeText(reference)})\n`;
+  if (action !== 'held' || command === undefined) return line;
+  const list = asks.map((item) => `  + ${item}\n`).join('');
+  return wasHeld
+    ? line
+    : `${line}  it may do more than what is installed:\n${list}  ${usersHint(`'${command}'`, user)} applies it\n`;
+}
+
 /** What an update or a rollback of a set came to, for people. */
 export function formatSetUpdate(outcome: SetOutcome, how: 'updated' | 'rolled back'): string {
   const { set, action, members } = outcome;
@@ -45,6 +81,8 @@ export function formatSetUpdate(outcome: SetOutcome, how: 'updated' | 'rolled ba
       );
       return `${set} stays as it is: an image that it would be updated to is not tried again\n${reasons.join('')}  try it again with: berth update --retry ${set}\n`;
     }
+    case 'held':
+      return formatAsks(members);
     case 'planned':
     case 'updated':
       break;

@@ -28,6 +28,22 @@ test('settings are kept, and their file goes with the last of them', async () =>
   assert.equal(existsSync(paths.onDisk(`${paths.settingsDir}/etcd.json`)), false);
 });
 
+test('what the timer holds is kept until it is nothing any more', async () => {
+  using dir = new TempDir();
+  const { paths } = folderHost(dir.path);
+  const held = {
+    from: digest('a'),
+    reference: 'r/etcd:2',
+    digest: digest('b'),
+    asks: ['capability CAP_KILL'],
+    at: '',
+  };
+  await changeSettings(paths, 'etcd', { held });
+  assert.deepEqual((await readSettings(paths, 'etcd')).held, held);
+  await changeSettings(paths, 'etcd', { held: undefined });
+  assert.equal(existsSync(paths.onDisk(`${paths.settingsDir}/etcd.json`)), false);
+});
+
 test('the latest rejected images are remembered, the oldest forgotten', async () => {
   using dir = new TempDir();
   const { paths } = folderHost(dir.path);

@@ -50,7 +50,13 @@ test('a plain tag is no pattern', () => {
 });
 
 test('parsePolicy() takes what it knows and refuses the rest', async () => {
-  assert.deepEqual(parsePolicy({}), { mode: 'off', tags: undefined, window: undefined });
+  assert.deepEqual(parsePolicy({}), {
+    mode: 'off',
+    tags: undefined,
+    window: undefined,
+    newPermissions: 'hold',
+  });
+  assert.equal(parsePolicy({ newPermissions: 'allow' }).newPermissions, 'allow');
   assert.equal(parsePolicy({ mode: 'apply', tags: '^3', window: '22:00-04:00' }).mode, 'apply');
   for (const bad of [
     { mode: 'always' },
@@ -58,6 +64,7 @@ test('parsePolicy() takes what it knows and refuses the rest', async () => {
     { tags: '../x' },
     { window: '25:00-26:00' },
     { window: '1-2' },
+    { newPermissions: 'perhaps' },
   ])
     await assertFails('USAGE', () => parsePolicy(bad));
 });

@@ -1,0 +1,193 @@
+import { posix } from 'node:path';
+
+import type { IdMapping, RuntimeConfig, RuntimeMount } from '../oci/runtime-config.js';
+import { compileDeviceRules } from '../runtime/device-directives.js';
+import { MOUNT_ATTR, PROPAGATION, parseMountOptions } from '../runtime/mount-options.js';
+import { loosenedSeccomp } from './loosened-seccomp.js';
+
+/**
+ * What a config.json lets its container do that the one before does not, in a person's words, beside capabilities, shared
+ * namespaces and its user, which the record of a deployment has. Names, limits, arguments and kernel parameters (of namespaces of
+ * its own, others are refused) are none of it.
+ *
+ * Compared member by member, not by the words: an image chooses paths, and could choose them so that two mounts read alike.
+ */
+export function loosenedConfig(
+  before: RuntimeConfig | undefined,
+  after: RuntimeConfig,
+): readonly string[] {
+  return [
+    ...newMounts(before?.mounts ?? [], after.mounts),
+    ...newDevices(before, after),
+    ...joinedNamespaces(before, after),
+    ...mappedIds(before, after),
+    ...heldFromStart(before, after),
+    ...lostProtection(before, after),
+  ];
+}
+
+/** A mount of the host or of the kernel: what decides what it gives, and its words. */
+interface Grant {
+  readonly key: string;
+  readonly words: string;
+  /** Another key that gives this and more. */
+  readonly covering?: string;
+}
+
+function newMounts(
+  before: readonly RuntimeMount[],
+  after: readonly RuntimeMount[],
+): readonly string[] {
+  const had = new Set(before.flatMap(grantsOfMount).map(({ key }) => key));
+  return after
+    .flatMap(grantsOfMount)
+    .filter(({ key, covering }) => !had.has(key) && (covering === undefined || !had.has(covering)))
+    .map(({ words }) => words);
+}
+
+/** File systems that show a container nothing but itself. */
+const OWN_FILE_SYSTEMS = new Set([
+  ...['proc', 'tmpfs', 'ramfs', 'devpts', 'mqueue'],
+  // Without a cgroup namespace of its own it is read-only.
+  ...['cgroup', 'cgroup2'],
+]);
+
+function grantsOfMount(mount: RuntimeMount): readonly Grant[] {
+  const { destination, source, type = 'bind' } = mount;
+  const options = parseMountOptions(mount.options);
+  const isReadOnly = ((options.attributes.set | options.recursive.set) & MOUNT_ATTR.rdonly) !== 0;
+  if (options.remount) {
+    const words = `mount at ${destination} changed (${mount.options.join(',')})`;
+    return isReadOnly ? [] : [{ key: JSON.stringify(['remount', mount]), words }];
+  }
+  if (options.bind === 'none' && type !== 'bind' && type !== 'rbind') {
+    if (OWN_FILE_SYSTEMS.has(type) || (type === 'sysfs' && isReadOnly)) return [];
+    const words = `mount of ${type} ${source ?? ''} at ${destination} (${mount.options.join(',')})`;
+    return [{ key: JSON.stringify(['file system', type, source, mount.options]), words }];
+  }
+  const path = posix.normalize(source ?? '').replace(/(?<=.)\/$/, '');
+  const words = `mount ${path} at ${destination}${isReadOnly ? ', read-only' : ''}`;
+  const mappings = [mount.uidMappings, mount.gidMappings];
+  const writable = JSON.stringify(['bind', path, 'writable', ...mappings]);
+  return [
+    isReadOnly
+      ? { key: JSON.stringify(['bind', path, 'read-only', ...mappings]), covering: writable, words }
+      : { key: writable, words },
+    ...((options.propagation & (PROPAGATION['shared'] ?? 0)) === 0
+      ? []
+      : [{ key: JSON.stringify(['shared', path]), words: `mounts below ${path} reach the host` }]),
+  ];
+}
+
+function newDevices(before: RuntimeConfig | undefined, after: RuntimeConfig): readonly string[] {
+  const rules = (config: RuntimeConfig | undefined): 'all' | readonly string[] =>
+    compileDeviceRules(config?.linux.resources.devices ?? []).rules;
+  const old = rules(before);
+  if (old === 'all') return [];
+  const nodes = ({ linux }: RuntimeConfig): readonly Grant[] =>
+    linux.devices.map(({ type, path, major, minor }) => ({
+      key: JSON.stringify([type, major, minor]),
+      words: `device ${path} (${type === 'b' ? 'block' : 'char'} ${major}:${minor})`,
+    }));
+  const had = new Set(before === undefined ? [] : nodes(before).map(({ key }) => key));
+  return [
+    ...nodes(after)
+      .filter(({ key }) => !had.has(key))
+      .map(({ words }) => words),
+    ...newDeviceRules(old, rules(after)),
+  ];
+}
+
+function newDeviceRules(had: readonly string[], now: 'all' | readonly string[]): readonly string[] {
+  if (now === 'all') return ['all devices of the host'];
+  const granted = had.map(parseRule);
+  return now.flatMap((rule) => {
+    const { device, access } = parseRule(rule);
+    const known = granted
+      .filter((other) => other.device === device)
+      .flatMap((other) => other.access);
+    return access.every((letter) => known.includes(letter)) ? [] : [`device ${rule}`];
+  });
+}
+
+/** An entry of DeviceAllow=: a path or a group without blanks, and letters. */
+function parseRule(rule: string): { readonly device: string; readonly access: readonly string[] } {
+  const [device = '', access = ''] = rule.split(' ');
+  return { device, access: access.match(/[rwm]/g) ?? [] };
+}
+
+function joinedNamespaces(before: RuntimeConfig | undefined, after: RuntimeConfig): string[] {
+  const joined = ({ linux }: RuntimeConfig): readonly string[] =>
+    linux.namespaces.flatMap(({ type, path }) =>
+      path === undefined || path === '' ? [] : [`namespace ${type} of ${path}`],
+    );
+  const had = new Set(before === undefined ? [] : joined(before));
+  return joined(after).filter((words) => !had.has(words));
+}
+
+/** Ids of the host that a user namespace stands for. Whoever had none had all. */
+function mappedIds(before: RuntimeConfig | undefined, after: RuntimeConfig): readonly string[] {
+  if (before?.linux.namespaces.some(({ type }) => type === 'user') !== true) return [];
+  return (['uidMappings', 'gidMappings'] as const).flatMap((member) =>
+    after.linux[member]
+      .filter((map) => !before.linux[member].some((other) => covers(other, map)))
+      .map(({ hostID, size }) => {
+        const kind = member === 'uidMappings' ? 'user' : 'group';
+        return `${kind} ids ${hostID} to ${hostID + size - 1} of the host`;
+      }),
+  );
+}
+
+function covers(wide: IdMapping, narrow: IdMapping): boolean {
+  return wide.hostID <= narrow.hostID && narrow.hostID + narrow.size <= wide.hostID + wide.size;
+}
+
+/** What a program that is not root's has without asking for it; root has the bounding set anyway. */
+function heldFromStart(before: RuntimeConfig | undefined, after: RuntimeConfig): string[] {
+  if (isRoot(after)) return [];
+  const old = before?.process.capabilities;
+  const had = new Set([
+    ...(old?.ambient ?? []),
+    ...(before !== undefined && isRoot(before) ? (old?.bounding ?? []) : []),
+  ]);
+  return (after.process.capabilities?.ambient ?? [])
+    .filter((name) => !had.has(name))
+    .map((name) => `capability ${name} from its start (ambient)`);
+}
+
+function isRoot({ process: { user } }: RuntimeConfig): boolean {
+  return user.uid === 0 && user.username === undefined;
+}
+
+function lostProtection(
+  before: RuntimeConfig | undefined,
+  after: RuntimeConfig,
+): readonly string[] {
+  const lost: string[] = [];
+  if (before?.process.noNewPrivileges !== false && !after.process.noNewPrivileges)
+    lost.push('privileges by set-user-ID programs (noNewPrivileges is off)');
+  if (before === undefined)
+    return after.linux.seccomp === undefined
+      ? [...lost, 'all system calls (no seccomp profile)']
+      : lost;
+  lost.push(...loosenedSeccomp(before.linux.seccomp, after.linux.seccomp));
+  for (const [member, what] of [
+    ['apparmorProfile', 'AppArmor profile'],
+    ['selinuxLabel', 'SELinux label'],
+  ] as const) {
+    const [old, now] = [before.process[member], after.process[member]];
+    if (old !== undefined && old !== now) lost.push(`${now ?? 'no'} ${what} in place of ${old}`);
+  }
+  for (const [member, what] of [
+    ['maskedPaths', 'masked'],
+    ['readonlyPaths', 'read-only'],
+  ] as const) {
+    const held = new Set([...after.linux[member], ...after.linux.maskedPaths]);
+    for (const path of before.linux[member])
+      if (!held.has(path)) lost.push(`${path}, no longer ${what}`);
+  }
+  const shared = (config: RuntimeConfig): boolean =>
+    config.linux.rootfsPropagation?.endsWith('shared') === true;
+  if (shared(after) && !shared(before)) lost.push('mounts that reach the host (rootfsPropagation)');
+  return lost;
+}

@@ -1,0 +1,83 @@
+import type { ContainerName } from '../base/container-name.js';
+import { OperationalError } from '../errors/operational-error.js';
+import { findPrivileges } from '../systemd/find-privileges.js';
+import { OwnPlaces } from '../systemd/tmpfiles-places.js';
+import { parseTmpfiles, type TmpfilesEntry } from '../systemd/tmpfiles-text.js';
+import { getValue, listAssignments, parseUnit, type UnitDocument } from '../systemd/unit-text.js';
+
+/** What of a deployment stands beside its container: the text of its unit and of its tmpfiles lines. */
+export interface UnitTexts {
+  readonly name: ContainerName;
+  readonly unit: string | undefined;
+  readonly tmpfiles: string | undefined;
+  readonly launcher: string | undefined;
+  readonly values: Readonly<Record<string, string>>;
+}
+
+/** What a unit does on its host that the one before does not, in a person's words. */
+export function loosenedUnit(before: UnitTexts, after: UnitTexts): readonly string[] {
+  if (after.unit === undefined) return [];
+  const document = parseUnit(after.unit);
+  const old = before.unit === undefined ? undefined : parseUnit(before.unit);
+  const had = new Set(old === undefined ? [] : privilegesOf(old, before).map(({ key }) => key));
+  const [oldUser, user] = [old === undefined ? 'root' : userOf(old), userOf(document)];
+  return [
+    ...privilegesOf(document, after).flatMap(({ key, words }) => (had.has(key) ? [] : [words])),
+    ...(oldUser === 'root' || oldUser === user ? [] : [`runs its commands on the host as ${user}`]),
+  ].map((words) => `the unit ${words}`);
+}
+
+/** By their whole text: the words are cut where it is long. */
+function privilegesOf(
+  document: UnitDocument,
+  { name, launcher }: UnitTexts,
+): readonly { readonly key: string; readonly words: string }[] {
+  const assignments = new Map(listAssignments(document).map((entry) => [entry.line, entry]));
+  return findPrivileges(document, launcher === undefined ? { name } : { name, launcher }).map(
+    ({ line, message }) => {
+      const { key, value } = assignments.get(line) ?? { key: '', value: message };
+      return { key: JSON.stringify([key, value]), words: message };
+    },
+  );
+}
+
+function userOf(document: UnitDocument): string {
+  const user = getValue(document, 'Service', 'User');
+  return user === undefined || user === '' || user === '0' ? 'root' : user;
+}
+
+/**
+ * Tmpfiles lines for places that are not the container's own. The folder of what is bound into it is not among them: that is shown
+ * as a mount.
+ */
+export function newTmpfiles(
+  before: UnitTexts,
+  after: UnitTexts & { readonly bound: ReadonlySet<string> },
+): readonly { readonly path: string; readonly words: string }[] {
+  const had = new Set(linesOf(before).map(keyOf));
+  const values = Object.entries(after.values).map(([name, text]) => [name, { text }] as const);
+  const own = new OwnPlaces(after.name, new Map(values));
+  return linesOf(after)
+    .filter(
+      (entry) =>
+        !had.has(keyOf(entry)) &&
+        !own.has(entry.path) &&
+        !(entry.type === 'd' && after.bound.has(entry.path)),
+    )
+    .map(({ path, raw }) => ({ path, words: `tmpfiles line ${raw.trim().replace(/\s+/g, ' ')}` }));
+}
+
+function keyOf({ type, modifiers, path, ...entry }: TmpfilesEntry): string {
+  const { mode, user, group, age, argument } = entry;
+  return JSON.stringify([type, modifiers, path, mode, user, group, age, argument]);
+}
+
+function linesOf({ tmpfiles }: UnitTexts): readonly TmpfilesEntry[] {
+  try {
+    return parseTmpfiles(tmpfiles ?? '');
+  } catch (error) {
+    // What is installed may be of atomic's time, or edited: all that comes is new beside it.
+    if (error instanceof OperationalError) return [];
+    throw error;
+  }
+}
