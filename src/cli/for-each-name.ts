@@ -20,10 +20,11 @@ export async function forEachName<T>(
     } catch (error) {
       // One that was asked for alone, and what was interrupted, ends the command as ever.
       if (names.length === 1 || call.host.signal.aborted) throw error;
-      const { stderr } = call.context.host;
+      const { stderr, env } = call.context.host;
       const { json, debug, user } = call.options;
       const status = reportError(error, {
         stderr,
+        env,
         json: json === true,
         debug: debug === true,
         user,

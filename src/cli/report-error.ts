@@ -7,11 +7,14 @@ import { describeErrno } from '../errors/describe-errno.js';
 import { ExitStatus } from '../errors/exit-status.js';
 import { firstError } from '../errors/first-error.js';
 import { OperationalError } from '../errors/operational-error.js';
+import { journalLines } from './output/journal-lines.js';
 import { usersHint } from './output/users-hint.js';
 
 /** How an error is shown. */
 export interface ReportOptions {
   readonly stderr: { write(text: string): unknown };
+  /** Of this process: whether the lines go to the journal. */
+  readonly env: Readonly<Record<string, string | undefined>>;
   /** One JSON object instead of lines. */
   readonly json: boolean;
   /** Stacks too. */
@@ -44,7 +47,7 @@ export function reportError(thrown: unknown, options: ReportOptions): ExitStatus
   if ((options.debug || described.code === 'INTERNAL') && error instanceof Error) {
     lines.push(readableStack(error) ?? '');
   }
-  options.stderr.write(`${lines.join('\n')}\n`);
+  options.stderr.write(journalLines(`${lines.join('\n')}\n`, 'error', options.env));
   return described.status;
 }
 

@@ -35,6 +35,7 @@ export async function runCommandLine(host: CliProcess, args: readonly string[]):
     if (error instanceof CommanderError && error.exitCode === 0) return ExitStatus.ok;
     const status = reportError(error, {
       stderr: host.stderr,
+      env: host.env,
       json: args.includes('--json'),
       command: args.find((arg) => knownCommands.has(arg)),
       user: args.includes('--user'),

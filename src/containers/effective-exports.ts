@@ -1,5 +1,5 @@
 import { readFile } from 'node:fs/promises';
-import { availableParallelism } from 'node:os';
+import { cpus } from 'node:os';
 
 import type { ContainerName } from '../base/container-name.js';
 import { ownFile } from '../base/own-files.js';
@@ -92,7 +92,8 @@ async function defaultsFor(
     imageName: defaultContainerName(request.reference),
     serviceTemplate: await readFile(ownFile('unit-templates/container.service.hbs'), 'utf8'),
     mode: host.paths.mode,
-    cpuCount: availableParallelism(),
+    // All that the host has, however few of them berth may use.
+    cpuCount: cpus().length,
     ...(request.exports.present ? { fallbackArgs: FALLBACK_ARGS } : {}),
   });
 }

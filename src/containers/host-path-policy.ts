@@ -27,13 +27,14 @@ const GUARDED: readonly { readonly path: string; readonly why: string }[] = [
     '/etc/network', '/etc/dhcp', '/etc/ppp', '/etc/apt', '/etc/dpkg', '/etc/yum', '/etc/yum.conf', '/etc/yum.repos.d',
     '/etc/dnf', '/etc/rpm', '/etc/fstab', '/etc/crypttab', '/etc/mtab', '/etc/exports', '/etc/update-motd.d',
     '/etc/skel', '/etc/inetd.conf', '/etc/xinetd.d', '/etc/ca-certificates', '/etc/ssl', '/etc/pki', '/etc/gshadow-',
-    '/etc/alternatives', '/etc/opt',
+    '/etc/alternatives', '/etc/opt', '/etc/cloud', '/etc/needrestart', '/etc/bash_completion.d', '/usr/share/dbus-1',
+    '/etc/docker/daemon.json', '/etc/nftables.conf', '/etc/nftables', '/etc/iptables', '/etc/firewalld',
   ]),
   ...guard('belongs to the service manager', [
     '/etc/systemd', '/etc/tmpfiles.d', '/etc/sysusers.d', '/etc/machine-id', '/etc/hostname', '/etc/hosts',
     '/etc/resolv.conf', '/etc/localtime', '/etc/os-release', '/run/systemd', '/run/dbus', '/run/udev', '/var/lib/systemd',
     '/var/lib/dbus', '/etc/repart.d', '/etc/portables', '/var/lib/portables', '/var/lib/machines', '/var/lib/confexts',
-    '/var/lib/extensions', '/etc/extensions', '/run/extensions', '/run/confexts',
+    '/var/lib/extensions', '/etc/credstore', '/etc/credstore.encrypted', '/etc/extensions', '/run/extensions', '/run/confexts',
   ]),
   ...guard('belongs to berth', [
     '/etc/berth', '/var/lib/berth', '/run/berth', '/usr/libexec/berth', '/etc/containers', '/etc/atomic.d',

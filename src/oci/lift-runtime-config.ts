@@ -13,6 +13,7 @@ import type { JsonObject, JsonValue } from '../base/strict-json.js';
  * | `linux.noNewPrivileges` | 0.4 | `process.noNewPrivileges` |
  * | `linux.resources.oomScoreAdj`, `linux.resources.disableOOMKiller` | 1.0.0-rc | `process.oomScoreAdj`, `memory.disableOOMKiller` |
  * | `linux.seccomp.syscalls[].name` | 1.0.0-rc4 | `names` |
+ * | `linux.seccomp` without an action and without calls | 0.3 | absent |
  * | `hooks`, `linux.devices`, `mounts`: null | | absent |
  * | `linux.namespaces[].type` with capitals or `net`, `mnt` | 0.3 | `network`, `mount` |
  * | `platform` | to 1.0.0-rc5 | dropped |
@@ -61,10 +62,10 @@ function liftLinux(linux: JsonObject): JsonObject {
   const namespaces = linux['namespaces'];
   const seccomp = linux['seccomp'];
   return {
-    ...linux,
+    ...(isNoFilter(seccomp) ? without(linux, 'seccomp') : linux),
     ...(isObject(resources) ? { resources: liftResources(resources) } : {}),
     ...(Array.isArray(namespaces) ? { namespaces: namespaces.map(liftNamespace) } : {}),
-    ...(isObject(seccomp) ? { seccomp: liftSeccomp(seccomp) } : {}),
+    ...(isObject(seccomp) && !isNoFilter(seccomp) ? { seccomp: liftSeccomp(seccomp) } : {}),
   };
 }
 
@@ -79,6 +80,13 @@ function liftNamespace(entry: JsonValue): JsonValue {
   if (!isObject(entry) || typeof entry['type'] !== 'string') return entry;
   const type = entry['type'].toLowerCase();
   return { ...entry, type: { net: 'network', mnt: 'mount' }[type] ?? type };
+}
+
+/** What `runc spec` of 2016 wrote for "no filter". */
+function isNoFilter(seccomp: JsonValue | undefined): boolean {
+  if (!isObject(seccomp) || seccomp['defaultAction'] !== '') return false;
+  const calls = seccomp['syscalls'];
+  return calls === undefined || calls === null || (Array.isArray(calls) && calls.length === 0);
 }
 
 function liftSeccomp(seccomp: JsonObject): JsonObject {

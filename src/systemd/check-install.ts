@@ -78,7 +78,10 @@ function checkStarter(key: string, word: string): Omit<UnitProblem, 'line'> | un
   if (VITAL_UNITS.test(word)) {
     return { severity: 'error', message: `${key}=${word}: the host depends on that unit` };
   }
-  if (USUAL_TARGETS.has(word)) return undefined;
+  if (USUAL_TARGETS.has(word)) {
+    if (key !== 'RequiredBy') return undefined;
+    return { severity: 'warning', message: `${key}=${word}: when it fails, so does ${word}` };
+  }
   if (unitTypeOf(parseUnitName(word)) === 'target') {
     return {
       severity: 'warning',

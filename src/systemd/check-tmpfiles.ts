@@ -37,7 +37,7 @@ const DEVICES = 'bc';
  * A container may do anything below its *own* directories: `NAME`, `NAME.…` or what stands below them in the state, run,
  * configuration, log and cache directories. Elsewhere it may only have directories made (`d`, as the published images for
  * docker and kubernetes have them for `/var/lib/docker`, `/var/lib/cni`), owned by root and not writable by others, where the
- * policy for host paths lets it; and in the drop-in directory of another unit it may make that directory and remove a file
+ * policy for host paths lets it, and labelled anew by the policy of SELinux (as the one for cri-o does); and in the drop-in directory of another unit it may make that directory and remove a file
  * of its own name (as the one of flannel does for docker). Device nodes, writing into foreign files, links and
  * copies that lead out of its own places are refused. `--allow-host-path` opens a place for all of it.
  *
@@ -76,6 +76,7 @@ function checkEntry(
   // Everything below /var/cache is kept from images, except what is named after the container.
   if (!path.startsWith('/var/cache/') || !places.has(path)) options.assertAllowed(path);
   if (places.has(path)) return checkOwn(entry, places, options);
+  if ('zZ'.includes(type) && changesLabelsOnly(entry)) return [];
   if (type !== 'd') {
     throw refuse(
       entry,
@@ -116,6 +117,11 @@ function isHarmless(
   const ours = [values.get('HOST_UID')?.text, values.get('HOST_GID')?.text];
   const isRoots = (owner: string): boolean => ['-', '', 'root', '0', ...ours].includes(owner);
   return isRoots(user) && isRoots(group) && (modeBits(mode) & 0o022) === 0;
+}
+
+/** Without mode and owner, `z` and `Z` give a path the SELinux label that the host's own policy has for it, and nothing else. */
+function changesLabelsOnly({ mode, user, group }: TmpfilesEntry): boolean {
+  return [mode, user, group].every((field) => field === '-' || field === '');
 }
 
 /** The mode without what stands before it: `:` for where nothing stands yet, `~` for what bits there are (tmpfiles.d(5), "Mode"). */

@@ -211,6 +211,7 @@ test('every failed system call is one line with what, to what, why and mostly wh
     let text = '';
     const status = reportError(addContext("cannot install 'web'", error), {
       stderr: { write: (chunk: string) => (text += chunk) },
+      env: {},
       json: false,
       debug: false,
     });

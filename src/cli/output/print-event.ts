@@ -1,13 +1,14 @@
 import { escapeText } from '../../base/escape-text.js';
 import type { HostEvent } from '../../containers/host.js';
 import type { CliContext, CommonOptions } from '../context.js';
+import { journalLines } from './journal-lines.js';
 
 /** Longest warning in characters, as for errors. */
 const MAX_EVENT_CHARACTERS = 2000;
 
 /** Under `--json` every line of standard error is one JSON object, warnings too. */
 export function printEvent(context: CliContext, options: CommonOptions, event: HostEvent): void {
-  const { stderr } = context.host;
+  const { stderr, env } = context.host;
   // Warnings quote what images bring.
   const text = escapeText(event.text, MAX_EVENT_CHARACTERS);
   if (options.json === true) {
@@ -15,5 +16,7 @@ export function printEvent(context: CliContext, options: CommonOptions, event: H
       stderr.write(`${JSON.stringify({ warning: { message: text } })}\n`);
     return;
   }
-  stderr.write(event.kind === 'warning' ? `berth: ${text}\n` : `${text}\n`);
+  const isWarning = event.kind === 'warning';
+  const line = isWarning ? `berth: ${text}\n` : `${text}\n`;
+  stderr.write(journalLines(line, isWarning ? 'warning' : 'info', env));
 }

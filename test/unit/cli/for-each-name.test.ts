@@ -9,7 +9,7 @@ import { OperationalError } from '../../../src/errors/operational-error.js';
 test("forEachName() goes on after a failure, whose hint names the user's commands", async () => {
   let text = '';
   const stderr = { write: (chunk: string) => (text += chunk) };
-  const context = { host: { stderr } } as unknown as CliContext;
+  const context = { host: { env: {}, stderr } } as unknown as CliContext;
   const host = { signal: new AbortController().signal } as unknown as Host;
   const call = { context, host, options: { user: true } };
   const outcome = await forEachName(call, ['a', 'b'], (name) =>

@@ -11,7 +11,7 @@ function report(
 ): { status: number; text: string } {
   let text = '';
   const stderr = { write: (chunk: string) => (text += chunk) };
-  const status = reportError(error, { stderr, json: false, debug: false, ...options });
+  const status = reportError(error, { stderr, env: {}, json: false, debug: false, ...options });
   return { status, text };
 }
 

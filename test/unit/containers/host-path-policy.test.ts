@@ -54,6 +54,14 @@ each(
     '/etc/containers/policy.json',
     '/var/lib/dpkg/status',
     '/usr/local/sbin/x',
+    '/etc/cloud/cloud.cfg.d/x.cfg',
+    '/etc/needrestart/conf.d/x.conf',
+    '/etc/bash_completion.d/x',
+    '/usr/share/dbus-1/system-services/x.service',
+    '/etc/docker/daemon.json',
+    '/etc/credstore/x',
+    '/etc/nftables.conf',
+    '/etc/iptables/rules.v4',
   ].map((path) => ({ name: path, path })),
   async ({ path }) => {
     await assertFails('HOST_PATH_REFUSED', () => {

@@ -8,8 +8,17 @@ import { LAUNCHER_STATUSES } from '../../../src/runtime/launcher-status.js';
 
 const page = readFileSync(new URL('../../../../packaging/man/berth.8.md', import.meta.url), 'utf8');
 
-function assertHas(line: string): void {
-  assert.ok(page.includes(line), `packaging/man/berth.8.md lacks: ${line}`);
+function assertHas(line: string, text = page, where = ''): void {
+  assert.ok(text.includes(line), `packaging/man/berth.8.md lacks: ${where}${line}`);
+}
+
+/** What stands below a heading, up to the next one. */
+function section(heading: string): string {
+  const from = page.search(new RegExp(`^${heading}(?: |$)`, 'm'));
+  assert.notEqual(from, -1, `packaging/man/berth.8.md lacks: ${heading}`);
+  const rest = page.slice(from + heading.length);
+  const end = rest.search(/^#/m);
+  return end === -1 ? rest : rest.slice(0, end);
 }
 
 test('the manual page has every command with every option', async () => {
@@ -18,11 +27,16 @@ test('the manual page has every command with every option', async () => {
   for (const option of program.options) {
     if (option.long !== '--version') assertHas(`\`${option.flags}\``);
   }
+  const everywhere = new Set(program.options.map(({ flags }) => flags));
   for (const command of program.commands) {
     for (const leaf of command.commands.length > 0 ? command.commands : [command]) {
       const name = leaf === command ? command.name() : `${command.name()} ${leaf.name()}`;
-      assertHas(`### berth ${name}`);
-      for (const option of leaf.options) assertHas(`\`${option.flags}\``);
+      const own = section(`### berth ${name}`);
+      const same = /^As `berth (\w+)`, with the same options\.$/m.exec(own);
+      const text = same === null ? own : section(`### berth ${same[1]}`);
+      for (const { flags } of leaf.options) {
+        if (!everywhere.has(flags)) assertHas(`\`${flags}\``, text, `${name} `);
+      }
     }
   }
 });

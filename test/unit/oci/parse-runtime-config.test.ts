@@ -10,6 +10,14 @@ import { runtimeConfigDocument, type ConfigChanges } from '../../support/runtime
 const parse = (document: unknown): ReturnType<typeof parseRuntimeConfig> =>
   parseRuntimeConfig(JSON.stringify(document));
 
+test("parseRuntimeConfig() takes 2016's way to ask for no system call filter", () => {
+  for (const syscalls of [undefined, null, []]) {
+    const seccomp = { defaultAction: '', architectures: null, syscalls };
+    const config = parse(runtimeConfigDocument({ linux: { seccomp } }));
+    assert.equal(config.linux.seccomp, undefined);
+  }
+});
+
 test('parseRuntimeConfig() lifts a document of draft 0.3', () => {
   const config = parse({
     ociVersion: '0.3.0',

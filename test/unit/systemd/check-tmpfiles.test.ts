@@ -55,6 +55,12 @@ each<{ name: string; container: string; text: string; paths: readonly string[] }
       text: 'd %S/web/x\nd %t/web\n',
       paths: ['/var/lib/web/x', '/run/web'],
     },
+    {
+      name: "cri-o's, which has a configuration labelled as the host's policy says",
+      container: 'cri-o',
+      text: 'd /var/lib/containers - - - - -\nZ /etc/crio - - - - -\nz /etc/crictl.yaml\n',
+      paths: ['/var/lib/containers'],
+    },
     { name: 'its cache', container: 'web', text: 'D /var/cache/web\n', paths: ['/var/cache/web'] },
   ],
   ({ container, text, paths }) => {

@@ -57,6 +57,19 @@ each<{ name: string; text: string; want: readonly string[] }>(
         'warning 3: StartLimitIntervalSec= belongs into [Unit], systemd passes over it in [Service]',
       ],
     },
+    {
+      name: 'what systemd knew once',
+      text: `${START}Capabilities=all=ep\nSysVStartPriority=5\n`,
+      want: [
+        'warning 3: systemd no longer knows Capabilities= and passes over it',
+        'warning 4: systemd no longer knows SysVStartPriority= and passes over it',
+      ],
+    },
+    {
+      name: 'a target that would fail with it, with a warning',
+      text: `${START}[Install]\nRequiredBy=multi-user.target\n`,
+      want: ['warning 4: RequiredBy=multi-user.target: when it fails, so does multi-user.target'],
+    },
     { name: 'extensions', text: `${START}X-Mine=1\n[X-Other]\nanything=1\n`, want: [] },
     {
       name: 'time spans',
@@ -83,6 +96,15 @@ test('checkUnit() warns of directives that the systemd of the host does not know
   assert.deepEqual(check(`${START}PrivatePIDs=yes\n`, 257), []);
   assert.deepEqual(check(`${START}PrivatePIDs=yes\n`, 252), [
     'warning 3: PrivatePIDs= may be newer than systemd 252, which then passes over it',
+  ]);
+});
+
+test('checkUnit() leaves directives that it does not know to a systemd that is newer than its lists', () => {
+  assert.deepEqual(check(`${START}MemoryMux=1\n`, 262), [
+    "error 3: there is no directive 'MemoryMux' in [Service]; did you mean MemoryMax=?",
+  ]);
+  assert.deepEqual(check(`${START}MemoryMux=1\n`, 263), [
+    "warning 3: berth knows no directive 'MemoryMux' in [Service]; did you mean MemoryMax=?; systemd 263 may",
   ]);
 });
 
