@@ -1,3 +1,4 @@
+import { decodeBase64 } from '../base/decode-base64.js';
 import { OperationalError } from '../errors/operational-error.js';
 import {
   canonicalRegistry,
@@ -203,20 +204,13 @@ function parseKeys(fields: StrictFields, names: readonly string[]): KeySource | 
   const texts = key.endsWith('s') ? fields.texts(key) : [fields.text(key)];
   if (texts.length > MAX_KEYS) fields.fail(key, `has more than ${MAX_KEYS} items`);
   if (/Datas?$/.test(key)) {
-    return { kind: 'data', data: texts.map((text) => decodeBase64(fields, key, text)) };
+    const fail = (): never => fields.fail(key, 'is not base64');
+    return { kind: 'data', data: texts.map((text) => decodeBase64(text) ?? fail()) };
   }
   for (const path of texts) {
     if (!path.startsWith('/')) fields.fail(key, 'is not an absolute path');
   }
   return { kind: 'files', paths: texts };
-}
-
-function decodeBase64(fields: StrictFields, key: string, text: string): Buffer {
-  // Go's decoder passes over line breaks, and files in the field have them.
-  const plain = text.replace(/[\r\n]/g, '');
-  const data = Buffer.from(plain, 'base64');
-  if (data.length === 0 || data.toString('base64') !== plain) fields.fail(key, 'is not base64');
-  return data;
 }
 
 function parseIdentity(fields: StrictFields): SignedIdentity {

@@ -1,5 +1,6 @@
 import { createHash, verify } from 'node:crypto';
 
+import { decodeBase64 } from '../base/decode-base64.js';
 import { OperationalError } from '../errors/operational-error.js';
 import { readPublicKeys, type PublicKey } from './public-keys.js';
 import { StrictFields } from './strict-fields.js';
@@ -130,8 +131,5 @@ function wholeNumber(fields: StrictFields, key: string): number {
 }
 
 function decode(fields: StrictFields, key: string): Buffer {
-  const text = fields.text(key);
-  const bytes = Buffer.from(text, 'base64');
-  if (bytes.length === 0 || bytes.toString('base64') !== text) fields.fail(key, 'is not base64');
-  return bytes;
+  return decodeBase64(fields.text(key)) ?? fields.fail(key, 'is not base64');
 }

@@ -1,5 +1,6 @@
 import { verify } from 'node:crypto';
 
+import { decodeBase64 } from '../base/decode-base64.js';
 import type { PublicKey } from './public-keys.js';
 import type { VerifiedSignature } from './verify-gpg.js';
 import { REKOR_ANNOTATION, verifyRekor } from './verify-rekor.js';
@@ -27,9 +28,8 @@ export function verifySigstore(
   const { payload, annotations } = signature;
   const text = annotations[SIGNATURE_ANNOTATION];
   if (text === undefined) return { good: false, why: 'it has no signature in it' };
-  const bytes = Buffer.from(text, 'base64');
-  if (bytes.length === 0 || bytes.toString('base64') !== text)
-    return { good: false, why: 'its signature is not base64' };
+  const bytes = decodeBase64(text);
+  if (bytes === undefined) return { good: false, why: 'its signature is not base64' };
   for (const { key, fingerprint } of keys) {
     const algorithm = key.asymmetricKeyType === 'ed25519' ? null : 'sha256';
     if (!verify(algorithm, payload, key, bytes)) continue;
