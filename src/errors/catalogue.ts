@@ -160,8 +160,7 @@ export const catalogue = {
   },
   SIGNATURE_UNSUPPORTED: {
     exitStatus: ExitStatus.config,
-    meaning:
-      'the policy of the host asks for certificates of who signed, which berth does not verify',
+    meaning: 'the policy of the host asks for a kind of signature that berth does not verify',
   },
   SIGNATURE_KEY_INVALID: {
     exitStatus: ExitStatus.config,

@@ -4,11 +4,19 @@ import { join } from 'node:path';
 
 import { runProgram } from '../base/subprocess.js';
 import { OperationalError } from '../errors/operational-error.js';
+import { nameSigner } from './certified-signer.js';
 import { loadKeys } from './load-keys.js';
 import { makeKeyring } from './openpgp-keys.js';
-import type { Requirement, SignatureRequirement, TrustPolicy } from './policy.js';
+import { loadSigner, type LoadedSigner } from './load-signer.js';
+import type {
+  KeySource,
+  Requirement,
+  SignatureRequirement,
+  Signer,
+  TrustPolicy,
+} from './policy.js';
 import type { RegistriesD } from './registries-d.js';
-import { readLogKeys, readPublicKeys } from './public-keys.js';
+import { readLogKeys } from './public-keys.js';
 
 /** A requirement of a scope, as people look at it. */
 export interface TrustEntry {
@@ -66,13 +74,13 @@ async function describeRequirement(
   options: DescribePolicyOptions,
 ): Promise<Pick<TrustEntry, 'type' | 'files' | 'keys' | 'problem' | 'identity'>> {
   const { type } = requirement;
-  if ('certificates' in requirement) {
-    const problem = `${requirement.certificates} is not verified: what this holds for is refused`;
+  if ('foreign' in requirement) {
+    const problem = `${requirement.foreign} is not verified: what this holds for is refused`;
     return { type, files: [], keys: [], problem, identity: undefined };
   }
-  if (!('keys' in requirement))
+  if (!('signer' in requirement))
     return { type, files: [], keys: [], problem: undefined, identity: undefined };
-  const files = [requirement.keys, requirement.logKeys].flatMap((source) =>
+  const files = [...sourcesOf(requirement.signer), requirement.logKeys].flatMap((source) =>
     source?.kind === 'files' ? source.paths : [],
   );
   const identity = requirement.signedIdentity.type;
@@ -85,19 +93,23 @@ async function describeRequirement(
   }
 }
 
+function sourcesOf(signer: Signer): readonly (KeySource | undefined)[] {
+  if (signer.kind === 'keys') return [signer.keys];
+  return [signer.roots, signer.kind === 'pki' ? signer.between : undefined];
+}
+
 async function listKeys(
-  { type, keys: source, logKeys }: SignatureRequirement,
+  { type, signer, logKeys }: SignatureRequirement,
   { onDisk, signal }: DescribePolicyOptions,
 ): Promise<readonly string[]> {
-  const keys = await loadKeys(source, onDisk);
-  if (type === 'sigstoreSigned') {
+  if (type === 'sigstoreSigned' || signer.kind !== 'keys') {
     const logs = logKeys === undefined ? [] : readLogKeys(await loadKeys(logKeys, onDisk));
     return [
-      ...readPublicKeys(keys).map(({ fingerprint }) => fingerprint),
+      ...listSigners(await loadSigner(signer, onDisk)),
       ...logs.map(({ fingerprint }) => `${fingerprint} of the log`),
     ];
   }
-  const keyring = makeKeyring(keys);
+  const keyring = makeKeyring(await loadKeys(signer.keys, onDisk));
   const home = await mkdtemp(join(tmpdir(), 'berth-trust-'));
   try {
     const how = ['--batch', '--no-autostart', '--with-colons', '--show-keys'];
@@ -109,6 +121,12 @@ async function listKeys(
   } finally {
     await rm(home, { recursive: true, force: true });
   }
+}
+
+function listSigners(signer: LoadedSigner): readonly string[] {
+  if (signer.kind === 'keys') return signer.keys.map(({ fingerprint }) => fingerprint);
+  const authorities = signer.roots.map(({ fingerprint }) => `${fingerprint} as authority`);
+  return [nameSigner(signer), ...authorities];
 }
 
 /** Of GnuPG's colons: each primary key with its first name. */

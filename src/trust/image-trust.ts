@@ -7,7 +7,8 @@ import { loadPolicy, type PolicyPlace } from './load-policy.js';
 import { matchesIdentity } from './match-identity.js';
 import type { Requirements, SignatureRequirement, TrustPolicy } from './policy.js';
 import { followLinks } from './path-scopes.js';
-import { readLogKeys, readPublicKeys } from './public-keys.js';
+import { loadSigner } from './load-signer.js';
+import { readLogKeys } from './public-keys.js';
 import { openSignatures, type SignatureList, type SignedDocument } from './read-signatures.js';
 import { loadRegistriesD, type RegistriesD } from './registries-d.js';
 import { findRequirements } from './scopes.js';
@@ -26,7 +27,7 @@ const MAX_CLOCK_SKEW_MS = 300_000;
 /** Which signature met a requirement. */
 export interface AcceptedSignature {
   readonly type: SignatureRequirement['type'];
-  /** Of the primary key: an OpenPGP fingerprint, or `sha256:` of a public key. */
+  /** Of the primary key: an OpenPGP fingerprint, or `sha256:` of a public key; by a certificate, whose it is. */
   readonly key: string;
   /** What the signer calls the image. */
   readonly identity: string;
@@ -115,7 +116,7 @@ export class PolicyTrust implements ImageTrust {
       );
     }
     for (const one of requirements)
-      if ('certificates' in one) throw unsupportedRequirement(one, { document, scope });
+      if ('foreign' in one) throw unsupportedRequirement(one, { document, scope });
     const wanted = signaturesWanted(requirements);
     if (wanted.length === 0) return { record: { scope, signatures: [] }, evidence: [] };
     const at = { document, scope, signal };
@@ -207,23 +208,22 @@ export class PolicyTrust implements ImageTrust {
   }
 
   async #verifier(
-    { type, keys: source, logKeys }: SignatureRequirement,
+    { type, signer, logKeys }: SignatureRequirement,
     signal: AbortSignal,
   ): Promise<
     AsyncDisposable & { verify(signature: UntrustedSignature): Promise<VerifiedSignature> }
   > {
     const { onDisk } = this.#options;
-    const keys = await loadKeys(source, onDisk);
     const other: VerifiedSignature = { good: false, why: 'it is of another kind' };
-    if (type === 'signedBy') {
-      const gpg = await GpgVerifier.create(keys, { signal });
+    if (type === 'signedBy' && signer.kind === 'keys') {
+      const gpg = await GpgVerifier.create(await loadKeys(signer.keys, onDisk), { signal });
       return {
         verify: async (one) => (one.kind === 'simple' ? await gpg.verify(one.blob) : other),
         [Symbol.asyncDispose]: () => gpg[Symbol.asyncDispose](),
       };
     }
     const whom = {
-      keys: readPublicKeys(keys),
+      signer: await loadSigner(signer, onDisk),
       logKeys: logKeys === undefined ? undefined : readLogKeys(await loadKeys(logKeys, onDisk)),
       nowMs: Date.now(),
     };
@@ -235,7 +235,7 @@ export class PolicyTrust implements ImageTrust {
 }
 
 function signaturesWanted(requirements: Requirements): readonly SignatureRequirement[] {
-  return requirements.flatMap((one) => ('keys' in one ? [one] : []));
+  return requirements.flatMap((one) => ('signer' in one ? [one] : []));
 }
 
 /** Whether a document that was signed by the right key speaks of this image. */

@@ -1,4 +1,3 @@
-import { decodeBase64 } from '../base/decode-base64.js';
 import { OperationalError } from '../errors/operational-error.js';
 import {
   canonicalRegistry,
@@ -8,13 +7,13 @@ import {
   type QualifiedReference,
 } from '../oci/reference.js';
 import type {
-  KeySource,
   Requirement,
   Requirements,
   SignatureRequirement,
   SignedIdentity,
   TrustPolicy,
 } from './policy.js';
+import { keysOf, LOG_KEYS, parseKeys, parseSigner, SIGNERS } from './parse-signer.js';
 import { StrictFields } from './strict-fields.js';
 
 /** Transports whose scopes are paths. */
@@ -23,19 +22,8 @@ export const PATH_TRANSPORTS: readonly string[] = ['dir', 'oci', 'oci-archive', 
 /** Transports whose scopes begin with the name of a registry. */
 const NAME_TRANSPORTS = ['docker', 'docker-daemon', 'atomic'];
 
-/** Most keys of one requirement: each is tried for each signature. */
-const MAX_KEYS = 64;
-
-/** Where `sigstoreSigned` has who may sign: one of them. */
-const SIGNERS = ['keyPath', 'keyPaths', 'keyData', 'keyDatas', 'fulcio', 'pki'] as const;
-
-/** Where it has the keys of a transparency log. */
-const LOG_KEYS = [
-  'rekorPublicKeyPath',
-  'rekorPublicKeyPaths',
-  'rekorPublicKeyData',
-  'rekorPublicKeyDatas',
-] as const;
+/** Kinds of keys that containers-policy.json(5) has names for, and nobody verifies. */
+const FOREIGN_KEYS = ['signedByGPGKeys', 'X509Certificates', 'signedByX509CAs'];
 
 /**
  * Parses containers-policy.json(5). What is not understood is refused, wherever it stands: a requirement that is passed over is
@@ -68,6 +56,9 @@ export function parseRequirement(fields: StrictFields): Requirement {
       return parseSignedBy(fields);
     case 'sigstoreSigned':
       return parseSigstoreSigned(fields);
+    case 'signedBaseLayer':
+      fields.allowOnly('type', 'baseLayerIdentity');
+      return { type, foreign: type };
     default:
       return fields.fail(
         'type',
@@ -136,81 +127,29 @@ function parseRequirements(fields: StrictFields, key: string): Requirements {
   return fields.objects(key).map(parseRequirement);
 }
 
-function parseSignedBy(fields: StrictFields): SignatureRequirement {
+function parseSignedBy(fields: StrictFields): Requirement {
   fields.allowOnly('type', 'keyType', 'keyPath', 'keyPaths', 'keyData', 'signedIdentity');
+  const type = 'signedBy';
   const keyType = fields.text('keyType');
+  const signer = { kind: 'keys', keys: keysOf(fields) } as const;
+  const signedIdentity = parseIdentity(fields);
+  if (FOREIGN_KEYS.includes(keyType)) return { type, foreign: `${type} with ${keyType}` };
   if (keyType !== 'GPGKeys') fields.fail('keyType', `is '${keyType}': berth knows GPGKeys`);
-  return { type: 'signedBy', keys: keysOf(fields), signedIdentity: parseIdentity(fields) };
+  return { type, signer, signedIdentity };
 }
 
-function parseSigstoreSigned(fields: StrictFields): Requirement {
+function parseSigstoreSigned(fields: StrictFields): SignatureRequirement {
   fields.allowOnly('type', 'signedIdentity', ...SIGNERS, ...LOG_KEYS);
   const signedIdentity = parseIdentity(fields);
   const logKeys = parseKeys(fields, LOG_KEYS);
+  const signer = parseSigner(fields);
+  // What a certificate was good for is known by when the log took the signature in alone: it lives ten minutes.
+  if (signer.kind === 'fulcio' && logKeys === undefined)
+    fields.fail('', `has fulcio and none of ${LOG_KEYS.join(', ')}`);
+  if (signer.kind === 'pki' && logKeys !== undefined)
+    fields.fail('', 'has pki and a key of a log, which are not for each other');
   const type = 'sigstoreSigned';
-  const who = onlyOne(fields, SIGNERS);
-  if (who === 'fulcio') {
-    // What a certificate was good for is known by when the log took the signature in alone: it lives ten minutes.
-    if (logKeys === undefined) fields.fail('', `has fulcio and none of ${LOG_KEYS.join(', ')}`);
-    parseFulcio(fields.object(who));
-    return { type, certificates: who };
-  }
-  if (who === 'pki') {
-    parsePki(fields.object(who));
-    return { type, certificates: who };
-  }
-  return {
-    type,
-    keys: keysOf(fields),
-    signedIdentity,
-    ...(logKeys === undefined ? {} : { logKeys }),
-  };
-}
-
-function parseFulcio(fields: StrictFields): void {
-  fields.allowOnly('caPath', 'caData', 'oidcIssuer', 'subjectEmail');
-  if (parseKeys(fields, ['caPath', 'caData']) === undefined) fields.fail('', 'names no authority');
-  for (const key of ['oidcIssuer', 'subjectEmail']) fields.text(key);
-}
-
-function parsePki(fields: StrictFields): void {
-  const roots = ['caRootsPath', 'caRootsData'];
-  const between = ['caIntermediatesPath', 'caIntermediatesData'];
-  const subjects = ['subjectEmail', 'subjectHostname'];
-  fields.allowOnly(...roots, ...between, ...subjects);
-  if (parseKeys(fields, roots) === undefined) fields.fail('', 'names no authority');
-  parseKeys(fields, between);
-  if (!subjects.some((key) => fields.has(key))) fields.fail('', 'does not say whose signature');
-  for (const key of subjects) if (fields.has(key)) fields.text(key);
-}
-
-function keysOf(fields: StrictFields): KeySource {
-  const keys = parseKeys(fields, ['keyPath', 'keyPaths', 'keyData', 'keyDatas']);
-  return keys ?? fields.fail('', 'names no key');
-}
-
-/** Which of some members is there; undefined if none is. */
-function onlyOne(fields: StrictFields, names: readonly string[]): string | undefined {
-  const [found, ...others] = names.filter((name) => fields.has(name));
-  if (others.length > 0)
-    fields.fail('', `has ${found ?? ''} and ${others.join(' and ')}: one at most`);
-  return found;
-}
-
-/** Keys, or certificates, in files or as they are; undefined if there are none. */
-function parseKeys(fields: StrictFields, names: readonly string[]): KeySource | undefined {
-  const key = onlyOne(fields, names);
-  if (key === undefined) return undefined;
-  const texts = key.endsWith('s') ? fields.texts(key) : [fields.text(key)];
-  if (texts.length > MAX_KEYS) fields.fail(key, `has more than ${MAX_KEYS} items`);
-  if (/Datas?$/.test(key)) {
-    const fail = (): never => fields.fail(key, 'is not base64');
-    return { kind: 'data', data: texts.map((text) => decodeBase64(text) ?? fail()) };
-  }
-  for (const path of texts) {
-    if (!path.startsWith('/')) fields.fail(key, 'is not an absolute path');
-  }
-  return { kind: 'files', paths: texts };
+  return { type, signer, signedIdentity, ...(logKeys === undefined ? {} : { logKeys }) };
 }
 
 function parseIdentity(fields: StrictFields): SignedIdentity {

@@ -17,28 +17,49 @@ export type KeySource =
   | { readonly kind: 'files'; readonly paths: readonly string[] }
   | { readonly kind: 'data'; readonly data: readonly Buffer[] };
 
+/** Who has to have signed: somebody with one of some keys, or with a certificate of some authority. */
+export type Signer =
+  | { readonly kind: 'keys'; readonly keys: KeySource }
+  | {
+      /** An authority that certifies for minutes whose address it is, by what another one says (fulcio). */
+      readonly kind: 'fulcio';
+      readonly roots: KeySource;
+      /** Who has to have said it: an URL, compared as it stands. */
+      readonly issuer: string;
+      readonly email: string;
+    }
+  | {
+      readonly kind: 'pki';
+      readonly roots: KeySource;
+      /** Authorities that may stand between; undefined where they come with the signature. */
+      readonly between: KeySource | undefined;
+      /** At least one of them; both have to fit. */
+      readonly email: string | undefined;
+      readonly host: string | undefined;
+    };
+
 /** A requirement that a signature has to meet. */
 export interface SignatureRequirement {
-  /** `signedBy`: OpenPGP, "simple signing"; `sigstoreSigned`: a public key of sigstore's kind. */
+  /** `signedBy`: OpenPGP, "simple signing", by keys alone; `sigstoreSigned`: a public key or certificate of sigstore's kind. */
   readonly type: 'signedBy' | 'sigstoreSigned';
-  readonly keys: KeySource;
+  readonly signer: Signer;
   /** Of a transparency log that has to have the signature, with `sigstoreSigned`; undefined where none has to. */
   readonly logKeys?: KeySource | undefined;
   readonly signedIdentity: SignedIdentity;
 }
 
-/** A requirement that berth cannot verify: what it holds for is refused. */
-export interface CertificateRequirement {
-  readonly type: 'sigstoreSigned';
-  /** Which authority is to have certified who signed. */
-  readonly certificates: 'fulcio' | 'pki';
+/** A requirement that nobody verifies, berth as little as podman: what it holds for is refused. */
+export interface ForeignRequirement {
+  readonly type: 'signedBy' | 'signedBaseLayer';
+  /** What it asks for, in words. */
+  readonly foreign: string;
 }
 
 /** One requirement of containers-policy.json(5). */
 export type Requirement =
   | { readonly type: 'insecureAcceptAnything' | 'reject' }
   | SignatureRequirement
-  | CertificateRequirement;
+  | ForeignRequirement;
 
 /** All of them have to be met; there is at least one. */
 export type Requirements = readonly Requirement[];

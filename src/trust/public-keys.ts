@@ -31,14 +31,22 @@ export function readPublicKeys(keys: readonly KeyText[]): readonly PublicKey[] {
     } catch {
       return fail(name, 'it is damaged, or of a kind that is unknown');
     }
-    const { asymmetricKeyType: type, asymmetricKeyDetails: details } = key;
-    const isGood =
-      type === 'ed25519' ||
-      (type === 'rsa' && (details?.modulusLength ?? 0) >= MIN_RSA_BITS) ||
-      (type === 'ec' && CURVES.includes(details?.namedCurve ?? ''));
-    if (!isGood) fail(name, `berth takes ECDSA, Ed25519, and RSA from ${MIN_RSA_BITS} bits on`);
+    const fault = findKeyFault(key);
+    if (fault !== undefined) fail(name, fault);
     return { key, fingerprint: fingerprintOf(key) };
   });
+}
+
+/** Why a key is none that counts; undefined if it does. */
+export function findKeyFault({
+  asymmetricKeyType: type,
+  asymmetricKeyDetails: details,
+}: KeyObject): string | undefined {
+  const isGood =
+    type === 'ed25519' ||
+    (type === 'rsa' && (details?.modulusLength ?? 0) >= MIN_RSA_BITS) ||
+    (type === 'ec' && CURVES.includes(details?.namedCurve ?? ''));
+  return isGood ? undefined : `berth takes ECDSA, Ed25519, and RSA from ${MIN_RSA_BITS} bits on`;
 }
 
 /** The keys of a transparency log: ECDSA alone, as sigstore has it. */

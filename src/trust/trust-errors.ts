@@ -1,6 +1,6 @@
 import { quote } from '../base/escape-text.js';
 import { OperationalError } from '../errors/operational-error.js';
-import type { CertificateRequirement, SignatureRequirement } from './policy.js';
+import type { ForeignRequirement, SignatureRequirement } from './policy.js';
 import type { SignedDocument } from './read-signatures.js';
 
 /** Which image is spoken of, and under which scope of the policy. */
@@ -31,14 +31,14 @@ export function missingSignature(
 
 /** A requirement asks for what berth does not verify. */
 export function unsupportedRequirement(
-  { type, certificates }: CertificateRequirement,
+  { foreign }: ForeignRequirement,
   { document, scope }: Spoken,
 ): OperationalError {
   return new OperationalError(
     'SIGNATURE_UNSUPPORTED',
-    `refusing ${describeImage(document)}: the policy asks for ${type} with ${certificates} (${scope}), and berth verifies no certificates of who signed`,
+    `refusing ${describeImage(document)}: the policy asks for ${foreign} (${scope}), which berth does not verify`,
     {
-      hint: `give the images of this scope a requirement with keyPath, by a scope of their own in the policy: 'berth trust add --type sigstoreSigned --pubkeysfile KEY SCOPE'`,
+      hint: `give the images of this scope another requirement, by a scope of their own in the policy: 'berth trust add --pubkeysfile KEY SCOPE'`,
     },
   );
 }

@@ -2,7 +2,7 @@ import { createHash, verify } from 'node:crypto';
 
 import { decodeBase64 } from '../base/decode-base64.js';
 import { OperationalError } from '../errors/operational-error.js';
-import { readPublicKeys, type PublicKey } from './public-keys.js';
+import type { PublicKey } from './public-keys.js';
 import { StrictFields } from './strict-fields.js';
 
 /** Where a signature has what the log said of it: a "signed entry timestamp" (cosign's SIGNATURE_SPEC). */
@@ -19,8 +19,8 @@ export interface LoggedSignature {
   readonly bundle: string | undefined;
   readonly signature: Buffer;
   readonly payload: Buffer;
-  /** Of the key that made it. */
-  readonly fingerprint: string;
+  /** Whether what an entry has of who made it, in PEM, is of who made this one; may throw an OperationalError. */
+  readonly isSigner: (pem: Buffer) => boolean;
 }
 
 /** When the log took a signature in, or why that is not known. */
@@ -110,15 +110,12 @@ function parseEntry(bytes: Buffer): {
 
 function findDifference(
   entry: ReturnType<typeof parseEntry>,
-  { signature, payload, fingerprint }: LoggedSignature,
+  { signature, payload, isSigner }: LoggedSignature,
 ): string | undefined {
   if (!entry.signature.equals(signature)) return 'its entry of the log is of another signature';
   if (entry.sha256 !== createHash('sha256').update(payload).digest('hex'))
     return 'its entry of the log is of another document';
-  const [key] = readPublicKeys([
-    { bytes: entry.publicKey, name: 'the key in its entry of the log' },
-  ]);
-  return key?.fingerprint === fingerprint ? undefined : 'its entry of the log is of another key';
+  return isSigner(entry.publicKey) ? undefined : 'its entry of the log is of another key';
 }
 
 function wholeNumber(fields: StrictFields, key: string): number {

@@ -30,6 +30,25 @@ export function signSigstore(key: SigstoreKey, document: string): string {
   return sign(algorithm, Buffer.from(document), key.privateKey).toString('base64');
 }
 
+/** What a signature signs, and the signature in base64. */
+export interface SignedClaim {
+  readonly document: string;
+  readonly signature: string;
+}
+
+/** A signature as a place for signatures has it: in a file (containers/image's form). */
+export function signatureFile(
+  { document, signature }: SignedClaim,
+  annotations: Readonly<Record<string, string | undefined>> = {},
+): Buffer {
+  const blob = {
+    mimeType: 'application/vnd.dev.cosign.simplesigning.v1+json',
+    payload: Buffer.from(document).toString('base64'),
+    annotations: { 'dev.cosignproject.cosign/signature': signature, ...annotations },
+  };
+  return Buffer.from(`\0sigstore-json\n${JSON.stringify(blob)}`);
+}
+
 /** One signature of a list. */
 export interface Attachment {
   readonly document: string;

@@ -6,6 +6,8 @@ import { parseReference, type QualifiedReference } from '../../src/oci/reference
 import type { RegistryClient } from '../../src/registry/registry-client.js';
 import type { ImageSource } from '../../src/transport/image-source.js';
 import { PolicyTrust, type TrustRecord } from '../../src/trust/image-trust.js';
+import { signSigstore, type SignedClaim, type SigstoreKey } from './sigstore-attachments.js';
+import { claimOf } from './signing-keys.js';
 import { TempDir } from './temp-dir.js';
 
 /** An image that is nothing but its manifest, a policy, and a place for signatures: for tests of what is taken. */
@@ -45,6 +47,15 @@ export class TrustDesk implements Disposable {
     mkdirSync(folder, { recursive: true });
     for (const [index, signature] of signatures.entries())
       writeFileSync(join(folder, `signature-${index + 1}`), signature);
+  }
+
+  /** A claim of the image in sigstore's manner, signed; it says no time unless given, in seconds. */
+  signClaim(key: SigstoreKey, timestamp?: number): SignedClaim {
+    const document = claimOf(this.digest, this.reference, {
+      type: 'cosign container image signature',
+      optional: timestamp === undefined ? null : { timestamp },
+    });
+    return { document, signature: signSigstore(key, document) };
   }
 
   /** Demands signatures of the image. */

@@ -50,17 +50,17 @@ test('reads a policy of every kind of requirement', () => {
   assert.deepEqual(docker?.get('registry.example'), [
     {
       type: 'signedBy',
-      keys: { kind: 'files', paths: ['/etc/pki/a.gpg'] },
+      signer: { kind: 'keys', keys: { kind: 'files', paths: ['/etc/pki/a.gpg'] } },
       signedIdentity: { type: 'matchRepository' },
     },
     {
       type: 'signedBy',
-      keys: { kind: 'files', paths: ['/a', '/b'] },
+      signer: { kind: 'keys', keys: { kind: 'files', paths: ['/a', '/b'] } },
       signedIdentity: { type: 'matchRepoDigestOrExact' },
     },
     {
       type: 'signedBy',
-      keys: { kind: 'data', data: [Buffer.from('some key')] },
+      signer: { kind: 'keys', keys: { kind: 'data', data: [Buffer.from('some key')] } },
       signedIdentity: {
         type: 'exactReference',
         reference: {
@@ -74,7 +74,7 @@ test('reads a policy of every kind of requirement', () => {
   ]);
   assert.deepEqual(docker.get('registry.example/b')?.[1], {
     type: 'sigstoreSigned',
-    keys: { kind: 'files', paths: ['/etc/pki/a.pub'] },
+    signer: { kind: 'keys', keys: { kind: 'files', paths: ['/etc/pki/a.pub'] } },
     signedIdentity: { type: 'remapIdentity', prefix: 'a.example:5/x', signedPrefix: 'b' },
   });
 });
@@ -139,7 +139,7 @@ each(
     },
     {
       name: 'X.509',
-      policy: withRequirement({ ...SIGNED, keyType: 'X509Certificates' }),
+      policy: withRequirement({ ...SIGNED, keyType: 'X509' }),
       says: /GPGKeys/,
     },
     {
@@ -179,6 +179,32 @@ each(
       name: 'certificates of anybody',
       policy: withRequirement({ type: 'sigstoreSigned', pki: { caRootsPath: '/a' } }),
       says: /whose signature/,
+    },
+    {
+      name: 'fulcio of an empty address',
+      policy: withRequirement({
+        type: 'sigstoreSigned',
+        rekorPublicKeyPath: '/a',
+        fulcio: { ...FULCIO, subjectEmail: '' },
+      }),
+      says: /subjectEmail' is empty/,
+    },
+    {
+      name: 'certificates and a log',
+      policy: withRequirement({
+        type: 'sigstoreSigned',
+        rekorPublicKeyPath: '/a',
+        pki: { caRootsPath: '/a', subjectEmail: 'a@b.example' },
+      }),
+      says: /not for each other/,
+    },
+    {
+      name: 'certificates of an address of the network',
+      policy: withRequirement({
+        type: 'sigstoreSigned',
+        pki: { caRootsPath: '/a', subjectHostname: '[::1]' },
+      }),
+      says: /subjectHostname' is an address/,
     },
     {
       name: 'two kinds of keys of a log',
