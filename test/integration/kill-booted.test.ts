@@ -304,7 +304,7 @@ async function installLive(): Promise<void> {
   );
 }
 
-const UPDATE = (): readonly string[] => ['update', '--rebase', live('2'), 'live'];
+const UPDATE = (): readonly string[] => ['update', '-y', '--rebase', live('2'), 'live'];
 const BACK = ['rollback', 'live'];
 /** Not by an update: the version that somebody went back from is not taken again by itself. */
 const FORTH = ['rollback', '--to', '1', 'live'];
@@ -360,7 +360,7 @@ test('F12 an update and a rollback of what runs, killed, are finished or undone 
 });
 
 test('F12 an update that installs what it requires, killed anywhere in between, never stands without it', async (t) => {
-  const args = ['update', '--with-dependencies', '--rebase', live('3'), 'live'];
+  const args = ['update', '-y', '--with-dependencies', '--rebase', live('3'), 'live'];
   const points = (await findPointsFrom(installLive, args, Infinity)).filter(
     // Where one of the two is written down as begun, or as done.
     ({ places }) => places.some((place) => place.includes('/.journal')),

@@ -43,7 +43,7 @@ test('a boot after a power cut recovers an update before the container starts', 
     await machine.sh(`${MACHINE_BERTH} ${install}`, COMMAND_TIMEOUT_MS);
     for (const { hang, link, version } of MOMENTS) {
       await machine.begin(
-        `HANG=${hang} NODE_OPTIONS=--import=/opt/berth/hang.mjs ${MACHINE_BERTH} update --no-wait --rebase ${image}/two steady`,
+        `HANG=${hang} NODE_OPTIONS=--import=/opt/berth/hang.mjs ${MACHINE_BERTH} update -y --no-wait --rebase ${image}/two steady`,
       );
       await machine.sh('until [ -e /run/hanging ]; do sleep 0.2; done; sync', COMMAND_TIMEOUT_MS);
       await machine.powerCut();

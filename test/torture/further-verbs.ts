@@ -131,7 +131,7 @@ function autoUpdateVerb(layout: string, { wanted, size }: Common): TorturedVerb 
     name: 'auto-update',
     prepare: async (host) => {
       await installOn(host, { name, secret, reference: publish('1') });
-      await berth(host, 'policy', name, '--mode', 'apply');
+      await berth(host, 'policy', name, '--mode', 'apply', '--new-permissions', 'allow');
       publish('2');
     },
     takesBack: true,
@@ -174,7 +174,7 @@ function setVerbs(layout: string, { wanted, size }: Common): readonly TorturedVe
       prepare,
       takesBack: true,
       oppositeMayStay: true,
-      argv: ['update', '--retry', `@${SET}`],
+      argv: ['update', '-y', '--retry', `@${SET}`],
       again: update,
       opposite: goBackOnce,
     },

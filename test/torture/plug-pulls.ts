@@ -117,7 +117,7 @@ class Bench {
       },
       {
         // It went back from this one the last time round.
-        command: `update --retry --no-wait --rebase ${image}/two ${NAME}`,
+        command: `update -y --retry --no-wait --rebase ${image}/two ${NAME}`,
         ...{ before: 'one', after: 'two', effort: 3 },
       },
       { command: `rollback --no-wait ${NAME}`, before: 'two', after: 'one', effort: 1.5 },

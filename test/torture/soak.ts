@@ -166,8 +166,8 @@ class Soak {
     const value = `${SECRET_VARIABLE}=@${this.#secretFile}`;
     return [
       { args: ['install', '--name', 'small', '--set', value, image], leads: wanted },
-      { args: ['update', '--retry', '--rebase', image, 'small'], leads: wanted },
-      { args: ['update', '--retry', '--rebase', image, 'small'], leads: wanted },
+      { args: ['update', '-y', '--retry', '--rebase', image, 'small'], leads: wanted },
+      { args: ['update', '-y', '--retry', '--rebase', image, 'small'], leads: wanted },
       { args: ['rollback', 'small'], leads: 'other' },
       { args: ['uninstall', '--purge', 'small'], leads: 'absent' },
       { args: ['uninstall', 'small'], leads: 'absent' },

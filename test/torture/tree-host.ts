@@ -98,6 +98,8 @@ export const PLAIN_UPDATE: UpdateRequest = {
   retry: true,
   allowDowngrade: false,
   allowHostPaths: [],
+  // Each version brings a file that no other has.
+  consent: 'all',
   keepExisting: false,
   keepDeployments: 2,
   onProgress: () => undefined,

@@ -124,7 +124,7 @@ function updateVerbs(
     prepare,
     takesBack: true,
     oppositeMayStay: true,
-    argv: ['update', '--rebase', next, NAME],
+    argv: ['update', '-y', '--rebase', next, NAME],
     again: (host) => updateOn(host, NAME, next),
     opposite: (host) => goTo(host, 0),
   };
