@@ -7,11 +7,11 @@ import { OperationalError } from '../errors/operational-error.js';
 import { askActiveStates } from './active-states.js';
 import { unwrapVariant, type Bus, type BusCallOptions } from './bus.js';
 import { JobWaiter } from './job-waiter.js';
-import { MANAGER } from './manager-address.js';
+import { MANAGER, unitObjectPath } from './manager-address.js';
 import { asRows, asString, asStrings, readChanges, readProperties } from './bus-values.js';
 import { readBusRelations } from './bus-relations.js';
 import { readUnitState } from './read-unit-state.js';
-import { explainUnitError, isNoProcess, isUnknownUnit } from './unit-errors.js';
+import { explainUnitError, isNoProcess, isUnknownObject, isUnknownUnit } from './unit-errors.js';
 import { watchProperties } from './watch-properties.js';
 import type { UnitRelations } from './unit-relations.js';
 import type {
@@ -75,16 +75,17 @@ export class DBusUnitManager implements UnitManager {
     // A template cannot be loaded, only its instances; its file can be asked for.
     if (isTemplate(unit)) {
       const state = await this.#fileState(unit);
-      return state === undefined ? undefined : { path: '', state };
+      return state === undefined ? undefined : { path: '', state, needDaemonReload: false };
     }
-    const properties = await this.#unitProperties(unit);
+    const properties = await this.#unitProperties(unit, UNIT_INTERFACE);
     if (asString(properties.get('LoadState')) === 'not-found') {
       const state = await this.#fileState(unit);
-      return state === undefined ? undefined : { path: '', state };
+      return state === undefined ? undefined : { path: '', state, needDaemonReload: false };
     }
     return {
       path: asString(properties.get('FragmentPath')),
       state: asString(properties.get('UnitFileState')),
+      needDaemonReload: properties.get('NeedDaemonReload') === true,
     };
   }
 
@@ -183,7 +184,7 @@ export class DBusUnitManager implements UnitManager {
   }
 
   async findDependents(unit: string): Promise<readonly string[]> {
-    const properties = await this.#unitProperties(unit);
+    const properties = await this.#unitProperties(unit, UNIT_INTERFACE);
     return [...new Set(STOPPED_WITH.flatMap((name) => asStrings(properties.get(name))))];
   }
 
@@ -282,11 +283,13 @@ export class DBusUnitManager implements UnitManager {
     return askActiveStates(this.#bus, { patterns, version, signal: this.#signal });
   }
 
+  /** The manager loads what it is asked of by its path; `LoadUnit` before it would be as many messages again. */
   async #unitProperties(unit: string, of = ''): Promise<ReadonlyMap<string, unknown>> {
-    const [path] = await this.#callExplained('LoadUnit', unit);
     try {
-      return readProperties(await this.#bus.call(getAll(asString(path), of)));
+      return readProperties(await this.#bus.call(getAll(unitObjectPath(unit), of)));
     } catch (error) {
+      // Of a name that is none there is no such path; what is wrong with it is said here.
+      if (isUnknownObject(error)) await this.#callExplained('LoadUnit', unit);
       throw explainUnitError(unit, error);
     }
   }

@@ -68,9 +68,9 @@ class OfflineUnitManager implements UnitManager {
     return promised(() => {
       const name = parseUnitName(unit);
       const found = this.#tree.find(name);
-      return found === undefined
-        ? undefined
-        : { path: found.path, state: new UnitFileStates(this.#tree).of(name, found) };
+      if (found === undefined) return undefined;
+      const state = new UnitFileStates(this.#tree).of(name, found);
+      return { path: found.path, state, needDaemonReload: false };
     });
   }
 

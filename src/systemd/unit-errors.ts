@@ -21,6 +21,13 @@ export function isNoProcess(error: unknown): boolean {
   );
 }
 
+/** Whether there is no object of the path that was asked for. */
+export function isUnknownObject(error: unknown): boolean {
+  return (
+    error instanceof DBusCallError && error.errorName === 'org.freedesktop.DBus.Error.UnknownObject'
+  );
+}
+
 /** Gives errors of systemd about a unit that have a code of their own that code. */
 export function explainUnitError(unit: string, error: unknown): unknown {
   if (!(error instanceof DBusCallError)) return error;

@@ -96,6 +96,8 @@ export interface UnitFileInfo {
   readonly path: string;
   /** `enabled`, `disabled`, `static`, `masked`, `linked`, … as systemctl(1) "is-enabled" has them. */
   readonly state: string;
+  /** Whether its files were changed since the manager read them. */
+  readonly needDaemonReload: boolean;
 }
 
 /** One link that enabling or disabling made or removed. */

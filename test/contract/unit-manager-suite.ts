@@ -10,6 +10,7 @@ import {
 } from 'node:fs';
 import { test } from 'node:test';
 
+import { OperationalError } from '../../src/errors/operational-error.js';
 import type { UnitManager, UnitSummary } from '../../src/systemd/unit-manager.js';
 import { assertFails } from '../support/assert-fails.js';
 
@@ -62,6 +63,19 @@ export function testUnitManager(title: string, open: () => Promise<UnitWorld>): 
     assert.equal(found?.state, 'static');
     // systemd of bookworm knows /lib as a directory of its own.
     assert.match(found.path, /^(?:\/usr)?\/lib\/systemd\/system\/contract-vendor\.service$/);
+  });
+
+  run('findUnitFile() finds units of any name', async (world) => {
+    write(world, { name: 'contract-t@.service', text: SERVICE });
+    const odd = String.raw`0contract-_5f:1.2\x2dz.service`;
+    write(world, { name: odd, text: SERVICE });
+    await world.manager.reload();
+    for (const unit of [odd, String.raw`contract-t@a_b\x2f-1.service`]) {
+      const found = await world.manager.findUnitFile(unit);
+      assert.equal(found?.state, 'static', unit);
+      assert.equal(found.needDaemonReload, false);
+    }
+    await assert.rejects(world.manager.findUnitFile('contract nothing'), OperationalError);
   });
 
   run(

@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path/posix';
 
@@ -65,18 +66,9 @@ async function verifyUnitFile(
     const hint = `'systemctl enable ${unit}' changes that`;
     found.push(finding({ area: 'enablement', severity: 'note', path: undefined, problem, hint }));
   }
-  if (host.paths.root === '' && manager.kind === 'dbus') {
-    const [state] = await manager.getStates([unit]);
-    if (state?.needDaemonReload === true) {
-      const problem = `systemd has not read the files of ${unit} since they were changed`;
-      found.push(
-        finding({
-          area: 'unit',
-          problem,
-          hint: `'systemctl daemon-reload' makes it`,
-        }),
-      );
-    }
+  if (file.needDaemonReload) {
+    const problem = `systemd has not read the files of ${unit} since they were changed`;
+    found.push(finding({ area: 'unit', problem, hint: `'systemctl daemon-reload' makes it` }));
   }
   return found;
 }
@@ -117,6 +109,8 @@ function dropInNames(unit: string): readonly string[] {
 }
 
 async function listFolder(pathOnDisk: string): Promise<readonly string[]> {
+  // Nearly none is there, and a failure that is caught costs ten looks.
+  if (!existsSync(pathOnDisk)) return [];
   try {
     return await readdir(pathOnDisk);
   } catch (error) {
