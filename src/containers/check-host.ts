@@ -1,5 +1,6 @@
 import { OperationalError } from '../errors/operational-error.js';
 import type { FsckProblem } from '../store/image-store.js';
+import { KnownDigests } from '../store/known-digests.js';
 import { readAllDeployments } from './all-deployments.js';
 import type { Host } from './host.js';
 import { assertPrivileged } from './preflight.js';
@@ -45,11 +46,12 @@ export async function checkHost(host: Host): Promise<HostCheck> {
     paths: [],
     count: 0,
   }));
+  const known = new KnownDigests();
   for (const deployment of deployments) {
     if (deployment.rootfs !== 'checkout') continue;
     const directory = `${deployment.name}.${deployment.number}`;
     try {
-      const difference = await compareRoot(host, deployment);
+      const difference = await compareRoot(host, deployment, known);
       if (typeof difference === 'string') {
         checkouts.push({ directory, problem: difference, paths: [], count: 0 });
         continue;

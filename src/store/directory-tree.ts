@@ -18,6 +18,7 @@ import type { DirectoryNode, FileNode, NodeMeta, TreeNode } from '../layer/tree.
 import { openInRoot, readFileInRoot } from '../sys/open-in-root.js';
 import { listXattrs, listXattrsAt, procPath } from '../sys/xattrs.js';
 import type { ImageTree } from './image-store.js';
+import type { KnownDigests } from './known-digests.js';
 
 /** An {@link ImageTree} over a directory, to be closed. */
 export interface DirectoryTree extends ImageTree, Disposable {}
@@ -28,6 +29,8 @@ const DIRECTORY = constants.O_RDONLY | constants.O_DIRECTORY;
 export interface DirectoryTreeOptions {
   /** A file that the disk cannot give, or that fs-verity says was changed there, has the digest of nothing instead of throwing. */
   readonly toleratesBadDisk?: boolean;
+  /** Files that were read already, here or in another directory, are not read again. */
+  readonly known?: KnownDigests | undefined;
 }
 
 /** In the place of a digest. */
@@ -60,10 +63,16 @@ class OpenDirectoryTree implements DirectoryTree {
   /** Files with several names, by device and inode. */
   readonly #linked = new Map<string, TreeNode>();
   readonly #toleratesBadDisk: boolean;
+  readonly #known: KnownDigests | undefined;
   #closed = false;
 
-  constructor(path: string, rootFd: number, { toleratesBadDisk = false }: DirectoryTreeOptions) {
+  constructor(
+    path: string,
+    rootFd: number,
+    { toleratesBadDisk = false, known }: DirectoryTreeOptions,
+  ) {
     this.#toleratesBadDisk = toleratesBadDisk;
+    this.#known = known;
     this.#path = path;
     this.#rootFd = rootFd;
     const meta = metaOf(fstatSync(rootFd, { bigint: true }), listXattrs(rootFd));
@@ -130,7 +139,7 @@ class OpenDirectoryTree implements DirectoryTree {
     path: string,
   ): TreeNode | undefined {
     const { stat, meta, place } = found;
-    if (stat.isFile()) return this.#file(path, { meta, size: Number(stat.size) });
+    if (stat.isFile()) return this.#file(path, { meta, stat });
     if (stat.isSymbolicLink()) {
       return { kind: 'symlink', meta, target: readlinkSync(place, 'latin1') };
     }
@@ -151,12 +160,17 @@ class OpenDirectoryTree implements DirectoryTree {
     };
   }
 
-  #file(path: string, file: Pick<FileNode, 'meta' | 'size'>): FileNode {
-    const hash = (): string => onError(this.#path, () => this.#hash(path));
+  #file(
+    path: string,
+    { meta, stat }: { readonly meta: NodeMeta; readonly stat: BigIntStats },
+  ): FileNode {
+    const hash = (): string =>
+      this.#known?.find(stat) ?? onError(this.#path, () => this.#hash(path));
     let contentSha256: string | undefined;
     const node: FileNode = {
       kind: 'file',
-      ...file,
+      meta,
+      size: Number(stat.size),
       get contentSha256() {
         contentSha256 ??= hash();
         return contentSha256;
@@ -169,19 +183,27 @@ class OpenDirectoryTree implements DirectoryTree {
   #hash(path: string): string {
     const fd = openInRoot(this.#rootFd, path, { nofollow: true, regularOnly: true });
     try {
-      const hash = createHash('sha256');
-      const piece = Buffer.allocUnsafe(256 * 1024);
-      for (;;) {
-        const count = readSync(fd, piece, 0, piece.length, null);
-        if (count === 0) return hash.digest('hex');
-        hash.update(piece.subarray(0, count));
-      }
+      const before = this.#known === undefined ? undefined : fstatSync(fd, { bigint: true });
+      const sha256 = hashOfFile(fd);
+      // What has no other name is not met again.
+      if (before !== undefined && before.nlink > 1n) this.#known?.add(before, sha256);
+      return sha256;
     } catch (error) {
       if (this.#toleratesBadDisk && isErrno(error, 'EIO')) return UNREADABLE;
       throw error;
     } finally {
       closeSync(fd);
     }
+  }
+}
+
+function hashOfFile(fd: number): string {
+  const hash = createHash('sha256');
+  const piece = Buffer.allocUnsafe(256 * 1024);
+  for (;;) {
+    const count = readSync(fd, piece, 0, piece.length, null);
+    if (count === 0) return hash.digest('hex');
+    hash.update(piece.subarray(0, count));
   }
 }
 

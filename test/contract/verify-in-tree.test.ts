@@ -10,6 +10,7 @@ import {
   rmSync,
   statSync,
   symlinkSync,
+  truncateSync,
   utimesSync,
   writeFileSync,
 } from 'node:fs';
@@ -298,6 +299,43 @@ for (const { name, touches, damage, area, problem, status } of rows) {
     }
   });
 }
+
+test('berth verify looks at the files of each container, though several share them', async () => {
+  using shared = new BerthInTree();
+  const image = shared.makeImage('many', [
+    { path: 'bin/' },
+    { path: 'bin/program', content: 'program', mode: 0o755 },
+    { path: 'bin/other', content: 'other', mode: 0o755 },
+  ]);
+  for (const name of ['a', 'b', 'c']) await shared.runOk('install', '--name', name, image);
+  const programOf = (name: string): string =>
+    `${shared.path}/var/lib/berth/${name}/rootfs/bin/program`;
+  assert.equal(statSync(programOf('a')).ino, statSync(programOf('b')).ino);
+  const { mode, mtime } = statSync(programOf('b'));
+  // Of one the file alone is another one, of the same size and time.
+  rmSync(programOf('b'));
+  writeFileSync(programOf('b'), 'PROGRAM', { mode });
+  utimesSync(programOf('b'), mtime, mtime);
+  const drifted = async (): Promise<readonly string[]> => {
+    const { stdout } = await shared.run('--json', 'verify');
+    const reports = JSON.parse(stdout) as { name: string; findings: Finding[] }[];
+    return reports.flatMap(({ name, findings }) =>
+      findings
+        .filter(({ path }) => path?.endsWith('/program') === true)
+        .map(({ problem }) => `${name}: ${problem}`),
+    );
+  };
+  assert.deepEqual(await drifted(), ['b: it is not as the image has it: content']);
+  // The file that the others share is changed in its place, in a way that its time does not tell.
+  appendFileSync(programOf('c'), '!');
+  truncateSync(programOf('c'), 0);
+  appendFileSync(programOf('c'), 'Program');
+  utimesSync(programOf('c'), mtime, mtime);
+  assert.deepEqual(
+    await drifted(),
+    ['a', 'b', 'c'].map((name) => `${name}: it is not as the image has it: content`),
+  );
+});
 
 test('berth verify reports a damaged record, and goes on with the others', async () => {
   const restore = keep('/var/lib/berth/web.0/deployment.json');

@@ -1,5 +1,7 @@
+import { mapAtOnce } from '../../base/map-at-once.js';
 import { OperationalError } from '../../errors/operational-error.js';
 import { withContext } from '../../errors/with-context.js';
+import { KnownDigests } from '../../store/known-digests.js';
 import { getContainer, listContainerNames } from '../container-directory.js';
 import type { Host } from '../host.js';
 import { findJournal } from '../journal.js';
@@ -10,6 +12,9 @@ import { verifyPlan } from './verify-plan.js';
 import { verifyRoot } from './verify-root.js';
 import { verifySealedRoot } from './verify-sealed-root.js';
 import { verifyUnits } from './verify-unit.js';
+
+/** While one waits for systemd, or for a disk, another is compared. */
+const CONTAINERS_AT_ONCE = 4;
 
 /** How an installed container compares with what was installed. */
 export interface VerifyReport {
@@ -27,7 +32,11 @@ export interface VerifyReport {
  *
  * @throws OperationalError CONTAINER_NOT_FOUND, CONTAINER_STATE_INVALID, NEEDS_ROOT
  */
-export async function verifyContainer(host: Host, name: string): Promise<VerifyReport> {
+export async function verifyContainer(
+  host: Host,
+  name: string,
+  known = new KnownDigests(),
+): Promise<VerifyReport> {
   assertPrivileged(host);
   return withContext(`cannot verify '${name}'`, async () => {
     const deployment = await getContainer(host.paths, name);
@@ -45,8 +54,8 @@ export async function verifyContainer(host: Host, name: string): Promise<VerifyR
     findings.push(
       ...(await verifyFiles(host, deployment)),
       ...(await verifyUnits(host, deployment)),
-      ...(await verifyPlan(host, deployment)),
-      ...(await verifyRoot(host, deployment)),
+      ...(await verifyPlan(host, deployment, known)),
+      ...(await verifyRoot(host, deployment, known)),
       ...(await verifySealedRoot(host, deployment)),
     );
     return {
@@ -64,10 +73,10 @@ export async function verifyContainer(host: Host, name: string): Promise<VerifyR
  * @throws OperationalError NEEDS_ROOT, CANCELLED
  */
 export async function verifyAll(host: Host): Promise<readonly VerifyReport[]> {
-  const reports: VerifyReport[] = [];
-  for (const name of await listContainerNames(host.paths)) {
+  const known = new KnownDigests();
+  return mapAtOnce(await listContainerNames(host.paths), CONTAINERS_AT_ONCE, async (name) => {
     try {
-      reports.push(await verifyContainer(host, name));
+      return await verifyContainer(host, name, known);
     } catch (error) {
       const isRecord =
         error instanceof OperationalError &&
@@ -75,8 +84,7 @@ export async function verifyAll(host: Host): Promise<readonly VerifyReport[]> {
       if (!isRecord) throw error;
       const problem = error.cause instanceof Error ? error.cause.message : error.message;
       const findings = [finding({ area: 'record', problem })];
-      reports.push({ name, number: undefined, ok: false, findings });
+      return { name, number: undefined, ok: false, findings };
     }
-  }
-  return reports;
+  });
 }

@@ -6,6 +6,7 @@ import { isErrno } from '../../errors/is-errno.js';
 import { LAUNCH_PLAN_FILE } from '../../runtime/built-in-runtime.js';
 import { foreignRuntimePath } from '../../runtime/foreign-runtime.js';
 import { readPlanStamp } from '../../runtime/read-plan-stamp.js';
+import type { KnownDigests } from '../../store/known-digests.js';
 import type { Deployment } from '../deployment.js';
 import { sha256OfFile } from '../file-state.js';
 import type { Host } from '../host.js';
@@ -17,11 +18,18 @@ import { deploymentFolder } from './verify-files.js';
 const MAX_PLAN_BYTES = 16 * 1024 * 1024;
 
 /** Checks what the unit runs: launcher and plan, the config.json that the plan was made from; or the other runtime. */
-export async function verifyPlan(host: Host, deployment: Deployment): Promise<VerifyFinding[]> {
+export async function verifyPlan(
+  host: Host,
+  deployment: Deployment,
+  known: KnownDigests,
+): Promise<VerifyFinding[]> {
   // What the unit of an adopted container runs stands in its text alone.
   if (deployment.units.length === 0 || deployment.adoptedFrom !== undefined) return [];
   if (deployment.runtime !== 'berth') return verifyForeign(host, deployment);
-  return [...(await verifyLauncher(host, deployment)), ...(await verifyBuiltIn(host, deployment))];
+  return [
+    ...(await verifyLauncher(host, deployment, known)),
+    ...(await verifyBuiltIn(host, deployment)),
+  ];
 }
 
 async function verifyForeign(host: Host, deployment: Deployment): Promise<VerifyFinding[]> {
@@ -30,7 +38,11 @@ async function verifyForeign(host: Host, deployment: Deployment): Promise<Verify
   return [finding({ area: 'runtime', path, problem: 'the runtime is not there' })];
 }
 
-async function verifyLauncher(host: Host, deployment: Deployment): Promise<VerifyFinding[]> {
+async function verifyLauncher(
+  host: Host,
+  deployment: Deployment,
+  known: KnownDigests,
+): Promise<VerifyFinding[]> {
   const path = deployment.launcher;
   if (path === undefined) return [];
   const onDisk = host.paths.onDisk(path);
@@ -38,12 +50,15 @@ async function verifyLauncher(host: Host, deployment: Deployment): Promise<Verif
   if (!(await isExecutable(onDisk)))
     return [finding({ area: 'launcher', path, problem: 'the launcher is not there', hint })];
   const found: VerifyFinding[] = [];
-  const status = await stat(onDisk);
-  if (status.uid !== (process.geteuid?.() ?? 0) || (status.mode & 0o022) !== 0)
+  const status = await stat(onDisk, { bigint: true });
+  if (Number(status.uid) !== (process.geteuid?.() ?? 0) || (status.mode & 0o022n) !== 0n)
     found.push(finding({ area: 'launcher', path, problem: 'others than root can change it' }));
   // A copy lies in a folder that is named after its content.
   const isCopy = dirname(dirname(path)) === host.paths.launcherDir;
-  if (isCopy && (await sha256OfFile(onDisk)) !== basename(dirname(path)))
+  if (!isCopy) return found;
+  const sha256 = known.find(status) ?? (await sha256OfFile(onDisk));
+  known.add(status, sha256);
+  if (sha256 !== basename(dirname(path)))
     found.push(finding({ area: 'launcher', path, problem: 'its content was changed', hint }));
   return found;
 }

@@ -8,6 +8,7 @@ import {
   type FileDifference,
   type TreeDifference,
 } from '../../store/compare-trees.js';
+import type { KnownDigests } from '../../store/known-digests.js';
 import { isMadeMountPoint } from '../../store/mount-points.js';
 import type { Deployment } from '../deployment.js';
 import type { Host } from '../host.js';
@@ -18,7 +19,11 @@ import { deploymentFolder } from './verify-files.js';
 const MAX_FINDINGS = 100;
 
 /** Compares the root of a deployment with what its image has there: content, mode, owner, time, attributes, names. */
-export async function verifyRoot(host: Host, deployment: Deployment): Promise<VerifyFinding[]> {
+export async function verifyRoot(
+  host: Host,
+  deployment: Deployment,
+  known: KnownDigests,
+): Promise<VerifyFinding[]> {
   if (deployment.adoptedFrom !== undefined) {
     const problem = "its root is a checkout of atomic's: not compared with an image";
     const hint = `'berth update ${deployment.name}' moves it onto a checkout of berth's`;
@@ -26,7 +31,7 @@ export async function verifyRoot(host: Host, deployment: Deployment): Promise<Ve
   }
   if (deployment.rootfs !== 'checkout') return [];
   const rootfs = join(deploymentFolder(host, deployment), 'rootfs');
-  const outcome = await compareRoot(host, deployment);
+  const outcome = await compareRoot(host, deployment, known);
   if (typeof outcome === 'string') {
     return [finding({ area: 'image', severity: 'note', problem: outcome })];
   }
@@ -46,10 +51,14 @@ export async function verifyRoot(host: Host, deployment: Deployment): Promise<Ve
     : [...found, finding({ area: 'rootfs', path: rootfs, problem: `${more} more files differ` })];
 }
 
-/** The root of a deployment against its image; a sentence where there is nothing to compare with. */
+/**
+ * The root of a deployment against its image; a sentence where there is nothing to compare with. `known` is for all that one
+ * command compares.
+ */
 export async function compareRoot(
   host: Host,
   deployment: Deployment,
+  known: KnownDigests,
 ): Promise<TreeDifference | string> {
   const store = await host.openStore({ prefer: deployment.storage });
   const rootfs = join(deploymentFolder(host, deployment), 'rootfs');
@@ -65,7 +74,10 @@ export async function compareRoot(
     throw error;
   }
   try {
-    using actual = openDirectoryTree(host.paths.onDisk(rootfs), { toleratesBadDisk: true });
+    using actual = openDirectoryTree(host.paths.onDisk(rootfs), {
+      toleratesBadDisk: true,
+      known,
+    });
     return await compareTrees(expected.root, actual.root, {
       times: true,
       isCheckout: true,

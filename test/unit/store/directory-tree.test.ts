@@ -1,10 +1,20 @@
 import assert from 'node:assert/strict';
-import { linkSync, mkdirSync, renameSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  linkSync,
+  mkdirSync,
+  renameSync,
+  statSync,
+  symlinkSync,
+  utimesSync,
+  writeFileSync,
+  type BigIntStats,
+} from 'node:fs';
 import { createServer } from 'node:net';
 import { test } from 'node:test';
 
 import type { FileNode } from '../../../src/layer/tree.js';
 import { openDirectoryTree } from '../../../src/store/directory-tree.js';
+import { KnownDigests } from '../../../src/store/known-digests.js';
 import { assertFails } from '../../support/assert-fails.js';
 import { sha256 } from '../../support/tar-builder.js';
 import { TempDir } from '../../support/temp-dir.js';
@@ -68,4 +78,33 @@ test('a file that the disk cannot give is like no other where that is asked for,
   assert.equal(content({ toleratesBadDisk: true }), 'unreadable');
   const error = await assertFails('SYSTEM_CALL_FAILED', () => content({}));
   assert.match((error.cause as Error).message, /^EIO/);
+});
+
+test('openDirectoryTree() reads a file of several names once for all directories that have it', () => {
+  using dir = new TempDir();
+  for (const name of ['one', 'two']) mkdirSync(`${dir.path}/${name}`);
+  writeFileSync(`${dir.path}/one/shared`, 'first');
+  linkSync(`${dir.path}/one/shared`, `${dir.path}/two/shared`);
+  writeFileSync(`${dir.path}/one/own`, 'own');
+  const added: string[] = [];
+  class Watched extends KnownDigests {
+    override add(stat: BigIntStats, sha256: string): void {
+      added.push(sha256);
+      super.add(stat, sha256);
+    }
+  }
+  const known = new Watched();
+  const digestOf = (name: string, file: string): string => {
+    using tree = openDirectoryTree(`${dir.path}/${name}`, { known });
+    return `sha256:${(tree.root.entries.get(file) as FileNode).contentSha256}`;
+  };
+  for (const name of ['one', 'two'])
+    assert.equal(digestOf(name, 'shared'), sha256(Buffer.from('first')));
+  assert.equal(digestOf('one', 'own'), sha256(Buffer.from('own')));
+  assert.equal(added.length, 1, 'it was read again, or what has one name is kept');
+  const { mtime } = statSync(`${dir.path}/one/shared`);
+  writeFileSync(`${dir.path}/one/shared`, 'other');
+  utimesSync(`${dir.path}/one/shared`, mtime, mtime);
+  for (const name of ['one', 'two'])
+    assert.equal(digestOf(name, 'shared'), sha256(Buffer.from('other')), 'it was changed since');
 });
