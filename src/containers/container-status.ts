@@ -2,7 +2,7 @@ import { availableParallelism } from 'node:os';
 
 import { isTemplateName } from '../base/container-name.js';
 import { mapAtOnce } from '../base/map-at-once.js';
-import { readJournalTail, syncJournal } from '../systemd/journal-tail.js';
+import { findLoggedUnits, readJournalTail, syncJournal } from '../systemd/journal-tail.js';
 import type { UnitState } from '../systemd/unit-manager.js';
 import type { HeldUpdate } from './container-settings.js';
 import type { Deployment } from './deployment.js';
@@ -30,6 +30,9 @@ export interface ContainerStatus {
 /** Lines of the log that a status shows. */
 const LOG_LINES = 10;
 
+/** So many units that it is quicker to ask first which of them the journal knows. */
+const MANY = 20;
+
 /** Programs that read the log: each is busy, so that more than there are processors would only wait for each other. */
 const LOGS_AT_ONCE = availableParallelism();
 
@@ -52,6 +55,8 @@ export async function getContainerStatuses(
   // Once for all: it takes as long as reading the log of one.
   const isSynced = mode === 'system' && states.size > 1;
   if (isSynced) await syncJournal().catch(() => undefined); // what is there is shown
+  // Of a thousand containers most may never have run.
+  const logged = isSynced && states.size >= MANY ? await findLoggedUnits(host.signal) : undefined;
   return mapAtOnce(services, LOGS_AT_ONCE, async ({ name, deployment, unit }) => {
     const state = states.get(unit ?? '');
     const about = { name, deployment, unit, held: await findHeld(host, deployment) };
@@ -60,7 +65,7 @@ export async function getContainerStatuses(
       return { ...about, state: instances === undefined ? state : undefined, instances, log: [] };
     }
     const log =
-      unit === undefined || state === undefined
+      unit === undefined || state === undefined || logged?.has(unit) === false
         ? []
         : await readJournalTail(unit, { lines: LOG_LINES, mode, isSynced });
     return { ...about, state, instances: undefined, log };

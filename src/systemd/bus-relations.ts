@@ -1,11 +1,8 @@
-import { asBigInt } from './bus-values.js';
+import { asBigInt, type Properties } from './bus-values.js';
 import { PULL_DIRECTIVES, type Pull, type UnitRelations } from './unit-relations.js';
 
 /** How a unit stands to others, from its properties (org.freedesktop.systemd1.Unit). */
-export function readBusRelations(
-  unit: string,
-  properties: ReadonlyMap<string, unknown>,
-): UnitRelations {
+export function readBusRelations(unit: string, properties: Properties): UnitRelations {
   const texts = (name: string): readonly string[] => {
     const value = properties.get(name);
     return Array.isArray(value) ? value.filter((item) => typeof item === 'string') : [];

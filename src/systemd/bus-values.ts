@@ -19,15 +19,16 @@ export function asStrings(value: unknown): readonly string[] {
   return Array.isArray(value) ? value.map(asString) : [];
 }
 
-/** The reply of `GetAll`: `a{sv}`, variants opened. */
-export function readProperties(reply: readonly unknown[]): ReadonlyMap<string, unknown> {
+/** What is asked of the properties of an object. */
+export type Properties = Pick<ReadonlyMap<string, unknown>, 'get'>;
+
+/** The reply of `GetAll`: `a{sv}`. Of hundreds few are asked for; the variants of these are opened then. */
+export function readProperties(reply: readonly unknown[]): Properties {
   const [dictionary] = reply;
   if (typeof dictionary !== 'object' || dictionary === null) {
     throw unexpected('a dictionary of properties', dictionary);
   }
-  return new Map(
-    Object.entries(dictionary).map(([name, value]) => [name, unwrapVariant(value as unknown)]),
-  );
+  return { get: (name) => unwrapVariant((dictionary as Readonly<Record<string, unknown>>)[name]) };
 }
 
 /** The `a(sss)` of `EnableUnitFiles` and its like. */

@@ -8,7 +8,14 @@ import { askActiveStates } from './active-states.js';
 import { unwrapVariant, type Bus, type BusCallOptions } from './bus.js';
 import { JobWaiter } from './job-waiter.js';
 import { MANAGER, unitObjectPath } from './manager-address.js';
-import { asRows, asString, asStrings, readChanges, readProperties } from './bus-values.js';
+import {
+  asRows,
+  asString,
+  asStrings,
+  readChanges,
+  readProperties,
+  type Properties,
+} from './bus-values.js';
 import { readBusRelations } from './bus-relations.js';
 import { readUnitState } from './read-unit-state.js';
 import { explainUnitError, isNoProcess, isUnknownObject, isUnknownUnit } from './unit-errors.js';
@@ -284,7 +291,7 @@ export class DBusUnitManager implements UnitManager {
   }
 
   /** The manager loads what it is asked of by its path; `LoadUnit` before it would be as many messages again. */
-  async #unitProperties(unit: string, of = ''): Promise<ReadonlyMap<string, unknown>> {
+  async #unitProperties(unit: string, of = ''): Promise<Properties> {
     try {
       return readProperties(await this.#bus.call(getAll(unitObjectPath(unit), of)));
     } catch (error) {

@@ -43,7 +43,7 @@ export async function readJournalTail(
 /** Longer lines (dumps, base64) say nothing more in an error message. */
 const MAX_SHOWN_CHARACTERS = 400;
 
-/** Read at least: the lines of a run are counted from its first one. */
+/** Read at least where one run is asked for: its lines are counted from its first one. */
 const MIN_READ_LINES = 500;
 
 /** The same with time and priority, messages as they were written. */
@@ -61,7 +61,7 @@ export async function readJournalLines(
         '--output=json',
         '--no-pager',
         '--quiet',
-        `--lines=${Math.max(lines, MIN_READ_LINES)}`,
+        `--lines=${invocationId === undefined ? lines : Math.max(lines, MIN_READ_LINES)}`,
         about,
       ],
       { signal: options.signal, maxOutputBytes: 4_194_304 },
@@ -81,6 +81,30 @@ export async function readJournalLines(
 /** What was just written may still be on its way to the journal; without the right to ask for this, what is there is taken. */
 export async function syncJournal(): Promise<void> {
   await runProgram(['journalctl', '--sync'], { okStatuses: [0, 1] });
+}
+
+/** Fields in which a line names the unit that it is of, or about; what `--unit` looks at (journalctl(1)). */
+const UNIT_FIELDS = ['_SYSTEMD_UNIT', 'UNIT', 'OBJECT_SYSTEMD_UNIT', 'COREDUMP_UNIT'];
+
+/**
+ * All units of the system that the journal has a line of: of the others nothing need be read. The journal keeps such a list, so that it
+ * takes no longer than reading the log of one. Undefined where it cannot be had.
+ */
+export async function findLoggedUnits(
+  signal: AbortSignal,
+): Promise<ReadonlySet<string> | undefined> {
+  const read = async (field: string): Promise<readonly string[]> => {
+    const { stdout } = await runProgram(['journalctl', '--no-pager', '--quiet', '--field', field], {
+      signal,
+      maxOutputBytes: 4_194_304,
+    });
+    return stdout.toString('utf8').split('\n');
+  };
+  try {
+    return new Set((await Promise.all(UNIT_FIELDS.map(read))).flat());
+  } catch {
+    return undefined;
+  }
 }
 
 /** Parses what `journalctl --output=json` prints: an object a line; fields that are not UTF-8 are lists of bytes. */

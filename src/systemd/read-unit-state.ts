@@ -1,11 +1,11 @@
-import { asBigInt } from './bus-values.js';
+import { asBigInt, type Properties } from './bus-values.js';
 import type { UnitState } from './unit-manager.js';
 
 /** What `(uint64) -1` means in resource properties: not known, or no limit. */
 const UNSET = 2n ** 64n - 1n;
 
 /** A unit's state from all its properties (org.freedesktop.systemd1.Unit and .Service). */
-export function readUnitState(unit: string, properties: ReadonlyMap<string, unknown>): UnitState {
+export function readUnitState(unit: string, properties: Properties): UnitState {
   const text = (name: string): string => {
     const value = properties.get(name);
     return typeof value === 'string' ? value : '';

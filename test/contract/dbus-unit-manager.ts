@@ -7,7 +7,7 @@ import { rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { test } from 'node:test';
 
 import { connectUnitManager } from '../../src/systemd/connect-unit-manager.js';
-import { readJournalTail } from '../../src/systemd/journal-tail.js';
+import { findLoggedUnits, readJournalTail, syncJournal } from '../../src/systemd/journal-tail.js';
 import type { UnitManager } from '../../src/systemd/unit-manager.js';
 import { assertFails } from '../support/assert-fails.js';
 import { testUnitManager } from './unit-manager-suite.js';
@@ -76,6 +76,32 @@ test('start() tells a failure, and the log what the unit said last', async () =>
     );
     await manager.resetFailed(name);
     assert.equal((await manager.getStates([name]))[0]?.activeState, 'inactive');
+  });
+});
+
+test('findLoggedUnits() has the units whose log is not empty', async () => {
+  const text = '[Service]\nType=oneshot\nExecStart=/bin/echo %n\n';
+  await withUnit({ name: 'job-l@.service', text }, async (manager) => {
+    await manager.start('job-l@old.service', {});
+    // Of this one systemd speaks alone.
+    await assert.rejects(manager.start('job-nothing.service', {}));
+    await withUnit({ name: 'job-q.service', text: '[Service]\nExecStart=/none\n' }, () =>
+      manager.start('job-q.service', {}).then(() => undefined),
+    );
+    for (let at = 0; at < 30; at++) await manager.start(`job-l@${at}.service`, {});
+    await syncJournal();
+    const logged = await findLoggedUnits(new AbortController().signal);
+    const options = { mode: 'system', lines: 10, isSynced: true } as const;
+    for (const [unit, isLogged] of [
+      ['job-l@old.service', true],
+      ['job-q.service', true],
+      ['job-l@29.service', true],
+      ['job-l@30.service', false],
+      ['job-nothing.service', false],
+    ] as const) {
+      const log = await readJournalTail(unit, options);
+      assert.deepEqual([log.length > 0, logged?.has(unit)], [isLogged, isLogged], unit);
+    }
   });
 });
 
