@@ -5,7 +5,7 @@ import { loadDeployment } from './container-directory.js';
 import type { Deployment } from './deployment.js';
 import { deploymentNumber } from './deployment-records.js';
 import type { Host } from './host.js';
-import { listStateNames } from './state-entries.js';
+import { listStateNames, listStateNamesWith } from './state-entries.js';
 
 /** All deployments on disk, and the directories whose record cannot be read. */
 export interface AllDeployments {
@@ -35,8 +35,7 @@ export async function* eachDeployment(
   host: Host,
   { of }: { readonly of?: string } = {},
 ): AsyncGenerator<Deployment | { readonly directory: string; readonly error: unknown }> {
-  for (const directory of listDeploymentDirectories(host)) {
-    if (of !== undefined && deploymentNumber(of, directory) === undefined) continue;
+  for (const directory of listDeploymentDirectories(host, of)) {
     const found = await loadIfThere(host, directory);
     if ('error' in found) yield { directory, error: found.error };
     else if (found.deployment !== undefined) yield found.deployment;
@@ -63,7 +62,11 @@ function isFolder(host: Host, directory: string): boolean {
   return lstatSync(path, { throwIfNoEntry: false })?.isDirectory() === true;
 }
 
-function listDeploymentDirectories(host: Host): readonly string[] {
+function listDeploymentDirectories(host: Host, of: string | undefined): readonly string[] {
+  if (of !== undefined) {
+    const names = listStateNamesWith(host.paths, `${of}.`);
+    return names.filter((name) => deploymentNumber(of, name) !== undefined);
+  }
   // No container has such a name.
   return listStateNames(host.paths).filter((name) => /^[^.].*\.\d{1,9}$/.test(name));
 }

@@ -77,7 +77,9 @@ export async function preparePull(
     },
   });
   if (verdict === undefined) throw new Error('internal error: an image that nobody has checked');
-  const { config, configBytes } = await readImageConfig(source, { manifest, signal });
+  const stored = await store.findImage(digest);
+  // What looks whether there is something new mostly finds what is there: one request then, not two.
+  const { config, configBytes } = stored ?? (await readImageConfig(source, { manifest, signal }));
   if (!isCompatible(config.platform, platform)) {
     throw new OperationalError(
       'PLATFORM_NOT_FOUND',
@@ -98,7 +100,6 @@ export async function preparePull(
     }
     layers.push({ descriptor, diffId, present: isPresent });
   }
-  const stored = await store.findImage(digest);
   return {
     sourceName: source.name,
     storeName: source.storeName,

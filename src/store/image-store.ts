@@ -189,6 +189,7 @@ export interface StoredImage {
   readonly digest: Digest;
   readonly manifest: ImageManifest;
   readonly config: ImageConfig;
+  readonly configBytes: Uint8Array;
   readonly names: readonly string[];
   /** When it was recorded here; milliseconds since the epoch. */
   readonly storedAtMs: number;

@@ -109,7 +109,17 @@ for (const { name, guarded, serve } of kinds) {
       assert.deepEqual(image.names, [`${served.host}/library/etcd:3.5`]);
       assert.equal(events.filter(({ phase }) => phase === 'done').length, 3);
 
-      const again = await preparePull(source, options);
+      const { name, storeName, identity } = source;
+      const again = await preparePull(
+        {
+          ...{ name, storeName, identity },
+          readManifest: (digest, how) => source.readManifest(digest, how),
+          openBlob: () => assert.fail('the registry is asked for what the store has'),
+          [Symbol.asyncDispose]: () => Promise.resolve(),
+        },
+        options,
+      );
+      assert.deepEqual(again.configBytes, plan.configBytes);
       assert.equal(again.bytesToFetch, 0);
       assert.equal(again.alreadyPresent, true);
     });

@@ -91,6 +91,7 @@ export class ImageRecords {
         digest,
         manifest: parsed.manifest,
         config,
+        configBytes,
         storedAtMs,
         contentBytes,
       };

@@ -92,7 +92,10 @@ export class ImageCommits {
       });
       const contentBytes = sizes.reduce((sum, size) => sum + size, 0);
       const storedAtMs = commit.timestampSeconds * 1000;
-      return { storage: 'ostree', digest, manifest, config, names, storedAtMs, contentBytes };
+      return {
+        ...{ storage: 'ostree', digest, manifest, config, configBytes },
+        ...{ names, storedAtMs, contentBytes },
+      };
     } catch (error) {
       throw imageDamaged(digest, repositoryError(error, this.#place.root));
     }
