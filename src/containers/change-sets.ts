@@ -54,10 +54,20 @@ export async function createSet(
 export async function deleteSet(host: Host, name: string): Promise<void> {
   await withContext(`cannot delete the set '${name}'`, async () => {
     assertPrivileged(host);
-    await readSet(host.paths, name);
+    await assertThere(host, name);
     await withNameLock(host, setLabel(name), async () => {
-      await readSet(host.paths, name);
+      await assertThere(host, name);
       await removeSet(host.paths, name);
     });
   });
+}
+
+/** What is damaged is there, too. @throws OperationalError SET_NOT_FOUND, STORE_FORMAT */
+async function assertThere({ paths }: Host, name: string): Promise<void> {
+  try {
+    await readSet(paths, name);
+  } catch (error) {
+    if (!(error instanceof OperationalError) || error.code !== 'CONTAINER_STATE_INVALID')
+      throw error;
+  }
 }

@@ -119,14 +119,33 @@ function setFile(paths: HostPaths, name: string): string {
   return join(paths.setsDir, `${name}.json`);
 }
 
-/** What updating everything means: the sets, and the containers that belong to none. */
-export async function listUpdateTargets(paths: HostPaths): Promise<readonly string[]> {
+/** What updating everything means. */
+export interface UpdateTargets {
+  /** The sets, and the containers that belong to none. */
+  readonly targets: readonly string[];
+  /** Sets whose members nobody knows: their record cannot be read. No container counts as one that belongs to none then. */
+  readonly unreadable: readonly string[];
+}
+
+/** Finds what is to be updated where everything is. */
+export async function listUpdateTargets(paths: HostPaths): Promise<UpdateTargets> {
   const targets: string[] = [];
+  const unreadable: string[] = [];
   const members = new Set<string>();
   for (const name of await listSetNames(paths)) {
     targets.push(setLabel(name));
-    for (const member of (await readSet(paths, name)).members) members.add(member);
+    try {
+      for (const member of (await readSet(paths, name)).members) members.add(member);
+    } catch (error) {
+      if (!(error instanceof OperationalError)) throw error;
+      // One that was deleted meanwhile has no members any more.
+      if (error.code !== 'SET_NOT_FOUND') unreadable.push(name);
+    }
   }
+  if (unreadable.length > 0) return { targets, unreadable };
   const containers = await listContainerNames(paths);
-  return [...targets, ...containers.filter((name) => !members.has(name))];
+  return {
+    targets: [...targets, ...containers.filter((name) => !members.has(name))],
+    unreadable,
+  };
 }

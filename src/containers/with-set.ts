@@ -31,16 +31,21 @@ export async function withSet<T>(
   for (const member of members) scope.use(await lockAndRecover(host, member));
   const set = await readSet(host.paths, name);
   const deployments: Deployment[] = [];
+  const lost: string[] = [];
   for (const member of members) {
     const deployment = await findContainer(host.paths, member);
-    if (deployment === undefined) {
-      throw new OperationalError(
-        'CONTAINER_NOT_FOUND',
-        `'${member}', which belongs to the set, is not installed any more`,
-        { hint: `install it again, or make the set anew with 'berth sets create'` },
-      );
-    }
-    deployments.push(deployment);
+    if (deployment === undefined) lost.push(`'${member}'`);
+    else deployments.push(deployment);
+  }
+  if (lost.length > 0) {
+    const are = lost.length === 1 ? ['belongs', 'is', 'it'] : ['belong', 'are', 'them'];
+    throw new OperationalError(
+      'CONTAINER_NOT_FOUND',
+      `${lost.join(' and ')} ${are[0]} to it, and ${are[1]} not installed any more`,
+      {
+        hint: `install ${are[2]} again, or 'berth sets delete ${name}' lets the others go on by themselves`,
+      },
+    );
   }
   return await body({ set, members: inStartOrder(deployments) });
 }

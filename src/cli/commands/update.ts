@@ -106,7 +106,12 @@ async function runUpdate({ args, options, context }: CommandCall<UpdateOptions>)
     throw new OperationalError('USAGE', "give names of containers, or '--all'");
   const values = await readValueOptions(options);
   await withHost(context, options, async (host) => {
-    const names = options.all === true ? await listUpdateTargets(host.paths) : args;
+    const all = options.all === true ? await listUpdateTargets(host.paths) : undefined;
+    for (const set of all?.unreadable ?? []) {
+      const text = `any container may belong to the set '${set}', whose record cannot be read: only other sets are updated until 'berth sets delete ${set}'`;
+      host.onEvent({ kind: 'warning', text });
+    }
+    const names = all?.targets ?? args;
     const each = await forEachName({ context, options, host }, names, async (name) => {
       const request: Omit<UpdateRequest, 'onProgress'> = {
         rebase: options.rebase,
