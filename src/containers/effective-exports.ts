@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { cpus } from 'node:os';
 
 import type { ContainerName } from '../base/container-name.js';
+import { quote } from '../base/escape-text.js';
 import { ownFile } from '../base/own-files.js';
 import { createDefaultExports, type DefaultExports } from '../templates/default-exports.js';
 import type { ExportsManifest } from '../templates/exports-manifest.js';
@@ -74,6 +75,10 @@ export async function completeExports(
     variables: [...new Set(templates.flatMap((template) => template.variables))],
     directories: config === undefined ? required(defaults).directories : [],
     warnings: [
+      ...exports.unknownTemplates.map(
+        (template) =>
+          `the image brings ${quote(`/exports/${template}`)}, of which berth makes nothing`,
+      ),
       ...exports.manifest.unknownMembers.map(
         (member) => `manifest.json has a member '${member}' that berth does not know, ignoring`,
       ),

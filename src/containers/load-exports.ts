@@ -22,6 +22,8 @@ export interface Exports {
   readonly config: ExportedConfig | undefined;
   readonly tmpfiles: Template | undefined;
   readonly hostfs: DirectoryNode | undefined;
+  /** Templates that nothing is made of, by name: of sockets, say, or misspelt. */
+  readonly unknownTemplates: readonly string[];
 }
 
 /** `config.json` in one of its three spellings. */
@@ -45,6 +47,7 @@ export async function loadExports(tree: ImageTree): Promise<Exports> {
       config: undefined,
       tmpfiles: undefined,
       hostfs: undefined,
+      unknownTemplates: [],
     };
   }
   const read = (name: string): Promise<Buffer | undefined> => readExport(tree, folder, name);
@@ -56,8 +59,15 @@ export async function loadExports(tree: ImageTree): Promise<Exports> {
     config: await loadConfig(read),
     tmpfiles: await loadTemplate(read, ['tmpfiles.hbs', 'tmpfiles.template']),
     hostfs: findFolder(folder.entries.get('hostfs'), '/exports/hostfs'),
+    unknownTemplates: [...folder.entries.keys()].filter(
+      (entry) => /\.(?:template|hbs)$/.test(entry) && !TEMPLATES.has(entry),
+    ),
   };
 }
+
+const TEMPLATES: ReadonlySet<string> = new Set(
+  ['service', 'config.json', 'tmpfiles'].flatMap((of) => [`${of}.hbs`, `${of}.template`]),
+);
 
 type Read = (name: string) => Promise<Buffer | undefined>;
 

@@ -11,6 +11,7 @@ import {
 import { test } from 'node:test';
 
 import { ownProgram } from '../../src/base/own-files.js';
+import { BerthInTree } from '../support/berth-in-tree.js';
 import { type CommandResult, runCommand, runOk } from '../support/run-command.js';
 import { pathsInFolder } from '../support/host-tree-paths.js';
 import { configTemplate, SERVICE_TEMPLATE } from '../support/exports-image.js';
@@ -121,4 +122,19 @@ test('P31 what an image brings is shown without its control characters', async (
   assert.equal(installed.status, 0, installed.stderr);
   assert.match(installed.stderr, /member '\\x1b\[2J'/);
   assert.ok(!`${installed.stdout}${installed.stderr}`.includes('\u001b'));
+});
+
+test('templates that nothing is made of are named', async () => {
+  using tree = new BerthInTree();
+  const image = tree.makeImage('web', [{ path: 'srv/' }], {
+    'socket.template': '[Socket]\nListenStream=80\n',
+    README: 'for people\n',
+  });
+  const { status, stderr } = await tree.run('install', image);
+  assert.equal(status, 0, stderr);
+  assert.match(
+    stderr,
+    /the image brings '\/exports\/socket\.template', of which berth makes nothing/,
+  );
+  assert.doesNotMatch(stderr, /README/);
 });
