@@ -57,7 +57,10 @@ function remap(
 ): QualifiedReference | undefined {
   const name = formatRepository(image);
   if (name !== prefix && !name.startsWith(`${prefix}/`)) return image;
-  return parseName(signedPrefix + formatReference(image).slice(prefix.length));
+  const text = signedPrefix + formatReference(image).slice(prefix.length);
+  const remapped = parseName(text);
+  // As podman has it, the prefixes are of names in full: `docker.io/etcd` is none, and means nobody's library/etcd.
+  return remapped !== undefined && formatReference(remapped) === text ? remapped : undefined;
 }
 
 function parseName(text: string): QualifiedReference | undefined {

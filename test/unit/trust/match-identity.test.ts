@@ -161,6 +161,13 @@ each(
       bad: ['v.example/c:1', 'mirror.example/b:1'],
     },
     {
+      name: 'what is remapped to a short name of the hub is none',
+      identity: remap('mirror.example', 'docker.io'),
+      image: 'mirror.example/b:1',
+      good: [],
+      bad: ['docker.io/library/b:1', 'b:1', 'mirror.example/b:1'],
+    },
+    {
       name: 'an image without a name matches none that goes by it',
       identity: { type: 'matchRepository' },
       image: undefined,
