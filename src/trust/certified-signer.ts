@@ -95,14 +95,14 @@ export function nameSigner(signer: CertifiedSigner): string {
  */
 export function readAuthorities(texts: readonly KeyText[]): readonly Certificate[] {
   return texts.flatMap(({ bytes, name }) => {
-    const pem = bytes.toString('latin1').match(/^-----BEGIN [^]*?^-----END [^\n]*$/gm) ?? [];
     const refuse = (why: string): never => {
       throw new OperationalError('SIGNATURE_KEY_INVALID', `${name} cannot be used: ${why}`);
     };
-    if (pem.length === 0) refuse('it has no certificate in PEM');
-    if (pem.length > MAX_AUTHORITIES) refuse(`it has more than ${MAX_AUTHORITIES} certificates`);
+    const blocks = splitPem(bytes.toString('latin1')) ?? refuse('it is not PEM of certificates');
+    if (blocks.length === 0) refuse('it has no certificate in PEM');
+    if (blocks.length > MAX_AUTHORITIES) refuse(`it has more than ${MAX_AUTHORITIES} certificates`);
     try {
-      return pem.flatMap((block) => parseBlocks(block, 'a certificate'));
+      return blocks.map((der) => parseCertificate(der, 'a certificate'));
     } catch (error) {
       if (error instanceof OperationalError) refuse(error.message);
       throw error;
@@ -159,26 +159,30 @@ function matchesHost(pattern: string, host: string): boolean {
 
 function readBlocks(text: string, what: string): readonly Certificate[] {
   if (text.length > MAX_TEXT_BYTES) fail(what, 'is too large');
-  return parseBlocks(text, what);
-}
-
-function parseBlocks(text: string, what: string): readonly Certificate[] {
   const blocks = splitPem(text) ?? fail(what, 'is not PEM');
   if (blocks.length > MAX_CHAIN) fail(what, `has more than ${MAX_CHAIN} certificates`);
   return blocks.map((der) => parseCertificate(der, what));
 }
 
-/** Blocks of certificates and nothing else; undefined for anything else. */
+const BEGIN = '-----BEGIN CERTIFICATE-----';
+const END = '-----END CERTIFICATE-----';
+
+/** Blocks of certificates, with what people are told about them around them (RFC 7468, section 5.2); undefined for blocks of anything else. */
 function splitPem(text: string): readonly Buffer[] | undefined {
-  const block =
-    /\s*-----BEGIN CERTIFICATE-----\r?\n([A-Za-z0-9+/=\r\n]*)-----END CERTIFICATE-----\s*/y;
   const found: Buffer[] = [];
-  while (block.lastIndex < text.length) {
-    const der = decodeBase64(block.exec(text)?.[1] ?? '');
-    if (der === undefined) return undefined;
-    found.push(der);
+  let inside: string[] | undefined;
+  for (const line of text.split('\n').map((one) => one.trimEnd())) {
+    if (inside === undefined) {
+      if (line === BEGIN) inside = [];
+      else if (line.startsWith('-----')) return undefined;
+    } else if (line === END) {
+      const der = decodeBase64(inside.join('\n'));
+      if (der === undefined) return undefined;
+      found.push(der);
+      inside = undefined;
+    } else inside.push(line);
   }
-  return found;
+  return inside === undefined ? found : undefined;
 }
 
 function fail(what: string, why: string): never {

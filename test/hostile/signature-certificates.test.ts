@@ -300,9 +300,19 @@ each<Row>(
       ...{ ...refused, says: /not one certificate/, naiveTakes: true },
     },
     {
-      name: 'with words around it',
-      certificate: (pem) => `Certificate:\n${pem}`,
+      name: 'with words around it, as openssl writes them for people',
+      certificate: (pem) => `subject=leaf\r\n${pem}\nissuer=between\n`,
+      naiveTakes: true,
+    },
+    {
+      name: 'beside a key',
+      certificate: (pem) => `${pem}${log.publicKey}`,
       ...{ ...refused, says: /not PEM/, naiveTakes: true },
+    },
+    {
+      name: 'that has no end',
+      certificate: (pem) => pem.replace(/-----END.*/s, ''),
+      ...{ ...refused, says: /not PEM/ },
     },
     {
       name: 'whose key has signed nothing',

@@ -52,7 +52,7 @@ test('describePolicy() says who has to have signed by a certificate, and whose a
     pki?.keys.map((key) => key.replace(sha256, '… ')),
     ['build.example.com', '… as authority'],
   );
-  assert.match(damaged?.problem ?? '', /it has no certificate in PEM|is not PEM/);
+  assert.match(damaged?.problem ?? '', /it is not PEM of certificates/);
   assert.match(foreign?.problem ?? '', /^signedBaseLayer is not verified/);
   assert.equal(foreign?.type, 'signedBaseLayer');
 });
