@@ -13,6 +13,7 @@ import type {
 import { linkAt, mkdirAt, mknodAt, openAt, symlinkAt } from '../sys/at.js';
 import type { At } from '../sys/libc.js';
 import { applyDirectoryMeta, applyMeta, diskMeta } from './apply-meta.js';
+import { CheckoutAside } from './checkout-aside.js';
 import type { FileContents } from './file-contents.js';
 import { Kind } from './layer-index.js';
 import { IMPLIED_META } from './layer-tree.js';
@@ -23,6 +24,8 @@ const DIRECTORY = constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOL
 const NEW_FILE = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW;
 /** Entries between two looks at the event loop: some 10 ms of work, so that a signal is heard and a display moves. */
 const ENTRIES_AT_ONCE = 4096;
+/** The same where another thread links, which is to have its answers heard: it takes batches of so many. */
+const ENTRIES_BESIDE = 512;
 /** Copying this much takes about as long as making an entry does. */
 const BYTES_AS_ENTRY = 16 * 1024;
 
@@ -67,6 +70,8 @@ export class Checkout {
   /** Who owns what is made here, if that is certain: nothing on the way gives its group on (setgid, mount option grpid). */
   readonly #bornOwner: { readonly uid: number | undefined; readonly gid: number } | undefined;
   readonly #name = Buffer.alloc(MAX_NAME_BYTES + 1);
+  readonly #aside: CheckoutAside<Frame | undefined> | undefined;
+  readonly #entriesAtOnce: number;
   #sinceYield = 0;
   files = 0;
   directories = 0;
@@ -80,17 +85,31 @@ export class Checkout {
       gid === ownGid && (mode & S_ISGID) === 0
         ? { uid: process.geteuid?.(), gid: ownGid }
         : undefined;
+    const links = place.contents.aside?.();
+    this.#aside =
+      links &&
+      new CheckoutAside<Frame | undefined>(links, ({ node, at, frame }, isMade) => {
+        if (isMade) this.files += 1;
+        else this.#file(node, at, frame);
+      });
+    this.#entriesAtOnce = links === undefined ? ENTRIES_AT_ONCE : ENTRIES_BESIDE;
   }
 
   async run(root: DirectoryNode): Promise<void> {
-    await this.#fillWith(root, { fd: this.#place.rootFd, frame: undefined });
+    await this.#whole(this.#fillWith(root, { fd: this.#place.rootFd, frame: undefined }));
     applyDirectoryMeta(this.#place.rootFd, root.meta);
   }
 
   /** Makes one thing in the directory, with all that is in it; the directory's own metadata is the caller's to set. */
   async make(name: string, node: TreeNode): Promise<void> {
     const entries = new Map([[name, node]]);
-    await this.#fill({ entries }, { fd: this.#place.rootFd, frame: undefined });
+    await this.#whole(this.#fill({ entries }, { fd: this.#place.rootFd, frame: undefined }));
+  }
+
+  /** Until the other thread has done with it, too: nothing that it works in may be closed, or given up, before. */
+  async #whole(filling: Promise<void>): Promise<void> {
+    await filling.finally(() => this.#aside?.settle());
+    this.#aside?.throwIfFailed();
   }
 
   #fillWith(directory: DirectoryNode, at: Filled): Promise<void> {
@@ -102,7 +121,9 @@ export class Checkout {
   async #fill(directory: Pick<DirectoryNode, 'entries'>, at: Filled): Promise<void> {
     for (const [name, node] of directory.entries) {
       this.#sinceYield += 1;
-      if (this.#sinceYield > ENTRIES_AT_ONCE) await this.#yield();
+      if (this.#sinceYield > this.#entriesAtOnce) await this.#yield();
+      if (node.kind === 'file' && node.size > 0 && this.#aside !== undefined)
+        if (this.#aside.add({ node, at: { dirFd: at.fd, name }, frame: at.frame })) continue;
       const made = this.#entry(name, node, at);
       if (made !== undefined) await made;
     }
@@ -123,7 +144,7 @@ export class Checkout {
   async #fillRecorded({ cursor, count, changed }: RecordedEntries, at: Filled): Promise<void> {
     for (let left = count; left > 0; left -= 1) {
       this.#sinceYield += 1;
-      if (this.#sinceYield > ENTRIES_AT_ONCE) await this.#yield();
+      if (this.#sinceYield > this.#entriesAtOnce) await this.#yield();
       cursor.next();
       if (changed.size > 0 && changed.has(cursor.name())) {
         if (cursor.kind === Kind.directory) cursor.pass();
@@ -165,11 +186,21 @@ export class Checkout {
   async #directory(meta: NodeMeta, at: At, fill: (fd: number) => Promise<void>): Promise<void> {
     mkdirAt(at, 0o700);
     const fd = openAt(at, DIRECTORY);
+    const added = this.#aside?.added;
+    let isFilled = false;
+    const finish = (): void => {
+      try {
+        if (isFilled) applyDirectoryMeta(fd, meta, { owner: this.#isOwned(meta) });
+      } finally {
+        closeSync(fd);
+      }
+    };
     try {
       await fill(fd);
-      applyDirectoryMeta(fd, meta, { owner: this.#isOwned(meta) });
+      isFilled = true;
     } finally {
-      closeSync(fd);
+      if (this.#aside?.added === added) finish();
+      else this.#aside?.after(finish);
     }
     this.directories += 1;
   }

@@ -83,8 +83,22 @@ const scratch = [Buffer.alloc(SCRATCH_BYTES), Buffer.alloc(SCRATCH_BYTES)] as co
 export function scratchName(bytes: string, slot: 0 | 1 = 0): Buffer {
   const buffer = scratch[slot];
   if (bytes.length >= SCRATCH_BYTES) return cString(bytes);
-  buffer[buffer.write(bytes, 0, 'latin1')] = 0;
+  writeName(buffer, 0, bytes);
   return buffer;
+}
+
+/** Longer ones are written by the engine, which takes as long to begin as it takes to write this much here. */
+const SHORT_NAME_BYTES = 32;
+
+/** Writes a byte string with a NUL behind it; gives where that ends. */
+export function writeName(buffer: Buffer, start: number, bytes: string): number {
+  const end = start + bytes.length;
+  if (bytes.length > SHORT_NAME_BYTES) buffer.write(bytes, start, 'latin1');
+  else
+    for (let index = 0; index < bytes.length; index += 1)
+      buffer[start + index] = bytes.charCodeAt(index);
+  buffer[end] = 0;
+  return end + 1;
 }
 
 /** The error of the native call that failed last in this thread, in the form of Node's own. */

@@ -4,18 +4,26 @@ import { isErrno } from '../../errors/is-errno.js';
 import type { FileNode } from '../../layer/tree.js';
 import { linkAt, openAt } from '../../sys/at.js';
 import { copyContent } from '../../sys/copy-content.js';
-import type { At } from '../../sys/libc.js';
+import { scratchName, type At } from '../../sys/libc.js';
 import { linkBytes, type AtBytes } from '../../sys/link-bytes.js';
-import { objectMissing, type FileContents } from '../file-contents.js';
+import { objectMissing, type FileContents, type LinksAside } from '../file-contents.js';
 import type { RecordedFile } from '../record-cursor.js';
-import { objectName, ObjectNameWriter } from './object-name.js';
+import {
+  MAX_OBJECT_NAME_BYTES,
+  objectName,
+  ObjectNameWriter,
+  writeObjectName,
+} from './object-name.js';
+import { runningObjectThread } from './object-thread.js';
 import { renewObject } from './renew-object.js';
+import { ThreadedLinks } from './threaded-links.js';
 
 /** The objects of the embedded store, for one checkout. */
 export class ObjectContents implements FileContents {
   readonly #objectsFd: number;
   readonly #tempPath: string;
   readonly #names = new ObjectNameWriter();
+  readonly #name = Buffer.alloc(MAX_OBJECT_NAME_BYTES);
   /** Objects can be linked to where we write; false after the first EXDEV. */
   #canLink = true;
 
@@ -27,6 +35,15 @@ export class ObjectContents implements FileContents {
 
   link(node: FileNode, at: At): boolean {
     if (!this.#canLink) return false;
+    writeObjectName(this.#name, 0, node);
+    const isLinked = linkBytes(
+      { dirFd: this.#objectsFd, name: this.#name },
+      { dirFd: at.dirFd, name: scratchName(at.name) },
+    );
+    return isLinked || this.#linkOrSayWhy(node, at);
+  }
+
+  #linkOrSayWhy(node: FileNode, at: At): boolean {
     const object = { dirFd: this.#objectsFd, name: objectName(node) };
     try {
       linkAt(object, at);
@@ -47,6 +64,11 @@ export class ObjectContents implements FileContents {
   linkRecorded(file: RecordedFile, at: AtBytes): boolean {
     if (!this.#canLink) return false;
     return linkBytes({ dirFd: this.#objectsFd, name: this.#names.write(file) }, at);
+  }
+
+  aside(): LinksAside | undefined {
+    const thread = runningObjectThread();
+    return thread === undefined ? undefined : new ThreadedLinks(thread, this.#objectsFd);
   }
 
   copy(node: FileNode, to: number): number {

@@ -38,14 +38,61 @@ function variantOf(meta: NodeMeta): string {
 
 /** Where the variant begins in the name of an object. */
 const VARIANT_AT = 66;
-/** Longer than any name of an object. */
-const MAX_NAME_BYTES = 256;
+/** Longer than any name of an object, with a NUL at its end. */
+export const MAX_OBJECT_NAME_BYTES = 256;
 const SLASH = 0x2f;
-const DIGITS = Buffer.from('0123456789abcdef');
+const DASH = 0x2d;
+const DOT = 0x2e;
+const DIGITS = Buffer.from('0123456789abcdefghijklmnopqrstuvwxyz');
+
+/** {@link objectName} in bytes and with a NUL at the end, which is where it ends. */
+export function writeObjectName(bytes: Buffer, start: number, object: ObjectIdentity): number {
+  bytes.write(object.contentSha256, start + 1, 'latin1');
+  bytes[start] = bytes[start + 1] ?? 0;
+  bytes[start + 1] = bytes[start + 2] ?? 0;
+  bytes[start + 2] = SLASH;
+  return writeVariant(bytes, start + VARIANT_AT - 1, object.meta);
+}
+
+/** What stands behind the digest, from the dash to the NUL. Without strings: it is written for each file of a checkout. */
+function writeVariant(bytes: Buffer, start: number, meta: NodeMeta): number {
+  let at = start;
+  bytes[at++] = DASH;
+  if (meta.xattrs.length > 0 || meta.mtimeSeconds < 0) {
+    at += bytes.write(variantOf(meta), at, 'latin1');
+  } else {
+    at = writeOctal(bytes, at, meta.mode);
+    at = writeDecimal(bytes, at, meta.uid);
+    at = writeDecimal(bytes, at, meta.gid);
+    at = writeBase36(bytes, at, meta.mtimeSeconds);
+    at = writeBase36(bytes, at, meta.mtimeNanoseconds) - 1;
+  }
+  bytes[at] = 0;
+  return at + 1;
+}
+
+/** What writes numbers to this base, each with a dot behind it, and gives where that ends. */
+function numberWriter(radix: number): (bytes: Buffer, start: number, number: number) => number {
+  return (bytes, start, number) => {
+    let end = start + 1;
+    for (let rest = number; rest >= radix; rest = Math.floor(rest / radix)) end += 1;
+    let rest = number;
+    for (let at = end - 1; at >= start; at -= 1) {
+      bytes[at] = DIGITS[rest % radix] ?? 0;
+      rest = Math.floor(rest / radix);
+    }
+    bytes[end] = DOT;
+    return end + 1;
+  };
+}
+
+const writeOctal = numberWriter(8);
+const writeDecimal = numberWriter(10);
+const writeBase36 = numberWriter(36);
 
 /** {@link objectName} for one file after the other, in bytes and with a NUL at the end. The next name overwrites the last one. */
 export class ObjectNameWriter {
-  readonly #name = Buffer.alloc(MAX_NAME_BYTES);
+  readonly #name = Buffer.alloc(MAX_OBJECT_NAME_BYTES);
   /** What is at {@link VARIANT_AT}: files that follow each other mostly have the same. */
   #meta: NodeMeta | undefined;
 
@@ -59,7 +106,7 @@ export class ObjectNameWriter {
       at += at === 0 ? 3 : 2;
     }
     if (meta !== this.#meta) {
-      name.write(`-${variantOf(meta)}\0`, VARIANT_AT - 1, 'latin1');
+      writeVariant(name, VARIANT_AT - 1, meta);
       name[2] = SLASH;
       this.#meta = meta;
     }

@@ -2,11 +2,12 @@ import { parentPort, type MessagePort } from 'node:worker_threads';
 
 import type { ObjectWriter } from '../object-writer.js';
 import { createObjectWriter } from './create-object-writer.js';
+import { makeLinks } from './link-batch.js';
 import { runBatch } from './object-batch.js';
 import { describeThrown, type ThreadAnswer, type ThreadRequest } from './object-thread.js';
 
 /*
- * The other thread of object-thread.ts: makes objects, one request after the other, and answers each.
+ * The other thread of object-thread.ts: makes objects and links to them, one request after the other, and answers each.
  */
 
 /** A layer that failed fails again, whatever is asked: steps that follow a failure have nothing to go on. */
@@ -14,6 +15,8 @@ interface Layer {
   readonly writer: ObjectWriter;
   failure?: unknown;
 }
+
+type LayerRequest = Exclude<ThreadRequest, { readonly what: 'link' }>;
 
 /** Answers requests that come through a port. */
 export function serveObjects(port: MessagePort): void {
@@ -25,15 +28,16 @@ export function serveObjects(port: MessagePort): void {
 
 function answer(layers: Map<number, Layer>, request: ThreadRequest): ThreadAnswer {
   try {
-    return { digests: carryOut(layers, request) };
+    if (request.what === 'link') return { digests: [], links: makeLinks(request.batch) };
+    return { digests: carryOut(layers, request), links: 0 };
   } catch (error) {
-    const layer = layers.get(request.layer);
+    const layer = request.what === 'link' ? undefined : layers.get(request.layer);
     if (layer !== undefined) layer.failure ??= error;
-    return { digests: [], failure: describeThrown(error) };
+    return { digests: [], links: 0, failure: describeThrown(error) };
   }
 }
 
-function carryOut(layers: Map<number, Layer>, request: ThreadRequest): readonly string[] {
+function carryOut(layers: Map<number, Layer>, request: LayerRequest): readonly string[] {
   if (request.what === 'open') {
     layers.set(request.layer, { writer: createObjectWriter(request.place) });
     return [];

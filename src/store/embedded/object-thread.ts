@@ -5,6 +5,7 @@ import { keepYoungHeapSmall } from '../../base/engine-flags.js';
 import { ownThread } from '../../base/own-files.js';
 import { OperationalError, type OperationalErrorOptions } from '../../errors/operational-error.js';
 import type { ErrorCode } from '../../errors/catalogue.js';
+import type { LinkBatch } from './link-batch.js';
 import type { ObjectBatch } from './object-batch.js';
 
 /** Blobs of layers that are smaller are not worth a thread, which takes 20 ms of processor and 10 MB to begin. */
@@ -20,15 +21,23 @@ export interface ThreadPlace {
   readonly replace: ReadonlySet<string>;
 }
 
-/** What the thread is asked for, each time for one layer. */
+/** What the thread is asked for, mostly for one layer. */
 export type ThreadRequest =
   | { readonly what: 'open'; readonly layer: number; readonly place: ThreadPlace }
   | { readonly what: 'batch'; readonly layer: number; readonly batch: ObjectBatch }
-  | { readonly what: 'publish' | 'close'; readonly layer: number };
+  | { readonly what: 'publish' | 'close'; readonly layer: number }
+  | { readonly what: 'link'; readonly batch: LinkBatch };
+
+/** What was done. */
+export interface ThreadResult {
+  /** Of the files that ended in a batch. */
+  readonly digests: readonly string[];
+  /** How many links were made. */
+  readonly links: number;
+}
 
 /** What the thread answers to each, in the order in which it was asked. */
-export interface ThreadAnswer {
-  readonly digests: readonly string[];
+export interface ThreadAnswer extends ThreadResult {
   readonly failure?: ThrownThere | undefined;
 }
 
@@ -45,7 +54,7 @@ export interface ThrownThere {
 }
 
 interface Waiting {
-  readonly resolve: (digests: readonly string[]) => void;
+  readonly resolve: (result: ThreadResult) => void;
   readonly reject: (error: unknown) => void;
 }
 
@@ -72,7 +81,7 @@ export class ObjectThread {
     this.#worker.on('message', (answer: ThreadAnswer) => {
       const waiting = this.#waiting.shift();
       if (this.#waiting.length === 0) this.#worker.unref();
-      if (answer.failure === undefined) waiting?.resolve(answer.digests);
+      if (answer.failure === undefined) waiting?.resolve(answer);
       else waiting?.reject(rebuildThrown(answer.failure));
     });
     this.#worker.on('error', (error) => {
@@ -90,7 +99,7 @@ export class ObjectThread {
   }
 
   /** @throws what was thrown there; why it has ended, if it has: nobody would answer */
-  ask(request: ThreadRequest): Promise<readonly string[]> {
+  ask(request: ThreadRequest): Promise<ThreadResult> {
     return new Promise((resolve, reject) => {
       if (this.#end !== undefined) {
         reject(this.#end.error);
@@ -115,6 +124,11 @@ let thread: ObjectThread | undefined;
 export function findObjectThread(blobBytes: number): ObjectThread | undefined {
   if (blobBytes < MIN_BLOB_BYTES || availableParallelism() < 2) return undefined;
   thread ??= new ObjectThread(ownThread('store/embedded/object-thread-main'));
+  return thread;
+}
+
+/** The thread, if it was begun: to begin it for anything but a layer gains nothing. */
+export function runningObjectThread(): ObjectThread | undefined {
   return thread;
 }
 

@@ -132,7 +132,7 @@ export class ThreadedObjects implements ContentTaker {
     const answer = this.#thread.ask({ what: 'batch', layer: this.#layer, batch });
     this.#await(
       answer
-        .then((digests) => {
+        .then(({ digests }) => {
           if (digests.length !== nodes.length) throw new Error('internal error: lost a digest');
           for (const [index, digest] of digests.entries()) {
             const node = nodes[index];

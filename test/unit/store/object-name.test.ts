@@ -4,8 +4,10 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 
 import {
+  MAX_OBJECT_NAME_BYTES,
   objectName,
   parseObjectName,
+  writeObjectName,
   xattrsDigest,
 } from '../../../src/store/embedded/object-name.js';
 
@@ -36,6 +38,17 @@ test('the name of an object says what is in it', () => {
         xattrs: xattrs.length === 0 ? undefined : xattrsDigest(own),
       });
       assert.ok(name.length <= 255);
+    }),
+  );
+});
+
+test('the name is the same in bytes', () => {
+  fc.assert(
+    fc.property(meta, fc.integer({ min: 0, max: 9 }), (own, start) => {
+      const bytes = Buffer.alloc(MAX_OBJECT_NAME_BYTES + start, 0xff);
+      const end = writeObjectName(bytes, start, { contentSha256, meta: own });
+      const name = objectName({ contentSha256, meta: own });
+      assert.equal(bytes.toString('latin1', start, end), `${name}\0`);
     }),
   );
 });
