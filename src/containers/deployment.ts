@@ -6,6 +6,7 @@ import type { TrustRecord } from '../trust/image-trust.js';
 import { readDependencies, type ContainerDependencies } from './container-dependencies.js';
 import { parseNewestSeen, type NewestSeen } from './freshness.js';
 import { readHealthCheck, type HealthCheck } from './health-check.js';
+import { recordedReference } from './recorded-reference.js';
 import type { SealedRoot } from './sealed-root.js';
 
 /** Format of deployment.json that this version writes; readers accept it and all older ones. */
@@ -74,7 +75,7 @@ export interface Deployment {
 
 /** The image of a deployment. */
 export interface DeployedImage {
-  /** As the administrator wrote it: what `update` looks up again. */
+  /** What the administrator named, as {@link recordedReference} has it: what `update` looks up again. */
   readonly reference: string;
   /** As the store files it. */
   readonly storeName: string;
@@ -136,17 +137,10 @@ export function parseDeployment(text: string | Uint8Array, what: string): Deploy
       { hint: 'use the newer berth that wrote it' },
     );
   }
-  const image = reader.member('image');
   return {
     name: reader.member('name').string(),
     number: reader.member('number').integer(),
-    image: {
-      reference: image.member('reference').string(),
-      storeName: image.member('storeName').string(),
-      digest: parseDigest(image.member('digest').string()),
-      trust: parseTrust(image.member('trust')),
-      newest: parseNewestSeen(image.member('newest')),
-    },
+    image: parseDeployedImage(reader.member('image')),
     values: reader.member('values').stringMap(),
     setValues: reader.member('setValues').stringMap(),
     runtime: reader.member('runtime').string(),
@@ -204,6 +198,21 @@ export function parseDeployedFile(reader: JsonReader): DeployedFile {
     sha256: reader.member('sha256').string(),
     mode: reader.member('mode').integer(),
     source: reader.member('source').string(),
+  };
+}
+
+/** Older records have the name as it was typed; what it meant then stands beside it. */
+function parseDeployedImage(reader: JsonReader): DeployedImage {
+  const given = reader.member('reference').string();
+  const storeName = reader.member('storeName').string();
+  const reference = recordedReference(given, storeName);
+  const newest = parseNewestSeen(reader.member('newest'));
+  return {
+    reference,
+    storeName,
+    digest: parseDigest(reader.member('digest').string()),
+    trust: parseTrust(reader.member('trust')),
+    newest: newest?.reference === given ? { ...newest, reference } : newest,
   };
 }
 

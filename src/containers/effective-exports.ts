@@ -37,7 +37,6 @@ export async function completeExports(
   host: Host,
   request: {
     readonly name: ContainerName;
-    readonly reference: string;
     readonly fetched: FetchedImage;
     readonly exports: Exports;
   },
@@ -94,7 +93,7 @@ async function defaultsFor(
   return createDefaultExports({
     image: request.fetched.config,
     name: request.name,
-    imageName: defaultContainerName(request.reference),
+    imageName: defaultContainerName(request.fetched.reference),
     serviceTemplate: await readFile(ownFile('unit-templates/container.service.hbs'), 'utf8'),
     mode: host.paths.mode,
     // All that the host has, however few of them berth may use.

@@ -18,6 +18,7 @@ import { KeptSignatures } from '../trust/kept-signatures.js';
 import { freshnessOf, type Freshness } from './freshness.js';
 import type { Host } from './host.js';
 import type { FetchPlan } from './install-plan.js';
+import { recordedReference } from './recorded-reference.js';
 
 /** Which image, and for which platform. */
 export interface ImageChoice {
@@ -33,6 +34,8 @@ export interface ImageChoice {
 
 /** An image whose content can be read. */
 export interface FetchedImage {
+  /** What to record of the name that it was asked for by: what that meant. */
+  readonly reference: string;
   readonly digest: Digest;
   readonly storeName: string;
   readonly config: ImageConfig;
@@ -83,10 +86,10 @@ export interface FetchIfOptions extends Omit<FetchOptions, 'acceptDigest'> {
   readonly fresh: boolean;
   /** With `fresh`: takes what the store has under the name where its source gives nothing, with a warning. */
   readonly orStored?: boolean;
-  /** Asked as soon as the digest is known: what is not wanted is not fetched. */
-  wants(digest: Digest): boolean;
+  /** Asked as soon as the digest is known: what is not wanted is not fetched. `reference` is what the name meant. */
+  wants(digest: Digest, reference: string): boolean;
   /** Gets how new a signed image is that is wanted, before any layer is fetched; may throw. */
-  judge?(freshness: Freshness | undefined): void;
+  judge?(freshness: Freshness | undefined, reference: string): void;
 }
 
 /** As {@link fetchImage}; undefined where the image is not wanted. */
@@ -98,6 +101,35 @@ export async function fetchImageIf(
   const platform =
     choice.platform === undefined ? readPlatformOf(host.paths) : parsePlatform(choice.platform);
   await using source = await host.openSource(choice.reference, { preferStored: true });
+  const reference = recordedReference(choice.reference, source.storeName);
+  const fetched = await fetchFrom(
+    host,
+    { choice, source, platform },
+    {
+      ...options,
+      wants: (digest) => options.wants(digest, reference),
+      judge: (freshness) => options.judge?.(freshness, reference),
+    },
+  );
+  return fetched === undefined ? undefined : { ...fetched, reference };
+}
+
+/** {@link FetchIfOptions} of a reference that is known. */
+interface FetchFromOptions extends Omit<FetchIfOptions, 'wants' | 'judge'> {
+  wants(digest: Digest): boolean;
+  judge(freshness: Freshness | undefined): void;
+}
+
+async function fetchFrom(
+  host: Host,
+  from: {
+    readonly choice: ImageChoice;
+    readonly source: ImageSource;
+    readonly platform: Platform;
+  },
+  options: FetchFromOptions,
+): Promise<Omit<FetchedImage, 'reference'> | undefined> {
+  const { choice, source, platform } = from;
   const store = await host.openStore();
   const stored = await store.findImage(source.storeName);
   if (choice.noPull === true) return await fetchStored(host, { stored, source, platform }, options);
@@ -130,7 +162,7 @@ export async function fetchImageIf(
   const freshness = freshnessOf(plan, host.nowMs());
   warnOfAge(host, source, freshness);
   if (!options.wants(plan.digest)) return undefined;
-  options.judge?.(freshness);
+  options.judge(freshness);
   const fetch = describeFetch(plan);
   if (options.preview && fetch.missingLayers > 0) {
     const tree = await previewTree(plan, {
@@ -158,8 +190,8 @@ async function fetchStored(
     readonly source: ImageSource;
     readonly platform: Platform;
   },
-  options: FetchIfOptions,
-): Promise<FetchedImage | undefined> {
+  options: FetchFromOptions,
+): Promise<Omit<FetchedImage, 'reference'> | undefined> {
   const { stored, source, platform } = image;
   const hint = "without '--no-pull' it is fetched";
   if (stored === undefined)
@@ -177,7 +209,7 @@ async function fetchStored(
   if (!options.wants(stored.digest)) return undefined;
   const taken = await takeStored(host, stored, { source, preview: options.preview });
   if (taken === undefined) return refuseUnhashed(source);
-  options.judge?.(taken.freshness);
+  options.judge(taken.freshness);
   return taken;
 }
 
@@ -198,7 +230,7 @@ async function takeStored(
   host: Host,
   image: StoredImage,
   { source, preview }: { readonly source: ImageSource; readonly preview: boolean },
-): Promise<FetchedImage | undefined> {
+): Promise<Omit<FetchedImage, 'reference'> | undefined> {
   const checker = await host.openTrust();
   const { digest } = image;
   const kept = await keptSignatures(host).read(digest);
@@ -320,7 +352,7 @@ function pullOptions(
 async function fromStore(
   host: Host,
   image: StoredImage,
-): Promise<Omit<FetchedImage, 'storeName' | 'trust' | 'freshness'>> {
+): Promise<Omit<FetchedImage, 'reference' | 'storeName' | 'trust' | 'freshness'>> {
   const store = await host.openStore();
   return {
     digest: image.digest,

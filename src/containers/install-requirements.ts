@@ -21,7 +21,6 @@ const MAX_INSTALLS = 32;
 /** A container that is to be installed because another one requires it. */
 export interface RequiredContainer {
   readonly name: ContainerName;
-  readonly reference: string;
   readonly fetched: FetchedImage;
   /** Whose image asks for it. */
   readonly requiredBy: string;
@@ -39,7 +38,6 @@ export interface Requirements {
 /** Whose requirements are looked for. */
 export interface Requiring {
   readonly name: ContainerName;
-  readonly reference: string;
   readonly fetched: FetchedImage;
 }
 
@@ -78,13 +76,14 @@ export async function findRequiredContainers(
       await withContext(`cannot install '${known}', which '${name}' requires`, async () => {
         if (neighbours.length > MAX_INSTALLS) throw tooMany();
         const required = parseContainerName(known);
-        const reference = images.get(wanted) ?? siblingReference(container.reference, required);
+        const reference =
+          images.get(wanted) ?? siblingReference(container.fetched.reference, required);
         const fetched = await fetchImage(
           host,
           { ...options.choice, reference },
           { preview: options.preview, acceptDigest: () => undefined },
         );
-        const found = { name: required, reference, fetched };
+        const found = { name: required, fetched };
         ordered.push({ ...found, requiredBy: name, neighbour: await visit(found) });
       });
     }

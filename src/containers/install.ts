@@ -121,7 +121,7 @@ async function lookAround(
         throw taken(name, 'another image');
     },
   });
-  const root = { name, fetched, reference: request.reference };
+  const root = { name, fetched };
   const requirements =
     request.withDependencies === true && installed === undefined
       ? await findRequiredContainers(host, root, { choice: request, preview: request.planOnly })

@@ -35,7 +35,6 @@ import { hostPathPolicy } from './users-places.js';
 /** What a deployment is prepared from. */
 export interface PrepareRequest extends OrderingRequest {
   readonly name: ContainerName;
-  readonly reference: string;
   readonly fetched: FetchedImage;
   /** The N of `NAME.N`; that of what is installed unless given, or 0. */
   readonly number?: number;
@@ -178,11 +177,11 @@ export async function prepareDeployment(
       name,
       number: request.number ?? installed?.number ?? 0,
       image: {
-        reference: request.reference,
+        reference: fetched.reference,
         storeName: fetched.storeName,
         digest: fetched.digest,
         trust: fetched.trust,
-        newest: seenWith(request.reference, request.seen, fetched.freshness),
+        newest: seenWith(fetched.reference, request.seen, fetched.freshness),
       },
       values: Object.fromEntries(
         [...values].filter(([, value]) => !value.secret).map(([key, value]) => [key, value.text]),

@@ -34,12 +34,11 @@ export async function prepareRequired(
     (neighbour) => ({ neighbour, ordering: undefined }),
   );
   for (const [index, container] of ordered.entries()) {
-    const { name, requiredBy, reference, fetched, neighbour } = container;
+    const { name, requiredBy, fetched, neighbour } = container;
     await withContext(`cannot install '${name}', which '${requiredBy}' requires`, async () => {
       await preflightInstall(host, name);
       const prepared = await prepareDeployment(host, {
         name,
-        reference,
         fetched,
         installed: undefined,
         setValues: new Map(),

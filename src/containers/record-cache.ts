@@ -34,7 +34,7 @@ const MAX_BYTES = 64 * 1024 * 1024;
 const WRITE_EACH = 32;
 
 /** Of the file (kept-records.ts); another one with each change to what is in it, since a host may be brought from one build of a version to the next. */
-const FORMAT = 3;
+const FORMAT = 4;
 
 /**
  * Looks at the present deployments of so many containers, with what earlier commands read. What cannot be read goes to

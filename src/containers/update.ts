@@ -173,7 +173,6 @@ export async function prepareUpdate(
   request: UpdateRequest,
 ): Promise<PreparedUpdate> {
   const name: ContainerName = parseContainerName(installed.name);
-  const reference = request.rebase ?? installed.image.reference;
   const setValues = carryOver(new Map(Object.entries(installed.setValues)), request);
   const settings = await readSettings(host.paths, name);
   const before = new Map([
@@ -182,13 +181,15 @@ export async function prepareUpdate(
   ]);
   for (const key of request.unsetValues) warnOfUnset(host, key, before);
   const hasSameValues = sameEntries(before, carryOver(before, request));
-  const isSameButForValues = (digest: Digest): boolean =>
+  const isSameButForValues = (digest: Digest, reference: string): boolean =>
     digest === installed.image.digest &&
     reference === installed.image.reference &&
     // What was adopted moves onto berth's own checkout and runtime with its first update.
     installed.adoptedFrom === undefined;
-  const isSame = (digest: Digest): boolean => hasSameValues && isSameButForValues(digest);
-  const seen = await findNewestSeen(host, installed, reference);
+  const isSame = (digest: Digest, reference: string): boolean =>
+    hasSameValues && isSameButForValues(digest, reference);
+  const { deployments } = await readAllDeployments(host, { of: name });
+  const seenOf = (reference: string): NewestSeen | undefined => newestSeen(deployments, reference);
   let found: Digest = installed.image.digest;
   const rejection = (): string | undefined =>
     request.retry || found === installed.image.digest
@@ -196,20 +197,20 @@ export async function prepareUpdate(
       : settings.rejected.find(({ digest }) => digest === found)?.reason;
   const fetched = await fetchImageIf(
     host,
-    { ...request, reference },
+    { ...request, reference: request.rebase ?? installed.image.reference },
     {
       preview: request.planOnly,
       previewPackages: true,
       fresh: true,
       // atomic updated to what its repository had, and the registries of its time are gone in part.
       orStored: installed.adoptedFrom !== undefined && request.rebase === undefined,
-      wants: (digest) => {
+      wants: (digest, reference) => {
         found = digest;
-        return !isSame(digest) && rejection() === undefined;
+        return !isSame(digest, reference) && rejection() === undefined;
       },
-      judge: (offered) => {
+      judge: (offered, reference) => {
         if (!request.allowDowngrade && found !== installed.image.digest)
-          assertNotOlder(reference, { seen, offered });
+          assertNotOlder(reference, { seen: seenOf(reference), offered });
       },
     },
   );
@@ -232,12 +233,11 @@ export async function prepareUpdate(
   }
   const required =
     request.withDependencies === true
-      ? await prepareRequiredBy(host, { name, reference, fetched }, request)
+      ? await prepareRequiredBy(host, { name, fetched }, request)
       : undefined;
   const prepared = await prepareDeployment(host, {
     ...request,
     name,
-    reference,
     planned: required?.planned ?? request.planned ?? [],
     number: await freeNumber(host, name),
     installed,
@@ -245,12 +245,15 @@ export async function prepareUpdate(
     setValues,
     fileValues: new Map(),
     ...carriedPlaces(installed),
-    seen: request.allowDowngrade ? { allowedAtMs: host.nowMs() } : seen,
+    seen: request.allowDowngrade ? { allowedAtMs: host.nowMs() } : seenOf(fetched.reference),
     enable: true,
     allowHostPaths: [...new Set([...installed.allowedHostPaths, ...request.allowHostPaths])],
   });
   for (const text of prepared.deployment.warnings) host.onEvent({ kind: 'warning', text });
-  if (isSameButForValues(found) && (await changesNoValue(host, installed, prepared)))
+  if (
+    isSameButForValues(found, fetched.reference) &&
+    (await changesNoValue(host, installed, prepared))
+  )
     return {
       ...unchanged,
       action: 'nothing',
@@ -266,7 +269,9 @@ export async function prepareUpdate(
     to: inBrief(prepared.deployment),
     gained: gainedPermissions(...sides),
     // The same image with other values: what it gains by them, whoever gave them has asked for.
-    asks: isSameButForValues(found) ? [] : gainedPermissions(...sides, request.allowHostPaths),
+    asks: isSameButForValues(found, fetched.reference)
+      ? []
+      : gainedPermissions(...sides, request.allowHostPaths),
     difference: request.planOnly
       ? await compareWith(host, installed, { prepared, bytesToFetch: fetched.fetch.missingBytes })
       : undefined,
@@ -284,12 +289,7 @@ function warnOfUnset(host: Host, key: string, set: ReadonlyMap<string, string>):
 }
 
 /** The newest that any deployment on disk knows of a reference. */
-async function findNewestSeen(
-  host: Host,
-  { name }: Deployment,
-  reference: string,
-): Promise<NewestSeen | undefined> {
-  const { deployments } = await readAllDeployments(host, { of: name });
+function newestSeen(deployments: readonly Deployment[], reference: string): NewestSeen | undefined {
   return newestSeenOf(
     reference,
     deployments.map(({ image }) => image.newest),
