@@ -1,9 +1,11 @@
-// build-deb.mjs [FOLDER]: makes a Debian package of the built program, berth_VERSION_ARCHITECTURE.deb, in FOLDER (dist). The same
-// checkout gives the same bytes. BERTH_PACKAGE_VERSION gives it another version than package.json's.
+// build-deb.mjs [--arch ARCHITECTURE] [FOLDER]: makes a Debian package of the built program, berth_VERSION_ARCHITECTURE.deb, in
+// FOLDER (dist), for this machine's architecture or another one. The same checkout gives the same bytes. BERTH_PACKAGE_VERSION
+// gives it another version than package.json's.
 import { execFileSync } from 'node:child_process';
 import {
   chmodSync,
   cpSync,
+  existsSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
@@ -16,6 +18,7 @@ import {
 } from 'node:fs';
 import { createHash } from 'node:crypto';
 import { dirname, join, relative, resolve } from 'node:path';
+import { parseArgs } from 'node:util';
 import { gzipSync } from 'node:zlib';
 
 import { build } from 'esbuild';
@@ -27,13 +30,27 @@ process.umask(0o022);
 
 const { version: ownVersion } = JSON.parse(readFileSync('package.json', 'utf8'));
 const version = process.env.BERTH_PACKAGE_VERSION || ownVersion;
-const architecture = output('dpkg', '--print-architecture').trim();
-const out = resolve(process.argv[2] ?? 'dist');
+const own = output('dpkg', '--print-architecture').trim();
+const { values: options, positionals } = parseArgs({
+  options: { arch: { type: 'string', default: own } },
+  allowPositionals: true,
+});
+const architecture = options.arch;
+// Debian's words and Node's.
+const nodeArch = { amd64: 'x64', arm64: 'arm64', [own]: process.arch }[architecture];
+if (nodeArch === undefined) fail(`there is no package for '${architecture}': it is amd64 or arm64`);
+const launcher = launcherFor(architecture);
+if (!existsSync(launcher))
+  fail(
+    `there is no launcher for ${architecture}: install a cross compiler (gcc-aarch64-linux-gnu for arm64) and run 'npm run build' again`,
+  );
+const out = resolve(positionals[0] ?? 'dist');
 mkdirSync(out, { recursive: true });
 // On the file system that it goes to, so that it appears there with one rename.
 const place = mkdtempSync(join(out, '.deb-'));
 const tree = join(place, 'tree');
 const LIB = 'usr/lib/berth';
+const NATIVE_KOFFI = `node_modules/@koromix/koffi-linux-${nodeArch}`;
 const MAINTAINER = 'berth maintainers <maintainers@berth.invalid>';
 try {
   await putProgram();
@@ -63,7 +80,8 @@ async function putProgram() {
     cpSync(path, join(tree, LIB, path), { recursive: true, filter });
   const { name, license, type } = JSON.parse(readFileSync('package.json', 'utf8'));
   put(`${LIB}/package.json`, `${JSON.stringify({ name, version, license, type }, undefined, 2)}\n`);
-  for (const path of ['dist/launcher', 'unit-templates', 'packaging/systemd']) copy(path);
+  for (const path of ['unit-templates', 'packaging/systemd']) copy(path);
+  putLaunchers();
   // Source maps stay out: they are half of the size. What V8 compiled is made where it is installed, for the Node that is there.
   copy('dist/bin', (path) => !/\.map$|\.cjs\.|\.built$/.test(path));
   for (const entry of readdirSync('dist/bin').filter((file) => file.endsWith('.cjs'))) {
@@ -82,9 +100,23 @@ async function putProgram() {
   }
 }
 
+// The package's own, and those for trees of other architectures that were built: the builder's own is one of them elsewhere.
+function putLaunchers() {
+  for (const other of ['amd64', 'arm64', own].filter((name) => existsSync(launcherFor(name)))) {
+    const name = other === architecture ? 'launch' : `launch-${other}`;
+    put(`${LIB}/dist/launcher/${name}`, readFileSync(launcherFor(other)));
+    chmodSync(join(tree, LIB, 'dist/launcher', name), 0o755);
+  }
+}
+
+// Where the build has put it.
+function launcherFor(name) {
+  return name === own ? 'dist/launcher/launch' : `dist/launcher/launch-${name}`;
+}
+
 function putKoffi() {
   const koffi = 'node_modules/koffi';
-  const native = `node_modules/@koromix/koffi-linux-${process.arch}`;
+  const native = findNativeKoffi();
   const files = [
     ...['package.json', 'index.cjs', 'indirect.cjs', 'LICENSE.txt'].map((name) =>
       join(koffi, name),
@@ -92,11 +124,24 @@ function putKoffi() {
     ...readdirSync(join(koffi, 'src/koffi'), { recursive: true })
       .filter((name) => name.endsWith('.cjs'))
       .map((name) => join(koffi, 'src/koffi', name)),
-    ...['package.json', 'index.js', `linux_${process.arch}/koffi.node`].map((name) =>
-      join(native, name),
-    ),
   ];
   for (const file of files) put(join(LIB, file), readFileSync(file));
+  for (const name of ['package.json', 'index.js', `linux_${nodeArch}/koffi.node`])
+    put(join(LIB, NATIVE_KOFFI, name), readFileSync(join(native, name)));
+}
+
+// npm installs what is for this machine alone; for another it is fetched, and has to be what the lock file says.
+function findNativeKoffi() {
+  if (existsSync(NATIVE_KOFFI)) return NATIVE_KOFFI;
+  const { packages } = JSON.parse(readFileSync('package-lock.json', 'utf8'));
+  const { version: wanted, integrity } = packages[NATIVE_KOFFI];
+  const name = `${NATIVE_KOFFI.replace('node_modules/', '')}@${wanted}`;
+  const file = output('npm', 'pack', '--silent', '--pack-destination', place, name).trim();
+  const content = readFileSync(join(place, file));
+  const digest = `sha512-${createHash('sha512').update(content).digest('base64')}`;
+  if (digest !== integrity) throw new Error(`${name} is not what package-lock.json says`);
+  execFileSync('tar', ['--extract', '--file', join(place, file), '--directory', place]);
+  return join(place, 'package');
 }
 
 function putDocuments() {
@@ -221,6 +266,11 @@ function put(path, content) {
 
 function compress(content) {
   return gzipSync(content, { level: 9 });
+}
+
+function fail(problem) {
+  process.stderr.write(`build-deb: ${problem}\n`);
+  process.exit(1);
 }
 
 function output(program, ...args) {

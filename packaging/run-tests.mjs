@@ -25,7 +25,14 @@ const LONGEST = [
     'kill-sweep',
     'power-cuts',
   ],
-  ...['machine-recover', 'whole-machine', 'systemd-scopes', 'boot-chain', 'install-refusals'],
+  ...[
+    'arm-machine',
+    'machine-recover',
+    'whole-machine',
+    'systemd-scopes',
+    'boot-chain',
+    'install-refusals',
+  ],
 ].map((name) => join(HOSTS_FOLDER, `${name}.test.js`));
 
 /** A file of tests waits a good part of its time: for a service, a boot, a disk. */

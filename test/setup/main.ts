@@ -4,6 +4,7 @@ import { hostNode } from '../support/host-node.js';
 import { reapDeadHosts } from '../support/host-record.js';
 import { bootedHostRecipe, hostTree } from '../support/host-tree.js';
 import { machineKernel } from '../support/machine-kernel.js';
+import { machineModels } from '../support/machine-models.js';
 import { suites } from '../support/suites.js';
 import { wholeMachineRecipe } from '../support/whole-machine.js';
 import { installPackages, missingPackages, testPackages } from './packages.js';
@@ -34,14 +35,14 @@ if (process.getuid?.() !== 0) {
       what: `host tree of ${suite}`,
       make: (): Promise<unknown> => hostTree(bootedHostRecipe(suite)),
     })),
-    {
-      what: 'tree, kernel and emulator of a whole machine',
+    ...machineModels.map((model) => ({
+      what: `tree, kernel and emulator of a whole machine (${model.architecture})`,
       make: async (): Promise<unknown> => [
-        await hostTree(wholeMachineRecipe('trixie')),
-        await machineKernel('trixie'),
-        await emulatorCommand(),
+        await emulatorCommand(model.architecture),
+        await hostTree(wholeMachineRecipe(model)),
+        await machineKernel(model.suite, model.architecture),
       ],
-    },
+    })),
     ...debianImages.map((name) => ({
       what: `image ${name}`,
       make: (): Promise<unknown> => debianImageLayers(name),

@@ -6,22 +6,30 @@ import { join } from 'node:path';
 import { cacheFolder } from './cache-folder.js';
 import { aptConnectionOptions, debianArchive } from './debian-archive.js';
 import { withFileLock } from './file-lock.js';
+import { type MachineArchitecture, machineKinds } from './machine-kind.js';
 import { runOk } from './run-command.js';
 
 /** The release that the emulator is taken from, whatever release the machine itself runs. */
 const EMULATOR_SUITE = 'trixie';
 
-/** Where Debian keeps a package's libraries; whole machines are x86-64. */
+/** Where Debian keeps a package's libraries; the emulator itself runs on x86-64. */
 const LIBRARIES = 'usr/lib/x86_64-linux-gnu';
 
-/** What is taken: the system emulator, and qemu-storage-daemon. */
-const PACKAGES = ['qemu-system-x86', 'qemu-utils'] as const;
+/** What is taken: the system emulators, that of single programs, and qemu-storage-daemon. */
+const PACKAGES = ['qemu-system-x86', 'qemu-system-arm', 'qemu-user', 'qemu-utils'] as const;
 
-/** The command that starts qemu's system emulator, without its options. */
-export async function emulatorCommand(): Promise<readonly string[]> {
+/** The command that starts qemu's system emulator for an architecture, without its options. */
+export async function emulatorCommand(
+  architecture: MachineArchitecture,
+): Promise<readonly string[]> {
   const path = await emulatorFolder();
   const firmware = ['-L', join(path, 'usr/share/qemu'), '-L', join(path, 'usr/share/seabios')];
-  return [...program(path, 'qemu-system-x86_64'), ...firmware];
+  return [...program(path, machineKinds[architecture].emulator), ...firmware];
+}
+
+/** The path of the program that runs single programs of arm64; it is static. */
+export async function userEmulator(): Promise<string> {
+  return join(await emulatorFolder(), 'usr/bin/qemu-aarch64');
 }
 
 /** The command that starts the program of qemu's that serves and logs block devices, without its options. */

@@ -6,6 +6,8 @@ import { join } from 'node:path';
 import { cacheFolder } from './cache-folder.js';
 import { aptConnectionOptions, debianArchive } from './debian-archive.js';
 import { withFileLock } from './file-lock.js';
+import { enableForeignPrograms } from './foreign-programs.js';
+import type { MachineArchitecture } from './machine-kind.js';
 import { runOk } from './run-command.js';
 import type { Suite } from './suites.js';
 
@@ -22,6 +24,8 @@ export interface TreeRecipe {
   /** Short name; part of the folder's name. */
   readonly name: string;
   readonly suite: Suite;
+  /** Of another architecture than this machine's, whose programs are emulated. */
+  readonly architecture?: MachineArchitecture;
   /** Packages beside the essential ones. */
   readonly packages: readonly string[];
   /** Shell commands run with the tree as `$1` after the packages are in; they are part of the hash. */
@@ -111,7 +115,8 @@ const MADE_ONCE: readonly string[] = [
 export async function hostTree(recipe: TreeRecipe): Promise<string> {
   const id = createHash('sha256').update(JSON.stringify(recipe)).digest('hex').slice(0, 12);
   const trees = cacheFolder('trees');
-  const path = join(trees, `${recipe.suite}-${recipe.name}-${id}`);
+  const { suite, name, architecture } = recipe;
+  const path = join(trees, [suite, name, architecture ?? [], id].flat().join('-'));
   if (existsSync(path)) return path;
   return withFileLock(`${path}.lock`, async () => {
     if (!existsSync(path)) await buildTree(recipe, { trees, path });
@@ -132,6 +137,7 @@ async function buildTree(
     }
     await writeFile(join(building, 'apt.conf'), (await aptConnectionOptions()).join('\n') + '\n');
     const tree = join(building, 'tree');
+    if (recipe.architecture !== undefined) await enableForeignPrograms();
     await runOk(
       [
         'mmdebstrap',
@@ -139,6 +145,9 @@ async function buildTree(
         '--mode=root',
         '--format=directory',
         '--variant=essential',
+        ...(recipe.architecture === undefined
+          ? []
+          : [`--architectures=${recipe.architecture}`, '--skip=check/qemu']),
         `--aptopt=${join(building, 'apt.conf')}`,
         ...['man', 'doc', 'locale', 'info'].map(
           (folder) => `--dpkgopt=path-exclude=/usr/share/${folder}/*`,

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { cacheFolder, projectRoot } from './cache-folder.js';
 import { aptConnectionOptions, debianArchive } from './debian-archive.js';
 import { withFileLock } from './file-lock.js';
+import { type MachineArchitecture, machineKinds } from './machine-kind.js';
 import { runOk } from './run-command.js';
 import type { Suite } from './suites.js';
 
@@ -17,17 +18,20 @@ export interface MachineKernel {
   readonly modules: string;
 }
 
-/** The kernel of a release; fetched and prepared once, and kept in the cache. */
-export async function machineKernel(suite: Suite): Promise<MachineKernel> {
+/** The kernel of a release for an architecture; fetched and prepared once, and kept in the cache. */
+export async function machineKernel(
+  suite: Suite,
+  architecture: MachineArchitecture,
+): Promise<MachineKernel> {
   const init = join(projectRoot, 'test/fixtures/machine/init.c');
   const id = createHash('sha256')
     .update(await readFile(init))
     .digest('hex')
     .slice(0, 12);
-  const path = join(cacheFolder('trees'), `${suite}-kernel-${id}`);
+  const path = join(cacheFolder('trees'), `${suite}-kernel-${architecture}-${id}`);
   if (!existsSync(path)) {
     await withFileLock(`${path}.lock`, async () => {
-      if (!existsSync(path)) await prepareKernel(suite, { init, path });
+      if (!existsSync(path)) await prepareKernel({ suite, architecture }, { init, path });
     });
   }
   return {
@@ -38,7 +42,7 @@ export async function machineKernel(suite: Suite): Promise<MachineKernel> {
 }
 
 async function prepareKernel(
-  suite: Suite,
+  { suite, architecture }: { readonly suite: Suite; readonly architecture: MachineArchitecture },
   place: { readonly init: string; readonly path: string },
 ): Promise<void> {
   const building = await mkdtemp(join(cacheFolder('trees'), '.building-'));
@@ -52,7 +56,8 @@ async function prepareKernel(
     await runOk(
       [
         ...['mmdebstrap', '--quiet', '--mode=root', '--format=directory', '--variant=extract'],
-        ...[`--aptopt=${options}`, '--include=linux-image-cloud-amd64'],
+        ...[`--aptopt=${options}`, `--architectures=${architecture}`],
+        `--include=linux-image-cloud-${architecture}`,
         ...[suite, root, await debianArchive()],
       ],
       { timeoutMs: 600_000 },
@@ -70,7 +75,7 @@ async function prepareKernel(
     await runOk(['sh', '-euc', 'xz -dc "$1" >"$2"', 'sh', driver, join(building, 'driver')]);
     const program = join(building, 'init');
     await runOk([
-      'gcc',
+      machineKinds[architecture].compiler,
       '-Os',
       '-Wall',
       '-Wextra',

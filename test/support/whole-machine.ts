@@ -13,6 +13,7 @@ import { emulatorCommand } from './emulator.js';
 import { hostsFolder, markOf, reapDeadHosts, removeHost, writeHostRecord } from './host-record.js';
 import { bootedHostRecipe, hostTree, type TreeRecipe } from './host-tree.js';
 import { machineKernel, type MachineKernel } from './machine-kernel.js';
+import { type MachineArchitecture, type MachineKind, machineKinds } from './machine-kind.js';
 import { type CommandResult, runOk } from './run-command.js';
 import type { Suite } from './suites.js';
 
@@ -24,6 +25,8 @@ import type { Suite } from './suites.js';
  */
 export interface BootMachineOptions {
   readonly suite: Suite;
+  /** x86-64 unless given. */
+  readonly architecture?: MachineArchitecture;
   /** Packages beside those of every machine; they make a tree of their own, by the name of what it is for. */
   readonly extra?: { readonly name: string; readonly packages: readonly string[] };
   /** Changes the tree before it becomes a disk; it may be entered with chroot. */
@@ -52,18 +55,40 @@ const KERNEL_FAULT = /Oops: |Kernel panic|double fault/;
 /** No fault was met in hundreds of boots; three in a row are something else than bad luck. */
 const MAX_START_ATTEMPTS = 3;
 
+/** No machine needs them, and their installation takes half of the time that all takes where it is emulated. */
+const DEAR = ['ca-certificates', 'libpam-systemd', 'dbus-user-session'];
+
+/** What a whole machine is of. */
+export type MachineModel = Pick<BootMachineOptions, 'suite' | 'architecture' | 'extra'>;
+
 /** The recipe of a whole machine's tree: a booted host's, with what a kernel of its own asks for. */
-export function wholeMachineRecipe(suite: Suite): TreeRecipe {
+export function wholeMachineRecipe(model: MachineModel): TreeRecipe {
+  const recipe = usualRecipe(model);
+  const { extra } = model;
+  if (extra === undefined) return recipe;
+  return {
+    ...recipe,
+    name: `${recipe.name}-${extra.name}`,
+    packages: [...recipe.packages, ...extra.packages],
+  };
+}
+
+function usualRecipe({ suite, architecture = 'amd64' }: MachineModel): TreeRecipe {
   const host = bootedHostRecipe(suite);
+  const { serial } = machineKinds[architecture];
   return {
     ...host,
     name: 'machine',
-    packages: [...host.packages, 'kmod'],
+    ...(architecture === 'amd64' ? {} : { architecture }),
+    packages: [
+      ...host.packages.filter((name) => architecture === 'amd64' || !DEAR.includes(name)),
+      'kmod',
+    ],
     files: {
       ...host.files,
       '/etc/fstab': '/dev/vda / ext4 defaults 0 0\n',
       '/etc/systemd/system/test-agent.service': fixture('agent.service'),
-      '/usr/local/lib/test-agent': fixture('agent.sh'),
+      '/usr/local/lib/test-agent': fixture('agent.sh').replace('ttyS', serial),
       '/etc/systemd/system/test-network.service':
         '[Unit]\nDefaultDependencies=no\nBefore=network.target\n[Service]\nType=oneshot\nRemainAfterExit=yes\n' +
         'ExecStart=modprobe virtio_net\nExecStart=ip link set eth0 up\nExecStart=ip addr add 10.0.2.15/24 dev eth0\n' +
@@ -76,27 +101,18 @@ export function wholeMachineRecipe(suite: Suite): TreeRecipe {
   };
 }
 
-function recipeFor({ suite, extra }: BootMachineOptions): TreeRecipe {
-  const recipe = wholeMachineRecipe(suite);
-  if (extra === undefined) return recipe;
-  return {
-    ...recipe,
-    name: `${recipe.name}-${extra.name}`,
-    packages: [...recipe.packages, ...extra.packages],
-  };
-}
-
 function fixture(name: string): string {
   return readFileSync(join(projectRoot, 'test/fixtures/machine', name), 'utf8');
 }
 
 /** Makes a disk, and boots a machine from it. */
 export async function bootMachine(options: BootMachineOptions): Promise<WholeMachine> {
-  const tree = await hostTree(recipeFor(options));
-  const kernel = await machineKernel(options.suite);
-  const emulator = await emulatorCommand();
+  const { suite, architecture = 'amd64' } = options;
+  const tree = await hostTree(wholeMachineRecipe(options));
+  const kernel = await machineKernel(suite, architecture);
+  const emulator = await emulatorCommand(architecture);
   await reapDeadHosts();
-  const machine = new WholeMachine(options, { kernel, emulator });
+  const machine = new WholeMachine(options, { kernel, emulator, kind: machineKinds[architecture] });
   try {
     await machine.make(tree);
     await machine.start();
@@ -111,6 +127,7 @@ export async function bootMachine(options: BootMachineOptions): Promise<WholeMac
 interface MachineParts {
   readonly kernel: MachineKernel;
   readonly emulator: readonly string[];
+  readonly kind: MachineKind;
 }
 
 /** A machine that runs, or is off. Made by {@link bootMachine}. */
@@ -322,13 +339,14 @@ export class WholeMachine implements AsyncDisposable {
 
   #qemuOptions(agentPath: string): readonly string[] {
     return [
-      // Two processors or a thread for each take half as long again, and `-cpu max` gains nothing.
-      ...['-accel', 'tcg,thread=single', '-cpu', 'qemu64', '-smp', '1', '-m', '1024'],
+      // Two processors or a thread for each take half as long again.
+      ...this.#parts.kind.board,
+      ...['-accel', 'tcg,thread=single', '-smp', '1', '-m', '1024'],
       ...(this.#options.hasInstructionClock === true ? ['-icount', 'shift=1'] : []),
       ...['-display', 'none', '-nodefaults', '-no-reboot', '-no-user-config'],
       ...['-kernel', this.#parts.kernel.image, '-initrd', this.#parts.kernel.initrd],
       '-append',
-      `console=ttyS0 panic=-1 quiet systemd.show_status=1 net.ifnames=0 ${this.#kernelOptions}`,
+      `console=${this.#parts.kind.serial}0 panic=-1 quiet systemd.show_status=1 net.ifnames=0 ${this.#kernelOptions}`,
       ...['-drive', `file=${this.disk},format=raw,if=virtio,cache=writeback`],
       ...['-chardev', `file,id=console,path=${this.#consolePath},append=on`],
       ...['-serial', 'chardev:console'],
