@@ -16,6 +16,8 @@ export interface ExecForUser {
   readonly tty: boolean;
   /** `NAME=VALUE`. */
   readonly env?: readonly string[] | undefined;
+  readonly user?: string | undefined;
+  readonly workdir?: string | undefined;
 }
 
 /**
@@ -37,13 +39,13 @@ export async function execForUser(
 
 async function execOnTerminal(
   host: Host,
-  { deployment, unit, command, env }: ExecForUser,
+  { deployment, unit, command, ...how }: ExecForUser,
 ): ReturnType<typeof execInContainer> {
   await using terminal = await openTerminalSession();
   return await execInContainer(host, deployment, {
+    ...how,
     unit,
     args: command,
-    env,
     terminal: terminal.slave,
     // Keys are the program's; signals from elsewhere end it with the scope.
     signal: host.signal,
@@ -57,13 +59,13 @@ async function execOnTerminal(
 async function execOnPipes(
   context: CliContext,
   host: Host,
-  { deployment, unit, command, env }: Omit<ExecForUser, 'tty'>,
+  { deployment, unit, command, ...how }: ExecForUser,
 ): ReturnType<typeof execInContainer> {
   let passing: Disposable | undefined;
   return await execInContainer(host, deployment, {
+    ...how,
     unit,
     args: command,
-    env,
     input: true,
     // Signals go to the program, which decides what they mean.
     signal: new AbortController().signal,

@@ -82,7 +82,8 @@ export async function compileService(
   };
 }
 
-async function readAccounts(tree: ImageTree): Promise<{ passwd?: string; group?: string }> {
+/** The files of an image that name its users. */
+export async function readAccounts(tree: ImageTree): Promise<{ passwd?: string; group?: string }> {
   const passwd = await readTextInTree(tree, '/etc/passwd');
   const group = await readTextInTree(tree, '/etc/group');
   return { ...(passwd === undefined ? {} : { passwd }), ...(group === undefined ? {} : { group }) };

@@ -13,9 +13,12 @@ import { LAUNCH_PLAN_FILE } from '../runtime/built-in-runtime.js';
 import { compileExecPlan } from '../runtime/compile-exec-plan.js';
 import { NAMESPACE_FILES, ownNamespaces } from '../runtime/own-namespaces.js';
 import { HOST_DIRECTORY } from '../runtime/host-directory.js';
+import type { ImageUser } from '../runtime/image-user.js';
+import { readUserFiles } from '../runtime/read-user-files.js';
 import { openInRoot } from '../sys/open-in-root.js';
 import type { UnitManager } from '../systemd/unit-manager.js';
 import type { Deployment } from './deployment.js';
+import { assertMapped, resolveExecUser } from './exec-user.js';
 import type { Host } from './host.js';
 import { openMainProcess, type MainProcess } from './main-process.js';
 import { findOwnLauncher } from './place-launcher.js';
@@ -26,6 +29,10 @@ export interface ExecOptions {
   readonly args: readonly string[];
   /** Variables (`NAME=VALUE`) beside those of the container's own, or in their place. */
   readonly env?: readonly string[] | undefined;
+  /** Who runs it, as {@link resolveExecUser} takes it; the container's own user unless given. */
+  readonly user?: string | undefined;
+  /** Absolute path of the folder where it begins; the container's own unless given. */
+  readonly workdir?: string | undefined;
   /** Gets what the program writes; called until it has ended. */
   readonly onOutput: (stream: 'stdout' | 'stderr', chunk: Buffer) => void;
   /** Gets the running program, to pass signals and input on. */
@@ -57,7 +64,7 @@ const PROCESS_FD = 3;
 const PLAN_FD = 4;
 
 /**
- * Runs a program inside a running container, as the container's own user and with no more rights than its program has.
+ * Runs a program inside a running container, as the container's own user unless another is named, and with no more rights than its program has.
  * It is started by berth's launcher, on a plan that joins the container's namespaces: no program of the host ever runs
  * in there (CVE-2019-5736), and none of its descriptors gets there (CVE-2024-21626). It is no part of the service's
  * control group, but of a scope of its own that ends with the service, and with it whatever it has started.
@@ -82,8 +89,8 @@ export async function execInContainer(
   const manager = await host.openUnitManager();
   const launcher = await findOwnLauncher();
   using process = await openMainProcess(manager, unit, deployment.launcher);
-  const { args, terminal, env: variables = [] } = options;
-  const plan = await makePlan(host, { deployment, process, args, terminal, variables });
+  const { terminal } = options;
+  const plan = await makePlan(host, { deployment, process, options });
   const scope = `berth-exec-${deployment.name.replace('@', '')}-${randomBytes(4).toString('hex')}.scope`;
   const stream = terminal ?? 'pipe';
   const { words, env } = systemdRunOf(host.paths);
@@ -110,12 +117,11 @@ async function makePlan(
   from: {
     readonly deployment: Deployment;
     readonly process: MainProcess;
-    readonly args: readonly string[];
-    readonly terminal: number | undefined;
-    readonly variables: readonly string[];
+    readonly options: ExecOptions;
   },
 ): Promise<number> {
-  const { deployment, process, args, terminal, variables } = from;
+  const { deployment, process, options } = from;
+  const { args, terminal, env: variables = [], user, workdir: directory } = options;
   const { stateDir, runDir } = host.paths;
   const own = join(stateDir, `${deployment.name}.${deployment.number}`, LAUNCH_PLAN_FILE);
   const launchPlan = await readFileBounded(own, { maxBytes: MAX_PLAN_BYTES });
@@ -127,6 +133,10 @@ async function makePlan(
     })),
     root: `/proc/self/fd/${PROCESS_FD}/root`,
     terminal: terminal !== undefined,
+    identity: {
+      ...(user === undefined ? {} : { user: findUser(`/proc/self/fd/${process.fd}`, user) }),
+      ...(directory === undefined ? {} : { directory }),
+    },
     env: [
       ...(hasCredentials(process) ? [`CREDENTIALS_DIRECTORY=${HOST_DIRECTORY}/credentials`] : []),
       ...variables,
@@ -140,6 +150,13 @@ async function makePlan(
   } finally {
     await unlink(path);
   }
+}
+
+/** In the files that the container has now, not its image. */
+function findUser(directory: string, text: string): ImageUser {
+  const user = resolveExecUser(text, readUserFiles(`${directory}/root`));
+  assertMapped(directory, user);
+  return user;
 }
 
 /** Whether the container's program was given credentials; the root is the container's, and so is every link in it. */

@@ -13,7 +13,10 @@ import { LAUNCH_PLAN_FILE } from '../runtime/built-in-runtime.js';
 import { compileRunPlan } from '../runtime/compile-run-plan.js';
 import { DROP_IN_NAME } from '../systemd/drop-in.js';
 import { listAssignments, parseUnit } from '../systemd/unit-text.js';
+import { readAccounts } from './compile-service.js';
 import type { Deployment } from './deployment.js';
+import { openDeploymentSide } from './difference-sides.js';
+import { resolveExecUser } from './exec-user.js';
 import type { Host } from './host.js';
 import type { OneRun } from './one-run.js';
 import { planOfOneRun, unitOfOneRun } from './one-run-marks.js';
@@ -25,6 +28,9 @@ import { isRunning } from './unit-states.js';
 export interface RunOptions {
   /** The container's own program unless given. */
   readonly args: readonly string[];
+  /** As for {@link execInContainer}. */
+  readonly user?: string | undefined;
+  readonly workdir?: string | undefined;
   /** Which instance of a template it is. */
   readonly instance?: string | undefined;
   /** Whether it gets a terminal: this process has to have one. */
@@ -84,7 +90,7 @@ export async function runInStopped(
     oneRun === undefined
       ? [`berth-run-${name.replace('@', '')}-${id}.service`, join(host.paths.runDir, `.run-${id}`)]
       : [unitOfOneRun(name), planOfOneRun(host.paths, name)];
-  const program = options.args.length === 0 ? own : compileRunPlan(own, options.args);
+  const program = await makeProgram(host, { deployment, own, options });
   await writeFileSynced(plan, program, { mode: 0o600 });
   try {
     const properties = await readProperties(folder, name);
@@ -118,6 +124,24 @@ export async function runInStopped(
   } finally {
     await unlink(plan);
   }
+}
+
+/** Without anything else asked for it is the container's own plan, which says when its config.json has changed. */
+async function makeProgram(
+  host: Host,
+  from: {
+    readonly deployment: Deployment;
+    readonly own: Buffer;
+    readonly options: RunOptions;
+  },
+): Promise<Buffer> {
+  const { deployment, own, options } = from;
+  const { args, user, workdir: directory } = options;
+  if (args.length === 0 && user === undefined && directory === undefined) return own;
+  if (user === undefined) return compileRunPlan(own, { args, identity: { directory } });
+  using side = await openDeploymentSide(host, deployment);
+  const files = side.tree === undefined ? {} : await readAccounts(side.tree);
+  return compileRunPlan(own, { args, identity: { directory, user: resolveExecUser(user, files) } });
 }
 
 /** A signal ends systemd-run and not what it runs. */

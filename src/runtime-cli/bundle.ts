@@ -8,7 +8,6 @@ import { OperationalError } from '../errors/operational-error.js';
 import { ObjectReader } from '../oci/object-reader.js';
 import { MAX_RUNTIME_CONFIG_BYTES, parseRuntimeConfig } from '../oci/parse-runtime-config.js';
 import type { RuntimeConfig } from '../oci/runtime-config.js';
-import { readFileInRoot } from '../sys/open-in-root.js';
 import { parseHooks, type Hooks } from './hooks.js';
 
 /** A config.json and what of it only a command line has a use for. */
@@ -75,27 +74,4 @@ export function findRootfs(bundle: string, config: RuntimeConfig): string {
     'RUNTIME_CONFIG_INVALID',
     `root.path: ${quote(path)} is not a directory`,
   );
-}
-
-/** Longest /etc/passwd or /etc/group of an image that is looked at. */
-const MAX_USER_FILE_BYTES = 1_048_576;
-
-/** The image's user files, for HOME; nothing where they are not plain files. */
-export function readUserFiles(root: string): {
-  readonly passwd: string | undefined;
-  readonly group: string | undefined;
-} {
-  const fd = openSync(root, 'r');
-  const read = (path: string): string | undefined => {
-    try {
-      return readFileInRoot(fd, path, { maxBytes: MAX_USER_FILE_BYTES }).toString('utf8');
-    } catch {
-      return undefined; // an image without users, or with something else in their place, has none to tell
-    }
-  };
-  try {
-    return { passwd: read('/etc/passwd'), group: read('/etc/group') };
-  } finally {
-    closeSync(fd);
-  }
 }

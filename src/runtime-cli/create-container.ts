@@ -4,17 +4,12 @@ import { resolve } from 'node:path';
 
 import { AsyncScope } from '../base/scope.js';
 import { checkNamespacePaths } from '../runtime/check-namespace-paths.js';
-import {
-  findRootfs,
-  parseBundleConfig,
-  readDocument,
-  readUserFiles,
-  type BundleConfig,
-} from './bundle.js';
+import { findRootfs, parseBundleConfig, readDocument, type BundleConfig } from './bundle.js';
 import { OperationalError } from '../errors/operational-error.js';
 import type { RuntimeConfig } from '../oci/runtime-config.js';
 import type { CgroupPlace } from '../runtime/cgroups/cgroup.js';
 import { checkConfined } from '../runtime/check-confined.js';
+import { readUserFiles } from '../runtime/read-user-files.js';
 import { confinementOf } from './confinement.js';
 import { chooseManager } from './container-cgroup.js';
 import { compileContainerPlan } from './container-plan.js';

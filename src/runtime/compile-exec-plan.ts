@@ -1,5 +1,6 @@
 import { OperationalError } from '../errors/operational-error.js';
 import { NAMESPACE_FLAGS, type LinuxNamespace } from './compile-namespaces.js';
+import { withIdentity, type OtherIdentity } from './other-identity.js';
 import {
   encodeInstruction,
   INSTRUCTIONS,
@@ -20,6 +21,8 @@ export interface ExecPlanOptions {
   readonly root: string;
   /** Variables (`NAME=VALUE`) beside those of the container's own, or in their place. */
   readonly env: readonly string[];
+  /** Who runs it, and where; as the container's own program unless given. */
+  readonly identity?: OtherIdentity;
   /** Whether its standard streams are a terminal: a pipe in between would be none. */
   readonly terminal?: boolean;
 }
@@ -33,7 +36,7 @@ export interface ExecPlanOptions {
  */
 export function compileExecPlan(launchPlan: Buffer, options: ExecPlanOptions): Buffer {
   const { args, joins, root, env } = options;
-  const own = splitPlan(launchPlan);
+  const own = withIdentity(splitPlan(launchPlan), options.identity ?? {});
   const joined = new Set(joins.map(({ type }) => type));
   if (!joined.has('mount')) {
     throw new OperationalError(

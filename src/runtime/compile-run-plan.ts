@@ -1,17 +1,21 @@
+import { withIdentity, type OtherIdentity } from './other-identity.js';
 import { encodeInstruction, INSTRUCTIONS, joinPlan, splitPlan } from './plan-format.js';
 
 /**
- * The plan of a container with another program in place of its own: the same namespaces, mounts, user, rights and
- * environment. That config.json changed since is not told: it is the administrator who is asking.
+ * The plan of a container with another program in place of its own, or the same where there are no `args`: the same namespaces,
+ * mounts, rights and environment, and the same user unless another one is given. That config.json changed since is not told: it is the administrator who is asking.
  *
  * @throws {@link OperationalError} CONTAINER_STATE_INVALID if the container's plan is damaged
  */
-export function compileRunPlan(launchPlan: Buffer, args: readonly string[]): Buffer {
-  const own = splitPlan(launchPlan);
+export function compileRunPlan(
+  launchPlan: Buffer,
+  { args, identity }: { readonly args: readonly string[]; readonly identity: OtherIdentity },
+): Buffer {
+  const own = withIdentity(splitPlan(launchPlan), identity);
   const dropped = new Set<number>([
     INSTRUCTIONS.STAMP.op,
     INSTRUCTIONS.PID_FILE.op,
-    INSTRUCTIONS.ARGUMENT.op,
+    ...(args.length === 0 ? [] : [INSTRUCTIONS.ARGUMENT.op]),
   ]);
   const kept = own.filter(({ op }) => !dropped.has(op));
   const at = kept.findIndex(

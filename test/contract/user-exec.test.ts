@@ -88,7 +88,10 @@ test('a user runs programs in his container, with its rights and none of his own
 test('a user runs another program in the place of the container’s own', async () => {
   using bed = new UserBed();
   bed.compile(['say', 'own'], {}, { volatileRoot: {} });
-  writeFileSync(bed.plan, compileRunPlan(readFileSync(bed.plan), ['/probe', 'say', 'other']));
+  writeFileSync(
+    bed.plan,
+    compileRunPlan(readFileSync(bed.plan), { args: ['/probe', 'say', 'other'], identity: {} }),
+  );
   const { status, stdout } = await bed.launch();
   assert.deepEqual([status, stdout], [0, 'other\n']);
 });

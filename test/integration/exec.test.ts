@@ -146,6 +146,49 @@ for (const suite of suites) {
     assert.deepEqual(own, main);
   });
 
+  test(`${suite}: exec runs a program as another user of the container, where it says`, async () => {
+    const as = (args: readonly string[], script: string): Promise<CommandResult> => {
+      const command = ['exec', ...args, 'box', '--', '/bin/sh', '-c', script];
+      return hostOf(suite).run(['node', '/opt/berth/dist/bin/berth.cjs', ...command]);
+    };
+    const who = 'cat /proc/self/status; echo "$HOME $(pwd)"';
+    for (const [user, words] of [
+      ['33', /^Uid:\t33\t33\t33\t33\nGid:\t33\t/m],
+      ['www-data', /^Uid:\t33\t33\t33\t33\nGid:\t33\t[^]*\n\/var\/www \/tmp$/m],
+      ['www-data:4', /^Gid:\t4\t4\t4\t4\n[^]*^Groups:\t4 \n/m],
+      ['0', /^Uid:\t0\t[^]*\n\/root \/tmp$/m],
+    ] as const) {
+      const { status, stdout, stderr } = await as(['-u', user], who);
+      assert.equal(status, 0, stderr);
+      assert.match(stdout, words);
+      const isRoot = user === '0';
+      assert.match(stdout, isRoot ? /^CapEff:\t0*[1-9a-f]/m : /^CapPrm:\t0+\nCapEff:\t0+$/m);
+      assert.deepEqual(
+        stdout.match(/^(?:CapBnd|CapInh|NoNewPrivs):.*$/gm),
+        (await inBox(suite, 'cat /proc/1/status')).stdout.match(
+          /^(?:CapBnd|CapInh|NoNewPrivs):.*$/gm,
+        ),
+      );
+    }
+    const elsewhere = await as(['--run-as', 'www-data', '--workdir', '/usr', '-e', 'HOME=/x'], who);
+    assert.match(elsewhere.stdout, /\n\/x \/usr$/m);
+    for (const [args, status, says] of [
+      [['-u', 'nobody-there'], 64, /the image has no user 'nobody-there'/],
+      [['-u', '1:nobodies'], 64, /the image has no group 'nobodies'/],
+      [['-u', '-1'], 64, /'-1'/],
+      [['-w', 'usr'], 64, /absolute path/],
+      [['-w', '/usr/../etc'], 64, /absolute path/],
+    ] as const) {
+      const refused = await as(args, 'echo it ran');
+      assert.deepEqual([refused.status, refused.stdout], [status, ''], refused.stderr);
+      assert.match(refused.stderr, says);
+    }
+    const nowhere = await as(['-w', '/not/there'], 'echo it ran');
+    assert.notEqual(nowhere.status, 0);
+    assert.equal(nowhere.stdout, '', nowhere.stderr);
+    assert.match(nowhere.stderr, /\/not\/there/);
+  });
+
   test(`${suite}: C-root nothing of the host's mounts is left in the namespace, above or below the root`, async () => {
     const { stdout } = await inBox(suite, 'cat /proc/self/mountinfo');
     const lines = stdout.trim().split('\n');

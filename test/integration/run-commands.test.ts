@@ -59,9 +59,13 @@ after(async () => {
   await registry[Symbol.asyncDispose]();
 });
 
+const IDENTITY = ['sh', '-c', 'busybox grep ^Uid: /proc/self/status; pwd'];
+
 test('run enters a container that runs, and passes status and input', async () => {
   const inside = await berth(['run', 'box', '--', 'sh', '-c', 'cat; pwd; exit 3'], 'hello\n');
   assert.deepEqual([inside.status, inside.stdout], [3, 'hello\n/tmp\n'], inside.stderr);
+  const other = await berth(['run', '-u', '33', '-w', '/usr', 'box', '--', ...IDENTITY]);
+  assert.equal(other.stdout, 'Uid:\t33\t33\t33\t33\n/usr\n', other.stderr);
   const nothing = await berth(['run', 'box']);
   assert.equal(nothing.status, 64);
   assert.match(nothing.stderr, /runs already/);
@@ -143,6 +147,8 @@ test('run in a stopped container has its root and rights, and leaves nothing', a
     'in\n',
   );
   assert.deepEqual([stopped.status, stopped.stdout], [6, 'in\nblue\n/tmp\n'], stopped.stderr);
+  const other = await berth(['run', '-u', 'www-data', '-w', '/usr', 'box', '--', ...IDENTITY]);
+  assert.equal(other.stdout, 'Uid:\t33\t33\t33\t33\n/usr\n', other.stderr);
   assert.equal(await host.sh('ls -A /run/berth | grep "^.run" || true'), '');
   // systemd forgets a unit a moment after it has ended.
   await waitUntil('the end of all units', async () => {

@@ -11,9 +11,9 @@ import {
   registryOptions,
   type RegistryOptionValues,
 } from '../registry-options.js';
-import { ttyOption } from './exec.js';
+import { identityOf, identityOptions, ttyOption, type IdentityOptions } from './exec.js';
 
-interface RunOptions extends RegistryOptionValues {
+interface RunOptions extends RegistryOptionValues, IdentityOptions {
   readonly tty?: boolean;
   readonly set?: readonly string[];
   readonly values?: string;
@@ -37,6 +37,7 @@ export function runCommand(context: CliContext): Command {
       ],
       options: [
         ttyOption(),
+        ...identityOptions(),
         new Option('--set <key=value>', 'of a fresh container: give a variable a value').argParser(
           collect,
         ),
@@ -74,6 +75,7 @@ async function run({ args, options, context }: CommandCall<RunOptions>): Promise
   const { execForUser } = await import('../exec-session.js');
   const [what = '', ...command] = args;
   const tty = options.tty === true;
+  const identity = identityOf(options);
   await withHost(context, options, async (host) => {
     assertPrivileged(host);
     if (host.paths.root !== '')
@@ -91,12 +93,12 @@ async function run({ args, options, context }: CommandCall<RunOptions>): Promise
     const state = (await statesOf(host, [unit])).get(unit);
     if (state?.mainPid === undefined) {
       const instance = at === -1 ? undefined : what.slice(at + 1);
-      await runStopped(context, host, { deployment, command, tty, instance });
+      await runStopped(context, host, { deployment, command, tty, instance, ...identity });
       return;
     }
     if (command.length === 0)
       throw new OperationalError('USAGE', `'${what}' runs already; say what to run in it`);
-    await execForUser(context, host, { deployment, unit, command, tty });
+    await execForUser(context, host, { deployment, unit, command, tty, ...identity });
   });
 }
 
@@ -107,23 +109,23 @@ export interface StoppedRun {
   readonly tty: boolean;
   readonly instance?: string | undefined;
   readonly oneRun?: OneRun | undefined;
+  readonly user?: string | undefined;
+  readonly workdir?: string | undefined;
 }
 
 /** Runs a program in a container that does not run, with the standard streams of this process. */
 export async function runStopped(
   context: CliContext,
   host: Host,
-  { deployment, command, tty, instance, oneRun }: StoppedRun,
+  { deployment, command, ...how }: StoppedRun,
 ): Promise<void> {
   const { runInStopped } = await import('../../containers/run-in-stopped.js');
   const { passSignals } = await import('../pass-signals.js');
   const { CommandExit } = await import('../command-exit.js');
   let passing: Disposable | undefined;
   const status = await runInStopped(host, deployment, {
+    ...how,
     args: command,
-    tty,
-    instance,
-    oneRun,
     stdio: ['inherit', 'inherit', 'inherit'],
     onStart: (child) => {
       passing = passSignals(context, child);
@@ -159,7 +161,8 @@ async function runFresh(
   };
   await withFreshContainer(host, request, async ({ deployment, oneRun }) => {
     display[Symbol.dispose]();
-    await runStopped(context, host, { deployment, command, tty: options.tty === true, oneRun });
+    const how = { ...identityOf(options), tty: options.tty === true, oneRun };
+    await runStopped(context, host, { deployment, command, ...how });
   });
 }
 
