@@ -200,7 +200,6 @@ function checkDocument(config: RuntimeConfig, { options, warn }: Context): void 
     );
   }
   if (config.process.terminal) warn('process.terminal means nothing to a service, ignoring');
-  if (config.linux.mountLabel !== undefined) warn('linux.mountLabel is not applied, ignoring');
   if (config.linux.cgroupsPath !== undefined && config.linux.cgroupsPath !== '') {
     warn("linux.cgroupsPath: the unit's cgroup is the container's, ignoring");
   }

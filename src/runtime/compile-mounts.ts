@@ -289,11 +289,15 @@ class MountCompiler {
     if (destination === '/dev') this.#ownDev = true;
   }
 
-  /** A host without SELinux does not know the option, and refuses it: a label that is asked for is never left out. */
+  /** Whoever runs a container himself gets the label that he asks for, or is refused; a service has it where there is SELinux. */
   #labelContent(type: string): void {
     const { mountLabel, options } = this.#context;
-    if (mountLabel === undefined || options.standalone !== true) return;
-    if (!UNLABELLED.has(type)) this.#instructions.push(['OPTION', 'context', mountLabel]);
+    if (mountLabel === undefined || UNLABELLED.has(type)) return;
+    this.#instructions.push(
+      options.standalone === true
+        ? ['OPTION', 'context', mountLabel]
+        : ['LABEL', 'context', mountLabel, '/sys/fs/selinux'],
+    );
   }
 
   /** sysfs belongs to a network namespace: the host's cannot be mounted from within a user namespace. */

@@ -70,6 +70,7 @@ export const INSTRUCTIONS = {
   PLACE: { op: 46, fields: 'p' },
   ROOT_FIRST: { op: 47, fields: '' },
   SEALED_ROOT: { op: 48, fields: 'ppbu' },
+  LABEL: { op: 49, fields: 'sss' },
 } as const satisfies Record<string, { op: number; fields: string }>;
 
 /** The name of an instruction. */

@@ -144,6 +144,9 @@ void attach_bind(struct step *step) { if (step->fd >= 0) attach_to_path(step->fd
 void open_file_system(struct step *step) { launch.file_system = new_file_system(step->field[0].text); }
 void set_option(struct step *step) { option(launch.file_system, step->field[0].text, step->field[1].text); }
 
+/* Without SELinux in the kernel no file system knows the option. */
+void label_content(struct step *step) { if (step->fd == 0) set_option(step); }
+
 void attach_file_system(struct step *step) {
     const char *path = step->field[0].text;
     int tree = finish_file_system(launch.file_system, step->field[1].number, path);

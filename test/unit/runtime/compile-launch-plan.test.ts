@@ -4,6 +4,7 @@ import { test } from 'node:test';
 import type { ErrorCode } from '../../../src/errors/catalogue.js';
 import { compileLaunchPlan } from '../../../src/runtime/compile-launch-plan.js';
 import type { LaunchPlanOptions } from '../../../src/runtime/launch-plan.js';
+import { INSTRUCTIONS, splitPlan } from '../../../src/runtime/plan-format.js';
 import { assertFails } from '../../support/assert-fails.js';
 import { each } from '../../support/each.js';
 import { runtimeConfig, type ConfigChanges } from '../../support/runtime-config.js';
@@ -339,6 +340,24 @@ test('compileLaunchPlan() gives a service no terminal for process.terminal, and 
     'process.terminal means nothing to a service, ignoring',
   ]);
   assert.deepEqual(compileLaunchPlan(config, { ...OPTIONS, standalone: true }).warnings, []);
+});
+
+test('compileLaunchPlan() has mounts labelled, in a service where there is SELinux', () => {
+  const mountLabel = 'system_u:object_r:container_file_t:s0';
+  const mounts = ['tmpfs', 'proc'].map((type) => ({ destination: `/${type}`, type, source: type }));
+  const linux = { namespaces: [{ type: 'mount' }], mountLabel };
+  const config = runtimeConfig({ mounts, linux });
+  const labelsOf = (options: Partial<LaunchPlanOptions>): readonly string[] =>
+    splitPlan(compileLaunchPlan(config, { ...OPTIONS, ...options }).plan).flatMap(({ op, body }) =>
+      body.includes(mountLabel) ? [op === INSTRUCTIONS.LABEL.op ? 'LABEL' : String(op)] : [],
+    );
+  assert.deepEqual([...new Set(labelsOf({}))], ['LABEL']);
+  assert.deepEqual([...new Set(labelsOf({ standalone: true }))], [String(INSTRUCTIONS.OPTION.op)]);
+  // File systems of the kernel have labels by rules of its own.
+  const withoutProc = runtimeConfig({ mounts: mounts.slice(0, 1), linux });
+  const plan = compileLaunchPlan(withoutProc, OPTIONS).plan.toString('latin1');
+  assert.equal(plan.split(mountLabel).length - 1, labelsOf({}).length);
+  assert.deepEqual(compileLaunchPlan(config, OPTIONS).warnings, []);
 });
 
 test('compileLaunchPlan() makes the same plan every time', () => {
