@@ -186,6 +186,7 @@ function putDocuments() {
       `${readFileSync('dist/bin/THIRD-PARTY', 'utf8')}\nkoffi (MIT)\n\n${readFileSync('node_modules/koffi/LICENSE.txt', 'utf8')}`,
   );
   put('etc/berth/berth.conf', readFileSync('packaging/berth.conf'));
+  put('usr/share/selinux/packages/berth.cil', readFileSync('packaging/selinux/berth.cil'));
 }
 
 function putShellCompletions() {

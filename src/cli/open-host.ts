@@ -1,5 +1,8 @@
 import { AsyncScope } from '../base/scope.js';
 import type { Host, HostEvent } from '../containers/host.js';
+import type { HostLabels } from '../containers/host-labels.js';
+import { mayHaveLabels } from '../containers/may-have-labels.js';
+import type { HostPaths } from '../config/host-paths.js';
 import type { UnitManager } from '../systemd/unit-manager.js';
 import type { CliContext, CommonOptions } from './context.js';
 import type { RegistryOptionValues } from './registry-options.js';
@@ -34,6 +37,7 @@ export async function withHost<T>(
   let units: Promise<UnitManager> | undefined;
   let transports: Transports | undefined;
   let trust: Promise<ImageTrust> | undefined;
+  let labels: Promise<HostLabels | undefined> | undefined;
   const openTransportsOnce = async (): Promise<Transports> => {
     const { openTransports } = await import('./transports.js');
     return (transports ??= openTransports(context, scope, { ...options, conf, paths }));
@@ -50,7 +54,8 @@ export async function withHost<T>(
       const onEvent = (event: HostEvent): void => {
         host.onEvent(event);
       };
-      stores ??= openStores({ paths, conf, storage, scope, onEvent });
+      const openLabels: Host['openLabels'] = () => host.openLabels();
+      stores ??= openStores({ paths, conf, storage, scope, onEvent, openLabels });
       return stores(choice);
     },
     openSource: async (reference, { preferStored = false, withoutMirrors } = {}) => {
@@ -92,10 +97,30 @@ export async function withHost<T>(
       };
       return (units ??= open().then((opened) => scope.use(opened)));
     },
+    openLabels: () => (labels ??= openLabels(paths, { scope, host })),
     onEvent: (event) => {
       printEvent(context, options, event);
     },
     nowMs: () => Date.now(),
   };
-  return await body(host);
+  const result = await body(host);
+  // What a command has labels for it has written something for.
+  const labelled = await labels;
+  if (paths.root !== '' && labelled !== undefined) {
+    const { labelTree } = await import('../containers/label-tree.js');
+    await labelTree(host, labelled);
+  }
+  return result;
+}
+
+async function openLabels(
+  paths: HostPaths,
+  { scope, host }: { readonly scope: AsyncScope; readonly host: Pick<Host, 'onEvent'> },
+): Promise<HostLabels | undefined> {
+  if (!mayHaveLabels(paths)) return undefined;
+  const { openHostLabels } = await import('../containers/open-host-labels.js');
+  const opened = openHostLabels(paths, (text) => {
+    host.onEvent({ kind: 'warning', text });
+  });
+  return opened === undefined ? undefined : scope.use(opened);
 }

@@ -4,7 +4,7 @@ import { quote } from '../base/escape-text.js';
 import type { AsyncScope } from '../base/scope.js';
 import type { BerthConf } from '../config/berth-conf.js';
 import type { HostPaths } from '../config/host-paths.js';
-import type { HostEvent, StoreChoice } from '../containers/host.js';
+import type { Host, HostEvent, StoreChoice } from '../containers/host.js';
 import { OperationalError } from '../errors/operational-error.js';
 import type { ImageStore, StorageKind } from '../store/image-store.js';
 import type { RepositorySealing } from '../store/ostree/repository-place.js';
@@ -17,6 +17,7 @@ export interface StoresToOpen {
   readonly storage: string | undefined;
   readonly scope: AsyncScope;
   readonly onEvent: (event: HostEvent) => void;
+  readonly openLabels: Host['openLabels'];
 }
 
 /**
@@ -56,12 +57,15 @@ function storageNamed(text: string | undefined): StorageKind | undefined {
 }
 
 async function openOne(
-  { paths, conf, scope }: StoresToOpen,
+  { paths, conf, scope, openLabels }: StoresToOpen,
   kind: StorageKind,
 ): Promise<ImageStore> {
   if (kind === 'embedded') {
     const { openEmbeddedStore } = await import('../store/embedded/embedded-store.js');
-    return scope.use(openEmbeddedStore(paths.onDisk(paths.storeDir)));
+    const label = async (root: string): Promise<void> => {
+      (await openLabels())?.labelContent(root);
+    };
+    return scope.use(openEmbeddedStore(paths.onDisk(paths.storeDir), { label }));
   }
   const { openOstreeStore } = await import('../store/ostree/ostree-store.js');
   return scope.use(openOstreeStore(repositoryPath(paths, conf), sealingOf(conf)));

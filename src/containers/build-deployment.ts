@@ -34,6 +34,7 @@ export async function buildDeployment(host: Host, prepared: DeploymentToBuild): 
   if (prepared.tree !== undefined) {
     const rootfs = join(building, 'rootfs');
     await mkdir(rootfs, { mode: 0o755 });
+    (await host.openLabels())?.labelContent(rootfs);
     const store = await host.openStore();
     await store.checkout(prepared.tree, rootfs, {
       signal: host.signal,

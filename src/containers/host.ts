@@ -4,6 +4,7 @@ import type { ImageStore, StorageKind } from '../store/image-store.js';
 import type { ImageSource } from '../transport/image-source.js';
 import type { ImageTrust } from '../trust/image-trust.js';
 import type { UnitManager } from '../systemd/unit-manager.js';
+import type { HostLabels } from './host-labels.js';
 
 /**
  * What the use cases work with: where things are and who does things. Made once per command by the command line; the
@@ -27,6 +28,8 @@ export interface Host {
   /** What decides which images are taken. */
   openTrust(): Promise<ImageTrust>;
   openUnitManager(): Promise<UnitManager>;
+  /** The labels that files of the host are to have; undefined where SELinux labels nothing. */
+  openLabels(): Promise<HostLabels | undefined>;
   readonly signal: AbortSignal;
   /** Things to tell a person that are not the result; may be called at any time. */
   onEvent(event: HostEvent): void;

@@ -21,6 +21,7 @@ import { isErrno } from '../errors/is-errno.js';
 import { OperationalError } from '../errors/operational-error.js';
 import type { DeployedFile } from './deployment.js';
 import { compareFile } from './file-state.js';
+import type { HostLabels } from './host-labels.js';
 import { withPinnedPath } from './pinned-directory.js';
 
 /** What {@link placeFiles} puts onto the host. */
@@ -31,6 +32,8 @@ export interface PlaceFilesOptions {
   readonly previous: readonly DeployedFile[];
   /** What to do where something stands that no deployment of this container put there. */
   readonly onForeign: 'refuse' | 'keep';
+  /** What gives them their labels before they have their names. */
+  readonly labels?: HostLabels | undefined;
 }
 
 /**
@@ -62,9 +65,10 @@ export async function placeFiles(
     if (file.kind === 'directory') {
       if ((before?.kind ?? 'directory') !== 'directory') await unlinkIfThere(target);
       await makeFolder(target, file.mode);
+      options.labels?.labelAs(target, file.path);
     } else {
       if (before?.kind === 'directory') await removeFolder(target, file.path);
-      const source = { file, base: paths.onDisk(deploymentDirectory) };
+      const source = { file, base: paths.onDisk(deploymentDirectory), labels: options.labels };
       try {
         await placeOne(target, { ...source, replace: action === 'replace' });
       } catch (error) {
@@ -111,7 +115,7 @@ async function hasMode(target: string, mode: number): Promise<boolean> {
 
 async function placeOne(
   target: string,
-  from: Source & { readonly replace: boolean },
+  from: Source & { readonly labels: HostLabels | undefined; readonly replace: boolean },
 ): Promise<void> {
   const temporary = temporaryNameBeside(target);
   try {
@@ -134,6 +138,7 @@ async function placeOne(
         );
       }
     }
+    from.labels?.labelAs(temporary, from.file.path);
     if (from.replace) {
       await rename(temporary, target);
       return;

@@ -102,7 +102,7 @@ export async function placeLauncher(host: Host, launcher: ChosenLauncher): Promi
   const lock = await acquireLock(join(folder, LOCK), { mode: 'shared', signal: host.signal });
   try {
     if (launcher.copyFrom !== undefined)
-      await copyLauncher(launcher.copyFrom, host.paths.onDisk(launcher.path));
+      await copyLauncher(host, launcher.copyFrom, host.paths.onDisk(launcher.path));
     return lock;
   } catch (error) {
     lock.release();
@@ -110,11 +110,14 @@ export async function placeLauncher(host: Host, launcher: ChosenLauncher): Promi
   }
 }
 
-async function copyLauncher(from: string, target: string): Promise<void> {
+async function copyLauncher(host: Host, from: string, target: string): Promise<void> {
   const content = await readFile(from);
-  if ((await compareFile(target, { kind: 'file', sha256: sha256Of(content) })) === 'same') return;
-  await makeFolders(dirname(target), 0o700);
-  await writeFileAtomically(target, content, { mode: 0o755 });
+  if ((await compareFile(target, { kind: 'file', sha256: sha256Of(content) })) !== 'same') {
+    await makeFolders(dirname(target), 0o700);
+    await writeFileAtomically(target, content, { mode: 0o755 });
+  }
+  // No unit names it yet, or one does that cannot run it.
+  (await host.openLabels())?.labelLauncher(target);
 }
 
 /** Removes the copies that no deployment refers to; leaves it to the next command where one is being put in place. */

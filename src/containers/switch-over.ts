@@ -96,6 +96,7 @@ async function switchFiles(
       files: to.files,
       previous: from?.files ?? [],
       onForeign: isWayBack ? 'keep' : 'refuse',
+      labels: await host.openLabels(),
     });
     kept.push(...placed);
   }

@@ -2,7 +2,7 @@ import { createRequire } from 'node:module';
 import { constants } from 'node:os';
 import { getSystemErrorName } from 'node:util';
 
-import type { address, config, LibraryHandle, load } from 'koffi';
+import type { address, config, decode, LibraryHandle, load } from 'koffi';
 
 /*
  * The system calls that Node has no word for. The library and koffi are loaded on the first call, never on import:
@@ -33,6 +33,7 @@ interface Koffi {
   readonly address: typeof address;
   readonly errno: () => number;
   readonly config: typeof config;
+  readonly decode: typeof decode;
 }
 
 /** What libostree needs of the stack of a call in another thread; koffi takes it before the first library is loaded only. */

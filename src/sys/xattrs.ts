@@ -58,6 +58,15 @@ export function listXattrsAt(at: At): XattrValue[] {
   });
 }
 
+/** One attribute of the thing itself, links not followed; undefined where it has none, or its file system keeps none. */
+export function getXattrAt(at: At, name: string): Buffer | undefined {
+  const size = nativeLgetxattr(cString(procPath(at)), cString(name), scratch, scratch.length);
+  if (size >= 0) return Buffer.from(scratch.subarray(0, size));
+  const error = lastError('lgetxattr', at.name);
+  if (['ENODATA', 'ENOTSUP', 'EOPNOTSUPP'].includes(error.code ?? '')) return undefined;
+  throw error;
+}
+
 /** A path that leads below an open directory, for the calls that have no `at` form: nothing of the image is walked. */
 export function procPath(at: At): string {
   return at.dirFd === AT_FDCWD ? at.name : `/proc/self/fd/${at.dirFd}/${at.name}`;

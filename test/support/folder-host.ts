@@ -23,6 +23,7 @@ export function folderHost(root: string, units?: UnitManager): FolderHost {
     openSource: nothingHere,
     openTrust: nothingHere,
     openUnitManager: () => Promise.resolve(manager),
+    openLabels: () => Promise.resolve(undefined),
     signal: new AbortController().signal,
     onEvent: (event) => events.push(event),
     nowMs: () => 0,

@@ -43,6 +43,7 @@ export async function onTree<T>(root: string, body: (host: Host) => Promise<T>):
       ),
     conf: DEFAULT_CONF,
     openUnitManager: () => Promise.resolve(units),
+    openLabels: () => Promise.resolve(undefined),
     onEvent: () => undefined,
     nowMs: () => Date.now(),
   });

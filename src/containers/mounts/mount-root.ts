@@ -148,6 +148,7 @@ async function provideRoot(
   try {
     await mkdir(place, { mode: 0o700 });
     await mkdir(root, { mode: 0o755 });
+    (await host.openLabels())?.labelContent(root);
     await store.checkout(await store.openTree(image), root, { signal: host.signal, devices: true });
   } catch (error) {
     takeBack();

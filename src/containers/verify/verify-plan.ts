@@ -17,6 +17,10 @@ import { deploymentFolder } from './verify-files.js';
 /** Largest launch plan that is read: one with 1,000 mounts has 200 KiB. */
 const MAX_PLAN_BYTES = 16 * 1024 * 1024;
 
+/** Somebody relabelled by a policy that does not know of berth. */
+const LABEL_HINT =
+  "'semodule -i berth.cil' tells the policy of it, and 'restorecon -R' on the state directory then labels it; see SELINUX in berth(8)";
+
 /** Checks what the unit runs: launcher and plan, the config.json that the plan was made from; or the other runtime. */
 export async function verifyPlan(
   host: Host,
@@ -60,6 +64,12 @@ async function verifyLauncher(
   known.add(status, sha256);
   if (sha256 !== basename(dirname(path)))
     found.push(finding({ area: 'launcher', path, problem: 'its content was changed', hint }));
+  // In a tree that is not running, whatever opens its labels sets them, too.
+  const labels = host.paths.root === '' ? await host.openLabels() : undefined;
+  if (labels?.isLauncher(onDisk) === false) {
+    const problem = 'its SELinux label is not the one of a program: systemd may not run it';
+    found.push(finding({ area: 'launcher', path, problem, hint: LABEL_HINT }));
+  }
   return found;
 }
 

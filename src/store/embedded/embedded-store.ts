@@ -20,14 +20,14 @@ import { EmbeddedLayerTransaction } from './layer-transaction.js';
 import { ObjectContents } from './object-contents.js';
 import { prune } from './prune.js';
 import { readObject } from './read-object.js';
-import { StorePlace } from './store-place.js';
+import { StorePlace, type StorePlaceOptions } from './store-place.js';
 
 /**
  * Opens the embedded store in a folder. Nothing is made before something is written, and nothing is locked before layers
  * or objects are used: listing images waits for nobody.
  */
-export function openEmbeddedStore(root: string): ImageStore {
-  return new EmbeddedStore(new StorePlace(root));
+export function openEmbeddedStore(root: string, options: StorePlaceOptions = {}): ImageStore {
+  return new EmbeddedStore(new StorePlace(root, options));
 }
 
 class EmbeddedStore extends LayeredStore {

@@ -36,10 +36,22 @@ const FORMAT_NAME = 'berth-store';
 const FORMAT = 1;
 const FOLDERS = ['objects', 'layers', 'images', 'names', 'tmp'];
 
+/** Options of {@link StorePlace}. */
+export interface StorePlaceOptions {
+  /** Gives the folder the security label that all that is made in it is to have; called before anything is. */
+  readonly label?: ((root: string) => Promise<void>) | undefined;
+}
+
 /** The folder of the embedded store; its format is checked once. */
 export class StorePlace extends StoreFolder {
+  readonly #options: StorePlaceOptions;
   #checked = false;
   #prepared: Promise<void> | undefined;
+
+  constructor(root: string, options: StorePlaceOptions = {}) {
+    super(root);
+    this.#options = options;
+  }
 
   get tempPath(): string {
     return this.path('tmp');
@@ -91,6 +103,7 @@ export class StorePlace extends StoreFolder {
       try {
         // Two at once do the same, and only the last step counts.
         makeFolder(this.root);
+        await this.#options.label?.(this.root);
         for (const folder of FOLDERS) makeFolder(this.path(folder));
         this.#probe();
         for (const folder of OBJECT_FOLDERS) {
@@ -106,7 +119,7 @@ export class StorePlace extends StoreFolder {
         throw diskError(error, this.root);
       }
       this.exists();
-    }
+    } else await this.#options.label?.(this.root);
   }
 
   async holdAlone(): Promise<LockFile> {
