@@ -28,6 +28,7 @@ const LONGEST = [
   ...[
     'arm-machine',
     'machine-recover',
+    'selinux',
     'whole-machine',
     'systemd-scopes',
     'boot-chain',
