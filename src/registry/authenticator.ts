@@ -5,7 +5,8 @@ import { parseChallenges, type Challenge } from './challenge.js';
 import type { FindCredentials } from './credentials.js';
 import type { RegistryEndpoint } from './endpoint.js';
 import { forbidCoreDumps } from './forbid-core-dumps.js';
-import type { HttpClient, TlsSettings } from './http.js';
+import type { TlsSettings } from './http.js';
+import type { HttpSender } from './lazy-http.js';
 import { basicHeader, fetchToken, type BearerToken } from './token.js';
 
 /** What is to be done at a registry, and so what tokens are asked for. */
@@ -19,7 +20,7 @@ export interface RegistryAccess {
 /** What an {@link Authenticator} works with. */
 export interface AuthenticatorOptions {
   readonly access: RegistryAccess;
-  readonly client: HttpClient;
+  readonly client: HttpSender;
   readonly endpoint: RegistryEndpoint;
   readonly tls: TlsSettings;
   readonly findCredentials: FindCredentials;

@@ -3,7 +3,8 @@ import { OperationalError } from '../errors/operational-error.js';
 import { findReach, type AddressReach } from './address-reach.js';
 import { sendFollowing } from './follow-redirects.js';
 import { HttpFailure } from './http-failure.js';
-import type { HttpClient, TlsSettings } from './http.js';
+import type { TlsSettings } from './http.js';
+import type { HttpSender } from './lazy-http.js';
 import { readBounded } from './read-bounded.js';
 import { redactUrl } from './redact-url.js';
 import { waitBeforeRetry, type RetryPolicy } from './retry.js';
@@ -20,7 +21,7 @@ export interface FileRequest {
 
 /** What {@link fetchFile} works with. */
 export interface FileFetcher {
-  readonly client: HttpClient;
+  readonly client: HttpSender;
   readonly tls: TlsSettings;
   readonly retries: RetryPolicy;
   readonly findProxy: (url: URL) => URL | undefined;

@@ -1,7 +1,8 @@
 import { quote } from '../base/escape-text.js';
 import { OperationalError } from '../errors/operational-error.js';
 import type { AddressReach } from './address-reach.js';
-import type { HttpClient, HttpRequest, HttpResponse } from './http.js';
+import type { HttpRequest, HttpResponse } from './http.js';
+import type { HttpSender } from './lazy-http.js';
 import { redactUrl } from './redact-url.js';
 
 /** Most redirects that are followed; registries in front of object stores need one or two. */
@@ -41,7 +42,7 @@ export interface FollowedResponse {
  * @throws {@link OperationalError} REGISTRY_REDIRECT if one leads where this must not go
  */
 export async function sendFollowing(
-  client: HttpClient,
+  client: HttpSender,
   request: HttpRequest,
   policy: RedirectPolicy,
 ): Promise<FollowedResponse> {

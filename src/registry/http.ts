@@ -72,7 +72,7 @@ export interface HttpTimeouts {
 }
 
 /** Slow satellites connect in seconds; a registry that generates a token or wakes storage may take tens of them. */
-export const DEFAULT_TIMEOUTS: HttpTimeouts = {
+const DEFAULT_TIMEOUTS: HttpTimeouts = {
   connectMs: 15_000,
   headersMs: 60_000,
   idleMs: 30_000,

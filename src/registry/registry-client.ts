@@ -1,6 +1,7 @@
 import type { SecureContext } from 'node:tls';
 
-import { HttpClient, DEFAULT_TIMEOUTS, type HttpTimeouts } from './http.js';
+import type { HttpTimeouts } from './http.js';
+import { LazyHttpClient } from './lazy-http.js';
 import type { RegistryAccess } from './authenticator.js';
 import type { FindCredentials } from './credentials.js';
 import type { RegistryEndpoint } from './endpoint.js';
@@ -42,14 +43,14 @@ const KNOWN_REALM_HOSTS: ReadonlyMap<string, readonly string[]> = new Map([
  */
 export class RegistryClient implements AsyncDisposable {
   readonly #options: RegistryClientOptions;
-  readonly #http: HttpClient;
+  readonly #http: LazyHttpClient;
   readonly #limiter: RateLimiter | undefined;
   readonly #sessions = new Map<string, RegistrySession>();
   readonly #contexts = new Map<string, Promise<SecureContext>>();
 
   constructor(options: RegistryClientOptions) {
     this.#options = options;
-    this.#http = new HttpClient(options.timeouts ?? DEFAULT_TIMEOUTS);
+    this.#http = new LazyHttpClient(options.timeouts);
     const { maxBytesPerSecond } = options;
     this.#limiter =
       maxBytesPerSecond === undefined ? undefined : new RateLimiter(maxBytesPerSecond);

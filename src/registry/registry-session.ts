@@ -8,7 +8,8 @@ import type { FindCredentials } from './credentials.js';
 import type { RegistryEndpoint } from './endpoint.js';
 import { parseTarget, sendFollowing, type FollowedResponse } from './follow-redirects.js';
 import { HttpFailure, type HttpFailureKind } from './http-failure.js';
-import type { HttpClient, HttpRequest, HttpResponse, TlsSettings } from './http.js';
+import type { HttpRequest, HttpResponse, TlsSettings } from './http.js';
+import type { HttpSender } from './lazy-http.js';
 import type { RateLimiter } from './rate-limit.js';
 import {
   loginHints,
@@ -32,7 +33,7 @@ const SCHEME_NOT_SPOKEN: readonly HttpFailureKind[] = ['not-tls', 'refused', 'cl
 
 /** What all sessions of one program share. */
 export interface SessionOptions {
-  readonly client: HttpClient;
+  readonly client: HttpSender;
   readonly tls: TlsSettings;
   /**
    * Tried first where http may be spoken as well: it trusts no more than `tls`, and whoever does without TLS need not wait until the

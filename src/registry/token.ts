@@ -4,7 +4,8 @@ import { OperationalError } from '../errors/operational-error.js';
 import type { AddressReach } from './address-reach.js';
 import type { Challenge } from './challenge.js';
 import type { Credentials } from './credentials.js';
-import type { HttpClient, TlsSettings } from './http.js';
+import type { TlsSettings } from './http.js';
+import type { HttpSender } from './lazy-http.js';
 import { readBounded } from './read-bounded.js';
 import { loginHints, toResponseError } from './response-error.js';
 
@@ -46,7 +47,7 @@ export interface TokenRequest {
  * @throws {@link OperationalError} REGISTRY_UNAUTHORIZED, REGISTRY_PROTOCOL, REGISTRY_REDIRECT; HttpFailure
  */
 export async function fetchToken(
-  client: HttpClient,
+  client: HttpSender,
   challenge: Challenge,
   asked: TokenRequest,
 ): Promise<BearerToken> {
