@@ -33,7 +33,8 @@ export function keepYoungHeapSmall(): void {
 
 /**
  * Has functions optimised after five times the usual number of turns: a pull is over before most of what is optimised for it has
- * paid for itself. It takes the same time without, and 5 MB less.
+ * paid for itself. It takes the same time without, and 5 MB less. So is a list of a thousand containers, of which the compilers' threads
+ * took 20 of 90 ms of the processors.
  */
 export function optimiseLater(): void {
   optimiseAfter({ budget: 600_000, times: 5 });
