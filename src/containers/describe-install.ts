@@ -1,5 +1,6 @@
 import { readFileBounded } from '../base/bounded-read.js';
 import { isErrno } from '../errors/is-errno.js';
+import { asksToRunOnce } from './asks-to-run-once.js';
 import type { FetchedImage } from './fetch-image.js';
 import { compareFile } from './file-state.js';
 import type { Host } from './host.js';
@@ -16,6 +17,8 @@ export interface DescribeOptions {
   readonly action: InstallPlan['action'];
   readonly fetched: FetchedImage;
   readonly request: { readonly enable: boolean; readonly start: boolean };
+  /** False for what another one requires: it stays, whatever its image says. */
+  readonly runsOnce?: false;
 }
 
 /** The plan value of a prepared deployment, compared with what stands on the host. */
@@ -36,10 +39,17 @@ export async function describeInstall(
     createdPaths: deployment.createdPaths,
     permissions: deployment.permissions,
     namespaces: prepared.namespaces,
+    ports: options.fetched.config.process.exposedPorts,
     notices: prepared.notices,
     startedBy: prepared.startedBy,
     enable: options.request.enable,
     start: options.request.start,
+    runsOnce:
+      options.action === 'install' &&
+      options.runsOnce !== false &&
+      !options.request.start &&
+      host.paths.root === '' &&
+      asksToRunOnce(deployment),
     values: prepared.shownValues,
     dependencies: prepared.dependencyNotes,
     installs: [],

@@ -25,12 +25,16 @@ export interface InstallPlan {
   readonly permissions: DeployedPermissions;
   /** Namespaces of its own. */
   readonly namespaces: readonly string[];
+  /** `80/tcp`: what the image says that it listens on. Nothing is forwarded to it. */
+  readonly ports: readonly string[];
   /** What the unit itself does on the host, outside the container. */
   readonly notices: readonly string[];
   /** Who starts it: `at boot (multi-user.target)`, `docker.service requires it`, … */
   readonly startedBy: readonly string[];
   readonly enable: boolean;
   readonly start: boolean;
+  /** Whether its image asks to be run once, in the foreground, and removed again, in the place of staying as a service. */
+  readonly runsOnce: boolean;
   readonly values: Readonly<Record<string, string>>;
   /** Whom it means by what it says of other containers and units. */
   readonly dependencies: readonly string[];

@@ -2,6 +2,7 @@ import type { ContainerName } from '../base/container-name.js';
 import { parseContainerName } from '../base/container-name.js';
 import { OperationalError } from '../errors/operational-error.js';
 import { withContext } from '../errors/with-context.js';
+import { asksToRunOnce } from './asks-to-run-once.js';
 import { findContainer, readNameLink } from './container-directory.js';
 import type { Deployment } from './deployment.js';
 import { executeInstalls } from './execute-installs.js';
@@ -158,9 +159,20 @@ async function prepareAll(
       steps: [],
     };
   }
+  assertStays(host, prepared.deployment, request);
   const plan = await describeInstall(host, prepared, { request, fetched, action: 'install' });
   for (const text of plan.warnings) host.onEvent({ kind: 'warning', text });
   return { plan: { ...plan, installs: plans }, steps: [...steps, prepared] };
+}
+
+/** In a tree nothing is run, and at boot a service would do again and again what its image means to be done once. */
+function assertStays(host: Host, deployment: Deployment, { enable }: InstallRequest): void {
+  if (host.paths.root === '' || !enable || !asksToRunOnce(deployment)) return;
+  throw new OperationalError(
+    'USAGE',
+    "its image asks to be run once and removed (label atomic.run=once), and nothing is run in the tree of '--root'",
+    { hint: "'--no-enable' installs it as a service that does not start at boot" },
+  );
 }
 
 function sameValues(installed: Deployment, wanted: Deployment): boolean {

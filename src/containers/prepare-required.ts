@@ -55,7 +55,12 @@ export async function prepareRequired(
       planned[index] = { neighbour, ordering: prepared.ordering };
       steps.push(prepared);
       const request = { enable: options.enable, start: false };
-      const plan = await describeInstall(host, prepared, { request, fetched, action: 'install' });
+      const plan = await describeInstall(host, prepared, {
+        request,
+        fetched,
+        action: 'install',
+        runsOnce: false,
+      });
       for (const text of plan.warnings) host.onEvent({ kind: 'warning', text });
       plans.push(plan);
     });

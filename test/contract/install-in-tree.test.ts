@@ -16,6 +16,7 @@ import { type CommandResult, runCommand, runOk } from '../support/run-command.js
 import { pathsInFolder } from '../support/host-tree-paths.js';
 import { configTemplate, SERVICE_TEMPLATE } from '../support/exports-image.js';
 import { TempDir } from '../support/temp-dir.js';
+import { writeLayout } from '../support/write-layout.js';
 
 // The whole of install and uninstall on a tree that is not running, with an image out of a layout.
 
@@ -137,4 +138,29 @@ test('templates that nothing is made of are named', async () => {
     /the image brings '\/exports\/socket\.template', of which berth makes nothing/,
   );
   assert.doesNotMatch(stderr, /README/);
+});
+
+test('an image that is to run once is no service of a tree, unless nothing starts it there', async () => {
+  using tree = new BerthInTree();
+  const image = writeLayout(tree.layout('web'), {
+    layers: [[{ path: 'srv/' }]],
+    process: {
+      Entrypoint: ['/srv/web'],
+      Labels: { 'atomic.run': 'once' },
+      ExposedPorts: { '8080/tcp': {}, '53/udp': {} },
+    },
+  });
+  for (const more of [[], ['--plan']]) {
+    const refused = await tree.run('install', ...more, image);
+    assert.equal(refused.status, 64, refused.stderr);
+    assert.match(refused.stderr, /asks to be run once and removed .*\nhint: '--no-enable'/);
+    assert.equal(await tree.runOk('list', '-q'), '');
+  }
+  const plan = await tree.runOk('install', '--plan', '--no-enable', image);
+  assert.match(plan, /^Listens on, says the image; .*\n {2}8080\/tcp, 53\/udp$/m);
+  assert.doesNotMatch(plan, /once/, 'it stays');
+  await tree.runOk('install', '--no-enable', image);
+  const wants = `${tree.path}/etc/systemd/system/multi-user.target.wants/web.service`;
+  assert.ok(existsSync(`${tree.path}/etc/systemd/system/web.service`));
+  assert.ok(!existsSync(wants), 'it would run at each boot');
 });

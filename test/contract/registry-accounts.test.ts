@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import {
+  appendFileSync,
   copyFileSync,
   existsSync,
   mkdirSync,
@@ -11,6 +12,7 @@ import {
 import { suite, test } from 'node:test';
 
 import { projectRoot } from '../support/cache-folder.js';
+import { BerthInTree } from '../support/berth-in-tree.js';
 import { FakeRegistry } from '../support/fake-registry.js';
 import { startRegistry } from '../support/registry.js';
 import { runCommand, runOk, type CommandResult } from '../support/run-command.js';
@@ -169,4 +171,38 @@ test('a download keeps to its rate', async () => {
   assert.ok(seconds > 1.6, `it took ${seconds} seconds`);
   assert.ok(existsSync(shop.at('slow/index.json')));
   assert.equal((await berth(['copy', '--max-rate', '0', image, 'oci:/x'])).status, 64);
+});
+
+test('updating, by hand and by the timer, and repairing take accounts', async () => {
+  using tree = new BerthInTree();
+  await using registry = await FakeRegistry.start({
+    login: 'basic',
+    accounts: { [account.user]: account.password },
+  });
+  const creds = ['--creds', `${account.user}:${account.password}`];
+  const image = `${registry.host}/web:v1`;
+  const push = async (content: string): Promise<void> => {
+    const layout = tree.makeImage(content, [{ path: 'version', content }]);
+    await tree.runOk('push', '--dest-creds', `${account.user}:${account.password}`, layout, image);
+  };
+  const authfile = `${tree.path}/auth.json`;
+  const auth = Buffer.from(`${account.user}:${account.password}`).toString('base64');
+  writeFileSync(authfile, JSON.stringify({ auths: { [registry.host]: { auth } } }));
+  const version = `${tree.path}/var/lib/berth/web/rootfs/version`;
+  await push('one');
+  await tree.runOk('install', ...creds, image);
+  appendFileSync(version, 'evil');
+  assert.equal((await tree.run('fsck', '--repair')).status, 1);
+  await tree.runOk('fsck', '--repair', ...creds);
+
+  await push('two');
+  assert.equal((await tree.run('update', 'web')).status, 77);
+  await tree.runOk('update', ...creds, 'web');
+  assert.equal(readFileSync(version, 'utf8'), 'two');
+
+  await push('three');
+  await tree.runOk('policy', '--mode', 'download', 'web');
+  assert.equal((await tree.run('auto-update')).status, 77);
+  const found = await tree.runOk('auto-update', '--authfile', authfile);
+  assert.match(found, /^web: downloaded/m);
 });

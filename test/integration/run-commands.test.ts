@@ -216,6 +216,8 @@ test('run of an image is a fresh container for once, and a mistyped name is no i
   const mistyped = await berth(['run', 'bxo', '--', 'true']);
   assert.equal(mistyped.status, 66, mistyped.stderr);
   assert.match(mistyped.stderr, /did you mean 'box'/);
+  const plan = await berth(['install', '--plan', `${registry.host}/once`]);
+  assert.match(plan.stdout, /^ {2}runs {4}once, in the foreground, and is removed again$/m);
   const once = await berth(['install', `${registry.host}/once`]);
   assert.deepEqual([once.status, once.stdout], [7, 'done once\n'], once.stderr);
   const list = await berth(['list', '-q']);

@@ -2,14 +2,23 @@ import { Option, type Command } from 'commander';
 
 import type { CliContext } from '../context.js';
 import { defineCommand } from '../define-command.js';
+import { registryOptions, type RegistryOptionValues } from '../registry-options.js';
+
+interface AutoUpdateOptions extends Omit<RegistryOptionValues, 'creds'> {
+  readonly dryRun?: boolean;
+}
 
 /** `berth auto-update`. */
 export function autoUpdateCommand(context: CliContext): Command {
-  return defineCommand<{ dryRun?: boolean }>(
+  return defineCommand<AutoUpdateOptions>(
     {
       name: 'auto-update',
       summary: 'update containers as their policies say',
-      options: [new Option('--dry-run', 'say what would be done, and do not do it')],
+      options: [
+        new Option('--dry-run', 'say what would be done, and do not do it'),
+        // An account is of one registry, and the containers have images of several.
+        ...registryOptions().filter(({ long }) => long !== '--creds'),
+      ],
       examples: ['berth auto-update --dry-run'],
       notes:
         'This is what berth-update.timer runs; see berth policy. What may do more on the host than what is\ninstalled is held until somebody runs berth update and allows it.',
@@ -27,7 +36,7 @@ export function autoUpdateCommand(context: CliContext): Command {
       const { assertPrivileged } = await import('../../containers/preflight.js');
       await using scope = new AsyncScope();
       await withHost(context, options, async (host) => {
-        const transports = openTransports(context, scope, { conf: host.conf });
+        const transports = openTransports(context, scope, { ...options, conf: host.conf });
         assertPrivileged(host);
         const names = await listContainerNames(host.paths);
         const each = await forEachName({ context, options, host }, names, (name) =>

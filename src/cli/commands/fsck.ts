@@ -2,8 +2,9 @@ import { Option, type Command } from 'commander';
 
 import type { CliContext } from '../context.js';
 import { defineCommand } from '../define-command.js';
+import { hideArguments, registryOptions, type RegistryOptionValues } from '../registry-options.js';
 
-interface FsckOptions {
+interface FsckOptions extends RegistryOptionValues {
   readonly repair?: boolean;
 }
 
@@ -13,7 +14,10 @@ export function fsckCommand(context: CliContext): Command {
     {
       name: 'fsck',
       summary: 'check every object, layer and image of the store, and every deployment',
-      options: [new Option('--repair', 'fetch what is damaged again, and put it in its place')],
+      options: [
+        new Option('--repair', 'fetch what is damaged again, and put it in its place'),
+        ...registryOptions(),
+      ],
       examples: ['berth fsck', 'berth fsck --repair'],
       notes:
         'Repairing fetches the layers that have something damaged, and no others, from where their image came from. Files of\n' +
@@ -21,6 +25,7 @@ export function fsckCommand(context: CliContext): Command {
         'Exits with 1 if something is wrong, or still wrong after repairing.',
     },
     async ({ options }) => {
+      hideArguments(options);
       const { withHost } = await import('../open-host.js');
       const { printResult } = await import('../output/print.js');
       const { formatCheck, formatRepair } = await import('../output/format-check.js');

@@ -9,6 +9,7 @@ import type { Host } from '../../containers/host.js';
 import type { InstallPlan } from '../../containers/install-plan.js';
 import type { InstallOutcome } from '../../containers/install.js';
 import type { OneRun } from '../../containers/one-run.js';
+import { asksToRunOnce } from '../../containers/asks-to-run-once.js';
 import type { CliContext, CommonOptions } from '../context.js';
 import { collect, defineCommand, type CommandCall } from '../define-command.js';
 import { storageOption } from '../storage-option.js';
@@ -170,9 +171,8 @@ async function runInstall({ args, options, context }: CommandCall<InstallOptions
   });
 }
 
-/** The label by which an image says that it is to be run once and then to be gone (atomic(1)). */
-function runsOnce(host: Host, { labels }: Deployment, { start }: InstallOptions): boolean {
-  return start !== true && host.paths.root === '' && labels['atomic.run'] === 'once';
+function runsOnce(host: Host, deployment: Deployment, { start }: InstallOptions): boolean {
+  return start !== true && host.paths.root === '' && asksToRunOnce(deployment);
 }
 
 function formatOutcome(outcome: InstallOutcome, options: CommonOptions & InstallOptions): string {

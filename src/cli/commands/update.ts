@@ -3,9 +3,14 @@ import { Option, type Command } from 'commander';
 import type { UpdateRequest } from '../../containers/update.js';
 import type { CliContext } from '../context.js';
 import { collect, defineCommand, type CommandCall } from '../define-command.js';
-import { noPullOption } from '../registry-options.js';
+import {
+  hideArguments,
+  noPullOption,
+  registryOptions,
+  type RegistryOptionValues,
+} from '../registry-options.js';
 
-interface UpdateOptions {
+interface UpdateOptions extends RegistryOptionValues {
   readonly set?: readonly string[];
   readonly unset?: readonly string[];
   readonly values?: string;
@@ -72,6 +77,7 @@ export function updateCommand(context: CliContext): Command {
           '--keep-existing',
           'keep files of the host that differ from those the image brings',
         ),
+        ...registryOptions(),
       ],
       examples: [
         'berth update etcd',
@@ -91,6 +97,7 @@ export function updateCommand(context: CliContext): Command {
 }
 
 async function runUpdate({ args, options, context }: CommandCall<UpdateOptions>): Promise<void> {
+  hideArguments(options);
   const { withHost } = await import('../open-host.js');
   const { update } = await import('../../containers/update.js');
   const { updateSet } = await import('../../containers/update-set.js');

@@ -38,6 +38,10 @@ function describePlan(plan: InstallPlan, index: number): string[] {
       `shared with the host: ${plan.permissions.sharedNamespaces.join(', ') || 'none'}`,
     ]),
     ...section('Devices', plan.permissions.devices),
+    ...section(
+      'Listens on, says the image; nothing is forwarded to it',
+      plan.ports.length === 0 ? [] : [plan.ports.join(', ')],
+    ),
     ...section('Runs as', [plan.permissions.user]),
     ...section('Outside the container, the unit', plan.notices),
     ...section('Started', plan.startedBy),
@@ -62,6 +66,7 @@ function heading(plan: InstallPlan): string[] {
     `  digest  ${plan.image.digest}`,
     ...describeSigners(plan.image.trust).map((signer) => `  signed  ${signer}`),
     `  fetch   ${how}`,
+    ...(plan.runsOnce ? ['  runs    once, in the foreground, and is removed again'] : []),
   ];
 }
 
