@@ -6,6 +6,7 @@ import { OperationalError } from '../errors/operational-error.js';
 import { parseRuntimeConfig } from '../oci/parse-runtime-config.js';
 import type { RuntimeConfig } from '../oci/runtime-config.js';
 import type { DeployedPermissions, Deployment } from './deployment.js';
+import { describeSigners } from './describe-signers.js';
 import { covers } from './host-path-policy.js';
 import { loosenedConfig } from './loosened-config.js';
 import { loosenedUnit, newTmpfiles, type UnitTexts } from './loosened-unit.js';
@@ -33,6 +34,7 @@ export function gainedPermissions(
   const config = configOf(after);
   const bound = new Set(config?.mounts.map(({ source }) => posix.normalize(source ?? '')));
   const gained = [
+    ...lostSigners(before.deployment, after.deployment),
     ...KINDS.flatMap(([what, list]) =>
       missingIn(list(old), list(now)).map((item) => `${what} ${item}`),
     ),
@@ -56,6 +58,14 @@ const KINDS: readonly (readonly [string, (of: DeployedPermissions) => readonly s
   ['capability', ({ capabilities }) => capabilities],
   ['namespace of the host:', ({ sharedNamespaces }) => sharedNamespaces],
 ];
+
+/** What nobody has signed may be anybody's, where what it takes the place of was somebody's for sure. */
+function lostSigners(before: Deployment, after: Deployment): readonly string[] {
+  if ((after.image.trust?.signatures.length ?? 0) > 0) return [];
+  return describeSigners(before.image.trust).map(
+    (signer) => `an image that nobody has to have signed, in place of one signed by ${signer}`,
+  );
+}
 
 function missingIn(before: readonly string[], after: readonly string[]): readonly string[] {
   const had = new Set(before);

@@ -112,6 +112,26 @@ test('S28 an image is installed when it is signed, and updated when the next one
   assert.equal(deployed(1).image['digest'], second);
 });
 
+test('S28 an image that nobody signed takes the place of a signed one with consent alone', async () => {
+  const signed = await push('v3');
+  await sign(signed);
+  await tree.runOk('install', '--name', 'once-signed', image);
+  const unsigned = await push('v4');
+  setPolicy([{ type: 'insecureAcceptAnything' }]);
+  const refused = await tree.run('update', 'once-signed');
+  assert.equal(refused.status, 77, refused.stderr);
+  assert.match(
+    refused.stderr,
+    /nobody has to have signed, in place of one signed by [0-9A-F]{40} as/,
+  );
+  await tree.runOk('update', '-y', 'once-signed');
+  assert.ok((await tree.runOk('info', 'once-signed')).includes(unsigned));
+  // From then on there is nobody to lose.
+  await push('v5');
+  await tree.runOk('update', 'once-signed');
+  setPolicy(SIGNED);
+});
+
 test('what is signed for a tree has its signatures there', async () => {
   const digest = await push('signed by berth');
   await tree.runOk('sign', '--sign-by', 'release', '--gnupghome', keys.home, image);
