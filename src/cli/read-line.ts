@@ -37,6 +37,7 @@ export function readLine(
     };
     stdin.on('data', onData).on('end', onEnd).on('error', onEnd);
     signal.addEventListener('abort', onAbort);
+    if (signal.aborted) onAbort();
     // Paused where a line was read before.
     stdin.resume();
   });
