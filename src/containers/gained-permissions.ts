@@ -42,7 +42,7 @@ export function gainedPermissions(
       .filter((path) => !isAllowed(path))
       .map((path) => `file on the host ${path}`),
     ...(config === undefined ? [] : loosenedConfig(configOf(before), config)),
-    ...(isLesserUser(old.user, now.user) ? [] : [`runs as ${now.user}`]),
+    ...(isLesserUser(old, now.user) ? [] : [`runs as ${now.user}`]),
     ...loosenedUnit(unitTexts(before), unitTexts(after)),
     ...newTmpfiles(unitTexts(before), { ...unitTexts(after), bound })
       .filter(({ path }) => !isAllowed(path))
@@ -72,12 +72,16 @@ function missingIn(before: readonly string[], after: readonly string[]): readonl
   return after.filter((item) => !had.has(item));
 }
 
-/** Whether another user may do nothing that the one before may not: it is the same, or that was root. */
-function isLesserUser(before: string, after: string): boolean {
-  const [old, now] = [parseUser(before), parseUser(after)];
-  if (before === after || now === undefined) return true;
+/** What root needs to become somebody else: without, files of others may be kept from him. */
+const CHANGES_USER = ['CAP_SETUID', 'CAP_SETGID'];
+
+/** Whether another user may do nothing that the one before may not: it is the same, or one that root could become. */
+function isLesserUser(before: DeployedPermissions, after: string): boolean {
+  const [old, now] = [parseUser(before.user), parseUser(after)];
+  if (before.user === after || now === undefined) return true;
   if (old === undefined) return false;
-  if (old.uid === 0) return true;
+  if (old.uid === 0 && CHANGES_USER.every((name) => before.capabilities.includes(name)))
+    return true;
   return old.uid === now.uid && now.groups.every((group) => old.groups.includes(group));
 }
 

@@ -1,8 +1,6 @@
-import { posix } from 'node:path';
-
-import type { IdMapping, RuntimeConfig, RuntimeMount } from '../oci/runtime-config.js';
+import type { IdMapping, RuntimeConfig } from '../oci/runtime-config.js';
 import { compileDeviceRules } from '../runtime/device-directives.js';
-import { MOUNT_ATTR, PROPAGATION, parseMountOptions } from '../runtime/mount-options.js';
+import { newMounts } from './loosened-mounts.js';
 import { loosenedSeccomp } from './loosened-seccomp.js';
 
 /**
@@ -26,65 +24,14 @@ export function loosenedConfig(
   ];
 }
 
-/** A mount of the host or of the kernel: what decides what it gives, and its words. */
-interface Grant {
-  readonly key: string;
-  readonly words: string;
-  /** Another key that gives this and more. */
-  readonly covering?: string;
-}
-
-function newMounts(
-  before: readonly RuntimeMount[],
-  after: readonly RuntimeMount[],
-): readonly string[] {
-  const had = new Set(before.flatMap(grantsOfMount).map(({ key }) => key));
-  return after
-    .flatMap(grantsOfMount)
-    .filter(({ key, covering }) => !had.has(key) && (covering === undefined || !had.has(covering)))
-    .map(({ words }) => words);
-}
-
-/** File systems that show a container nothing but itself. */
-const OWN_FILE_SYSTEMS = new Set([
-  ...['proc', 'tmpfs', 'ramfs', 'devpts', 'mqueue'],
-  // Without a cgroup namespace of its own it is read-only.
-  ...['cgroup', 'cgroup2'],
-]);
-
-function grantsOfMount(mount: RuntimeMount): readonly Grant[] {
-  const { destination, source, type = 'bind' } = mount;
-  const options = parseMountOptions(mount.options);
-  const isReadOnly = ((options.attributes.set | options.recursive.set) & MOUNT_ATTR.rdonly) !== 0;
-  if (options.remount) {
-    const words = `mount at ${destination} changed (${mount.options.join(',')})`;
-    return isReadOnly ? [] : [{ key: JSON.stringify(['remount', mount]), words }];
-  }
-  if (options.bind === 'none' && type !== 'bind' && type !== 'rbind') {
-    if (OWN_FILE_SYSTEMS.has(type) || (type === 'sysfs' && isReadOnly)) return [];
-    const words = `mount of ${type} ${source ?? ''} at ${destination} (${mount.options.join(',')})`;
-    return [{ key: JSON.stringify(['file system', type, source, mount.options]), words }];
-  }
-  const path = posix.normalize(source ?? '').replace(/(?<=.)\/$/, '');
-  const words = `mount ${path} at ${destination}${isReadOnly ? ', read-only' : ''}`;
-  const mappings = [mount.uidMappings, mount.gidMappings];
-  const writable = JSON.stringify(['bind', path, 'writable', ...mappings]);
-  return [
-    isReadOnly
-      ? { key: JSON.stringify(['bind', path, 'read-only', ...mappings]), covering: writable, words }
-      : { key: writable, words },
-    ...((options.propagation & (PROPAGATION['shared'] ?? 0)) === 0
-      ? []
-      : [{ key: JSON.stringify(['shared', path]), words: `mounts below ${path} reach the host` }]),
-  ];
-}
-
 function newDevices(before: RuntimeConfig | undefined, after: RuntimeConfig): readonly string[] {
   const rules = (config: RuntimeConfig | undefined): 'all' | readonly string[] =>
     compileDeviceRules(config?.linux.resources.devices ?? []).rules;
   const old = rules(before);
   if (old === 'all') return [];
-  const nodes = ({ linux }: RuntimeConfig): readonly Grant[] =>
+  const nodes = ({
+    linux,
+  }: RuntimeConfig): readonly { readonly key: string; readonly words: string }[] =>
     linux.devices.map(({ type, path, major, minor }) => ({
       key: JSON.stringify([type, major, minor]),
       words: `device ${path} (${type === 'b' ? 'block' : 'char'} ${major}:${minor})`,

@@ -4,6 +4,7 @@ import { findPrivileges } from '../systemd/find-privileges.js';
 import { OwnPlaces } from '../systemd/tmpfiles-places.js';
 import { parseTmpfiles, type TmpfilesEntry } from '../systemd/tmpfiles-text.js';
 import { getValue, listAssignments, parseUnit, type UnitDocument } from '../systemd/unit-text.js';
+import { newReach } from './loosened-directives.js';
 
 /** What of a deployment stands beside its container: the text of its unit and of its tmpfiles lines. */
 export interface UnitTexts {
@@ -23,17 +24,33 @@ export function loosenedUnit(before: UnitTexts, after: UnitTexts): readonly stri
   const [oldUser, user] = [old === undefined ? 'root' : userOf(old), userOf(document)];
   return [
     ...privilegesOf(document, after).flatMap(({ key, words }) => (had.has(key) ? [] : [words])),
+    ...newReach(old, document, { name: after.name, runsOnHost: runsOnHost(document, after) }),
     ...(oldUser === 'root' || oldUser === user ? [] : [`runs its commands on the host as ${user}`]),
   ].map((words) => `the unit ${words}`);
+}
+
+/** Whether anything but the container is run. */
+function runsOnHost(document: UnitDocument, texts: UnitTexts): boolean {
+  const command = commandOf(texts);
+  return listAssignments(document).some(
+    ({ key, value }) => key.startsWith('Exec') && value !== '' && value !== command,
+  );
+}
+
+/** The line of the built-in runtime; undefined where another program runs the container. */
+function commandOf({ launcher, values }: UnitTexts): string | undefined {
+  return launcher === undefined ? undefined : values['EXEC_START'];
 }
 
 /** By their whole text: the words are cut where it is long. */
 function privilegesOf(
   document: UnitDocument,
-  { name, launcher }: UnitTexts,
+  texts: UnitTexts,
 ): readonly { readonly key: string; readonly words: string }[] {
   const assignments = new Map(listAssignments(document).map((entry) => [entry.line, entry]));
-  return findPrivileges(document, launcher === undefined ? { name } : { name, launcher }).map(
+  const { name } = texts;
+  const command = commandOf(texts);
+  return findPrivileges(document, command === undefined ? { name } : { name, command }).map(
     ({ line, message }) => {
       const { key, value } = assignments.get(line) ?? { key: '', value: message };
       return { key: JSON.stringify([key, value]), words: message };
@@ -62,9 +79,14 @@ export function newTmpfiles(
       (entry) =>
         !had.has(keyOf(entry)) &&
         !own.has(entry.path) &&
-        !(entry.type === 'd' && after.bound.has(entry.path)),
+        // With an age it empties the folder, whoever else has files there.
+        !(entry.type === 'd' && hasNoAge(entry) && after.bound.has(entry.path)),
     )
     .map(({ path, raw }) => ({ path, words: `tmpfiles line ${raw.trim().replace(/\s+/g, ' ')}` }));
+}
+
+function hasNoAge({ age }: TmpfilesEntry): boolean {
+  return age === '' || age === '-';
 }
 
 function keyOf({ type, modifiers, path, ...entry }: TmpfilesEntry): string {

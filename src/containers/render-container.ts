@@ -94,7 +94,7 @@ export async function renderContainer(
   const checked = checkUnit(document, {
     name,
     systemdVersion,
-    ...(chosen.launcher === undefined ? {} : { launcher: chosen.launcher.path }),
+    ...(chosen.launcher === undefined ? {} : { command: values.get('EXEC_START')?.text ?? '' }),
   });
   const { launch, directives, summary } = await compileService(host, {
     name,

@@ -13,8 +13,8 @@ import {
 import {
   MOUNT_ATTR,
   PROPAGATION,
+  mergeAttributes,
   parseMountOptions,
-  type AttributeChange,
   type MountOptions,
 } from './mount-options.js';
 import type { Instruction } from './plan-format.js';
@@ -149,7 +149,7 @@ class MountCompiler {
   /** Changes what is mounted there already; its file system stays as it is. */
   #remount(destination: string, options: MountOptions): void {
     const isUser = this.#context.options.user !== undefined;
-    const { set, clear } = merged(isUser ? keepLocked(options) : options);
+    const { set, clear } = mergeAttributes(isUser ? keepLocked(options) : options);
     for (const option of options.data) this.#ignore(option);
     this.#instructions.push(['REMOUNT', destination, set, clear & ~set]);
   }
@@ -186,7 +186,7 @@ class MountCompiler {
     const optional = (this.#context.options.optionalBindSources ?? OPTIONAL_BIND_SOURCES).includes(
       source,
     );
-    const readonly = ((options.attributes.set | options.recursive.set) & MOUNT_ATTR.rdonly) !== 0;
+    const readonly = (mergeAttributes(options).set & MOUNT_ATTR.rdonly) !== 0;
     for (const option of options.data) this.#ignore(option);
     const own = mount.uidMappings.length > 0;
     this.#pushBind(source, destination, own ? { ...options, idmap: 'none' } : options);
@@ -277,7 +277,7 @@ class MountCompiler {
     this.#labelContent(type);
     // A tmpfs takes the mount points of what comes after it; only then can it become read-only.
     // Nothing is below a new mount: what holds for all of it holds for itself.
-    const { set } = merged(options);
+    const { set } = mergeAttributes(options);
     const later = type === 'tmpfs' && (set & MOUNT_ATTR.rdonly) !== 0;
     const attributes = later ? set & ~MOUNT_ATTR.rdonly : set;
     this.#instructions.push(['MOUNT', destination, attributes, options.propagation]);
@@ -346,14 +346,6 @@ class MountCompiler {
     const known = this.#mounted.includes(point.path);
     return covered || known ? [] : [point];
   }
-}
-
-/** Attributes for a mount that has none below it. */
-function merged({ attributes, recursive }: MountOptions): AttributeChange {
-  return {
-    set: (attributes.set & ~recursive.clear) | recursive.set,
-    clear: attributes.clear | recursive.clear,
-  };
 }
 
 /**

@@ -128,6 +128,17 @@ export function parseMountOptions(options: readonly string[]): MountOptions {
   };
 }
 
+/** Attributes of the mount itself: the recursive ones are set after its own, and win. */
+export function mergeAttributes({
+  attributes,
+  recursive,
+}: Pick<MountOptions, 'attributes' | 'recursive'>): AttributeChange {
+  return {
+    set: (attributes.set & ~recursive.clear) | recursive.set,
+    clear: attributes.clear | recursive.clear,
+  };
+}
+
 function apply(before: AttributeChange, change: AttributeChange): AttributeChange {
   return {
     set: (before.set & ~change.clear) | change.set,

@@ -15,20 +15,19 @@ export function findPrivileges(
   options: CheckUnitOptions,
 ): readonly UnitProblem[] {
   return listAssignments(document).flatMap((assignment): UnitProblem[] => {
-    const message = describe(assignment, options.launcher);
+    const message = describe(assignment, options.command);
     return message === undefined ? [] : [{ severity: 'notice', line: assignment.line, message }];
   });
 }
 
 function describe(
   { section, key, value }: UnitAssignment,
-  launcher: string | undefined,
+  command: string | undefined,
 ): string | undefined {
   if (value === '') return undefined;
   if (/^Exec[A-Z]/.test(key)) {
-    const isOwn =
-      launcher !== undefined && (value === launcher || value.startsWith(`${launcher} `));
-    return isOwn ? undefined : describeCommand(key, value);
+    // The launcher on another plan, or with another command after a `;`, is none of the container's.
+    return value === command ? undefined : describeCommand(key, value);
   }
   if (
     key === 'Environment' &&

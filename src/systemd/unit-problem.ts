@@ -26,8 +26,8 @@ export interface CheckUnitOptions {
   readonly systemdVersion?: number | undefined;
   /** Names that `Alias=` and `Also=` may have, because the administrator allowed them. */
   readonly allowedNames?: ReadonlySet<string>;
-  /** Path of the launcher: what it runs is the container, all else that a unit runs is on the host. */
-  readonly launcher?: string;
+  /** The line that runs the container (EXEC_START), to the last letter: all else that a unit runs is on the host. */
+  readonly command?: string;
 }
 
 /** The unit that the options speak of. */

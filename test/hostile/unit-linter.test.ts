@@ -217,6 +217,16 @@ each(
       text: '[Service]\nExecStart=/tmp/launch-evil /x\n',
       want: /runs on the host/,
     },
+    {
+      name: 'the launcher on another plan',
+      text: '[Service]\nExecStart=/tmp/launch /y\n',
+      want: /runs on the host/,
+    },
+    {
+      name: 'another command behind that of the container',
+      text: '[Service]\nExecStart=/tmp/launch /x ; /bin/sh -c x\n',
+      want: /runs on the host/,
+    },
     { name: 'another root', text: `${START}RootDirectory=/\n`, want: /below '\/'/ },
     {
       name: 'a library to load',
@@ -245,7 +255,7 @@ each(
     },
   ],
   ({ text, want }) => {
-    const notices = lintUnit(parseUnit(text), { name, launcher: '/tmp/launch' })
+    const notices = lintUnit(parseUnit(text), { name, command: '/tmp/launch /x' })
       .filter(({ severity }) => severity === 'notice')
       .map(({ message }) => message);
     assert.ok(

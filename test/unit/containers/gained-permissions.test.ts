@@ -2,60 +2,11 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
 import { consentTo, isAllowed } from '../../../src/containers/consent.js';
-import type { DeployedPermissions, Deployment } from '../../../src/containers/deployment.js';
-import {
-  gainedPermissions,
-  type PermittedSide,
-} from '../../../src/containers/gained-permissions.js';
+import { gainedPermissions } from '../../../src/containers/gained-permissions.js';
 import { parseDigest } from '../../../src/oci/digest.js';
-import { deploymentRecord } from '../../support/deployment-record.js';
 import { each } from '../../support/each.js';
-import { runtimeConfigDocument, type ConfigChanges } from '../../support/runtime-config.js';
+import { bind, linux, mounts, process, side, type Sketch } from '../../support/permitted-sketch.js';
 
-interface Sketch {
-  readonly record?: Partial<DeployedPermissions>;
-  readonly config?: ConfigChanges;
-  /** Of the file itself, in place of `config`; undefined for none. */
-  readonly configText?: string | undefined;
-  /** Lines of the section [Service]. */
-  readonly unit?: string;
-  readonly tmpfiles?: string;
-}
-
-const LAUNCHER = '/usr/libexec/berth/launch';
-
-function side(sketch: Sketch): PermittedSide {
-  const plain = deploymentRecord({ name: 'web', launcher: LAUNCHER });
-  const deployment: Deployment = {
-    ...plain,
-    permissions: { ...plain.permissions, user: 'uid 0, gid 0', ...sketch.record },
-  };
-  const config = { process: { noNewPrivileges: true }, ...sketch.config };
-  const texts = new Map([
-    ['web.service', `[Service]\nExecStart=${LAUNCHER} x\n${sketch.unit ?? ''}`],
-    ['tmpfiles-web.conf', sketch.tmpfiles ?? ''],
-  ]);
-  const text =
-    'configText' in sketch ? sketch.configText : JSON.stringify(runtimeConfigDocument(config));
-  if (text !== undefined) texts.set('config.json', text);
-  return { deployment, texts };
-}
-
-const bind = (source: string, options: readonly string[], destination = '/x'): object => ({
-  destination,
-  type: 'bind',
-  source,
-  options: ['rbind', ...options],
-});
-const mounts = (...list: readonly object[]): Sketch => ({ config: { mounts: list } });
-const linux = (members: object): Sketch => ({
-  config: {
-    linux: { namespaces: [{ type: 'pid' }, { type: 'ipc' }, { type: 'mount' }], ...members },
-  },
-});
-const process = (members: object): Sketch => ({
-  config: { process: { noNewPrivileges: true, ...members } },
-});
 const SECCOMP = linux({ seccomp: { defaultAction: 'SCMP_ACT_ERRNO', syscalls: [] } });
 const rules = (...devices: readonly object[]): Sketch => linux({ resources: { devices } });
 const rule = (access: string): object => ({
@@ -298,7 +249,7 @@ each(
     },
     {
       name: 'nothing of one that is root no longer',
-      before: {},
+      before: { record: { capabilities: ['CAP_SETGID', 'CAP_SETUID'] } },
       after: { record: { user: 'uid 33, gid 33' } },
       want: [],
     },
@@ -332,6 +283,7 @@ each(
       before: { configText: '{' },
       after: mounts(bind('/srv/a', [])),
       want: [
+        'mount of proc proc at /proc ()',
         'mount of sysfs sysfs at /sys (nosuid,noexec,nodev)',
         'mount /srv/a at /x',
         'all system calls (no seccomp profile)',
@@ -346,6 +298,7 @@ each(
       },
       want: [
         'namespace of the host: network',
+        'mount of proc proc at /proc ()',
         'mount of sysfs sysfs at /sys (nosuid,noexec,nodev)',
         'privileges by set-user-ID programs (noNewPrivileges is off)',
         'all system calls (no seccomp profile)',

@@ -8,11 +8,11 @@ import type { UnitProblem } from '../../../src/systemd/unit-problem.js';
 import { each } from '../../support/each.js';
 
 const name = parseContainerName('etcd');
-const launcher = '/usr/libexec/berth/launch';
-const START = `[Service]\nExecStart=${launcher} /var/lib/berth/etcd/launch.plan\n`;
+const command = '/usr/libexec/berth/launch /var/lib/berth/etcd/launch.plan';
+const START = `[Service]\nExecStart=${command}\n`;
 
 function check(text: string, systemdVersion?: number): readonly string[] {
-  return lintUnit(parseUnit(text), { name, launcher, systemdVersion }).map(
+  return lintUnit(parseUnit(text), { name, command, systemdVersion }).map(
     ({ severity, line, message }: UnitProblem) => `${severity} ${line}: ${message}`,
   );
 }
@@ -110,7 +110,7 @@ test('checkUnit() leaves directives that it does not know to a systemd that is n
 
 test('checkUnit() gives warnings and notices of a unit that it takes', () => {
   const text = `${START}Restart=on-crash\nEnvironmentFile=/etc/x\n`;
-  assert.deepEqual(checkUnit(parseUnit(text), { name, launcher }), {
+  assert.deepEqual(checkUnit(parseUnit(text), { name, command }), {
     warnings: [
       "line 3: Restart= expects one of no, on-success, on-failure, on-abnormal, on-watchdog, on-abort, always, got 'on-crash'",
     ],

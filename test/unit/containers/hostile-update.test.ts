@@ -1,0 +1,130 @@
+import assert from 'node:assert/strict';
+
+import { gainedPermissions } from '../../../src/containers/gained-permissions.js';
+import { each } from '../../support/each.js';
+import { LAUNCHER, bind, mounts, side, type Sketch } from '../../support/permitted-sketch.js';
+
+// What the author of a hostile next version would do so that nobody sees it.
+
+each(
+  'gainedPermissions() does not miss',
+  [
+    {
+      name: 'one whom root could not become',
+      before: { record: { capabilities: ['CAP_SETGID'] } },
+      after: { record: { user: 'uid 33, gid 6' } },
+      want: ['runs as uid 33, gid 6'],
+    },
+    {
+      name: 'another command behind that of the container, and the launcher on another plan',
+      before: {},
+      after: { unit: `ExecStartPre=${LAUNCHER} x ; /bin/sh\nExecStop=${LAUNCHER} /srv/a/plan\n` },
+      want: [
+        `the unit runs on the host (ExecStartPre=): '${LAUNCHER} x ; /bin/sh'`,
+        `the unit runs on the host (ExecStop=): '${LAUNCHER} /srv/a/plan'`,
+      ],
+    },
+    {
+      name: 'files, folders, rights and units of the host that the unit gets at',
+      before: { unit: 'StandardOutput=journal\n[Unit]\nWants=network-online.target\n' },
+      after: {
+        unit: 'StandardOutput=append:/etc/x\nOpenFile=/etc/shadow\nStateDirectory=web docker\nRuntimeDirectory=web web/a\n[Unit]\nWants=time-sync.target debug-shell.service\n',
+      },
+      want: [
+        "the unit has StandardOutput='append:/etc/x'",
+        "the unit has OpenFile='/etc/shadow'",
+        "the unit has StateDirectory='web docker'",
+        "the unit starts 'debug-shell.service' (Wants=)",
+      ],
+    },
+    {
+      name: 'nothing of a unit that was started before, in other words',
+      before: { unit: '[Unit]\nWants=a.service b.service\n' },
+      after: { unit: '[Unit]\nRequires=b.service\n' },
+      want: [],
+    },
+    {
+      name: 'variables that its commands on the host go by, not those of the container alone',
+      before: { unit: 'ExecStartPre=/bin/sh -c ${A}\nEnvironment=A=true\n' },
+      after: { unit: 'ExecStartPre=/bin/sh -c ${A}\nEnvironment=A=evil\n' },
+      want: ["the unit has Environment='A=evil' for its commands on the host"],
+    },
+    {
+      name: 'nothing of variables where nothing runs on the host',
+      before: { unit: 'Environment=A=1\n' },
+      after: { unit: 'Environment=A=2\n' },
+      want: [],
+    },
+    {
+      name: 'what kept the service from something and does no longer',
+      before: { unit: 'PrivateNetwork=yes\nCapabilityBoundingSet=CAP_KILL\nProtectHome=yes\n' },
+      after: { unit: 'PrivateNetwork=yes\nPrivateNetwork=no\nProtectHome=yes\nPrivateTmp=yes\n' },
+      want: [
+        "the unit has PrivateNetwork='yes no' in place of 'yes'",
+        "the unit no longer has CapabilityBoundingSet='CAP_KILL'",
+      ],
+    },
+    {
+      name: 'a folder that is bound and emptied',
+      before: mounts(bind('/srv/state', ['ro'])),
+      after: {
+        ...mounts(bind('/srv/state', ['ro'])),
+        tmpfiles: 'd /srv/state 0755 root root 1d\n',
+      },
+      want: ['tmpfiles line d /srv/state 0755 root root 1d'],
+    },
+    {
+      name: 'a second /proc, where nothing is masked',
+      before: {},
+      after: mounts(
+        { destination: '/proc/', type: 'proc', source: 'proc' },
+        { destination: '/p', type: 'proc', source: 'proc' },
+      ),
+      want: ['mount of proc proc at /p ()'],
+    },
+    {
+      name: 'what is mounted below a folder',
+      before: mounts({ ...bind('/srv/a', []), options: ['bind'] }),
+      after: mounts(bind('/srv/a', [])),
+      want: ['mount /srv/a at /x'],
+    },
+    {
+      name: 'what is mounted below a folder and may be written now',
+      before: mounts(bind('/srv/a', ['rro'])),
+      after: mounts(bind('/srv/a', ['ro'])),
+      want: ['mount /srv/a at /x, read-only'],
+    },
+    {
+      name: 'a mount that is made writable by the option that wins',
+      before: mounts(bind('/srv/a', ['ro'])),
+      after: mounts(bind('/srv/a', ['ro', 'rrw'])),
+      want: ['mount /srv/a at /x (rrw)'],
+    },
+    {
+      name: 'programs and devices of a mount that were kept away',
+      before: mounts(bind('/srv/a', ['nosuid', 'nodev', 'noexec'])),
+      after: mounts(bind('/srv/a', ['nosuid', 'nodev'])),
+      want: ['mount /srv/a at /x (nosuid,nodev)'],
+    },
+    {
+      name: 'what the host mounts later on',
+      before: mounts(bind('/srv/a', [])),
+      after: mounts(bind('/srv/a', ['rslave'])),
+      want: ['mounts that the host makes below /srv/a reach the container'],
+    },
+    {
+      name: 'nothing of mounts that the host does not get any more',
+      before: mounts(bind('/srv/a', ['rshared'])),
+      after: mounts(bind('/srv/a', ['rslave'])),
+      want: [],
+    },
+  ] satisfies readonly {
+    readonly name: string;
+    readonly before: Sketch;
+    readonly after: Sketch;
+    readonly want: readonly string[];
+  }[],
+  ({ before, after, want }) => {
+    assert.deepEqual(gainedPermissions(side(before), side(after)), want);
+  },
+);
