@@ -4,6 +4,7 @@ import type { IncomingMessage } from 'node:http';
 import { suite, test } from 'node:test';
 
 import { listTags } from '../../src/registry/list-tags.js';
+import { putManifest } from '../../src/registry/put-manifest.js';
 import { pushBlob } from '../../src/registry/push-blob.js';
 import { RegistryClient } from '../../src/registry/registry-client.js';
 import { parseDigest, type Digest } from '../../src/oci/digest.js';
@@ -67,6 +68,45 @@ async function assertKept(registry: FakeRegistry, kept: Digest = digest): Promis
   const { status } = await askHttp(`${registry.origin}/v2/a/blobs/${kept}`, { method: 'HEAD' });
   assert.equal(status, 200, 'the blob did not arrive');
 }
+
+const manifest = Buffer.from('{"schemaVersion":2}');
+const outgoing = {
+  bytes: manifest,
+  mediaType: 'application/vnd.oci.image.manifest.v1+json',
+  digest: parseDigest(`sha256:${createHash('sha256').update(manifest).digest('hex')}`),
+};
+const isManifest = ({ method, url }: IncomingMessage): boolean =>
+  method === 'PUT' && url?.includes('/manifests/') === true;
+
+// As docker-registry does while somebody else pushes the same blobs.
+const NOT_FOUND_YET = answer(
+  400,
+  { 'content-type': 'application/json' },
+  '{"errors":[{"code":"DIGEST_INVALID"},{"code":"MANIFEST_BLOB_UNKNOWN"}]}',
+);
+
+suite('a manifest is pushed', () => {
+  const put = (session: Parameters<typeof putManifest>[0]): Promise<unknown> =>
+    putManifest(session, outgoing, { reference: 'tag', doing: 'cannot push it', signal });
+
+  test('to a registry that does not find its blobs at once', () =>
+    withRegistry(async ({ registry, session }) => {
+      registry.interfere(only(isManifest, NOT_FOUND_YET, 3));
+      await put(session);
+      const kept = await askHttp(`${registry.origin}/v2/a/manifests/tag`, { method: 'HEAD' });
+      assert.equal(kept.status, 200);
+    }));
+
+  test('and given up where they are not found, or something else is wrong', () =>
+    withRegistry(async ({ registry, session }) => {
+      registry.interfere(only(isManifest, NOT_FOUND_YET));
+      await assertFails('REGISTRY_PROTOCOL', () => put(session));
+      assert.equal(registry.seen.filter(({ method }) => method === 'PUT').length, 4);
+      registry.interfere(only(isManifest, answer(400, {}, '{"errors":[{"code":"TAG_INVALID"}]}')));
+      await assertFails('REGISTRY_PROTOCOL', () => put(session));
+      assert.equal(registry.seen.filter(({ method }) => method === 'PUT').length, 5);
+    }));
+});
 
 suite('a blob is pushed', () => {
   test('at once', () =>
