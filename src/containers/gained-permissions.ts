@@ -9,7 +9,7 @@ import type { DeployedPermissions, Deployment } from './deployment.js';
 import { describeSigners } from './describe-signers.js';
 import { covers } from './host-path-policy.js';
 import { loosenedConfig } from './loosened-config.js';
-import { loosenedUnit, newTmpfiles, type UnitTexts } from './loosened-unit.js';
+import { loosenedUnit, newTmpfiles, wordsRunOnHost, type UnitTexts } from './loosened-unit.js';
 
 /** A deployment as it is compared: its record, and the texts that lie beside it, by name. */
 export interface PermittedSide {
@@ -44,6 +44,9 @@ export function gainedPermissions(
     ...(config === undefined ? [] : loosenedConfig(configOf(before), config)),
     ...(isLesserUser(old, now.user) ? [] : [`runs as ${now.user}`]),
     ...loosenedUnit(unitTexts(before), unitTexts(after)),
+    ...changedPrograms(before, after).map(
+      (path) => `the unit goes by ${path} on the host, which is another file now`,
+    ),
     ...newTmpfiles(unitTexts(before), { ...unitTexts(after), bound })
       .filter(({ path }) => !isAllowed(path))
       .map(({ words }) => words),
@@ -113,6 +116,18 @@ function configOf({ texts }: PermittedSide): RuntimeConfig | undefined {
     if (error instanceof OperationalError) return undefined;
     throw error;
   }
+}
+
+/** Files that it brings to the host and that its unit runs or reads there, with another content: new ones are told anyway. */
+function changedPrograms(before: PermittedSide, after: PermittedSide): readonly string[] {
+  const run = wordsRunOnHost(unitTexts(after));
+  const had = new Map(before.deployment.files.map(({ path, sha256 }) => [path, sha256]));
+  return after.deployment.files
+    .filter(
+      ({ role, path, sha256 }) =>
+        role === 'host-file' && run.has(path) && had.has(path) && had.get(path) !== sha256,
+    )
+    .map(({ path }) => path);
 }
 
 function unitTexts({ deployment, texts }: PermittedSide): UnitTexts {

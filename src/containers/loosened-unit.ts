@@ -24,16 +24,32 @@ export function loosenedUnit(before: UnitTexts, after: UnitTexts): readonly stri
   const [oldUser, user] = [old === undefined ? 'root' : userOf(old), userOf(document)];
   return [
     ...privilegesOf(document, after).flatMap(({ key, words }) => (had.has(key) ? [] : [words])),
-    ...newReach(old, document, { name: after.name, runsOnHost: runsOnHost(document, after) }),
+    ...newReach(old, document, {
+      name: after.name,
+      runsOnHost: hostCommands(document, after).length > 0,
+    }),
     ...(oldUser === 'root' || oldUser === user ? [] : [`runs its commands on the host as ${user}`]),
   ].map((words) => `the unit ${words}`);
 }
 
-/** Whether anything but the container is run. */
-function runsOnHost(document: UnitDocument, texts: UnitTexts): boolean {
+/** Words of the commands of a unit on the host, and of the files that their variables come from: paths among them. */
+export function wordsRunOnHost(texts: UnitTexts): ReadonlySet<string> {
+  if (texts.unit === undefined) return new Set();
+  const document = parseUnit(texts.unit);
+  const commands = hostCommands(document, texts);
+  const files = commands.length === 0 ? [] : listAssignments(document);
+  const values = [
+    ...commands,
+    ...files.flatMap(({ key, value }) => (key === 'EnvironmentFile' ? [value] : [])),
+  ];
+  return new Set(values.flatMap((value) => value.replace(/^[-@:+!|]+/, '').split(/[\s"';]+/)));
+}
+
+/** All that is run but the container. */
+function hostCommands(document: UnitDocument, texts: UnitTexts): readonly string[] {
   const command = commandOf(texts);
-  return listAssignments(document).some(
-    ({ key, value }) => key.startsWith('Exec') && value !== '' && value !== command,
+  return listAssignments(document).flatMap(({ key, value }) =>
+    key.startsWith('Exec') && value !== '' && value !== command ? [value] : [],
   );
 }
 

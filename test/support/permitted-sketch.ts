@@ -12,6 +12,8 @@ export interface Sketch {
   /** Lines of the section [Service]. */
   readonly unit?: string;
   readonly tmpfiles?: string;
+  /** Content of /usr/local/bin/web, which it brings to the host. */
+  readonly program?: string;
 }
 
 /** Its launcher, which runs the plan `x`. */
@@ -26,6 +28,19 @@ export function side(sketch: Sketch): PermittedSide {
   });
   const deployment: Deployment = {
     ...plain,
+    files:
+      sketch.program === undefined
+        ? []
+        : [
+            {
+              role: 'host-file',
+              path: '/usr/local/bin/web',
+              kind: 'file',
+              sha256: sketch.program,
+              mode: 0o755,
+              source: '',
+            },
+          ],
     permissions: { ...plain.permissions, user: 'uid 0, gid 0', ...sketch.record },
   };
   const config = { process: { noNewPrivileges: true }, ...sketch.config };

@@ -44,6 +44,18 @@ each(
       want: [],
     },
     {
+      name: 'a program of its own that the unit runs on the host, with another content',
+      before: { unit: 'ExecStartPre=-/usr/local/bin/web up\n', program: 'a' },
+      after: { unit: 'ExecStartPre=-/usr/local/bin/web up\n', program: 'b' },
+      want: ['the unit goes by /usr/local/bin/web on the host, which is another file now'],
+    },
+    {
+      name: 'nothing of a program that the unit does not run',
+      before: { program: 'a' },
+      after: { program: 'b' },
+      want: [],
+    },
+    {
       name: 'variables that its commands on the host go by, not those of the container alone',
       before: { unit: 'ExecStartPre=/bin/sh -c ${A}\nEnvironment=A=true\n' },
       after: { unit: 'ExecStartPre=/bin/sh -c ${A}\nEnvironment=A=evil\n' },
