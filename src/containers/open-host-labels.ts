@@ -1,5 +1,6 @@
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 
+import { readFileBoundedNow } from '../base/bounded-read.js';
 import { quote } from '../base/escape-text.js';
 import type { HostPaths } from '../config/host-paths.js';
 import { isErrno } from '../errors/is-errno.js';
@@ -7,6 +8,9 @@ import { OperationalError } from '../errors/operational-error.js';
 import { openFileContexts } from '../sys/file-contexts.js';
 import { HostLabels } from './host-labels.js';
 import { mayHaveLabels, SELINUX_CONFIG } from './may-have-labels.js';
+
+/** Largest of the policy's small files in bytes; they have some hundred. The tree of `--root` may be anybody's. */
+const MAX_CONFIG_BYTES = 65_536;
 
 /** Where the types of containers stand: container-selinux has a file of its own beside the policy's (lxc_contexts). */
 const CONTAINER_CONTEXTS = '/usr/share/containers/selinux/contexts';
@@ -20,9 +24,9 @@ export function openHostLabels(
   warn: (text: string) => void,
 ): HostLabels | undefined {
   if (!mayHaveLabels(paths)) return undefined;
-  const policy = findPolicy(paths);
-  if (policy === undefined) return undefined;
   try {
+    const policy = findPolicy(paths);
+    if (policy === undefined) return undefined;
     const files = openFileContexts(paths.onDisk(`${policy}/contexts/files/file_contexts`));
     return new HostLabels(paths, { files, content: findContentContext(paths, policy) }, warn);
   } catch (error) {
@@ -58,7 +62,7 @@ function valueOf(text: string, key: string): string | undefined {
 
 function readIfThere(path: string): string {
   try {
-    return readFileSync(path, 'utf8');
+    return readFileBoundedNow(path, { maxBytes: MAX_CONFIG_BYTES }).toString('utf8');
   } catch (error) {
     if (isErrno(error, 'ENOENT', 'ENOTDIR')) return '';
     throw new OperationalError('CONFIG_INVALID', `cannot read ${quote(path)}`, { cause: error });

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { linkSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
+import { linkSync, mkdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 
@@ -72,6 +72,40 @@ each(
     const warnings: string[] = [];
     assert.equal(open(dir.path, warnings), undefined);
     assert.deepEqual(warnings, []);
+  },
+);
+
+each(
+  'openHostLabels() tells, and labels nothing, where the configuration of SELinux is',
+  [
+    {
+      name: 'larger than it can be',
+      make: (path: string) => {
+        writeFileSync(path, '#'.repeat(70_000));
+      },
+    },
+    {
+      name: 'a folder',
+      make: (path: string) => {
+        mkdirSync(path);
+      },
+    },
+    {
+      name: 'a device without an end',
+      make: (path: string) => {
+        symlinkSync('/dev/zero', path);
+      },
+    },
+  ],
+  ({ make }) => {
+    using dir = new TempDir();
+    prepareTree(dir.path);
+    rmSync(join(dir.path, 'etc/selinux/config'));
+    make(join(dir.path, 'etc/selinux/config'));
+    const warnings: string[] = [];
+    assert.equal(open(dir.path, warnings), undefined);
+    assert.equal(warnings.length, 1);
+    assert.match(warnings[0] ?? '', /^SELinux: /);
   },
 );
 
