@@ -8,21 +8,21 @@ import { TempDir } from '../../support/temp-dir.js';
 
 const child = fileURLToPath(new URL('../../support/leaking-ostree.js', import.meta.url));
 
-/** What 10,000 turns may add: V8's own growth and malloc's arenas. The smallest object kept in each turn would be 3 MB. */
+/** What 10,000 turns may add: V8's own growth. The smallest object kept in each turn would be 3 MB. */
 const MAX_GROWTH_BYTES = 1.5 * 1024 * 1024;
 
 for (const what of ['open', 'read', 'write', 'fail']) {
   test(`10,000 turns of "${what}" leave memory as it was`, async () => {
     using temp = new TempDir();
     const growth = await turns(what, temp);
-    assert.ok(growth < MAX_GROWTH_BYTES, `resident memory grew by ${growth} bytes`);
+    assert.ok(growth < MAX_GROWTH_BYTES, `memory in use grew by ${growth} bytes`);
   });
 }
 
 test('positive control: a reference that is kept shows', async () => {
   using temp = new TempDir();
   const growth = await turns('keep', temp);
-  assert.ok(growth > MAX_GROWTH_BYTES, `resident memory grew by ${growth} bytes only`);
+  assert.ok(growth > MAX_GROWTH_BYTES, `memory in use grew by ${growth} bytes only`);
 });
 
 async function turns(what: string, temp: TempDir): Promise<number> {
