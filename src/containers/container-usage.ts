@@ -31,7 +31,7 @@ export interface ContainerProcess {
 export interface ContainerUsage extends Partial<GroupUsage> {
   readonly name: string;
   readonly state: string;
-  /** Since when it is active, in microseconds since the epoch; 0n if it is not. */
+  /** Since when it is active, in microseconds since the epoch; 0 if it is not. */
   readonly activeSinceUs: bigint;
 }
 

@@ -50,10 +50,18 @@ export interface ListDifference {
   readonly lost: readonly string[];
 }
 
+/** What was compared. */
+export interface ComparedThing {
+  /** As a person names it: `NAME.N`, or a name of the image. */
+  readonly label: string;
+  readonly reference: string;
+  readonly digest: string;
+}
+
 /** How two deployments, or two images, differ. */
 export interface DeploymentDifference {
-  readonly before: { readonly label: string; readonly reference: string; readonly digest: string };
-  readonly after: { readonly label: string; readonly reference: string; readonly digest: string };
+  readonly before: ComparedThing;
+  readonly after: ComparedThing;
   /** Whether there is no difference at all in what follows. */
   readonly same: boolean;
   /** Bytes to download for the second, where the caller knows. */
@@ -116,14 +124,18 @@ export async function describeDifference(
     (packages === undefined || packages.changes.length === 0) &&
     Object.values(rest).every((changes) => changes.length === 0);
   return {
-    before: { label: before.label, ...before.image },
-    after: { label: after.label, ...after.image },
+    before: labelled(before),
+    after: labelled(after),
     same: isSame,
     bytesToFetch: options.bytesToFetch,
     files,
     packages,
     ...rest,
   };
+}
+
+function labelled({ label, image: { reference, digest } }: DifferenceSide): ComparedThing {
+  return { label, reference, digest };
 }
 
 const NO_SECRETS: ReadonlySet<string> = new Set();

@@ -74,7 +74,7 @@ test('berth adopt records a container of atomic’s and changes nothing else', a
 test('berth adopt again is success and changes nothing; list, info, history and verify know it', async () => {
   using tree = makeTree();
   writeForerunner(tree.path, SKETCH);
-  await tree.runOk('adopt', 'old');
+  await tree.runOk('adopt', '--json', 'old');
   const before = await snapshotTree(tree.path, { except: ['var/lib/berth/.locks'] });
   assert.equal(await tree.runOk('adopt', 'old'), 'old was adopted already, nothing changed\n');
   assert.deepEqual(await snapshotTree(tree.path, { except: ['var/lib/berth/.locks'] }), before);

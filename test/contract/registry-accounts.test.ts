@@ -55,8 +55,10 @@ for (const { name, start } of [
       assert.equal(wrong.status, 77, wrong.stderr);
       assert.doesNotMatch(wrong.stderr, /wrong\b(?! )/);
       assert.deepEqual(JSON.parse(readFileSync(authfile, 'utf8')), kept, 'a wrong login was kept');
-      const right = await berth([...login, registry.host], `${account.password}\n`);
+      const right = await berth([...login, '--json', registry.host], `${account.password}\n`);
       assert.equal(right.status, 0, right.stderr);
+      const said = { registry: registry.host, username: account.user, file: authfile };
+      assert.deepEqual(JSON.parse(right.stdout), said);
       assert.equal(statSync(authfile).mode & 0o777, 0o600);
       const file = JSON.parse(readFileSync(authfile, 'utf8')) as {
         auths: Record<string, { auth: string }>;
@@ -67,12 +69,13 @@ for (const { name, start } of [
 
       const image = `${registry.host}/a/b:v1`;
       await berthOk('push', '--authfile', authfile, shop.source, image);
-      assert.equal(await berthOk('tags', '--authfile', authfile, image), 'v1\n');
+      const tags = await berthOk('tags', '--json', '--authfile', authfile, image);
+      assert.deepEqual(JSON.parse(tags), { repository: `${registry.host}/a/b`, tags: ['v1'] });
       const inspect = ['skopeo', 'inspect', '--tls-verify=false', '--authfile', authfile];
       const seen = await runOk([...inspect, '--format', '{{.Digest}}', `docker://${image}`]);
       assert.equal(seen.trim(), shop.digest);
 
-      await berthOk('logout', '--authfile', authfile, registry.host);
+      await berthOk('logout', '--json', '--authfile', authfile, registry.host);
       assert.equal((await berth(['tags', '--authfile', authfile, image])).status, 77);
       const left = JSON.parse(readFileSync(authfile, 'utf8')) as { auths: object };
       assert.deepEqual(Object.keys(left.auths), ['other.example']);

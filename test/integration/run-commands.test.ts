@@ -115,6 +115,7 @@ test('logs, top and stats tell of the service', async () => {
   assert.match(top.stdout, /^NAME +PID +USER[^]*box +\d+ +0 [^]*sleep 1|trap/m, top.stderr);
   const processes = JSON.parse((await berth(['top', '--json'])).stdout) as { pid: number }[];
   assert.ok(processes.length >= 2, 'the launcher and the program');
+  assert.equal((await berth(['stats', '--json'])).status, 0);
   const stats = await berth(['stats', 'box']);
   assert.match(stats.stdout, /box +active +\d/, stats.stderr);
   for (const command of ['logs', 'top', 'stats', 'shell', 'status']) {
@@ -141,7 +142,9 @@ test('logs -f goes on until it is interrupted', async () => {
 });
 
 test('run in a stopped container has its root and rights, and leaves nothing', async () => {
-  await host.runOk([...BERTH, 'stop', 'box']);
+  const stop = await berth(['stop', '--json', 'box', 'bxo']);
+  assert.equal(stop.status, 66, 'the other one is told of');
+  assert.deepEqual(JSON.parse(stop.stdout), [{ name: 'box', action: 'stopped' }]);
   const stopped = await berth(
     ['run', 'box', '--', 'sh', '-c', 'cat; echo $COLOUR; pwd; exit 6'],
     'in\n',
@@ -155,7 +158,8 @@ test('run in a stopped container has its root and rights, and leaves nothing', a
     assert.equal(await host.sh('systemctl list-units --all --no-legend "berth-run*"'), '');
     return true;
   });
-  await host.runOk([...BERTH, 'start', 'box']);
+  assert.match(await host.runOk([...BERTH, 'start', '--json', 'box']), /"started"/);
+  assert.match(await host.runOk([...BERTH, 'restart', '--json', 'box']), /"restarted"/);
 });
 
 test('a run that is killed leaves its container to its program, and to recovery after that', async () => {

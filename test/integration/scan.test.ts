@@ -94,6 +94,8 @@ async function assertNothingLeft(): Promise<void> {
 }
 
 test('the scanners of both folders are listed, and what is wrong is told in a line', async () => {
+  const json = await scan('--json', '--list');
+  assert.equal(json.status, 0, json.stderr);
   const list = await scan('--list');
   assert.equal(list.status, 0, list.stderr);
   assert.match(

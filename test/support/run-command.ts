@@ -1,5 +1,7 @@
 import { spawn } from 'node:child_process';
 
+import { assertJsonAsDocumented } from './check-json.js';
+
 /** A command that did not end in its time, and was killed. */
 export class CommandOverdueError extends Error {
   override readonly name = 'CommandOverdueError';
@@ -71,6 +73,7 @@ export async function runCommand(
       `'${argv.join(' ')}' did not end within ${timeoutMs} ms\n${tail(result.stdout)}\n${tail(result.stderr)}`,
     );
   }
+  assertJsonAsDocumented(argv, result);
   return result;
 }
 

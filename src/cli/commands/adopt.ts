@@ -34,6 +34,7 @@ export function adoptCommand(context: CliContext): Command {
         );
         const text = each.results.map(formatOutcome).join('');
         printResult(context, options, {
+          of: 'adopt',
           json: each.results,
           text: names.length === 0 ? 'atomic has no containers here\n' : text,
         });

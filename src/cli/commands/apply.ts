@@ -38,6 +38,7 @@ export function applyCommand(context: CliContext): Command {
         }
         const shown = outcome.difference.same ? '' : `${formatDifference(outcome.difference)}\n`;
         printResult(context, options, {
+          of: 'apply',
           json: outcome,
           text:
             options.plan === true

@@ -65,6 +65,7 @@ export function autoUpdateCommand(context: CliContext): Command {
           }),
         );
         printResult(context, options, {
+          of: 'auto-update',
           json: each.results,
           text:
             options.dryRun === true && each.results.every(({ action }) => action === 'off')

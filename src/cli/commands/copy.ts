@@ -189,6 +189,7 @@ async function copy(
   });
   const { copiedBlobs, blobs, copiedBytes } = result;
   printResult(context, options, {
+    of: 'copy',
     json: result,
     text: `${from} copied to ${to}: ${formatBytes(copiedBytes)} in ${copiedBlobs} of ${blobs} blobs\n${result.digest}\n`,
   });

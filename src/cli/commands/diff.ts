@@ -30,6 +30,7 @@ export function diffCommand(context: CliContext): Command {
         using after = await openDifferenceSide(host, args[1] ?? '');
         const difference = await describeDifference(before, after, { signal: host.signal });
         printResult(context, options, {
+          of: 'diff',
           json: difference,
           text: formatDifference(difference),
         });

@@ -34,7 +34,7 @@ export function fsckCommand(context: CliContext): Command {
         if (options.repair !== true) {
           const { checkHost } = await import('../../containers/check-host.js');
           const check = await checkHost(host);
-          printResult(context, options, { json: check, text: formatCheck(check) });
+          printResult(context, options, { of: 'fsck', json: check, text: formatCheck(check) });
           if (check.problems.length + check.checkouts.length > 0) throw new CommandExit(1);
           return;
         }
@@ -43,7 +43,7 @@ export function fsckCommand(context: CliContext): Command {
         using display = pullDisplay(context, options);
         const repair = await repairHost(host, { onProgress: display.onProgress });
         display[Symbol.dispose]();
-        printResult(context, options, { json: repair, text: formatRepair(repair) });
+        printResult(context, options, { of: 'fsck', json: repair, text: formatRepair(repair) });
         const { left } = repair;
         if (left.problems.length + left.checkouts.length > 0) throw new CommandExit(1);
       });

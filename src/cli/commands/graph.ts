@@ -37,6 +37,7 @@ export function graphCommand(context: CliContext): Command {
           const times = await readBootTimes(host, args);
           const cycles = format.formatCycles(graph);
           printResult(context, options, {
+            of: 'graph',
             json: { ...times, cycles: graph.cycles },
             text: `${format.formatBootTimes(times)}${cycles.map((line) => `${line}\n`).join('')}`,
           });
@@ -47,7 +48,7 @@ export function graphCommand(context: CliContext): Command {
           dot: async () => (await import('../output/format-graph-dot.js')).formatGraphDot(graph),
           svg: async () => (await import('../output/format-graph-svg.js')).formatGraphSvg(graph),
         }[options.format ?? 'text'];
-        printResult(context, options, { json: graph, text: await draw() });
+        printResult(context, options, { of: 'graph', json: graph, text: await draw() });
       });
     },
     context,

@@ -29,7 +29,11 @@ export function historyCommand(context: CliContext): Command {
           escapeText(entry.reference),
         ]);
         const table = formatTable(['NUMBER', 'STATE', 'CREATED', 'DIGEST', 'IMAGE'], rows);
-        printResult(context, options, { json: history, text: table + formatRejected(history) });
+        printResult(context, options, {
+          of: 'history',
+          json: history,
+          text: table + formatRejected(history),
+        });
       });
     },
     context,

@@ -45,6 +45,7 @@ export function imagesDeleteCommand(context: CliContext): Command {
             : `deleted ${digest}, ${formatBytes(removed.freedBytes)} freed`,
         );
         printResult(context, options, {
+          of: 'images delete',
           json: deleted,
           text: lines.map((line) => `${line}\n`).join(''),
         });
@@ -89,6 +90,7 @@ export function imagesPruneCommand(context: CliContext): Command {
               `${digest} ${names.join(', ') || '(no name)'}, ${formatBytes(contentBytes)} at most`,
           );
           printResult(context, options, {
+            of: 'images prune',
             json: images.map(({ digest, names, contentBytes }) => ({
               digest,
               names,
@@ -100,6 +102,7 @@ export function imagesPruneCommand(context: CliContext): Command {
         }
         const pruned = await pruneImages(host, { all });
         printResult(context, options, {
+          of: 'images prune',
           json: pruned,
           text: `removed ${pruned.images} images, ${pruned.layers} layers and ${pruned.objects} objects; ${formatBytes(pruned.freedBytes)} freed\n`,
         });
@@ -128,6 +131,7 @@ export function imagesTagCommand(context: CliContext): Command {
       await withHost(context, options, async (host) => {
         const tagged = await tagImage(host, args[0] ?? '', args[1] ?? '');
         printResult(context, options, {
+          of: 'images tag',
           json: tagged,
           text: `${tagged.digest} is ${tagged.name}\n`,
         });
@@ -161,6 +165,7 @@ export function imagesVerifyCommand(context: CliContext): Command {
         );
         const count = report.problems.length;
         printResult(context, options, {
+          of: 'images verify',
           json: report,
           text: `${lines.join('')}${report.checkedObjects} objects checked: ${count === 0 ? 'all sound' : `${count} problems`}\n`,
         });

@@ -35,6 +35,7 @@ export function imagesVersionCommand(context: CliContext): Command {
           digest.slice(digest.indexOf(':') + 1).slice(0, SHOWN_DIGEST),
         ]);
         printResult(context, options, {
+          of: 'images version',
           json: versions,
           text: formatTable(['IMAGE', 'VERSION', 'DIGEST'], rows),
         });

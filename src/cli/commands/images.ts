@@ -2,7 +2,7 @@ import { Command, Option } from 'commander';
 
 import type { CliContext, CommonOptions } from '../context.js';
 import { collect, defineCommand } from '../define-command.js';
-import type { StorageKind } from '../../store/image-store.js';
+import type { ImageRow } from '../output/json-results.js';
 import { storageOption } from '../storage-option.js';
 import {
   imagesDeleteCommand,
@@ -70,6 +70,7 @@ function createListCommand(context: CliContext): Command {
           }))
           .filter((row) => filters.every((filter) => filter(row)));
         printResult(context, options, {
+          of: 'images list',
           json: rows,
           text: await formatRows(rows, options, host.nowMs()),
         });
@@ -77,15 +78,6 @@ function createListCommand(context: CliContext): Command {
     },
     context,
   );
-}
-
-interface ImageRow {
-  readonly name: string;
-  readonly storage: StorageKind;
-  readonly digest: string;
-  readonly usedBy: readonly string[];
-  readonly storedAt: string;
-  readonly contentBytes: number;
 }
 
 async function formatRows(

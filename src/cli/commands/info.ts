@@ -26,7 +26,11 @@ export function infoCommand(context: CliContext): Command {
       await withHost(context, options, async (host) => {
         const info = await getImageInfo(host, args[0] ?? '');
         const { escapeText } = await import('../../base/escape-text.js');
-        printResult(context, options, { json: info, text: formatInfo(info, escapeText) });
+        printResult(context, options, {
+          of: 'info',
+          json: info,
+          text: formatInfo(info, escapeText),
+        });
       });
     },
     context,

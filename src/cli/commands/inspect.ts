@@ -4,6 +4,7 @@ import type { ImageInspection } from '../../images/inspect-image.js';
 import type { Descriptor } from '../../oci/descriptor.js';
 import type { CliContext } from '../context.js';
 import { defineCommand, type CommandCall } from '../define-command.js';
+import type { InspectedImage, Referrer } from '../output/json-results.js';
 import { hideArguments, registryOptions, type RegistryOptionValues } from '../registry-options.js';
 
 interface InspectOptions extends RegistryOptionValues {
@@ -80,6 +81,7 @@ async function inspect({ args, options, context }: CommandCall<InspectOptions>):
     const { formatBytes } = await import('../output/units.js');
     const { escapeText } = await import('../../base/escape-text.js');
     printResult(context, options, {
+      of: 'inspect',
       json: jsonOf(inspection, referrers),
       text: format(inspection, { referrers, formatBytes, escape: (text) => escapeText(text) }),
     });
@@ -89,7 +91,7 @@ async function inspect({ args, options, context }: CommandCall<InspectOptions>):
 function jsonOf(
   inspection: ImageInspection,
   referrers: readonly Descriptor[] | undefined,
-): unknown {
+): InspectedImage {
   const { name, digest, topDigest, platforms, manifest, config } = inspection;
   return {
     name,
@@ -109,7 +111,7 @@ function jsonOf(
   };
 }
 
-function withoutData({ mediaType, digest, size, artifactType, annotations }: Descriptor): unknown {
+function withoutData({ mediaType, digest, size, artifactType, annotations }: Descriptor): Referrer {
   return { mediaType, digest, size, artifactType, annotations };
 }
 

@@ -165,6 +165,7 @@ async function runInstall({ args, options, context }: CommandCall<InstallOptions
       return;
     }
     printResult(context, options, {
+      of: 'install',
       json: outcome,
       text: options.plan === true ? formatPlan(outcome.plan) : formatOutcome(outcome, options),
     });

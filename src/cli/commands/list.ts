@@ -3,6 +3,7 @@ import { Command, Option } from 'commander';
 import type { ListedContainer } from '../../containers/list-containers.js';
 import type { CliContext, CommonOptions } from '../context.js';
 import { collect, defineCommand } from '../define-command.js';
+import type { ContainerRow } from '../output/json-results.js';
 import { rollbackCommand } from './rollback.js';
 import { updateCommand } from './update.js';
 
@@ -65,25 +66,18 @@ function createListCommand(context: CliContext): Command {
         const rows = listing.containers
           .map(describe)
           .filter((row) => filters.every((filter) => filter(row)));
-        printResult(context, options, { json: rows, text: await formatRows(rows, options) });
+        printResult(context, options, {
+          of: 'list',
+          json: rows,
+          text: await formatRows(rows, options),
+        });
       });
     },
     context,
   );
 }
 
-interface ListRow {
-  readonly name: string;
-  readonly image: string;
-  readonly digest: string;
-  readonly state: string;
-  readonly enabled: string;
-  readonly deployment: number;
-  readonly runtime: string;
-  readonly createdAt: string;
-}
-
-function describe({ deployment, state, instances }: ListedContainer): ListRow {
+function describe({ deployment, state, instances }: ListedContainer): ContainerRow {
   return {
     name: deployment.name,
     image: deployment.image.reference,
@@ -100,7 +94,7 @@ function describe({ deployment, state, instances }: ListedContainer): ListRow {
 }
 
 async function formatRows(
-  rows: readonly ListRow[],
+  rows: readonly ContainerRow[],
   options: ListOptions & CommonOptions,
 ): Promise<string> {
   if (options.quiet === true) return rows.map((row) => `${row.name}\n`).join('');

@@ -63,6 +63,7 @@ export function loginCommand(context: CliContext): Command {
       const place = authFilePlace(withAuthfile(context, options.authfile));
       await storeCredentials(place, registry, creds);
       printResult(context, options, {
+        of: 'login',
         json: { registry, username, file: place.path },
         text: `logged in to ${registry} as ${username}\n`,
       });
@@ -90,6 +91,7 @@ export function logoutCommand(context: CliContext): Command {
       const place = authFilePlace(withAuthfile(context, options.authfile));
       const removed = await removeCredentials(place, registry);
       printResult(context, options, {
+        of: 'logout',
         json: { registry, removed, file: place.path },
         text: removed ? `logged out of ${registry}\n` : `there is no account at ${registry}\n`,
       });

@@ -35,6 +35,7 @@ export function mountCommand(context: CliContext): Command {
         const [what = '', directory = ''] = args;
         const mounted = await mountRoot(host, { what, directory, options: options.options ?? '' });
         printResult(context, options, {
+          of: 'mount',
           json: mounted,
           text: `${mounted.what} mounted on ${mounted.directory}\n`,
         });
@@ -59,7 +60,11 @@ export function unmountCommand(context: CliContext): Command {
       const { printResult } = await import('../output/print.js');
       await withHost(context, options, async (host) => {
         const directory = await unmountRoot(host, args[0] ?? '');
-        printResult(context, options, { json: { directory }, text: `${directory} unmounted\n` });
+        printResult(context, options, {
+          of: 'unmount',
+          json: { directory },
+          text: `${directory} unmounted\n`,
+        });
       });
     },
     context,

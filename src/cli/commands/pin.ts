@@ -29,7 +29,7 @@ export function pinCommand(context: CliContext): Command {
           pinned.length === 0
             ? `${name} has no pinned deployment\n`
             : `pinned of ${name}: ${pinned.join(', ')}\n`;
-        printResult(context, options, { json: { name, pinned }, text });
+        printResult(context, options, { of: 'pin', json: { name, pinned }, text });
       });
     },
     context,

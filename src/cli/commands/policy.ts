@@ -56,17 +56,22 @@ export function policyCommand(context: CliContext): Command {
         throw new OperationalError('USAGE', 'give the name of a container, or a timer option');
       await withHost(context, options, async (host) => {
         assertPrivileged(host);
-        if (timer !== undefined) await setUpdateTimer(host, timer);
-        if (name === undefined) {
-          printResult(context, options, {
-            json: { timer },
-            text: `berth-update.timer is ${timer === true ? 'enabled' : 'disabled'}\n`,
-          });
-          return;
+        if (timer !== undefined) {
+          await setUpdateTimer(host, timer);
+          if (name === undefined) {
+            printResult(context, options, {
+              of: 'policy',
+              json: { timer },
+              text: `berth-update.timer is ${timer ? 'enabled' : 'disabled'}\n`,
+            });
+            return;
+          }
         }
+        if (name === undefined) throw new Error('internal error: neither a name nor a timer');
         await getContainer(host.paths, name);
         const policy = changes ? await setPolicy(host, name, change) : await readPolicy(host, name);
         printResult(context, options, {
+          of: 'policy',
           json: { name, ...policy },
           text: `${name}: mode ${policy.mode}, tags ${policy.tags ?? '(as installed)'}, window ${policy.window ?? '(always)'}, new permissions ${policy.newPermissions}\n`,
         });

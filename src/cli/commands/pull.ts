@@ -63,6 +63,7 @@ export function pullCommand(context: CliContext): Command {
           ? 'is in the store already'
           : `pulled, ${formatBytes(fetch.missingBytes)} in ${fetch.missingLayers} of ${fetch.layers} layers`;
         printResult(context, options, {
+          of: 'pull',
           json: {
             digest: image.digest,
             names: image.names,

@@ -24,6 +24,7 @@ export function recoverCommand(context: CliContext): Command {
         const recovered = await recoverAll(host, { atBoot: early });
         if (early) await startRecovered(host, recovered);
         printResult(context, options, {
+          of: 'recover',
           json: { recovered },
           text:
             recovered.length === 0

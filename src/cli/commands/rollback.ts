@@ -48,7 +48,7 @@ export function rollbackCommand(context: CliContext): Command {
             );
           const outcome = await rollbackSet(host, set, request);
           const text = formatSetUpdate(outcome, 'rolled back');
-          printResult(context, options, { json: outcome, text });
+          printResult(context, options, { of: 'rollback', json: outcome, text });
           return;
         }
         const outcome = await rollback(host, name, {
@@ -60,7 +60,7 @@ export function rollbackCommand(context: CliContext): Command {
           outcome.action === 'nothing'
             ? `${outcome.name} is at deployment ${outcome.to.number} already, nothing changed\n`
             : formatUpdate(outcome, 'rolled back');
-        printResult(context, options, { json: outcome, text });
+        printResult(context, options, { of: 'rollback', json: outcome, text });
       });
     },
     context,

@@ -71,6 +71,7 @@ async function runScan({ args, options, context }: CommandCall<ScanOptions>): Pr
     if (options.list === true) {
       tellProblems();
       printResult(context, options, {
+        of: 'scan',
         json: loaded.scanners,
         text: formatScanners(loaded.scanners, defaultScanner),
       });
@@ -106,7 +107,7 @@ async function runScan({ args, options, context }: CommandCall<ScanOptions>): Pr
       },
     });
     display[Symbol.dispose]();
-    printResult(context, options, { json: outcome, text: formatScan(outcome) });
+    printResult(context, options, { of: 'scan', json: outcome, text: formatScan(outcome) });
     const failed = outcome.scanned.filter(({ status }) => status === 'failed');
     if (failed.length > 0) {
       const { OperationalError } = await import('../../errors/operational-error.js');

@@ -32,6 +32,7 @@ function listSets(context: CliContext): Command {
         for (const name of await listSetNames(host.paths))
           sets.push(await readSet(host.paths, name));
         printResult(context, options, {
+          of: 'sets list',
           json: sets,
           text:
             sets.length === 0
@@ -64,7 +65,7 @@ function makeSet(context: CliContext): Command {
       await withHost(context, options, async (host) => {
         const set = await createSet(host, name.replace(/^@/, ''), members);
         const text = `@${set.name}: ${set.members.join(' ')}\n`;
-        printResult(context, options, { json: set, text });
+        printResult(context, options, { of: 'sets create', json: set, text });
       });
     },
     context,
@@ -98,7 +99,7 @@ function showSet(context: CliContext): Command {
           String(previous ?? '-'),
         ]);
         const text = formatTable(['NAME', 'CURRENT', 'PREVIOUS'], rows);
-        printResult(context, options, { json: { name: set.name, members }, text });
+        printResult(context, options, { of: 'sets show', json: { name: set.name, members }, text });
       });
     },
     context,
@@ -120,7 +121,11 @@ function forgetSet(context: CliContext): Command {
       const name = (args[0] ?? '').replace(/^@/, '');
       await withHost(context, options, async (host) => {
         await deleteSet(host, name);
-        printResult(context, options, { json: { deleted: name }, text: `@${name} deleted\n` });
+        printResult(context, options, {
+          of: 'sets delete',
+          json: { deleted: name },
+          text: `@${name} deleted\n`,
+        });
       });
     },
     context,

@@ -66,6 +66,7 @@ export function signCommand(context: CliContext): Command {
           all.push(...made.map((one) => ({ image, ...one })));
         }
         printResult(context, options, {
+          of: 'sign',
           json: all,
           text: all
             .map(({ image, digest, path }) => `${image} ${digest} signed: ${path}\n`)

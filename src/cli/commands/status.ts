@@ -27,6 +27,7 @@ export function statusCommand(context: CliContext): Command {
         const { formatStatus } = await import('../output/format-status.js');
         const now = host.nowMs();
         printResult(context, options, {
+          of: 'status',
           json: all,
           text:
             all.length === 0

@@ -29,6 +29,7 @@ export function tagsCommand(context: CliContext): Command {
       );
       const { repository, tags } = await listRepositoryTags(text, transports, context.signal);
       printResult(context, options, {
+        of: 'tags',
         json: { repository, tags },
         text: tags.map((tag) => `${tag}\n`).join(''),
       });

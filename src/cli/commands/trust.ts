@@ -55,6 +55,7 @@ function showTrust(context: CliContext): Command {
         });
         const file = text === undefined ? undefined : place.path;
         printResult(context, options, {
+          of: 'trust show',
           json: { policy: file, entries },
           text: formatTrust(entries, { file, path: place.path }),
         });
@@ -124,7 +125,8 @@ function addTrustCommand(context: CliContext): Command {
         pubkeyFiles: options.pubkeysfile ?? [],
         sigstore: options.sigstore,
       };
-      await changing(call, `${rule.scope} is ${rule.type} now`, (host, places) =>
+      const done = `${rule.scope} is ${rule.type} now`;
+      await changing(call, { of: 'trust add', done }, (host, places) =>
         addTrust(host, places, rule),
       );
     },
@@ -151,7 +153,8 @@ function deleteTrustCommand(context: CliContext): Command {
       const { args, options } = call;
       const { deleteTrust } = await import('../../containers/change-trust.js');
       const at = { transport: await transportOf(options.sigstoretype), scope: args[0] ?? '' };
-      await changing(call, `${at.scope} is forgotten`, (host, places) =>
+      const done = `${at.scope} is forgotten`;
+      await changing(call, { of: 'trust delete', done }, (host, places) =>
         deleteTrust(host, places, { ...at, keepPlaces: options.saveSigstore === true }),
       );
     },
@@ -175,7 +178,8 @@ function defaultTrustCommand(context: CliContext): Command {
       if (verdict !== 'accept' && verdict !== 'reject')
         throw new OperationalError('USAGE', 'the default is accept or reject');
       const type = verdict === 'accept' ? 'insecureAcceptAnything' : 'reject';
-      await changing(call, `the default is ${type} now`, (host, places) =>
+      const done = `the default is ${type} now`;
+      await changing(call, { of: 'trust default', done }, (host, places) =>
         setDefaultTrust(host, places, type),
       );
     },
@@ -183,9 +187,11 @@ function defaultTrustCommand(context: CliContext): Command {
   );
 }
 
+type TrustChange = 'trust add' | 'trust delete' | 'trust default';
+
 async function changing(
   { context, options }: Pick<CommandCall<object>, 'context' | 'options'>,
-  done: string,
+  { of, done }: { readonly of: TrustChange; readonly done: string },
   change: (host: Host, places: TrustPlaces) => Promise<void>,
 ): Promise<void> {
   const { withHost } = await import('../open-host.js');
@@ -196,6 +202,7 @@ async function changing(
     const places = await placesOf(host, { forChange: true });
     await change(host, places);
     printResult(context, options, {
+      of,
       json: { policy: places.policy.path },
       text: `${done}, by ${places.policy.path}\n`,
     });

@@ -30,25 +30,22 @@ export function uninstallCommand(context: CliContext): Command {
       const { formatUninstall, formatUninstallPlan } =
         await import('../output/format-uninstall.js');
       const { forEachName } = await import('../for-each-name.js');
-      const { printResult } = await import('../output/print.js');
+      const { printResult, printStep } = await import('../output/print.js');
       await withHost(context, options, async (host) => {
         const purge = options.purge === true;
         const how = { purge, force: options.force === true, alongWith: args };
         const names = await orderForUninstall(host, args);
-        const print = (text: string): void => {
-          if (options.json !== true) printResult(context, options, { json: undefined, text });
-        };
         const each = await forEachName({ context, options, host }, names, async (name) => {
           if (options.plan === true) {
             const plan = await planUninstall(host, name, how);
-            print(formatUninstallPlan(plan));
+            printStep(context, options, formatUninstallPlan(plan));
             return plan;
           }
           const result = await uninstall(host, name, how);
-          print(formatUninstall(result, purge));
+          printStep(context, options, formatUninstall(result, purge));
           return result;
         });
-        printResult(context, options, { json: each.results, text: '' });
+        printResult(context, options, { of: 'uninstall', json: each.results, text: '' });
         each.end();
       });
     },

@@ -4,11 +4,11 @@ import type { UnitVerb } from '../../containers/unit-verbs.js';
 import type { CliContext } from '../context.js';
 import { defineCommand } from '../define-command.js';
 
-const DONE: Readonly<Record<UnitVerb, string>> = {
+const DONE = {
   start: 'started',
   stop: 'stopped',
   restart: 'restarted',
-};
+} as const satisfies Readonly<Record<UnitVerb, string>>;
 
 /** `berth start|stop|restart NAME…`. */
 export function unitVerbCommand(verb: UnitVerb, context: CliContext): Command {
@@ -22,15 +22,17 @@ export function unitVerbCommand(verb: UnitVerb, context: CliContext): Command {
     async ({ args, options }) => {
       const { withHost } = await import('../open-host.js');
       const { runUnitVerb } = await import('../../containers/unit-verbs.js');
-      const { printResult } = await import('../output/print.js');
+      const { forEachName } = await import('../for-each-name.js');
+      const { printResult, printStep } = await import('../output/print.js');
       await withHost(context, options, async (host) => {
-        for (const name of args) {
+        const action = DONE[verb];
+        const each = await forEachName({ context, options, host }, args, async (name) => {
           await runUnitVerb(host, verb, name);
-          printResult(context, options, {
-            json: { name, [DONE[verb]]: true },
-            text: `${name} ${DONE[verb]}\n`,
-          });
-        }
+          printStep(context, options, `${name} ${action}\n`);
+          return { name, action };
+        });
+        printResult(context, options, { of: verb, json: each.results, text: '' });
+        each.end();
       });
     },
     context,

@@ -105,7 +105,7 @@ async function runUpdate({ args, options, context }: CommandCall<UpdateOptions>)
   const { OperationalError } = await import('../../errors/operational-error.js');
   const { withConsent } = await import('../ask-consent.js');
   const { forEachName } = await import('../for-each-name.js');
-  const { printResult } = await import('../output/print.js');
+  const { printResult, printStep } = await import('../output/print.js');
   const { formatUpdate, formatSetUpdate } = await import('../output/format-update.js');
   const { pullDisplay } = await import('../pull-display.js');
   const { readValueOptions } = await import('../value-options.js');
@@ -142,14 +142,12 @@ async function runUpdate({ args, options, context }: CommandCall<UpdateOptions>)
         const now = { ...request, consent, onProgress: display.onProgress };
         return set === undefined ? await update(host, name, now) : await updateSet(host, set, now);
       });
-      if (options.json !== true) {
-        const text =
-          'set' in outcome ? formatSetUpdate(outcome, 'updated') : formatUpdate(outcome, 'updated');
-        printResult(context, options, { json: outcome, text });
-      }
+      const text =
+        'set' in outcome ? formatSetUpdate(outcome, 'updated') : formatUpdate(outcome, 'updated');
+      printStep(context, options, text);
       return outcome;
     });
-    printResult(context, options, { json: each.results, text: '' });
+    printResult(context, options, { of: 'update', json: each.results, text: '' });
     each.end();
   });
 }

@@ -29,6 +29,7 @@ export function topCommand(context: CliContext): Command {
       await withHost(context, options, async (host) => {
         const processes = await listContainerProcesses(host, args);
         printResult(context, options, {
+          of: 'top',
           json: processes,
           text:
             processes.length === 0
@@ -77,6 +78,7 @@ export function statsCommand(context: CliContext): Command {
         const all = await getContainerUsage(host, args);
         const nowMs = host.nowMs();
         printResult(context, options, {
+          of: 'stats',
           json: all,
           text:
             all.length === 0

@@ -31,6 +31,7 @@ export function verifyCommand(context: CliContext): Command {
         if (args.length === 0) reports.push(...(await verifyAll(host)));
         for (const name of args) reports.push(await verifyContainer(host, name));
         printResult(context, options, {
+          of: 'verify',
           json: reports,
           text:
             reports.length === 0
