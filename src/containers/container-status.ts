@@ -10,6 +10,7 @@ import { findService, type FoundService } from './find-service.js';
 import { findHeld } from './held-update.js';
 import type { Host } from './host.js';
 import { findActiveInstances, statesOf } from './list-containers.js';
+import { offlineStatesOf, type OfflineState } from './offline-states.js';
 
 /** A container with what systemd and its log say of it. */
 export interface ContainerStatus {
@@ -21,6 +22,8 @@ export interface ContainerStatus {
   readonly state: UnitState | undefined;
   /** Units of the active instances of a template; undefined for other containers. */
   readonly instances: readonly string[] | undefined;
+  /** Of a tree that is not running; undefined on a host that runs, and where the container has no service. */
+  readonly offline: OfflineState | undefined;
   /** The last lines of the unit's log, oldest first. */
   readonly log: readonly string[];
   /** A new version that the timer leaves to a person; undefined where there is none. */
@@ -51,6 +54,10 @@ export async function getContainerStatuses(
     host,
     services.flatMap(({ unit }) => unit ?? []),
   );
+  const offline = await offlineStatesOf(
+    host,
+    services.flatMap(({ unit }) => unit ?? []),
+  );
   const { mode } = host.paths;
   // Once for all: it takes as long as reading the log of one.
   const isSynced = mode === 'system' && states.size > 1;
@@ -59,7 +66,8 @@ export async function getContainerStatuses(
   const logged = isSynced && states.size >= MANY ? await findLoggedUnits(host.signal) : undefined;
   return mapAtOnce(services, LOGS_AT_ONCE, async ({ name, deployment, unit }) => {
     const state = states.get(unit ?? '');
-    const about = { name, deployment, unit, held: await findHeld(host, deployment) };
+    const held = await findHeld(host, deployment);
+    const about = { name, deployment, unit, held, offline: offline.get(unit ?? '') };
     if (isTemplateName(name)) {
       const instances = await findActiveInstances(host, deployment);
       return { ...about, state: instances === undefined ? state : undefined, instances, log: [] };

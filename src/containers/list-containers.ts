@@ -5,6 +5,7 @@ import type { ContainerBrief } from './container-brief.js';
 import type { Deployment } from './deployment.js';
 import { readBriefs } from './record-cache.js';
 import type { Host } from './host.js';
+import type { OfflineState } from './offline-states.js';
 import type { HostPaths } from '../config/host-paths.js';
 import type { UnitState, UnitSummary } from '../systemd/unit-manager.js';
 
@@ -15,6 +16,8 @@ export interface ListedContainer {
   readonly state: UnitSummary | undefined;
   /** Of a template: its instances that are active. Undefined for others. */
   readonly instances: readonly string[] | undefined;
+  /** Of a tree that is not running; undefined on a host that runs, or where the container has no service. */
+  readonly offline: OfflineState | undefined;
 }
 
 /** What is installed. */
@@ -27,15 +30,29 @@ export interface ContainerListing {
 /** Lists the installed containers, sorted by name, with their state. Takes no lock. */
 export async function listContainers(host: Host): Promise<ContainerListing> {
   const { deployments, damaged, states } = await readWithStates(host);
+  const offline = await offlineStates(host, deployments);
   const containers: ListedContainer[] = [];
   for (const deployment of deployments) {
     const state = states.get(deployment.units[0] ?? '');
     // Nothing is waited for that need not be: there may be thousands.
     const isTemplate = state !== undefined && isTemplateName(deployment.name);
     const instances = isTemplate ? await findActiveInstances(host, deployment) : undefined;
-    containers.push({ deployment, state, instances });
+    const inTree = offline.get(deployment.units[0] ?? '');
+    containers.push({ deployment, state, instances, offline: inTree });
   }
   return { containers, damaged };
+}
+
+async function offlineStates(
+  host: Host,
+  deployments: readonly ContainerBrief[],
+): Promise<ReadonlyMap<string, OfflineState>> {
+  if (host.paths.root === '') return new Map();
+  const { offlineStatesOf } = await import('./offline-states.js');
+  return offlineStatesOf(
+    host,
+    deployments.flatMap(({ units }) => units.slice(0, 1)),
+  );
 }
 
 /** What is installed, and what systemd says of the first unit of each; nothing where no systemd runs. */

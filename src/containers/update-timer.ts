@@ -1,3 +1,5 @@
+import { quote } from '../base/escape-text.js';
+import type { UnitManager } from '../systemd/unit-manager.js';
 import type { Host } from './host.js';
 import { bringsOwnUnits, placeOwnUnit, removeOwnUnit } from './own-units.js';
 import { OperationalError } from '../errors/operational-error.js';
@@ -6,14 +8,19 @@ import { runJob } from './unit-verbs.js';
 const TIMER = 'berth-update.timer';
 
 /**
- * Has systemd run `berth auto-update` every hour, or no longer. The units are berth's own where no package brings them.
+ * Has systemd run `berth auto-update` every hour, or no longer. The units are berth's own where no package brings them. In a tree
+ * that is not running they are those of berth's package in it.
  *
- * @throws OperationalError USAGE for a tree that is not running
+ * @throws OperationalError PROGRAM_MISSING for a tree without that
  */
 export async function setUpdateTimer(host: Host, wanted: boolean): Promise<void> {
-  if (!bringsOwnUnits(host.paths))
-    throw new OperationalError('USAGE', "the timer is a running system's: leave out '--root'");
   const units = await host.openUnitManager();
+  if (!bringsOwnUnits(host.paths)) {
+    // Without one there is nothing to take away.
+    if (wanted) await assertBrought(units, host.paths.root);
+    await (wanted ? units.enable([TIMER]) : units.disable([TIMER]));
+    return;
+  }
   if (wanted) {
     await placeOwnUnit(host, 'berth-update.service');
     await placeOwnUnit(host, TIMER);
@@ -28,4 +35,13 @@ export async function setUpdateTimer(host: Host, wanted: boolean): Promise<void>
   await removeOwnUnit(host, TIMER);
   await removeOwnUnit(host, 'berth-update.service');
   await units.reload();
+}
+
+async function assertBrought(units: UnitManager, root: string): Promise<void> {
+  if ((await units.findUnitFile(TIMER)) !== undefined) return;
+  throw new OperationalError(
+    'PROGRAM_MISSING',
+    `the tree ${quote(root)} has no ${TIMER}: nothing in it would update containers`,
+    { hint: "install berth's package in the tree first" },
+  );
 }

@@ -77,16 +77,19 @@ function createListCommand(context: CliContext): Command {
   );
 }
 
-function describe({ deployment, state, instances }: ListedContainer): ContainerRow {
+function describe({ deployment, state, instances, offline }: ListedContainer): ContainerRow {
+  const withoutState =
+    deployment.units.length === 0 ? 'files only' : offline === undefined ? 'unknown' : 'offline';
   return {
     name: deployment.name,
     image: deployment.image.reference,
     digest: deployment.image.digest,
     state:
       instances === undefined
-        ? (state?.activeState ?? (deployment.units.length === 0 ? 'files only' : 'unknown'))
+        ? (state?.activeState ?? withoutState)
         : `${instances.length} instances`,
-    enabled: state?.unitFileState ?? '',
+    enabled: state?.unitFileState ?? offline?.enabled ?? '',
+    preset: offline?.preset,
     deployment: deployment.number,
     runtime: deployment.runtime,
     createdAt: deployment.createdAt,
@@ -107,7 +110,7 @@ async function formatRows(
     rows.map((row) => [
       row.name,
       row.state,
-      row.enabled,
+      row.preset === undefined ? row.enabled : `${row.enabled} (preset: ${row.preset})`,
       String(row.deployment),
       shorten(row.image),
     ]),

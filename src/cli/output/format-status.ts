@@ -5,9 +5,15 @@ import { commandFor } from '../../containers/held-update.js';
 import { formatAge, formatBytes } from './units.js';
 import { usersHint } from './users-hint.js';
 
+/** What the first boot of a tree makes of a unit. */
+const PRESETS = {
+  enable: "the first boot enables it: systemd's presets say so (systemd.preset(5))",
+  disable: "the first boot may disable it: systemd's presets say so (systemd.preset(5))",
+};
+
 /** The status of one container for people: a block of lines, the log at its end. */
 export function formatStatus(status: ContainerStatus, nowMs: number, user?: boolean): string {
-  const { name, deployment, unit, state, instances, log, held } = status;
+  const { name, deployment, unit, state, instances, offline, log, held } = status;
   const lines = [`${escapeText(name)} - ${deployment.image.reference}`];
   const add = (label: string, value: string | undefined): void => {
     if (value !== undefined && value !== '')
@@ -21,8 +27,12 @@ export function formatStatus(status: ContainerStatus, nowMs: number, user?: bool
       'State',
       deployment.units.length === 0
         ? 'no service, files only'
-        : 'unknown: systemd is not running here',
+        : offline === undefined
+          ? 'unknown: systemd is not running here'
+          : 'offline: the system in this tree is not running',
     );
+    add('At boot', offline?.enabled);
+    if (offline?.preset !== undefined) add('', PRESETS[offline.preset]);
   } else {
     const since =
       state.activeEnterTimestampUs > 0n && state.activeState === 'active'

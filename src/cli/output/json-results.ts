@@ -15,6 +15,7 @@ import type { ImageVersion } from '../../containers/image-version.js';
 import type { FetchPlan } from '../../containers/install-plan.js';
 import type { InstallOutcome } from '../../containers/install.js';
 import type { MountedRoot } from '../../containers/mounts/mount-root.js';
+import type { OfflineState } from '../../containers/offline-states.js';
 import type { UninstallPlan } from '../../containers/plan-uninstall.js';
 import type { HostRepair } from '../../containers/repair-host.js';
 import type { Scanner } from '../../containers/scan/parse-scanner.js';
@@ -154,10 +155,18 @@ export interface ContainerRow {
   readonly name: string;
   readonly image: string;
   readonly digest: string;
-  /** As systemd has it (`active`, `failed`, …); `N instances` of a template, `files only` where there is no service. */
+  /**
+   * As systemd has it (`active`, `failed`, …); `N instances` of a template, `files only` where there is no service, `offline` in the
+   * tree of `--root`.
+   */
   readonly state: string;
   /** As `systemctl is-enabled` says it; empty where there is no service. */
   readonly enabled: string;
+  /**
+   * With `--root`, where the tree has not been booted yet and systemd's presets will say otherwise then: `enable` enables what is
+   * disabled; `disable` disables what is enabled, where systemd was built to do so.
+   */
+  readonly preset: OfflineState['preset'];
   readonly deployment: number;
   readonly runtime: string;
   readonly createdAt: string;
