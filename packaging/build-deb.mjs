@@ -183,7 +183,8 @@ function putDocuments() {
     `${documents}/copyright`,
     'berth: Apache-2.0, whose text is in /usr/share/common-licenses/Apache-2.0.\n\n' +
       'What is packed with it:\n\n' +
-      `${readFileSync('dist/bin/THIRD-PARTY', 'utf8')}\nkoffi (MIT)\n\n${readFileSync('node_modules/koffi/LICENSE.txt', 'utf8')}`,
+      `${readFileSync('dist/bin/THIRD-PARTY', 'utf8')}\nkoffi (MIT)\n\n${readFileSync('node_modules/koffi/LICENSE.txt', 'utf8')}\n` +
+      `musl (the launcher is linked with it)\n\n${readFileSync('packaging/deb/musl-license', 'utf8')}`,
   );
   put('etc/berth/berth.conf', readFileSync('packaging/berth.conf'));
   put('usr/share/selinux/packages/berth.cil', readFileSync('packaging/selinux/berth.cil'));

@@ -21,6 +21,7 @@ if (process.getuid?.() !== 0 || !existsSync('/usr/bin/apt-get')) {
 const wanted = [];
 if (!existsSync('/usr/bin/cc') || !existsSync('/usr/include/stdio.h'))
   wanted.push('gcc', 'libc6-dev');
+if (!existsSync('/usr/bin/musl-gcc')) wanted.push('musl-tools');
 // The launcher for the other architecture that berth is tested on.
 const [compiler, packages] =
   process.arch === 'arm64'

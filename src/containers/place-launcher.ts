@@ -177,7 +177,7 @@ async function assertExecutable(pathOnDisk: string, shown: string): Promise<void
     'LAUNCHER_MISSING',
     `the launcher is not there: no program at ${quote(shown)}`,
     {
-      hint: "build it with 'npm run build', which needs a C compiler (apt install gcc libc6-dev)",
+      hint: "build it with 'npm run build', which needs a C compiler (apt install gcc libc6-dev musl-tools)",
     },
   );
 }

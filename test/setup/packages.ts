@@ -23,6 +23,7 @@ export const testPackages = [
   'libseccomp2',
   'mmdebstrap',
   'mount',
+  'musl-tools', // the launcher's C library
   'podman', // writes archives that berth reads, and reads those that berth writes
   'libostree-1-1', // the library of the OSTree adapter
   'ostree', // the other side of what it writes and reads

@@ -23,7 +23,7 @@ __attribute__((format(printf, 2, 3))) static void say(const char *priority, cons
 }
 
 void fail(int status, const char *doing, const char *what) {
-    say("<3>", "berth: cannot start %s: %s '%s': %s", launch.name, doing, what, strerrordesc_np(errno));
+    say("<3>", "berth: cannot start %s: %s '%s': %s", launch.name, doing, what, strerror(errno));
     /* A parent that is to end when the program runs has to know that it does not. */
     if (launch.pid_file >= 0 && launch.parent_pipe >= 0 && write(launch.parent_pipe, "", 1) < 0) _exit(STATUS_SYSTEM);
     _exit(status);
