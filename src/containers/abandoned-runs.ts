@@ -76,8 +76,12 @@ async function removeIfAbandoned(
   return true;
 }
 
-/** The program outlives systemd-run where that was killed, too. After a boot nothing does. */
-async function stillRuns(host: Host, name: string, { atBoot }: CompleteOptions): Promise<boolean> {
+/** Whether the program of a run goes on: it outlives systemd-run where that was killed, too. After a boot nothing does. */
+export async function stillRuns(
+  host: Host,
+  name: string,
+  { atBoot }: CompleteOptions,
+): Promise<boolean> {
   if (atBoot) return false;
   const unit = unitOfOneRun(name);
   const state = (await statesOf(host, [unit])).get(unit)?.activeState;

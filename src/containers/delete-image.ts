@@ -19,6 +19,30 @@ export interface DeletedImage {
   readonly removed: PruneResult | undefined;
 }
 
+/** What deleting will do; made without changing anything. */
+export interface DeletePlan {
+  readonly digest: Digest;
+  /** Names that will go. */
+  readonly names: readonly string[];
+  /** Whether the image goes with them; false where it has other names still. */
+  readonly removes: boolean;
+  /** At most so much is freed then: other images may have the same files. */
+  readonly contentBytes: number;
+}
+
+/**
+ * What {@link deleteImage} would do now.
+ *
+ * @throws {@link OperationalError} as {@link deleteImage}
+ */
+export async function planDelete(anyHost: Host, text: string): Promise<DeletePlan> {
+  const { image, name } = await findToDelete(anyHost, text);
+  const { digest, names } = image;
+  return name === undefined
+    ? { digest, names, removes: true, contentBytes: image.contentBytes }
+    : { digest, names: [name], removes: false, contentBytes: 0 };
+}
+
 /**
  * Deletes an image of the store. By a name, only that name goes while the image has others; by its last name, its digest or
  * the start of that, the image goes with everything that no other image has.
@@ -26,22 +50,13 @@ export interface DeletedImage {
  * @throws {@link OperationalError} IMAGE_NOT_FOUND; IMAGE_IN_USE naming who uses it; USAGE if several stores have it
  */
 export async function deleteImage(anyHost: Host, text: string): Promise<DeletedImage> {
-  assertPrivileged(anyHost);
-  const host = await withItsStore(anyHost, text);
-  const store = await host.openStore();
-  const image = await findStoredImage(host, text);
-  if (image === undefined) {
-    throw new OperationalError('IMAGE_NOT_FOUND', `there is no image ${quote(text)} in the store`, {
-      hint: "'berth images list' shows what there is",
-    });
-  }
+  const { host, image, name } = await findToDelete(anyHost, text);
   const { digest } = image;
-  const name = await nameMeant(host, image, text);
-  if (name !== undefined && image.names.length > 1) {
+  const store = await host.openStore();
+  if (name !== undefined) {
     await store.removeName(name);
     return { digest, names: [name], removed: undefined };
   }
-  await assertUnused(host, image, text);
   // Only this one: others without names stay until they are pruned.
   const others = (await store.listImages()).filter((other) => other.digest !== digest);
   const removed = await store.prune({
@@ -52,6 +67,29 @@ export async function deleteImage(anyHost: Host, text: string): Promise<DeletedI
   if ((await store.findImage(digest)) !== undefined) await assertUnused(host, image, text);
   await pruneSignatures(anyHost);
   return { digest, names: image.names, removed };
+}
+
+interface ToDelete {
+  /** With the store alone that has the image. */
+  readonly host: Host;
+  readonly image: StoredImage;
+  /** The one name that goes; undefined where the image itself does. */
+  readonly name: string | undefined;
+}
+
+async function findToDelete(anyHost: Host, text: string): Promise<ToDelete> {
+  assertPrivileged(anyHost);
+  const host = await withItsStore(anyHost, text);
+  const image = await findStoredImage(host, text);
+  if (image === undefined) {
+    throw new OperationalError('IMAGE_NOT_FOUND', `there is no image ${quote(text)} in the store`, {
+      hint: "'berth images list' shows what there is",
+    });
+  }
+  const name = await nameMeant(host, image, text);
+  if (name !== undefined && image.names.length > 1) return { host, image, name };
+  await assertUnused(host, image, text);
+  return { host, image, name: undefined };
 }
 
 /** The host with the store alone that has the image. */

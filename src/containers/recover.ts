@@ -49,8 +49,8 @@ export async function recoverContainer(
   else await takeBack(host, entry, options);
 }
 
-/** The first link that was renamed decided for all. */
-async function isCommitted(host: Host, entry: JournalEntry): Promise<boolean> {
+/** Whether a change that was interrupted had reached its commit point: the first link that was renamed decided for all. */
+export async function isCommitted(host: Host, entry: JournalEntry): Promise<boolean> {
   for (const { name, to } of entry.transitions) {
     if (to !== undefined && (await readNameLink(host.paths, name)) === directoryOf(name, to))
       return true;

@@ -19,6 +19,7 @@ import type { Deployment } from './deployment.js';
 import type { Host } from './host.js';
 import { withNameLock } from './name-lock.js';
 import { assertPrivileged } from './preflight.js';
+import { findLostLayers, layerBytes, placesOfImage, type KnownImage } from './repair-sources.js';
 import { checkSealedRoot, renewSealedRoot } from './sealed-root.js';
 
 /** What repairing came to. */
@@ -71,11 +72,6 @@ export async function repairHost(
     reasons: [...new Set(reasons)],
   };
 }
-
-/** An image whose layers can be asked for. */
-type KnownImage = Pick<NewImage, 'digest' | 'manifest' | 'config'> & {
-  readonly names: readonly string[];
-};
 
 /** What is damaged may hide something else that is: a record, the objects that it names. */
 const MAX_ROUNDS = 3;
@@ -151,13 +147,8 @@ class StoreRepair {
     const damaged = problems.filter(({ kind }) => kind === 'object');
     // All of them: which layers have them is not known of layers whose records are lost.
     const replace = new Set(damaged.map(({ id }) => id));
-    const lost = new Set(problems.flatMap(({ kind, layers }) => (kind === 'object' ? [] : layers)));
-    // Of an image whose documents had to be fetched, nobody looked at the layers yet.
-    for (const { config } of images) {
-      for (const diffId of config.diffIds)
-        if (!(await this.#store.hasLayer(diffId, { takenOver: true }))) lost.add(diffId);
-    }
-    for (const diffId of lost) await this.#refetchLayer(diffId, { images, replace });
+    for (const diffId of await findLostLayers(this.#store, problems, images))
+      await this.#refetchLayer(diffId, { images, replace });
     for (const { layers } of damaged) {
       if (layers.some((diffId) => this.fetched.includes(diffId))) continue; // it came with that
       for (const diffId of layers) if (await this.#refetchLayer(diffId, { images, replace })) break;
@@ -182,7 +173,7 @@ class StoreRepair {
       });
       if (done !== true) continue;
       this.fetched.push(diffId);
-      this.fetchedBytes += image.manifest.layers[image.config.diffIds.indexOf(diffId)]?.size ?? 0;
+      this.fetchedBytes += layerBytes(image, diffId);
       return true;
     }
     // A layer that no image has needs no repair: prune takes it away.
@@ -194,15 +185,10 @@ class StoreRepair {
     image: { readonly digest: Digest; readonly names: readonly string[] },
     body: (source: ImageSource) => Promise<T>,
   ): Promise<T | undefined> {
-    const references = [
-      ...this.#deployments
-        .filter((deployment) => deployment.image.digest === image.digest)
-        .flatMap((deployment) => [deployment.image.reference, deployment.image.storeName]),
-      ...image.names,
-    ];
+    const references = placesOfImage(image, this.#deployments);
     if (references.length === 0)
       this.reasons.push(`${image.digest} has no name: nobody can say where it came from`);
-    for (const reference of new Set(references)) {
+    for (const reference of references) {
       const result = await this.#attempt(async () => {
         await using source = await this.#host.openSource(reference, { preferStored: true });
         return await body(source);

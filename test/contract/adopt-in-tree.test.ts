@@ -50,6 +50,14 @@ test('berth adopt records a container of atomic’s and changes nothing else', a
   const directory = writeForerunner(tree.path, SKETCH);
   const except = ['var/lib/berth', 'run'];
   const before = await snapshotTree(tree.path, { except });
+  const all = await snapshotTree(tree.path);
+  const plan = await tree.runOk('adopt', '--plan', '--all');
+  assert.match(
+    plan,
+    /^old would be adopted from \/var\/lib\/containers\/atomic\/old\.0,[^]* {2}\/etc\/old\/old\.conf\n/,
+  );
+  assert.match(plan, /Nothing was changed\. Leave '--plan' away/);
+  assert.deepEqual(await snapshotTree(tree.path), all);
   const said = await tree.runOk('adopt', '--all');
   assert.match(said, /^old adopted from \/var\/lib\/containers\/atomic\/old\.0\n/);
   assert.match(said, /commit e{64}/);
@@ -234,7 +242,15 @@ for (const stage of ['before the link', 'after the link'] as const) {
       }),
     );
     if (stage === 'before the link') unlinkSync(`${tree.path}/var/lib/berth/old`);
+    const planned = await tree.runOk('recover', '--plan');
+    const verb = stage === 'after the link' ? 'finish' : 'take back';
+    assert.match(planned, new RegExp(`^would ${verb} the adopt of old\nNothing was changed`));
+    const [row] = (
+      JSON.parse(await tree.runOk('recover', '--plan', '--json')) as { planned: unknown[] }
+    ).planned;
+    assert.deepEqual(row, { name: 'old', operation: 'adopt', action: verb });
     await tree.runOk('recover');
+    assert.equal(await tree.runOk('recover', '--plan'), 'nothing was interrupted\n');
     assert.equal(existsSync(`${tree.path}/var/lib/berth/old.0`), stage === 'after the link');
     assert.equal(existsSync(`${tree.path}${directory}/rootfs`), true);
     assert.equal(existsSync(`${tree.path}/${UNIT}`), true);

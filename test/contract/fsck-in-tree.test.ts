@@ -20,6 +20,7 @@ import { BerthInTree } from '../support/berth-in-tree.js';
 import { each } from '../support/each.js';
 import { listTree } from '../support/list-tree.js';
 import type { TarItem } from '../support/tar-builder.js';
+import { compareSnapshots, snapshotTree } from '../support/tree-snapshot.js';
 
 // What is damaged is found, fetched again and put in its place, in the store and in the checkouts; nothing else is touched.
 
@@ -39,6 +40,11 @@ interface Repair {
   readonly fetched: readonly string[];
   readonly mended: readonly string[];
   readonly reasons: readonly string[];
+}
+
+interface RepairPlan {
+  readonly documents: readonly unknown[];
+  readonly layers: readonly { readonly diffId: string; readonly from: readonly string[] }[];
 }
 
 class Damaged extends BerthInTree {
@@ -206,8 +212,18 @@ each(
     damage(tree);
     const check = await tree.run('fsck');
     assert.equal(check.status, 1, check.stdout);
+    const stored = await snapshotTree(tree.path);
+    const planned = await tree.run('fsck', '--repair', '--plan', '--json');
+    assert.equal(planned.status, 1, planned.stderr);
+    assert.deepEqual(compareSnapshots(stored, await snapshotTree(tree.path)), []);
+    const plan = JSON.parse(planned.stdout) as RepairPlan;
     const { status, result } = await tree.repair();
     assert.equal(status, 0, JSON.stringify(result, null, 1));
+    // What an image needs whose documents are damaged is known when they are there again.
+    if (plan.documents.length === 0) {
+      assert.deepEqual(plan.layers.map(({ diffId }) => diffId).sort(), [...result.fetched].sort());
+      for (const { from } of plan.layers) assert.ok(from.includes(tree.image), from.join(' '));
+    }
     assert.equal(result.fetched.length, fetches, 'fetches what is damaged and no more');
     assert.deepEqual(tree.trees(), before);
     assert.match(await tree.runOk('fsck'), /all sound/);
@@ -220,6 +236,21 @@ each(
     assert.equal(inodes[0], inodes[1]);
   },
 );
+
+test('berth fsck --repair --plan says what is fetched and mended, and from where', async () => {
+  using tree = new Damaged();
+  await tree.install();
+  assert.match(await tree.runOk('fsck', '--repair', '--plan'), /all sound/);
+  appendFileSync(`${tree.root}/etc/passwd`, 'evil\n');
+  const { status, stdout } = await tree.run('fsck', '--repair', '--plan');
+  assert.equal(status, 1);
+  assert.match(stdout, /Layers to fetch again\n {2}sha256:\w{64}, [\d.]+ k?B from oci:/);
+  assert.match(stdout, /Deployments whose files are put right\n {2}other\.0\n {2}web\.0\n/);
+  assert.match(stdout, /Nothing was changed/);
+  const alone = await tree.run('fsck', '--plan');
+  assert.equal(alone.status, 64);
+  assert.match(alone.stderr, /'--plan' is of '--repair'/);
+});
 
 test('berth fsck --repair leaves alone what no image has, and names it', async () => {
   using tree = new Damaged();

@@ -49,8 +49,14 @@ test('images are named, listed with who uses them, deleted and pruned', async ()
     assertRefused(await tree.run('images', 'delete', text), 73, /'web' was made of it/);
   assert.match(await tree.runOk('images', 'prune', '--all', '--plan'), /r\.example\/x:1/);
   assert.match(await tree.runOk('images', 'prune'), /^removed 0 images, 0 layers and 0 objects/);
+  const plan = await tree.runOk('images', 'delete', '--plan', spare);
+  assert.match(plan, /^would remove the name .* of sha256:\w{64}\nNothing was changed/);
   assert.match(await tree.runOk('images', 'delete', spare), /removed the name/);
   assert.match(await tree.runOk('images', 'verify', 'r.example/x:1'), /all sound/);
+  const last = await tree.runOk('images', 'delete', '--plan', 'r.example/x:1');
+  assert.match(last, /^would delete sha256:\w{64} r\.example\/x:1, \d+ B at most\n/);
+  const refused = await tree.run('images', 'delete', '--plan', used);
+  assertRefused(refused, 73, /'web' was made of it/);
   assert.match(await tree.runOk('images', 'delete', 'r.example/x:1'), /^deleted sha256:/);
   assert.equal((await list(tree)).length, 1);
   assertRefused(await tree.run('images', 'delete', spare), 66, /no image/);

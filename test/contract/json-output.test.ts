@@ -46,6 +46,7 @@ const COMMANDS: readonly string[] = [
   'images verify',
   'verify web',
   'fsck',
+  'fsck --repair --plan',
   'fsck --repair',
   'graph',
   'diff web.0 db',
@@ -63,6 +64,7 @@ const COMMANDS: readonly string[] = [
   'rollback web',
   'pin web 1',
   'sets delete shop',
+  'recover --plan',
   'recover',
   'trust default accept',
   'trust add --type reject registry.example/bad',
@@ -73,6 +75,7 @@ const COMMANDS: readonly string[] = [
   'uninstall --plan db',
   'uninstall db web',
   'images prune --all --plan',
+  'images delete --plan registry.example/further:1',
   'images delete registry.example/further:1',
   'images prune --all',
 ];

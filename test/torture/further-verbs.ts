@@ -117,7 +117,7 @@ function adoptVerb({ size }: Common): TorturedVerb {
     takesBack: true,
     oppositeMayStay: true,
     argv: ['adopt', 'old'],
-    again: (host) => adopt(host, 'old'),
+    again: (host) => adopt(host, 'old', { planOnly: false }),
     opposite: (host) => unlessMissing(uninstall(host, 'old', { purge: true })),
   };
 }

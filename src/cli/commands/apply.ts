@@ -3,6 +3,7 @@ import { Option, type Command } from 'commander';
 import type { ApplyOutcome } from '../../containers/apply-config.js';
 import type { CliContext } from '../context.js';
 import { defineCommand } from '../define-command.js';
+import { NOTHING_CHANGED } from '../output/nothing-changed.js';
 
 interface ApplyOptions {
   readonly plan?: boolean;
@@ -54,7 +55,7 @@ export function applyCommand(context: CliContext): Command {
 function planText({ name, changed }: ApplyOutcome): string {
   if (changed.length === 0) return `${name} runs by this config.json already; nothing to do\n`;
   const files = changed.map((path) => `  ${path}\n`).join('');
-  return `Files that would be written\n${files}\nNothing was changed. Leave '--plan' away to carry this out.\n`;
+  return `Files that would be written\n${files}\n${NOTHING_CHANGED}\n`;
 }
 
 function doneText({ name, changed, running }: ApplyOutcome, user: boolean): string {

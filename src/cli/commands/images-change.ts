@@ -2,6 +2,7 @@ import { Option, type Command } from 'commander';
 
 import type { CliContext } from '../context.js';
 import { defineCommand } from '../define-command.js';
+import { NOTHING_CHANGED } from '../output/nothing-changed.js';
 import { storageOption } from '../storage-option.js';
 import { infoCommand } from './info.js';
 
@@ -18,25 +19,40 @@ export function imagesInfoCommand(context: CliContext): Command {
 
 /** `berth images delete IMAGE…`. */
 export function imagesDeleteCommand(context: CliContext): Command {
-  return defineCommand<StorageOptions>(
+  return defineCommand<StorageOptions & { plan?: boolean }>(
     {
       name: 'delete',
       summary: 'delete images from the store',
       args: [{ syntax: '<image...>', description: IMAGE }],
-      options: [storageOption()],
+      options: [new Option('--plan', 'show what would go, and change nothing'), storageOption()],
       examples: [
+        'berth images delete --plan 0f3a2b1c4d5e',
         'berth images delete registry.example/etcd:3.4',
-        'berth images delete 0f3a2b1c4d5e',
       ],
       notes:
         'An image with several names loses the one that is given. What a deployment was made of is refused.',
     },
     async ({ args, options }) => {
       const { withHost } = await import('../open-host.js');
-      const { deleteImage } = await import('../../containers/delete-image.js');
+      const { deleteImage, planDelete } = await import('../../containers/delete-image.js');
       const { printResult } = await import('../output/print.js');
       const { formatBytes } = await import('../output/units.js');
       await withHost(context, options, async (host) => {
+        if (options.plan === true) {
+          const plans = [];
+          for (const image of args) plans.push(await planDelete(host, image));
+          const planned = plans.map(({ digest, names, removes, contentBytes }) =>
+            removes
+              ? `would delete ${digest} ${names.join(', ') || '(no name)'}, ${formatBytes(contentBytes)} at most`
+              : `would remove the name ${names.join(', ')} of ${digest}`,
+          );
+          printResult(context, options, {
+            of: 'images delete',
+            json: plans,
+            text: `${planned.join('\n')}\n${NOTHING_CHANGED}\n`,
+          });
+          return;
+        }
         const deleted = [];
         for (const image of args) deleted.push(await deleteImage(host, image));
         const lines = deleted.map(({ digest, names, removed }) =>

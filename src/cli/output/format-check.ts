@@ -1,6 +1,9 @@
 import { escapeText } from '../../base/escape-text.js';
 import type { HostCheck } from '../../containers/check-host.js';
 import type { HostRepair } from '../../containers/repair-host.js';
+import type { HostRepairPlan } from '../../containers/plan-repair.js';
+import { section } from './format-plan.js';
+import { NOTHING_CHANGED } from './nothing-changed.js';
 import { formatBytes } from './units.js';
 
 /** Damaged things that are shown one by one; `--json` has all. */
@@ -33,6 +36,32 @@ export function formatRepair(repair: HostRepair): string {
     lines.push(...reasons.map((reason) => `  because: ${escapeText(reason, 1000)}`));
   }
   return `${lines.join('\n')}\n`;
+}
+
+/** What a repair would do, for people. */
+export function formatRepairPlan({ found, documents, layers, checkouts }: HostRepairPlan): string {
+  if (found.problems.length + found.checkouts.length === 0) return formatCheck(found);
+  const lines = [
+    ...describeProblems(found),
+    ...section(
+      'Manifests and configurations to fetch again',
+      documents.map(({ digest, from }) => `${digest} ${placesOf(from)}`),
+    ),
+    ...section(
+      'Layers to fetch again',
+      layers.map(({ diffId, bytes, from }) => `${diffId}, ${formatBytes(bytes)} ${placesOf(from)}`),
+    ),
+    ...section('Deployments whose files are put right', checkouts),
+    '',
+    NOTHING_CHANGED,
+  ];
+  return `${lines.join('\n')}\n`;
+}
+
+function placesOf(references: readonly string[]): string {
+  return references.length === 0
+    ? '(nobody can say from where)'
+    : `from ${references.join(' or ')}`;
 }
 
 function describeProblems({ problems, checkouts }: HostCheck): string[] {

@@ -1,6 +1,7 @@
 import { escapeText } from '../../base/escape-text.js';
 import type { FileChange, InstallPlan } from '../../containers/install-plan.js';
 import { describeSigners } from '../../containers/describe-signers.js';
+import { NOTHING_CHANGED } from './nothing-changed.js';
 import { formatBytes } from './units.js';
 
 /** An install plan for people: what is fetched, what appears on the host, what the image may do there. */
@@ -17,8 +18,6 @@ export function formatPlan(plan: InstallPlan): string {
 export function formatInstallsBefore(plans: readonly InstallPlan[]): string {
   return plans.length === 0 ? '' : [...plans.flatMap(describePlan), '', ''].join('\n');
 }
-
-const NOTHING_CHANGED = "Nothing was changed. Leave '--plan' away to carry this out.";
 
 function describePlan(plan: InstallPlan, index: number): string[] {
   return [
@@ -70,7 +69,8 @@ function heading(plan: InstallPlan): string[] {
   ];
 }
 
-function section(title: string, lines: readonly string[]): string[] {
+/** A heading with lines below it, escaped; nothing where there are none. */
+export function section(title: string, lines: readonly string[]): string[] {
   return lines.length === 0
     ? []
     : ['', title, ...lines.map((line) => `  ${escapeText(line, 4000)}`)];

@@ -1,6 +1,7 @@
 import { escapeText } from '../../base/escape-text.js';
 import type { UninstallPlan } from '../../containers/plan-uninstall.js';
 import type { UninstallResult } from '../../containers/uninstall.js';
+import { NOTHING_CHANGED } from './nothing-changed.js';
 
 /** What uninstalling came to, for people. */
 export function formatUninstall(result: UninstallResult, purge: boolean): string {
@@ -25,7 +26,7 @@ export function formatUninstallPlan(plan: UninstallPlan): string {
       ? section('State, with what is in it', plan.statePaths, '-')
       : section("State, kept unless it is empty; '--purge' removes it", plan.statePaths, ' ')),
     '',
-    "Nothing was changed. Leave '--plan' away to carry this out.",
+    NOTHING_CHANGED,
   ]);
 }
 

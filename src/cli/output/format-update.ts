@@ -4,6 +4,7 @@ import type { SetOutcome } from '../../containers/update-set.js';
 import type { UpdateOutcome } from '../../containers/update.js';
 import { formatDifference } from './format-difference.js';
 import { formatInstallsBefore } from './format-plan.js';
+import { NOTHING_CHANGED } from './nothing-changed.js';
 import { usersHint } from './users-hint.js';
 
 /** What an update or a rollback came to, for people. */
@@ -15,7 +16,7 @@ export function formatUpdate(outcome: UpdateOutcome, how: 'updated' | 'rolled ba
     case 'rejected':
       return `${name} stays as it is: the image it would be updated to is not tried again: ${outcome.rejected ?? ''}\n  try it again with: berth update --retry ${name}\n`;
     case 'planned':
-      return `${formatInstallsBefore(outcome.installs)}${outcome.difference === undefined ? '' : formatDifference(outcome.difference)}${formatGained(outcome)}\nNothing was changed. Leave '--plan' away to carry this out.\n`;
+      return `${formatInstallsBefore(outcome.installs)}${outcome.difference === undefined ? '' : formatDifference(outcome.difference)}${formatGained(outcome)}\n${NOTHING_CHANGED}\n`;
     case 'held':
       return formatAsks([outcome]);
     case 'updated':

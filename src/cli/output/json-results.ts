@@ -5,7 +5,7 @@ import type { HostCheck } from '../../containers/check-host.js';
 import type { ContainerSet } from '../../containers/container-sets.js';
 import type { ContainerStatus } from '../../containers/container-status.js';
 import type { ContainerProcess, ContainerUsage } from '../../containers/container-usage.js';
-import type { DeletedImage } from '../../containers/delete-image.js';
+import type { DeletedImage, DeletePlan } from '../../containers/delete-image.js';
 import type { DeploymentDifference } from '../../containers/describe-difference.js';
 import type { BootTimes } from '../../containers/graph/boot-times.js';
 import type { StartGraph } from '../../containers/graph/start-graph.js';
@@ -16,6 +16,8 @@ import type { FetchPlan } from '../../containers/install-plan.js';
 import type { InstallOutcome } from '../../containers/install.js';
 import type { MountedRoot } from '../../containers/mounts/mount-root.js';
 import type { OfflineState } from '../../containers/offline-states.js';
+import type { PlannedRecovery } from '../../containers/plan-recovery.js';
+import type { HostRepairPlan } from '../../containers/plan-repair.js';
 import type { UninstallPlan } from '../../containers/plan-uninstall.js';
 import type { HostRepair } from '../../containers/repair-host.js';
 import type { Scanner } from '../../containers/scan/parse-scanner.js';
@@ -45,10 +47,10 @@ export interface JsonResults {
   readonly 'auto-update': readonly AutoUpdateOutcome[];
   readonly copy: CopyResult;
   readonly diff: DeploymentDifference;
-  readonly fsck: HostCheck | HostRepair;
+  readonly fsck: HostCheck | HostRepair | HostRepairPlan;
   readonly graph: StartGraph | BootGraph;
   readonly history: History;
-  readonly 'images delete': readonly DeletedImage[];
+  readonly 'images delete': readonly (DeletedImage | DeletePlan)[];
   readonly 'images list': readonly ImageRow[];
   readonly 'images prune': PruneResult | readonly PrunableImage[];
   readonly 'images tag': TaggedImage;
@@ -64,7 +66,7 @@ export interface JsonResults {
   readonly pin: PinnedDeployments;
   readonly policy: ContainerPolicy | TimerState;
   readonly pull: PulledImage;
-  readonly recover: Recovered;
+  readonly recover: Recovered | RecoveryPlan;
   readonly restart: readonly UnitVerbDone[];
   readonly rollback: UpdateOutcome | SetOutcome;
   readonly scan: ScanOutcome | readonly Scanner[];
@@ -217,6 +219,11 @@ export interface PulledImage {
 export interface Recovered {
   /** Names of containers. */
   readonly recovered: readonly string[];
+}
+
+/** With `--plan`: what was interrupted. */
+export interface RecoveryPlan {
+  readonly planned: readonly PlannedRecovery[];
 }
 
 /** What systemd has done. */

@@ -25,45 +25,63 @@ import { MAX_INFO_BYTES, parseForerunnerInfo, type ForerunnerInfo } from './fore
 /** What adopting a container came to. */
 export interface AdoptOutcome {
   readonly name: string;
-  /** `nothing` where it was adopted before. */
-  readonly action: 'adopted' | 'nothing';
+  /** `nothing` where it was adopted before; `planned` with `planOnly`. */
+  readonly action: 'adopted' | 'nothing' | 'planned';
   /** The forerunner's deployment. */
   readonly from: string;
   readonly image: string;
   /** In the forerunner's OSTree repository, which berth leaves alone; undefined where it is not known. */
   readonly ostreeCommit: string | undefined;
+  /** Its unit, tmpfiles lines and files of the host, which count as its own from then on; empty where it was adopted before. */
+  readonly files: readonly string[];
   readonly warnings: readonly string[];
 }
 
 /**
  * Makes a container that atomic installed one of berth's. Its unit, its files and its service stay exactly as they are:
- * berth only writes down what is there. Adopting again changes nothing.
+ * berth only writes down what is there. Adopting again changes nothing, and nor does `planOnly`.
  *
  * @throws {@link OperationalError} CONTAINER_NOT_FOUND where atomic has none of that name; CONTAINER_EXISTS where berth
  * installed one itself; CONTAINER_STATE_INVALID, JSON_INVALID, LIMIT_EXCEEDED, RUNTIME_UNSUPPORTED for what cannot be adopted
  */
-export async function adopt(host: Host, given: string): Promise<AdoptOutcome> {
+export async function adopt(
+  host: Host,
+  given: string,
+  { planOnly }: { readonly planOnly: boolean },
+): Promise<AdoptOutcome> {
   return withContext(`cannot adopt ${quote(given)}`, async () => {
     assertPrivileged(host);
     if (host.paths.mode !== 'system')
       throw new OperationalError('USAGE', 'only system containers are adopted');
     const name = parseContainerName(given);
     const from = await findForerunner(host.paths, name); // a mistyped name is told before a lock file is made for it
-    return withNameLock(host, name, async () => {
-      const info = await readInfo(host, from);
-      const outcome = { name, from, image: info.image, ostreeCommit: info.ostreeCommit };
-      const installed = await findContainer(host.paths, name);
-      if (installed !== undefined) {
-        if (!(await wasAdopted(host, name))) throw taken(name);
-        return { ...outcome, action: 'nothing' as const, warnings: [] };
-      }
-      const prepared = await prepare(host, { name, from, info });
-      const { warnings } = prepared.deployment;
-      for (const text of warnings) host.onEvent({ kind: 'warning', text });
-      await carryOut(host, prepared);
-      return { ...outcome, action: 'adopted' as const, warnings };
-    });
+    const look = (): Promise<AdoptOutcome> => adoptFrom(host, { name, from, planOnly });
+    return planOnly ? look() : withNameLock(host, name, look);
   });
+}
+
+async function adoptFrom(
+  host: Host,
+  {
+    name,
+    from,
+    planOnly,
+  }: { readonly name: ContainerName; readonly from: string; readonly planOnly: boolean },
+): Promise<AdoptOutcome> {
+  const info = await readInfo(host, from);
+  const outcome = { name, from, image: info.image, ostreeCommit: info.ostreeCommit };
+  const installed = await findContainer(host.paths, name);
+  if (installed !== undefined) {
+    if (!(await wasAdopted(host, name))) throw taken(name);
+    return { ...outcome, action: 'nothing', files: [], warnings: [] };
+  }
+  const prepared = await prepare(host, { name, from, info });
+  const { warnings } = prepared.deployment;
+  const files = prepared.deployment.files.map(({ path }) => path);
+  for (const text of warnings) host.onEvent({ kind: 'warning', text });
+  if (planOnly) return { ...outcome, action: 'planned', files, warnings };
+  await carryOut(host, prepared);
+  return { ...outcome, action: 'adopted', files, warnings };
 }
 
 async function readInfo(host: Host, from: string): Promise<ForerunnerInfo> {
