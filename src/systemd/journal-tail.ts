@@ -67,15 +67,24 @@ export async function readJournalLines(
       { signal: options.signal, maxOutputBytes: 4_194_304 },
     );
     const entries = parseJournalLines(stdout.toString('utf8'));
-    // Not asked of the journal: what a process wrote that ended at once often has no invocation id there, because
-    // journald looks it up too late. What systemd itself wrote has, from the run's first line on.
-    const begin = entries.findIndex((entry) => entry.invocationId === invocationId);
-    return (invocationId === undefined || begin === -1 ? entries : entries.slice(begin)).slice(
-      -lines,
-    );
+    return (invocationId === undefined ? entries : linesOfRun(entries, invocationId)).slice(-lines);
   } catch {
     return []; // see above: there is something more important to say
   }
+}
+
+/**
+ * The lines from the first one of a run on; all where the run has none. Not asked of the journal: what a process wrote that
+ * ended at once often has no invocation id there, because journald looks it up too late. What systemd itself wrote has.
+ */
+export function linesOfRun(
+  lines: readonly JournalLine[],
+  invocationId: string,
+): readonly JournalLine[] {
+  const first = lines.findIndex((line) => line.invocationId === invocationId);
+  // A journald that is late takes in a program's words before those of systemd that the run begins with.
+  const before = lines.slice(0, Math.max(first, 0));
+  return lines.slice(before.findLastIndex((line) => line.invocationId !== undefined) + 1);
 }
 
 /** What was just written may still be on its way to the journal; without the right to ask for this, what is there is taken. */

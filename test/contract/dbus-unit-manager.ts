@@ -6,6 +6,7 @@ import assert from 'node:assert/strict';
 import { rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { test } from 'node:test';
 
+import { runProgram } from '../../src/base/subprocess.js';
 import { connectUnitManager } from '../../src/systemd/connect-unit-manager.js';
 import { findLoggedUnits, readJournalTail, syncJournal } from '../../src/systemd/journal-tail.js';
 import type { UnitManager } from '../../src/systemd/unit-manager.js';
@@ -78,6 +79,30 @@ test('start() tells a failure, and the log what the unit said last', async () =>
     assert.equal((await manager.getStates([name]))[0]?.activeState, 'inactive');
   });
 });
+
+test('the log has what a unit said first, also where journald takes it in before the words of systemd', async () => {
+  const text = '[Service]\nType=oneshot\nExecStart=/bin/sh -c "echo first; exit 3"\n';
+  await withUnit({ name: 'job-e.service', text }, async (manager, name) => {
+    for (const run of ['first', 'second']) {
+      // Several streams and sockets are full when it goes on: it does not take them in the order of time.
+      await signalJournald('STOP');
+      try {
+        assert.deepEqual(await manager.start(name, {}), { result: 'failed' });
+      } finally {
+        await signalJournald('CONT');
+      }
+      const [state] = await manager.getStates([name]);
+      const invocationId = state?.invocationId;
+      const log = await readJournalTail(name, { mode: 'system', lines: 20, invocationId });
+      assert.ok(log.includes('sh: first'), `${run} run: ${log.join('\n')}`);
+      await manager.resetFailed(name);
+    }
+  });
+});
+
+async function signalJournald(signal: string): Promise<void> {
+  await runProgram(['systemctl', 'kill', `--signal=${signal}`, 'systemd-journald.service']);
+}
 
 test('findLoggedUnits() has the units whose log is not empty', async () => {
   const text = '[Service]\nType=oneshot\nExecStart=/bin/echo %n\n';
@@ -193,7 +218,6 @@ test('a bus that goes away ends what waits, with one clear error', async () => {
   const text = '[Service]\nType=notify\nExecStart=/bin/sleep 1000\n';
   await withUnit({ name: 'job-l.service', text }, async (manager, name) => {
     const waiting = assertFails('SYSTEMD_UNAVAILABLE', () => manager.start(name, {}));
-    const { runProgram } = await import('../../src/base/subprocess.js');
     // systemd's own socket still takes orders: the bus daemon is killed while the job runs.
     await runProgram(['systemctl', 'kill', '--signal=KILL', 'dbus.service']);
     await waiting;

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-import { parseJournalLines } from '../../../src/systemd/journal-tail.js';
+import { linesOfRun, parseJournalLines } from '../../../src/systemd/journal-tail.js';
+import { each } from '../../support/each.js';
 
 test('parseJournalLines() reads text, bytes and repeated fields', () => {
   const lines = [
@@ -24,3 +25,27 @@ test('parseJournalLines() reads text, bytes and repeated fields', () => {
     { timestampUs: 0n, priority: 6, identifier: '', invocationId: undefined, message: '' },
   ]);
 });
+
+each(
+  'linesOfRun() has what a program wrote in its run, whatever journald knew of it:',
+  [
+    { name: 'all', ids: ['one', 'one', 'two', 'two'], want: [2, 3] },
+    { name: 'where its lines come last', ids: ['one', 'two', undefined], want: [1, 2] },
+    {
+      name: 'where its lines come before those of systemd',
+      ids: ['one', undefined, undefined, 'two', 'two'],
+      want: [1, 2, 3, 4],
+    },
+    { name: 'where it is the first run', ids: [undefined, 'two'], want: [0, 1] },
+    { name: 'where journald knows nothing of it', ids: ['one', undefined], want: [0, 1] },
+    { name: 'with nothing', ids: [], want: [] },
+  ],
+  ({ ids, want }) => {
+    const lines = ids.map((invocationId, at) => ({
+      ...{ timestampUs: 0n, priority: 6, identifier: 'sh', message: String(at) },
+      invocationId,
+    }));
+    const found = linesOfRun(lines, 'two').map(({ message }) => Number(message));
+    assert.deepEqual(found, want);
+  },
+);
