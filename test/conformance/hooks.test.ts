@@ -26,7 +26,12 @@ test('hooks, prestart, poststart, poststop: all kinds in their order, around the
       createRuntime: [say('createRuntime')],
       createContainer: [say('createContainer')],
       startContainer: [shell('echo startContainer >> /log')],
-      poststart: [shell(`sleep 0.2; echo poststart >> ${log}`)],
+      // Beside the program, which it waits for, for ten seconds at most: or nobody knew whose line comes first.
+      poststart: [
+        shell(
+          `for try in $(seq 100); do grep -q program ${log} && break; sleep 0.1; done; echo poststart >> ${log}`,
+        ),
+      ],
       poststop: [say('poststop1'), say('poststop2')],
     }),
   );

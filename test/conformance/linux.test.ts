@@ -3,8 +3,8 @@ import { spawn } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, readlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { setTimeout as delay } from 'node:timers/promises';
 
+import { waitUntil } from '../support/wait-until.js';
 import { change, defaultDocument, RuntimeBed } from './runtime-bed.js';
 
 const inShell = (script: string): ReturnType<typeof defaultDocument> =>
@@ -101,7 +101,7 @@ test('linux_ns_itype: what is not named is the runtime’s, and its mounts go wi
     assert.equal(theirs, ours, file);
   }
   bed.must(bed.call('start', bed.id));
-  for (let left = 100; bed.read('made') === undefined && left > 0; left--) await delay(20);
+  await waitUntil('the file that its program makes', () => bed.read('made') !== undefined);
   assert.equal(bed.read('hooked'), '', 'the hook of the container ran elsewhere');
   assert.equal(bed.call('exec', bed.id, 'cat', '/masked').stdout, '');
   assert.match(bed.call('exec', bed.id, 'touch', '/ro/x').stderr, /Read-only file system/);

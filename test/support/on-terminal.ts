@@ -43,8 +43,11 @@ const PROGRAM = `
     let shown = '';
     let from = 0;
     const buffer = Buffer.alloc(65536);
+    let isRead;
+    const allRead = new Promise((resolve) => { isRead = resolve; });
     const next = () => read(master, buffer, 0, buffer.length, null, (error, length) => {
-      if (error !== null || length === 0) return;
+      // EIO: nobody has the terminal any more, and what was written to it was read.
+      if (error !== null || length === 0) return isRead();
       shown += buffer.toString('utf8', 0, length);
       while (dialogue.length > 0 && shown.indexOf(dialogue[0][0], from) >= 0) {
         const [text, keys] = dialogue.shift();
@@ -54,4 +57,4 @@ const PROGRAM = `
       next();
     });
     next();
-    child.on('close', (status) => { console.log(JSON.stringify({ status, shown })); });`;
+    child.on('close', (status) => void allRead.then(() => console.log(JSON.stringify({ status, shown }))));`;
