@@ -17,20 +17,10 @@ import { listTree } from '../support/list-tree.js';
 import { storedImageOf } from '../support/stored-image.js';
 import { buildLayer } from '../support/tar-builder.js';
 import { TempDir } from '../support/temp-dir.js';
+import { seededRandom } from '../torture/seeded-random.js';
 
 /** Flips of one run; BERTH_TEST_FLIPS asks for more. */
 const FLIPS = Number(process.env['BERTH_TEST_FLIPS'] ?? 400);
-
-/** mulberry32: the same numbers for the same seed, everywhere. */
-function randomFrom(seed: number): (below: number) => number {
-  let state = seed;
-  return (below) => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) % below;
-  };
-}
 
 const layer = buildLayer(
   Array.from({ length: 30 }, (_, number) => ({
@@ -42,7 +32,8 @@ const layer = buildLayer(
 
 test(`F44 each of ${FLIPS} damages at random is found, and repaired, and nothing else is`, async () => {
   const seed = Number(process.env['BERTH_TEST_SEED'] ?? Date.now() % 1_000_000);
-  const random = randomFrom(seed);
+  const numbers = seededRandom(seed);
+  const random = (below: number): number => Math.floor(numbers() * below);
   using dir = new TempDir();
   const root = `${dir.path}/store`;
   await using store = openEmbeddedStore(root);

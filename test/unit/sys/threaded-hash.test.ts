@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { createHash, randomBytes, randomInt } from 'node:crypto';
+import { createHash, randomBytes } from 'node:crypto';
 import { test } from 'node:test';
 
 import { digestOf } from '../../../src/oci/digest.js';
@@ -8,6 +8,7 @@ import { createThreadedHash, type ThreadedHash } from '../../../src/sys/threaded
 import { assertFails } from '../../support/assert-fails.js';
 import { each } from '../../support/each.js';
 import { runOk } from '../../support/run-command.js';
+import { seededRandom } from '../../torture/seeded-random.js';
 
 const MUCH = 1024 * 1024 * 1024;
 
@@ -17,10 +18,14 @@ function threaded(algorithm: 'sha256' | 'sha512' = 'sha256'): ThreadedHash {
   return hash;
 }
 
+/** Where contents are cut; BERTH_TEST_SEED asks for the same places again. */
+const SEED = Number(process.env['BERTH_TEST_SEED'] ?? Date.now() % 1_000_000);
+const random = seededRandom(SEED);
+
 /** Pieces of all sizes: some are hashed on the spot, most elsewhere. */
 function* cut(content: Uint8Array): Generator<Uint8Array, void, undefined> {
   for (let at = 0; at < content.length;) {
-    const bytes = randomInt(4) === 0 ? randomInt(70_000) : randomInt(700_000);
+    const bytes = Math.floor(random() * (random() < 0.25 ? 70_000 : 700_000));
     yield content.subarray(at, at + bytes);
     at += bytes;
   }
@@ -38,7 +43,8 @@ each(
   async ({ algorithm, bytes }) => {
     using hash = threaded(algorithm);
     for (const piece of cut(bytes)) await hash.update(piece);
-    assert.equal(hash.digest(), createHash(algorithm).update(bytes).digest('hex'));
+    const wanted = createHash(algorithm).update(bytes).digest('hex');
+    assert.equal(hash.digest(), wanted, `seed ${SEED}`);
   },
 );
 
@@ -54,6 +60,7 @@ test('ThreadedHash keeps several apart, more than there are threads', async () =
   assert.deepEqual(
     digests,
     contents.map((bytes) => createHash('sha256').update(bytes).digest('hex')),
+    `seed ${SEED}`,
   );
 });
 
