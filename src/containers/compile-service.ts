@@ -17,6 +17,8 @@ export interface ServiceSummary {
   readonly sharedNamespaces: readonly string[];
   readonly devices: readonly string[];
   readonly user: string;
+  /** Whether there is a filter of its system calls. */
+  readonly filtered: boolean;
 }
 
 /** What {@link compileService} works from. */
@@ -78,7 +80,7 @@ export async function compileService(
       ...(host.paths.mode === 'user' ? USERS_TMPFILES : []),
       ...launch.directives,
     ],
-    summary: summarise(launch.summary),
+    summary: { ...summarise(launch.summary), filtered: config.linux.seccomp !== undefined },
   };
 }
 
@@ -119,7 +121,7 @@ function usesNotify(document: ReturnType<typeof parseUnit>): boolean {
   );
 }
 
-function summarise(summary: PreparedService['summary']): ServiceSummary {
+function summarise(summary: PreparedService['summary']): Omit<ServiceSummary, 'filtered'> {
   const own = summary.namespaces.map(({ type, path }) =>
     path === undefined ? type : `${type} (${path})`,
   );

@@ -8,6 +8,7 @@ import { parseNewestSeen, type NewestSeen } from './freshness.js';
 import { readHealthCheck, type HealthCheck } from './health-check.js';
 import { recordedReference } from './recorded-reference.js';
 import type { SealedRoot } from './sealed-root.js';
+import { parseDeployedFilter, type DeployedFilter } from './deployed-filter.js';
 
 /** Format of deployment.json that this version writes; readers accept it and all older ones. */
 const DEPLOYMENT_FORMAT = 2;
@@ -61,6 +62,10 @@ export interface Deployment {
   readonly labels: Readonly<Record<string, string>>;
   /** Names of the variables whose values are secrets; the values stand nowhere in this record. Format 2. */
   readonly secrets: readonly string[];
+  /** Where its filter of system calls is from; undefined without a service, and in what older versions wrote. Format 2. */
+  readonly filter?: DeployedFilter | undefined;
+  /** Of the config.json as it was made: whether somebody edited it. Undefined where `filter` is. Format 2. */
+  readonly configSha256?: string | undefined;
   readonly warnings: readonly string[];
   /**
    * Where atomic keeps a container that was adopted from it: `/var/lib/containers/atomic/NAME.N`; undefined for what berth
@@ -158,6 +163,8 @@ export function parseDeployment(text: string | Uint8Array, what: string): Deploy
     health: readHealthCheck(reader.member('health')),
     labels: reader.member('labels').stringMap(),
     secrets: reader.member('secrets').strings(),
+    filter: parseDeployedFilter(reader.member('filter')),
+    configSha256: reader.member('configSha256').optionalString(),
     warnings: reader.member('warnings').strings(),
     adoptedFrom: reader.member('adoptedFrom').optionalString(),
     createdAt: reader.member('createdAt').string(),

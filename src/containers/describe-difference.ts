@@ -288,8 +288,24 @@ function compareRecords(
   const told = (deployment: Deployment): JsonValue => {
     const { runtime, storage, rootfs, dependencies, health, permissions, secrets } = deployment;
     const { user } = permissions;
-    const members = { runtime, storage, rootfs, user, dependencies, health, secrets };
+    const systemCallFilter = nameOfFilter(deployment);
+    const members = {
+      runtime,
+      storage,
+      rootfs,
+      user,
+      systemCallFilter,
+      dependencies,
+      health,
+      secrets,
+    };
     return JSON.parse(JSON.stringify(members)) as JsonValue;
   };
   return compareJson(told(before), told(after));
+}
+
+/** Whose filter it is, where that does not show in config.json alone. */
+function nameOfFilter({ filter }: Deployment): string | undefined {
+  if (filter?.kind === 'file') return filter.file;
+  return filter?.kind === 'image' ? undefined : filter?.kind;
 }

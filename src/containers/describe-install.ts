@@ -38,6 +38,7 @@ export async function describeInstall(
     files,
     createdPaths: deployment.createdPaths,
     permissions: deployment.permissions,
+    systemCalls: prepared.systemCalls,
     namespaces: prepared.namespaces,
     ports: options.fetched.config.process.exposedPorts,
     notices: prepared.notices,

@@ -19,6 +19,8 @@ import type { Exports } from './load-exports.js';
 export interface EffectiveExports {
   readonly manifest: ExportsManifest;
   readonly service: Template;
+  /** Whether the config.json is berth's own: the image brings none. */
+  readonly ownConfig: boolean;
   renderConfig(values: Values): RenderedConfig;
   /** `''` where nothing has to be made. */
   renderTmpfiles(values: Values): string;
@@ -61,6 +63,7 @@ export async function completeExports(
       ]),
     },
     service: unit,
+    ownConfig: config === undefined,
     renderConfig: (values) => {
       if (config === undefined) return required(defaults).renderConfig(values);
       return config.kind === 'template'

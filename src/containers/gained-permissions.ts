@@ -7,6 +7,7 @@ import { parseRuntimeConfig } from '../oci/parse-runtime-config.js';
 import type { RuntimeConfig } from '../oci/runtime-config.js';
 import type { DeployedPermissions, Deployment } from './deployment.js';
 import { describeSigners } from './describe-signers.js';
+import { sha256Of } from './file-state.js';
 import { covers } from './host-path-policy.js';
 import { loosenedConfig } from './loosened-config.js';
 import { loosenedUnit, newTmpfiles, wordsRunOnHost, type UnitTexts } from './loosened-unit.js';
@@ -41,7 +42,9 @@ export function gainedPermissions(
     ...missingIn(old.hostPaths, now.hostPaths)
       .filter((path) => !isAllowed(path))
       .map((path) => `file on the host ${path}`),
-    ...(config === undefined ? [] : loosenedConfig(configOf(before), config)),
+    ...(config === undefined
+      ? []
+      : loosenedConfig(configOf(before), config, { ownFilter: bothOwnFilters(before, after) })),
     ...(isLesserUser(old, now.user) ? [] : [`runs as ${now.user}`]),
     ...loosenedUnit(unitTexts(before), unitTexts(after)),
     ...changedPrograms(before, after).map(
@@ -116,6 +119,16 @@ function configOf({ texts }: PermittedSide): RuntimeConfig | undefined {
     if (error instanceof OperationalError) return undefined;
     throw error;
   }
+}
+
+/** The filter that berth gives is none of an image's doing; but what an administrator made of it may have been less. */
+function bothOwnFilters(before: PermittedSide, after: PermittedSide): boolean {
+  const { filter, configSha256 } = before.deployment;
+  return (
+    filter?.kind === 'berth' &&
+    after.deployment.filter?.kind === 'berth' &&
+    configSha256 === sha256Of(before.texts.get('config.json') ?? '')
+  );
 }
 
 /** Files that it brings to the host and that its unit runs or reads there, with another content: new ones are told anyway. */

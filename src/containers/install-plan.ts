@@ -23,6 +23,8 @@ export interface InstallPlan {
   /** Paths that the unit's tmpfiles lines will make. */
   readonly createdPaths: readonly string[];
   readonly permissions: DeployedPermissions;
+  /** Which system calls it may make; undefined where it has no service. */
+  readonly systemCalls?: string | undefined;
   /** Namespaces of its own. */
   readonly namespaces: readonly string[];
   /** `80/tcp`: what the image says that it listens on. Nothing is forwarded to it. */

@@ -19,6 +19,7 @@ import { finishOthers, withNameLock } from './name-lock.js';
 import { assertPrivileged, assertRootFolder, preflightInstall } from './preflight.js';
 import { prepareDeployment, type PreparedDeployment } from './prepare-deployment.js';
 import { readSecrets, secretFile } from './secrets.js';
+import { choiceOf, sameChoice, type FilterChoice } from './deployed-filter.js';
 import { runJob } from './unit-verbs.js';
 
 /** What to install and how. */
@@ -43,6 +44,8 @@ export interface InstallRequest extends ImageChoice {
   readonly withDependencies?: boolean;
   /** What of the host is bound into it beside what its image asks for. */
   readonly binds?: readonly HostBind[];
+  /** What the administrator chose of its filter of system calls; nothing unless given. */
+  readonly filter?: FilterChoice | undefined;
   /** Called with what is about to be installed, before anything changes. */
   readonly beforeInstall?: (deployment: Deployment) => Promise<void>;
 }
@@ -181,7 +184,8 @@ function sameValues(installed: Deployment, wanted: Deployment): boolean {
   return (
     entries(installed.setValues) === entries(wanted.setValues) &&
     installed.runtime === wanted.runtime &&
-    installed.rootfs === wanted.rootfs
+    installed.rootfs === wanted.rootfs &&
+    sameChoice(choiceOf(installed.filter), choiceOf(wanted.filter))
   );
 }
 

@@ -8,11 +8,14 @@ import { loosenedSeccomp } from './loosened-seccomp.js';
  * namespaces and its user, which the record of a deployment has. Names, limits, arguments and kernel parameters (of namespaces of
  * its own, others are refused) are none of it.
  *
+ * With `ownFilter` both have berth's filter of system calls: that of a later version is none of the image's doing.
+ *
  * Compared member by member, not by the words: an image chooses paths, and could choose them so that two mounts read alike.
  */
 export function loosenedConfig(
   before: RuntimeConfig | undefined,
   after: RuntimeConfig,
+  { ownFilter = false }: { readonly ownFilter?: boolean } = {},
 ): readonly string[] {
   return [
     ...newMounts(before?.mounts ?? [], after.mounts),
@@ -20,6 +23,7 @@ export function loosenedConfig(
     ...joinedNamespaces(before, after),
     ...mappedIds(before, after),
     ...heldFromStart(before, after),
+    ...(ownFilter ? [] : lostFilter(before, after)),
     ...lostProtection(before, after),
   ];
 }
@@ -113,11 +117,7 @@ function lostProtection(
   const lost: string[] = [];
   if (before?.process.noNewPrivileges !== false && !after.process.noNewPrivileges)
     lost.push('privileges by set-user-ID programs (noNewPrivileges is off)');
-  if (before === undefined)
-    return after.linux.seccomp === undefined
-      ? [...lost, 'all system calls (no seccomp profile)']
-      : lost;
-  lost.push(...loosenedSeccomp(before.linux.seccomp, after.linux.seccomp));
+  if (before === undefined) return lost;
   for (const [member, what] of [
     ['apparmorProfile', 'AppArmor profile'],
     ['selinuxLabel', 'SELinux label'],
@@ -137,4 +137,9 @@ function lostProtection(
     config.linux.rootfsPropagation?.endsWith('shared') === true;
   if (shared(after) && !shared(before)) lost.push('mounts that reach the host (rootfsPropagation)');
   return lost;
+}
+
+function lostFilter(before: RuntimeConfig | undefined, after: RuntimeConfig): readonly string[] {
+  if (before !== undefined) return loosenedSeccomp(before.linux.seccomp, after.linux.seccomp);
+  return after.linux.seccomp === undefined ? ['all system calls (no seccomp profile)'] : [];
 }

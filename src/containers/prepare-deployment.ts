@@ -11,6 +11,7 @@ import { decideHealth } from './decide-health.js';
 import type { Deployment } from './deployment.js';
 import { decideValues } from './decide-values.js';
 import type { FetchedImage } from './fetch-image.js';
+import { sha256Of } from './file-state.js';
 import { seenWith, type NewestSeen } from './freshness.js';
 import type { Host } from './host.js';
 import type { UnitToCome } from './find-start-cycle.js';
@@ -29,6 +30,7 @@ import { dependencyDirectives } from './resolve-dependencies.js';
 import { decideSealing, type DecidedSealing } from './sealed-root.js';
 import { readSecrets, secretDirectives, secretFile } from './secrets.js';
 import { describeStarters } from './started-by.js';
+import { DEFAULT_FILTER, describeFilter, type FilterChoice } from './deployed-filter.js';
 import { findPathsToCreate, pathsOfTmpfiles } from './tmpfiles-paths.js';
 import { hostPathPolicy } from './users-places.js';
 
@@ -57,6 +59,8 @@ export interface PrepareRequest extends OrderingRequest {
   readonly planOnly: boolean;
   /** What of the host is bound into it beside what its image asks for. */
   readonly binds?: readonly HostBind[];
+  /** What the administrator chose of its filter of system calls; nothing unless given. */
+  readonly filter?: FilterChoice | undefined;
 }
 
 /** A deployment in memory: everything that will be written, checked, and nothing written yet. */
@@ -73,6 +77,8 @@ export interface PreparedDeployment {
   /** Files of the host, folders before what is in them, with their texts. */
   readonly files: readonly PlannedHostFile[];
   readonly namespaces: readonly string[];
+  /** Which system calls it may make, in a person's words; undefined where it has no service. */
+  readonly systemCalls: string | undefined;
   /** What the unit itself does on the host. */
   readonly notices: readonly string[];
   readonly startedBy: readonly string[];
@@ -142,6 +148,7 @@ export async function prepareDeployment(
           rootfs,
           objects: sealing?.objects,
           values,
+          filter: request.filter ?? DEFAULT_FILTER,
           broughtKinds,
           madeBefore: await pathsOfTmpfiles(host, installed),
         }),
@@ -219,6 +226,8 @@ export async function prepareDeployment(
       }),
       labels: fetched.config.labels,
       secrets: [...secrets.keys()].sort(),
+      filter: rendered?.filter,
+      configSha256: rendered === undefined ? undefined : sha256Of(rendered.config),
       warnings: [
         ...effective.warnings,
         ...warnings,
@@ -236,6 +245,10 @@ export async function prepareDeployment(
     launcher: chosen.launcher,
     files,
     namespaces: rendered?.summary.namespaces ?? [],
+    systemCalls:
+      rendered === undefined
+        ? undefined
+        : describeFilter(rendered.filter, rendered.summary.filtered),
     notices: rendered?.notices ?? [],
     startedBy:
       rendered === undefined

@@ -4,6 +4,7 @@ import { join } from 'node:path/posix';
 import { quote } from '../base/escape-text.js';
 import { OperationalError } from '../errors/operational-error.js';
 import { isTemplateName, type ContainerName } from '../base/container-name.js';
+import { findForeignArchitecture } from '../images/tree-platform.js';
 import { encodeByteString } from '../layer/tree.js';
 import { parseRuntimeConfig } from '../oci/parse-runtime-config.js';
 import type { UnitDirective } from '../runtime/launch-plan.js';
@@ -25,6 +26,8 @@ import { withHostBinds, type HostBind } from './host-binds.js';
 import type { EffectiveExports } from './effective-exports.js';
 import { assertHostPathAllowed } from './host-path-policy.js';
 import { resolveMountPoints } from './mount-points.js';
+import type { DeployedFilter, FilterChoice } from './deployed-filter.js';
+import { withSystemCallFilter } from './system-call-filter.js';
 import { assertUserCanMake, hostPathPolicy, usersRootLines } from './users-places.js';
 import { assertNoDirectorySpecifiers } from './users-tmpfiles.js';
 import { assertInstancesMade, toUsersUnit, usersStateHome } from './users-unit.js';
@@ -47,6 +50,7 @@ export interface RenderRequest {
   /** What tmpfiles lines of the version before made: there because of them. */
   readonly madeBefore: ReadonlySet<string>;
   readonly binds?: readonly HostBind[];
+  readonly filter: FilterChoice;
 }
 
 /** The service of a container as texts, checked. */
@@ -54,6 +58,7 @@ export interface RenderedContainer {
   readonly unit: string;
   readonly directives: readonly UnitDirective[];
   readonly config: string;
+  readonly filter: DeployedFilter;
   /** Modification time that the config.json gets: the plan knows it by it. */
   readonly configMtimeMs: number;
   /** Files of the runtime for the deployment. */
@@ -85,7 +90,12 @@ export async function renderContainer(
   const { text, droppedAnnotations } = effective.renderConfig(
     withInstance(values, { name, text: INSTANCE_MARKER }),
   );
-  const config = chosen.runtime.configText(withHostBinds(text, request.binds ?? []), name);
+  const filtered = await withSystemCallFilter(withHostBinds(text, request.binds ?? []), {
+    choice: request.filter,
+    ownConfig: effective.ownConfig,
+    architecture: findForeignArchitecture(host.paths),
+  });
+  const config = chosen.runtime.configText(filtered.text, name);
   // Whole seconds: what is set through a floating-point number and what the plan records have to be the same nanoseconds.
   const configMtimeMs = Math.floor(host.nowMs() / 1000) * 1000;
   const document = parseUnit(unit);
@@ -124,6 +134,7 @@ export async function renderContainer(
     unit,
     directives,
     config,
+    filter: filtered.filter,
     configMtimeMs,
     runtimeFiles: launch.files,
     tmpfiles: tmpfiles.text,

@@ -29,6 +29,7 @@ import type { PlannedContainer } from './prepare-dependencies.js';
 import { prepareDeployment, type PreparedDeployment } from './prepare-deployment.js';
 import { prepareRequired, type PreparedRequirements } from './prepare-required.js';
 import { readSecrets, secretFile } from './secrets.js';
+import { choiceOf, sameChoice, type FilterChoice } from './deployed-filter.js';
 import { warnOfEdits } from './warn-of-edits.js';
 
 /** What to update a container to; what is not given stays as it is. */
@@ -50,6 +51,8 @@ export interface UpdateRequest extends Omit<ImageChoice, 'reference'> {
   /** Takes a signed image that is older than what was seen under the same reference. */
   readonly allowDowngrade: boolean;
   readonly allowHostPaths: readonly string[];
+  /** Another filter of system calls than the one that was chosen before. */
+  readonly filter?: FilterChoice | undefined;
   /** What new versions may do more than those before; nothing unless given. */
   readonly consent?: Consent | undefined;
   readonly keepExisting: boolean;
@@ -180,7 +183,10 @@ export async function prepareUpdate(
     ...(await readSecrets(host.paths, installed)),
   ]);
   for (const key of request.unsetValues) warnOfUnset(host, key, before);
-  const hasSameValues = sameEntries(before, carryOver(before, request));
+  const chosen = choiceOf(installed.filter);
+  const filter = request.filter ?? chosen;
+  const hasSameValues =
+    sameEntries(before, carryOver(before, request)) && sameChoice(filter, chosen);
   const isSameButForValues = (digest: Digest, reference: string): boolean =>
     digest === installed.image.digest &&
     reference === installed.image.reference &&
@@ -243,6 +249,7 @@ export async function prepareUpdate(
     installed,
     fetched,
     setValues,
+    filter,
     fileValues: new Map(),
     ...carriedPlaces(installed),
     seen: request.allowDowngrade ? { allowedAtMs: host.nowMs() } : seenOf(fetched.reference),
@@ -319,6 +326,7 @@ async function changesNoValue(
   const secrets = await readSecrets(host.paths, installed);
   return (
     sameEntries(entries(installed.setValues), entries(deployment.setValues)) &&
+    sameChoice(choiceOf(installed.filter), choiceOf(deployment.filter)) &&
     deployment.secrets.length === secrets.size &&
     deployment.secrets.every(
       (name) => contents.get(secretFile(name))?.content === secrets.get(name),

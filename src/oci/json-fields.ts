@@ -90,6 +90,11 @@ export class JsonFields {
     return items.map((item, index) => this.#below(item, `${key}[${index}]`));
   }
 
+  /** As {@link JsonFields.objects}; empty where the member is absent. */
+  optionalObjects(key: string, max: number): readonly JsonFields[] {
+    return (this.#object[key] ?? undefined) === undefined ? [] : this.objects(key, max);
+  }
+
   /** A list of texts; empty where the member is absent. */
   strings(key: string): readonly string[] {
     const value = this.#object[key] ?? undefined;

@@ -2,6 +2,7 @@ import { quote } from '../base/escape-text.js';
 import { lookUp } from '../base/look-up.js';
 import { OperationalError } from '../errors/operational-error.js';
 import type { SeccompProfile } from '../oci/runtime-config.js';
+import { seccompArchitecture } from '../oci/seccomp-architectures.js';
 import { exportSeccompFilter } from '../sys/seccomp.js';
 import type { LaunchSummary } from './launch-plan.js';
 import type { Instruction } from './plan-format.js';
@@ -19,18 +20,6 @@ const FLAGS: Readonly<Record<string, number>> = {
 
 /** Flags of a filter that a config.json may have. */
 export const SECCOMP_FLAGS = Object.keys(FLAGS);
-
-/** Architectures of kernels by Go's words. */
-const NATIVE: Readonly<Record<string, string>> = {
-  '386': 'SCMP_ARCH_X86',
-  amd64: 'SCMP_ARCH_X86_64',
-  arm: 'SCMP_ARCH_ARM',
-  arm64: 'SCMP_ARCH_AARCH64',
-  loong64: 'SCMP_ARCH_LOONGARCH64',
-  ppc64le: 'SCMP_ARCH_PPC64LE',
-  riscv64: 'SCMP_ARCH_RISCV64',
-  s390x: 'SCMP_ARCH_S390X',
-};
 
 /** Asks the kernel for the descriptor by which somebody else answers for calls (SCMP_ACT_NOTIFY). */
 const NEW_LISTENER = 8;
@@ -85,7 +74,7 @@ export function compileSeccomp(
 
 function nativeOf(architecture: string | undefined): string | undefined {
   if (architecture === undefined) return undefined;
-  const native = lookUp(NATIVE, architecture);
+  const native = seccompArchitecture(architecture);
   if (native !== undefined) return native;
   throw new OperationalError(
     'RUNTIME_UNSUPPORTED',

@@ -68,6 +68,15 @@ export function exportSeccompFilter(rules: SeccompFilterRules): SeccompFilter {
   }
 }
 
+/**
+ * Whether the installed libseccomp has a number for a system call, on whatever architecture.
+ *
+ * @throws {@link OperationalError} LIBRARY_MISSING
+ */
+export function knowsSystemCall(name: string): boolean {
+  return loadLibrary().resolve(name) !== UNKNOWN_CALL;
+}
+
 const UNKNOWN_CALL = -1;
 const EEXIST = 17;
 const CTL_OPTIMIZE = 8;

@@ -13,6 +13,7 @@ import { asksToRunOnce } from '../../containers/asks-to-run-once.js';
 import type { CliContext, CommonOptions } from '../context.js';
 import { collect, defineCommand, type CommandCall } from '../define-command.js';
 import { storageOption } from '../storage-option.js';
+import { seccompOption } from '../seccomp-option.js';
 import {
   hideArguments,
   noPullOption,
@@ -36,6 +37,7 @@ interface InstallOptions extends RegistryOptionValues {
   readonly platform?: string;
   readonly allowHostPath?: readonly string[];
   readonly keepExisting?: boolean;
+  readonly seccomp?: string;
   readonly withDependencies?: boolean;
 }
 
@@ -99,6 +101,7 @@ export function installCommand(context: CliContext): Command {
           '--system-package <mode>',
           'taken for scripts of atomic; berth makes no packages of the host',
         ).choices(['auto', 'no']),
+        seccompOption(),
         ...registryOptions(),
       ],
       examples: [
@@ -127,11 +130,13 @@ async function runInstall({ args, options, context }: CommandCall<InstallOptions
   const { formatPlan } = await import('../output/format-plan.js');
   const { pullDisplay } = await import('../pull-display.js');
   const { readValueOptions } = await import('../value-options.js');
+  const { readSeccompOption } = await import('../seccomp-option.js');
   if (options.system === true && options.user === true) {
     const { OperationalError } = await import('../../errors/operational-error.js');
     throw new OperationalError('USAGE', "'--system' and '--user' do not go together");
   }
   const values = await readValueOptions(options);
+  const filter = await readSeccompOption(options);
   await withHost(context, options, async (host) => {
     using display = pullDisplay(context, options);
     await using scope = new AsyncScope();
@@ -150,6 +155,7 @@ async function runInstall({ args, options, context }: CommandCall<InstallOptions
       start: options.start === true,
       allowHostPaths: options.allowHostPath ?? [],
       keepExisting: options.keepExisting === true,
+      filter,
       withDependencies: options.withDependencies === true,
       beforeInstall: async (deployment) => {
         if (runsOnce(host, deployment, options))

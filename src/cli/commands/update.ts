@@ -3,6 +3,7 @@ import { Option, type Command } from 'commander';
 import type { UpdateRequest } from '../../containers/update.js';
 import type { CliContext } from '../context.js';
 import { collect, defineCommand, type CommandCall } from '../define-command.js';
+import { seccompOption } from '../seccomp-option.js';
 import {
   hideArguments,
   noPullOption,
@@ -26,6 +27,7 @@ interface UpdateOptions extends RegistryOptionValues {
   readonly allowDowngrade?: boolean;
   readonly allowNewPermissions?: boolean;
   readonly keepExisting?: boolean;
+  readonly seccomp?: string;
   readonly withDependencies?: boolean;
 }
 
@@ -77,6 +79,7 @@ export function updateCommand(context: CliContext): Command {
           '--keep-existing',
           'keep files of the host that differ from those the image brings',
         ),
+        seccompOption(),
         ...registryOptions(),
       ],
       examples: [
@@ -109,9 +112,11 @@ async function runUpdate({ args, options, context }: CommandCall<UpdateOptions>)
   const { formatUpdate, formatSetUpdate } = await import('../output/format-update.js');
   const { pullDisplay } = await import('../pull-display.js');
   const { readValueOptions } = await import('../value-options.js');
+  const { readSeccompOption } = await import('../seccomp-option.js');
   if (args.length > 0 === (options.all === true))
     throw new OperationalError('USAGE', "give names of containers, or '--all'");
   const values = await readValueOptions(options);
+  const filter = await readSeccompOption(options);
   await withHost(context, options, async (host) => {
     const all = options.all === true ? await listUpdateTargets(host.paths) : undefined;
     for (const set of all?.unreadable ?? []) {
@@ -133,6 +138,7 @@ async function runUpdate({ args, options, context }: CommandCall<UpdateOptions>)
         allowDowngrade: options.allowDowngrade === true,
         allowHostPaths: options.allowHostPath ?? [],
         keepExisting: options.keepExisting === true,
+        filter,
         withDependencies: options.withDependencies === true,
         keepDeployments: host.conf.deployments.keep,
       };

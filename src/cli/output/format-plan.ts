@@ -32,6 +32,7 @@ function describePlan(plan: InstallPlan, index: number): string[] {
         plan.permissions.capabilities.map((name) => name.replace(/^CAP_/, '').toLowerCase()),
       ),
     ),
+    ...section('System calls', plan.systemCalls === undefined ? [] : [plan.systemCalls]),
     ...section('Namespaces', [
       `of its own: ${plan.namespaces.join(', ') || 'none'}`,
       `shared with the host: ${plan.permissions.sharedNamespaces.join(', ') || 'none'}`,

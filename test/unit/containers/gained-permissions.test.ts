@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
 import { consentTo, isAllowed } from '../../../src/containers/consent.js';
+import { sha256Of } from '../../../src/containers/file-state.js';
 import { gainedPermissions } from '../../../src/containers/gained-permissions.js';
 import { parseDigest } from '../../../src/oci/digest.js';
 import { each } from '../../support/each.js';
@@ -300,8 +301,8 @@ each(
         'namespace of the host: network',
         'mount of proc proc at /proc ()',
         'mount of sysfs sysfs at /sys (nosuid,noexec,nodev)',
-        'privileges by set-user-ID programs (noNewPrivileges is off)',
         'all system calls (no seccomp profile)',
+        'privileges by set-user-ID programs (noNewPrivileges is off)',
         'runs as uid 0, gid 0',
       ],
     },
@@ -313,6 +314,45 @@ each(
   }[],
   ({ before, after, want }) => {
     assert.deepEqual(gainedPermissions(side(before), side(after)), want);
+  },
+);
+
+each(
+  'gainedPermissions() knows whose filter of system calls it is',
+  [
+    { name: "a later one of berth's", from: 'berth', to: 'berth', edited: false, want: false },
+    {
+      name: "berth's in place of an edited one",
+      from: 'berth',
+      to: 'berth',
+      edited: true,
+      want: true,
+    },
+    {
+      name: "the image's in place of berth's",
+      from: 'berth',
+      to: 'image',
+      edited: false,
+      want: true,
+    },
+    { name: "another one of the image's", from: 'image', to: 'image', edited: false, want: true },
+  ] as const,
+  ({ from, to, edited, want }) => {
+    const allowing = (...names: readonly string[]): Sketch => {
+      const syscalls = [{ names, action: 'SCMP_ACT_ALLOW' }];
+      return linux({ seccomp: { defaultAction: 'SCMP_ACT_ERRNO', syscalls } });
+    };
+    const [old, now] = [side(allowing('read')), side(allowing('read', 'write'))];
+    const configSha256 = sha256Of(edited ? '' : (old.texts.get('config.json') ?? ''));
+    const before = {
+      ...old,
+      deployment: { ...old.deployment, filter: { kind: from }, configSha256 },
+    };
+    const after = { ...now, deployment: { ...now.deployment, filter: { kind: to } } };
+    assert.deepEqual(
+      gainedPermissions(before, after),
+      want ? ['system calls write (seccomp)'] : [],
+    );
   },
 );
 
