@@ -149,7 +149,7 @@ export const COMMANDS: readonly CommandEntry[] = [
   {
     name: 'containers',
     usage: '',
-    summary: 'list, update, roll back containers (the spelling of atomic)',
+    summary: 'list, delete, update, roll back containers (the spelling of atomic)',
     load: async () => (await import('./commands/list.js')).containersCommand,
   },
   {

@@ -7,6 +7,7 @@ import { describeErrno } from '../errors/describe-errno.js';
 import { ExitStatus } from '../errors/exit-status.js';
 import { firstError } from '../errors/first-error.js';
 import { OperationalError } from '../errors/operational-error.js';
+import { findSpelling } from './atomic-spellings.js';
 import { journalLines } from './output/journal-lines.js';
 import { usersHint } from './output/users-hint.js';
 
@@ -21,6 +22,8 @@ export interface ReportOptions {
   readonly debug: boolean;
   /** The command that was typed, if one was: whose help a usage error points to. */
   readonly command?: string | undefined;
+  /** The command line, to tell what stands in the place of a word that atomic(1) took. */
+  readonly args?: readonly string[] | undefined;
   /** Whether `--user` was: then the commands that a hint names take it, too. */
   readonly user?: boolean | undefined;
 }
@@ -34,7 +37,7 @@ const MAX_MESSAGE_CHARACTERS = 2000;
 /** Prints an error (what, to what, why, what to do) and gives the status to exit with. The only place that does. */
 export function reportError(thrown: unknown, options: ReportOptions): ExitStatus {
   const error = firstError(thrown);
-  const described = withUser(describe(error, options.command), options);
+  const described = withUser(describe(error, options), options);
   if (options.json) {
     const { code, message, hint, causes } = described;
     options.stderr.write(`${JSON.stringify({ error: { code, message, hint, causes } })}\n`);
@@ -65,7 +68,7 @@ interface Description {
   readonly status: ExitStatus;
 }
 
-function describe(error: unknown, command: string | undefined): Description {
+function describe(error: unknown, { command, args }: ReportOptions): Description {
   if (error instanceof CommanderError) {
     return {
       code: 'USAGE',
@@ -76,7 +79,9 @@ function describe(error: unknown, command: string | undefined): Description {
               error.message.replace(/^error: /, '').replace(/\n/g, ' '),
               MAX_MESSAGE_CHARACTERS,
             ),
-      hint: `see 'berth ${command === undefined ? '' : `${command} `}--help'`,
+      hint:
+        hintOfAtomic(error, { command, args }) ??
+        `see 'berth ${command === undefined ? '' : `${command} `}--help'`,
       causes: [],
       status: ExitStatus.usage,
     };
@@ -105,6 +110,19 @@ function describe(error: unknown, command: string | undefined): Description {
     causes: error instanceof Error ? causesOf(error) : [],
     status: ExitStatus.internal,
   };
+}
+
+/** An unknown option or command may be one of atomic's. */
+function hintOfAtomic(
+  { code, message }: CommanderError,
+  { command, args = [] }: Pick<ReportOptions, 'command' | 'args'>,
+): string | undefined {
+  if (code !== 'commander.unknownOption' && code !== 'commander.unknownCommand') return undefined;
+  const [, unknown = ''] = /'([^']*)'/.exec(message) ?? [];
+  const from = command === undefined ? args : args.slice(args.indexOf(command));
+  const words = from.filter((arg) => !arg.startsWith('-'));
+  const spelling = findSpelling(words, unknown);
+  return spelling === undefined ? undefined : `atomic took it; here ${spelling}`;
 }
 
 function causesOf(error: Error): string[] {

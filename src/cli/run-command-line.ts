@@ -40,6 +40,7 @@ export async function runCommandLine(host: CliProcess, args: readonly string[]):
       env: host.env,
       json: args.includes('--json'),
       command: args.find((arg) => knownCommands.has(arg)),
+      args,
       user: args.includes('--user'),
       debug: args.includes('--debug') || host.env['BERTH_DEBUG'] === '1',
     });

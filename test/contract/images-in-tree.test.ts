@@ -145,3 +145,27 @@ test('images version puts name, version and release of the labels together, whoe
   assert.equal(web?.version, 'rhel7/etcd-3.1.9-4');
   assertRefused(await tree.run('images', 'version', 'no/such:image'), 66, /no image in the store/);
 });
+
+test('scripts of atomic find what they knew, or are told what to use', async () => {
+  using tree = new BerthInTree();
+  const image = tree.makeImage('web', [{ path: 'own', content: 'x' }]);
+  for (const name of ['web', 'other']) await tree.runOk('install', '--name', name, image);
+  assert.match(await tree.runOk('containers', 'list', '-n', '-a'), /^other +\S+ [^]*\nweb +\S+ /);
+  assert.equal(await tree.runOk('containers', 'list', '-q', '--filter', 'container=we'), 'web\n');
+  assert.equal(await tree.runOk('list', '-q', '--filter', 'runtime=runc'), '');
+  assert.match(await tree.runOk('images', 'list', '-a', '-n', '-f', 'repo=web'), /^> +oci:/);
+  assert.equal(await tree.runOk('images', 'list', '-q', '-f', 'type=ostree'), '');
+  assertRefused(await tree.run('images', 'delete', '-f', image), 73, /were made of it/);
+  assertRefused(await tree.run('list', '--filter', 'backend=docker'), 64, /container=, image=/);
+  assert.equal(
+    await tree.runOk('containers', 'delete', 'web', 'other'),
+    'web uninstalled\nother uninstalled\n',
+  );
+  for (const [words, says] of [
+    [['run', '--spc', image], /unknown option '--spc'\nhint: atomic took it; here berth gives/],
+    [['images', 'update', image], /unknown command 'update'.*\nhint: .*berth pull IMAGE fetches/],
+    [['version'], /hint: .*berth --version is that of berth/],
+    [['--assumeyes', 'list'], /hint: .*it is -y/],
+  ] as const)
+    assertRefused(await tree.run(...words), 64, says);
+});

@@ -24,7 +24,11 @@ export function imagesDeleteCommand(context: CliContext): Command {
       name: 'delete',
       summary: 'delete images from the store',
       args: [{ syntax: '<image...>', description: IMAGE }],
-      options: [new Option('--plan', 'show what would go, and change nothing'), storageOption()],
+      options: [
+        new Option('-f, --force', 'taken for old scripts; what a deployment was made of stays'),
+        new Option('--plan', 'show what would go, and change nothing'),
+        storageOption(),
+      ],
       examples: [
         'berth images delete --plan 0f3a2b1c4d5e',
         'berth images delete registry.example/etcd:3.4',

@@ -16,6 +16,7 @@ import { imagesVersionCommand } from './images-version.js';
 interface ImagesListOptions {
   readonly quiet?: boolean;
   readonly trunc?: boolean;
+  readonly noheading?: boolean;
   readonly filter?: readonly string[];
   readonly storage?: string;
 }
@@ -41,12 +42,14 @@ function createListCommand(context: CliContext): Command {
       name: 'list',
       summary: "list the images in the store; '>' marks those in use",
       options: [
+        new Option('-a, --all', 'all images (the default; taken for old scripts)'),
         new Option('-q, --quiet', 'print digests only'),
+        new Option('-n, --noheading', 'print no heading'),
         new Option('--no-trunc', 'print digests whole'),
         storageOption(),
         new Option(
           '-f, --filter <key=value>',
-          'only those with name=, digest= or storage= containing VALUE',
+          'only those with name= (or image=, repo=), digest= (or id=) or storage= (or type=) containing VALUE',
         ).argParser(collect),
       ],
       examples: ['berth images list', 'berth images list --filter name=etcd'],
@@ -56,7 +59,15 @@ function createListCommand(context: CliContext): Command {
       const { listImages } = await import('../../containers/list-images.js');
       const { printResult } = await import('../output/print.js');
       const { parseFilters } = await import('../filters.js');
-      const filters = parseFilters(options.filter ?? [], ['name', 'digest', 'storage']);
+      const filters = parseFilters(options.filter ?? [], {
+        name: 'name',
+        image: 'name',
+        repo: 'name',
+        digest: 'digest',
+        id: 'digest',
+        storage: 'storage',
+        type: 'storage',
+      });
       await withHost(context, options, async (host) => {
         const rows = (await listImages(host))
           .map(({ image, usedBy }) => ({
@@ -89,8 +100,9 @@ async function formatRows(
   if (rows.length === 0) return 'the store has no images\n';
   const { formatTable } = await import('../output/table.js');
   const { formatAge, formatBytes } = await import('../output/units.js');
+  const heading = [' ', 'IMAGE', 'DIGEST', 'STORE', 'STORED', 'SIZE', 'USED BY'];
   return formatTable(
-    [' ', 'IMAGE', 'DIGEST', 'STORE', 'STORED', 'SIZE', 'USED BY'],
+    options.noheading === true ? undefined : heading,
     rows.map((row) => [
       row.usedBy.length > 0 ? '>' : '',
       row.name === '' ? '(no name)' : row.name,

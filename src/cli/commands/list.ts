@@ -5,12 +5,14 @@ import type { CliContext, CommonOptions } from '../context.js';
 import { collect, defineCommand } from '../define-command.js';
 import type { ContainerRow } from '../output/json-results.js';
 import { rollbackCommand } from './rollback.js';
+import { uninstallCommand } from './uninstall.js';
 import { updateCommand } from './update.js';
 
 interface ListOptions {
   readonly all?: boolean;
   readonly quiet?: boolean;
   readonly trunc?: boolean;
+  readonly noheading?: boolean;
   readonly filter?: readonly string[];
 }
 
@@ -22,10 +24,11 @@ export function listCommand(context: CliContext): Command {
 /** `berth containers list`, the forerunner's spelling. */
 export function containersCommand(context: CliContext): Command {
   return new Command('containers')
-    .summary('list, update, roll back containers (the spelling of atomic)')
-    .description('list, update, roll back containers (the spelling of atomic)')
+    .summary('list, delete, update, roll back containers (the spelling of atomic)')
+    .description('list, delete, update, roll back containers (the spelling of atomic)')
     .addHelpText('after', '\nExamples:\n  berth containers list\n  berth containers update etcd')
     .addCommand(createListCommand(context))
+    .addCommand(uninstallCommand(context, 'delete'))
     .addCommand(updateCommand(context))
     .addCommand(rollbackCommand(context));
 }
@@ -41,10 +44,11 @@ function createListCommand(context: CliContext): Command {
           'all containers, running or not (the default; taken for old scripts)',
         ),
         new Option('-q, --quiet', 'print names only'),
+        new Option('-n, --noheading', 'print no heading'),
         new Option('--no-trunc', 'do not shorten image names'),
         new Option(
           '-f, --filter <key=value>',
-          'only those with name=, image= or state= containing VALUE',
+          'only those with name= (or container=), image=, state=, runtime= or created= containing VALUE',
         ).argParser(collect),
       ],
       examples: ['berth list', 'berth list --filter state=failed', 'berth list -q'],
@@ -54,7 +58,14 @@ function createListCommand(context: CliContext): Command {
       const { listContainers } = await import('../../containers/list-containers.js');
       const { printResult } = await import('../output/print.js');
       const { parseFilters } = await import('../filters.js');
-      const filters = parseFilters(options.filter ?? [], ['name', 'image', 'state']);
+      const filters = parseFilters(options.filter ?? [], {
+        name: 'name',
+        container: 'name',
+        image: 'image',
+        state: 'state',
+        runtime: 'runtime',
+        created: 'createdAt',
+      });
       await withHost(context, options, async (host) => {
         const listing = await listContainers(host);
         for (const { name, error } of listing.damaged) {
@@ -106,7 +117,7 @@ async function formatRows(
   const shorten = (image: string): string =>
     options.trunc === false || image.length <= 48 ? image : `…${image.slice(-47)}`;
   return formatTable(
-    ['NAME', 'STATE', 'BOOT', 'DEPLOYMENT', 'IMAGE'],
+    options.noheading === true ? undefined : ['NAME', 'STATE', 'BOOT', 'DEPLOYMENT', 'IMAGE'],
     rows.map((row) => [
       row.name,
       row.state,

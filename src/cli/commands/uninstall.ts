@@ -3,11 +3,11 @@ import { Option, type Command } from 'commander';
 import type { CliContext } from '../context.js';
 import { defineCommand } from '../define-command.js';
 
-/** `berth uninstall NAME…`. */
-export function uninstallCommand(context: CliContext): Command {
+/** `berth uninstall NAME…`; `containers delete` in the forerunner's spelling. */
+export function uninstallCommand(context: CliContext, name = 'uninstall'): Command {
   return defineCommand<{ purge?: boolean; force?: boolean; plan?: boolean }>(
     {
-      name: 'uninstall',
+      name,
       summary: 'stop containers and remove them from the host',
       args: [{ syntax: '<name...>', description: 'names of installed containers' }],
       options: [

@@ -56,11 +56,11 @@ export function updateCommand(context: CliContext): Command {
           '--with-dependencies',
           'install what the new version requires and nobody on the host is, too',
         ),
-        new Option('--all', 'update all sets and containers; goes on where one fails'),
+        new Option('-a, --all', 'update all sets and containers; goes on where one fails'),
         new Option('--plan', 'show what would change and change nothing'),
         new Option('--no-wait', 'do not wait to see whether the new version stays well'),
         new Option('--retry', 'try an image again that was not well, or was rolled back'),
-        new Option('--force', 'the same as --retry'),
+        new Option('-f, --force', 'the same as --retry'),
         new Option(
           '--allow-downgrade',
           'take a signed image that is older than one that was installed',

@@ -1,12 +1,13 @@
-/** Lays rows out in columns, two blanks apart, the header first; the last column is not padded. */
+/** Lays rows out in columns, two blanks apart, the header first if there is one; the last column is not padded. */
 export function formatTable(
-  header: readonly string[],
+  header: readonly string[] | undefined,
   rows: readonly (readonly string[])[],
 ): string {
-  const widths = header.map((title, column) =>
-    Math.max(title.length, ...rows.map((row) => (row[column] ?? '').length)),
+  const lines = header === undefined ? rows : [header, ...rows];
+  const widths = (lines[0] ?? []).map((_, column) =>
+    Math.max(...lines.map((row) => (row[column] ?? '').length)),
   );
-  return [header, ...rows]
+  return lines
     .map((row) =>
       row
         .map((cell, column) =>

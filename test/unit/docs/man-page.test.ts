@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 
+import { ATOMIC_SPELLINGS } from '../../../src/cli/atomic-spellings.js';
 import { createProgram } from '../../../src/cli/program.js';
 import { catalogue } from '../../../src/errors/catalogue.js';
 import { LAUNCHER_STATUSES } from '../../../src/runtime/launcher-status.js';
@@ -39,6 +40,11 @@ test('the manual page has every command with every option', async () => {
       }
     }
   }
+});
+
+test('the manual page has every word of atomic that berth answers', () => {
+  for (const [words, instead] of Object.entries(ATOMIC_SPELLINGS))
+    assertHas(`| \`${words}\` | ${instead} |`);
 });
 
 test('the manual page has every error code with its status', () => {
