@@ -54,5 +54,7 @@ export async function copyToRepository(
   }
   const root = repository ?? repositoryPath(paths, conf);
   await using store = openOstreeStore(root, sealingOf(conf));
-  return await copyIntoStore({ ...copy, platform, store, storeName: nameInStore(reference) });
+  const checkSpace = conf.storage['check-space'];
+  const storeName = nameInStore(reference);
+  return await copyIntoStore({ ...copy, platform, store, storeName, checkSpace });
 }

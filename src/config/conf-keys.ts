@@ -5,6 +5,7 @@ import {
   oneOf,
   textLike,
   wholeNumber,
+  yesOrNo,
   type ConfKind,
 } from './conf-kinds.js';
 
@@ -40,6 +41,8 @@ export const CONF_KEYS = {
       undefined,
       'BERTH_OSTREE_REPO',
     ),
+    // Off for file systems that do not say how much fits: those that compress, or that keep what is alike once.
+    'check-space': key(yesOrNo(), true, 'BERTH_CHECK_SPACE'),
     // The repository's own configuration counts more. Sealing costs time, and few file systems have it switched on.
     'ostree-fs-verity': key(oneOf(['no', 'maybe', 'yes']), 'no' as const),
     'ostree-composefs': key(oneOf(['no', 'maybe', 'yes']), 'no' as const),

@@ -338,6 +338,7 @@ function pullOptions(
     signal: host.signal,
     partials: new PartialDownloads(host.paths.onDisk(host.paths.partialDir)),
     parallel: choice.parallel ?? host.conf.network.parallel,
+    checkSpace: host.conf.storage['check-space'],
     onProgress: choice.onProgress,
     onWarning: (text) => {
       host.onEvent({ kind: 'warning', text });

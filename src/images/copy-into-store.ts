@@ -15,6 +15,7 @@ export interface CopyIntoStoreOptions {
   readonly platform: Platform;
   readonly trust: ImageTrust;
   readonly parallel?: number | undefined;
+  readonly checkSpace?: boolean | undefined;
   readonly signal: AbortSignal;
   readonly onProgress?: ((progress: CopyProgress) => void) | undefined;
   readonly onWarning?: ((message: string) => void) | undefined;
@@ -26,7 +27,7 @@ export interface CopyIntoStoreOptions {
  * @throws OperationalError what the source, the content or the store give rise to
  */
 export async function copyIntoStore(options: CopyIntoStoreOptions): Promise<CopyResult> {
-  const { source, store, storeName, signal, parallel, onProgress, onWarning } = options;
+  const { source, store, storeName, signal, parallel, checkSpace, onProgress, onWarning } = options;
   const plan = { ...(await preparePull(source, options)), storeName };
   const fetched = new Set(plan.layers.filter((layer) => !layer.present).map((one) => one.diffId));
   const { digest } = await executePull(plan, {
@@ -34,6 +35,7 @@ export async function copyIntoStore(options: CopyIntoStoreOptions): Promise<Copy
     source,
     signal,
     parallel,
+    checkSpace,
     onWarning,
     onProgress: (event) => onProgress?.({ ...event, blob: event.layer, phase: phaseOf(event) }),
   });

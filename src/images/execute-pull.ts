@@ -11,6 +11,7 @@ import type { Descriptor } from '../oci/descriptor.js';
 import type { Digest } from '../oci/digest.js';
 import type { ImageStore, StoredImage } from '../store/image-store.js';
 import type { ImageSource } from '../transport/image-source.js';
+import { checkRoom } from './check-room.js';
 import { Download } from './download.js';
 import type { PartialDownloads } from './partial-downloads.js';
 import type { PlannedLayer, PullPlan } from './prepare-pull.js';
@@ -32,7 +33,10 @@ export interface PullProgress {
 
 /** What executing a pull takes. */
 export interface ExecutePullOptions {
-  readonly store: Pick<ImageStore, 'hasLayer' | 'reserveLayer' | 'beginLayer' | 'addImage'>;
+  readonly store: Pick<
+    ImageStore,
+    'hasLayer' | 'reserveLayer' | 'beginLayer' | 'addImage' | 'findImage' | 'folder'
+  >;
   readonly source: ImageSource;
   readonly signal: AbortSignal;
   readonly onProgress?: ((progress: PullProgress) => void) | undefined;
@@ -49,6 +53,8 @@ export interface ExecutePullOptions {
   readonly replace?: ReadonlySet<string> | undefined;
   /** How many layers are fetched side by side; {@link DEFAULT_PARALLEL_LAYERS} unless given. */
   readonly parallel?: number | undefined;
+  /** Whether to look for room before anything is fetched; true unless given. */
+  readonly checkSpace?: boolean | undefined;
 }
 
 /**
@@ -56,7 +62,7 @@ export interface ExecutePullOptions {
  * there. When one layer fails the others are stopped, and its error is what comes out; layers that were finished stay in
  * the store, so that the next pull goes on from there.
  *
- * @throws {@link OperationalError} what the source, the content or the store give rise to
+ * @throws {@link OperationalError} DISK_FULL before anything is fetched where it does not fit; what the source, the content or the store give rise to
  */
 export async function executePull(
   plan: PullPlan,
@@ -70,6 +76,7 @@ export async function executePull(
     if (!known) missing.set(layer.diffId, layer);
   }
   if (missing.size > 0) {
+    if (options.checkSpace !== false) await checkRoom(plan, options);
     keepYoungHeapSmall();
     optimiseLater();
   }

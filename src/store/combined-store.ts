@@ -30,6 +30,10 @@ class CombinedStore implements ImageStore {
     return this.#first.kind;
   }
 
+  get folder(): string {
+    return this.#first.folder;
+  }
+
   readonly hasLayer: ImageStore['hasLayer'] = (diffId, options) =>
     this.#first.hasLayer(diffId, options);
 

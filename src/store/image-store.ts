@@ -11,6 +11,8 @@ import type { DirectoryNode, FileNode } from '../layer/tree.js';
  */
 export interface ImageStore extends AsyncDisposable {
   readonly kind: StorageKind;
+  /** The folder that its content is put into, as this process opens it; made with the first content. */
+  readonly folder: string;
 
   /**
    * Whether the layer with this uncompressed digest is there, its record sound (a damaged one counts as missing, so that

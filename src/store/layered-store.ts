@@ -67,6 +67,10 @@ export abstract class LayeredStore implements ImageStore {
     this.#place = place;
   }
 
+  get folder(): string {
+    return this.#place.root;
+  }
+
   abstract findImage(nameOrDigest: string): Promise<StoredImage | undefined>;
 
   abstract listImages(options?: {
