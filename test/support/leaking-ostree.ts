@@ -7,7 +7,7 @@ import * as ostree from '../../ostree-adapter/index.js';
 /*
  * Does one thing with an OSTree repository 10,000 times, and prints by how many bytes what malloc gave out
  * grew. Resident memory would not do: pages that were freed before take what leaks. Run by
- * test/unit/ostree-adapter/leaks.test.ts as a program of its own, with --expose-gc.
+ * test/unit/ostree-adapter/leaks.test.ts as a program of its own, with --expose-gc and --single-threaded.
  */
 
 const [what = '', path = ''] = process.argv.slice(2);
