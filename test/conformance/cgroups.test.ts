@@ -147,7 +147,7 @@ test('delete_only_create_resources: a group that somebody else made stays', asyn
 
 test('pause, resume, update, ps, list, events: what runc has beside the specification', (t) => {
   using bed = new RuntimeBed();
-  bed.configure(defaultDocument(['sleep', '100']));
+  bed.configure(defaultDocument(['sleep', '1000']));
   bed.must(bed.create());
   bed.must(bed.call('start', bed.id));
   bed.must(bed.call('pause', bed.id));
@@ -164,7 +164,7 @@ test('pause, resume, update, ps, list, events: what runc has beside the specific
   assert.deepEqual(JSON.parse(bed.call('ps', '--format', 'json', bed.id).stdout), [pid]);
   const table = bed.call('ps', bed.id);
   if (spawnSync('ps', ['--version']).error === undefined) {
-    assert.match(table.stdout, /^UID +PID.*\n.* sleep 100\n$/);
+    assert.match(table.stdout, /^UID +PID.*\n.* sleep 1000\n$/);
   } else {
     t.diagnostic('this host has no ps(1): the refusal is what is tested');
     assert.notEqual(table.status, 0);

@@ -76,7 +76,7 @@ test('kill_no_effect: a stopped container stays as it is', async () => {
 
 test('delete: neither a created nor a running container; a stopped one, and then nothing is left of it', async () => {
   using bed = new RuntimeBed();
-  bed.configure(defaultDocument(['sleep', '30']));
+  bed.configure(defaultDocument(['sleep', '1000']));
   assert.notEqual(bed.call('delete').status, 0);
   bed.must(bed.create());
   const waiting = bed.state()?.pid ?? 0;

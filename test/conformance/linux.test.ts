@@ -81,7 +81,7 @@ function mountsBelow(bed: RuntimeBed): readonly string[] {
 
 test('linux_ns_itype: what is not named is the runtime’s, and its mounts go with the container', async () => {
   using bed = new RuntimeBed();
-  const script = 'touch /made; touch /ro/x; cat /masked; ls -d /dev/null /proc/self; sleep 100';
+  const script = 'touch /made; touch /ro/x; cat /masked; ls -d /dev/null /proc/self; sleep 1000';
   mkdirSync(join(bed.bundle, 'ro'));
   writeFileSync(join(bed.bundle, 'masked'), 'secret');
   const hook = { path: '/bin/sh', args: ['sh', '-c', 'touch /hooked'] };

@@ -69,20 +69,20 @@ each<{
   [
     {
       name: 'reaches a program that catches it',
-      words: ['catch', '15', ',', 'say', 'ready', ',', 'sleep', '20', ',', 'exit', '7'],
+      words: ['catch', '15', ',', 'say', 'ready', ',', 'sleep', '1000', ',', 'exit', '7'],
       signal: 'SIGTERM',
       prints: 'caught=15',
       status: 7,
     },
     {
       name: 'ends a program that does not, at once, and as that signal',
-      words: ['say', 'ready', ',', 'sleep', '20'],
+      words: ['say', 'ready', ',', 'sleep', '1000'],
       signal: 'SIGTERM',
       dead: 'SIGTERM',
     },
     {
       name: 'ends a program that does not (SIGHUP, as for a native one)',
-      words: ['say', 'ready', ',', 'sleep', '20'],
+      words: ['say', 'ready', ',', 'sleep', '1000'],
       signal: 'SIGHUP',
       dead: 'SIGHUP',
     },
@@ -100,7 +100,7 @@ each<{
     },
     {
       name: 'passes through a stub',
-      words: ['say', 'ready', ',', 'sleep', '20'],
+      words: ['say', 'ready', ',', 'sleep', '1000'],
       signal: 'SIGTERM',
       init: true,
       dead: 'SIGTERM',
@@ -116,14 +116,14 @@ each<{
     const began = Date.now();
     child.kill(signal);
     assert.deepEqual(await ended(child), { status: status ?? null, signal: dead ?? null });
-    assert.ok(Date.now() - began < 15_000, 'it took as long as the program wanted');
+    assert.ok(Date.now() - began < 60_000, 'it took as long as the program wanted');
     if (prints !== undefined) assert.match(output, new RegExp(prints));
   },
 );
 
 test('the container ends with its parent', async () => {
   using bed = new ContainerBed();
-  bed.compile(['say', 'ready', ',', 'sleep', '30']);
+  bed.compile(['say', 'ready', ',', 'sleep', '1000']);
   const child = bed.start();
   await printed(child, 'ready');
   const [inside] = childrenOf(child.pid ?? 0);
@@ -144,7 +144,7 @@ test('a stub collects orphans', async () => {
 test('the forking form writes the pid, and ends when the program runs', async () => {
   using bed = new ContainerBed();
   const pidFile = bed.path('pid');
-  bed.compile(['ids', ',', 'sleep', '20'], {}, { pidFile });
+  bed.compile(['ids', ',', 'sleep', '1000'], {}, { pidFile });
   const child = bed.start({}, 'ignore');
   assert.deepEqual(await ended(child), { status: 0, signal: null });
   const pid = Number(readFileSync(pidFile, 'utf8'));
@@ -294,7 +294,7 @@ test('an edited config.json is started by its plan, with one line that says how 
 test('the stay-behind holds no sockets, no directory and little memory', async () => {
   using bed = new ContainerBed();
   mkdirSync(bed.path('cwd'));
-  bed.compile(['say', 'ready', ',', 'sleep', '20']);
+  bed.compile(['say', 'ready', ',', 'sleep', '1000']);
   const child = bed.start();
   try {
     await printed(child, 'ready');

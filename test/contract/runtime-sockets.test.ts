@@ -69,7 +69,7 @@ test('--console-socket: the engine has the terminal, its size, what is written a
 test('exec --tty --console-socket: a terminal of its own beside that of the container', async () => {
   using bed = new RuntimeBed();
   using agent = await Agent.listen(bed.path('console'), 'terminal');
-  bed.configure(defaultDocument(['sleep', '100']));
+  bed.configure(defaultDocument(['sleep', '1000']));
   bed.must(bed.create());
   bed.must(bed.call('start', bed.id));
   const options = ['--tty', '--detach', '--console-socket', bed.path('console')];

@@ -57,7 +57,7 @@ function programOf(launcherPid: number | undefined): number {
 
 test('a user runs programs in his container, with its rights and none of his own', async () => {
   using bed = new UserBed();
-  bed.compile(['say', 'ready', ',', 'sleep', '30'], {
+  bed.compile(['say', 'ready', ',', 'sleep', '1000'], {
     hostname: 'box',
     linux: { namespaces: NAMESPACES },
     mounts: SYSTEM_MOUNTS.slice(-1),

@@ -214,7 +214,7 @@ test('credentials of a user’s unit are in the container, its program’s own',
 
 test('a user’s launcher ends as its program did, also for signals that nobody hears', async () => {
   using bed = new UserBed();
-  bed.compile(['say', 'ready', ',', 'sleep', '30']);
+  bed.compile(['say', 'ready', ',', 'sleep', '1000']);
   const child = bed.start();
   await printed(child, 'ready');
   child.kill('SIGTERM');
@@ -227,7 +227,7 @@ test('the forking form writes the number of a user’s program', async () => {
   using bed = new UserBed();
   const pidFile = bed.path('run/pid');
   bed.hostDirectory('run');
-  bed.compile(['sleep', '30'], {}, { pidFile });
+  bed.compile(['sleep', '1000'], {}, { pidFile });
   assert.deepEqual(await ended(bed.start({}, 'ignore')), { status: 0, signal: null });
   const pid = Number(readFileSync(pidFile, 'utf8'));
   assert.match(readFileSync(`/proc/${pid}/status`, 'utf8'), /^Uid:\t1000\t1000\t1000\t1000$/m);

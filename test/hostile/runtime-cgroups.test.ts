@@ -6,7 +6,7 @@ import { change, defaultDocument, RuntimeBed } from '../conformance/runtime-bed.
 test('C28 a container that asks for the control group of another one, or for one above it, kills nobody', () => {
   using first = new RuntimeBed();
   using second = new RuntimeBed();
-  const document = change(defaultDocument(['sleep', '100']), {
+  const document = change(defaultDocument(['sleep', '1000']), {
     linux: { namespaces: [{ type: 'mount' }, { type: 'pid' }] },
   });
   first.configure(document);

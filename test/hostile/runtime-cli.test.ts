@@ -31,7 +31,7 @@ test('C28 a runtime that is killed at any moment leaves nothing that delete --fo
   for (let waitMs = 30; !isEnough() && waitMs < 20_000; waitMs *= 1.6) {
     using bed = new RuntimeBed();
     const hook = { path: '/bin/sleep', args: ['sleep', '0.05'] };
-    bed.configure(change(defaultDocument(['sleep', '100']), { hooks: { createRuntime: [hook] } }));
+    bed.configure(change(defaultDocument(['sleep', '1000']), { hooks: { createRuntime: [hook] } }));
     const child = spawn(
       program[0] ?? '',
       [...program.slice(1), '--root', bed.path('state'), 'run', '-b', bed.bundle, bed.id],
@@ -265,7 +265,7 @@ each<{ name: string }>(
 
 test('C01 C02 C10 exec shows the container neither the launcher nor a descriptor of the host', () => {
   using bed = new RuntimeBed();
-  bed.configure(defaultDocument(['sleep', '100']));
+  bed.configure(defaultDocument(['sleep', '1000']));
   bed.must(bed.create());
   bed.must(bed.call('start', bed.id));
   const before = statSync(launcher).mtimeMs;
@@ -349,7 +349,7 @@ each<{ name: string; process: (line: string) => object }>(
 
 test('a container that runs is running, whatever a start that was killed left', () => {
   using bed = new RuntimeBed();
-  bed.configure(defaultDocument(['sleep', '100']));
+  bed.configure(defaultDocument(['sleep', '1000']));
   bed.must(bed.create());
   assert.equal(bed.state()?.status, 'created');
   bed.must(bed.call('start', bed.id));
@@ -366,7 +366,7 @@ test('a hook that fails is told by its own path, and the container is destroyed 
   const count = bed.path('count');
   const poststop = { path: '/bin/sh', args: ['sh', '-c', `echo x >>${count}`] };
   bed.configure(
-    change(defaultDocument(['sleep', '100']), {
+    change(defaultDocument(['sleep', '1000']), {
       hooks: { startContainer: [{ path: '/bin/false' }], poststop: [poststop] },
     }),
   );
@@ -377,7 +377,7 @@ test('a hook that fails is told by its own path, and the container is destroyed 
 
 test('exec of a process whose number another has by now goes nowhere', () => {
   using bed = new RuntimeBed();
-  bed.configure(defaultDocument(['sleep', '100']));
+  bed.configure(defaultDocument(['sleep', '1000']));
   bed.must(bed.create());
   bed.must(bed.call('start', bed.id));
   const path = bed.path(`state/${bed.id}/state.json`);

@@ -23,7 +23,7 @@ each<{ name: string; text: string; message: RegExp }>(
     using bed = new RuntimeBed();
     const file = bed.path('document.json');
     writeFileSync(file, text);
-    bed.configure(defaultDocument(['sleep', '100']));
+    bed.configure(defaultDocument(['sleep', '1000']));
     bed.must(bed.create());
     for (const words of [
       ['update', '--resources', file],
@@ -53,7 +53,7 @@ test('C26 a document without end is not read to its end, whatever kind of file i
 
 test('a record that is damaged does not hide the other containers, and a log that cannot be written no failure', () => {
   using bed = new RuntimeBed();
-  bed.configure(defaultDocument(['sleep', '100']));
+  bed.configure(defaultDocument(['sleep', '1000']));
   bed.must(bed.create());
   mkdirSync(bed.path('state/other'));
   for (const damaged of ['{', '{"format":2}']) {

@@ -31,7 +31,7 @@ async function canWriteAfterwards(sealed: boolean): Promise<boolean> {
   using bed = new ContainerBed();
   const copy = bed.path('launch');
   copyFileSync(launcher, copy);
-  bed.compile(['say', 'ready', ',', 'sleep', '20']);
+  bed.compile(['say', 'ready', ',', 'sleep', '1000']);
   // By this name the launcher takes itself for sealed already: the naive way.
   const child = spawn(copy, [bed.plan], {
     ...(sealed ? {} : { argv0: 'berth-launch' }),

@@ -316,7 +316,7 @@ test('C01 CVE-2019-5736 a program that a runtime runs in the container by its pa
   assert.notEqual(statSync(helper).size, before, `the control shows nothing: ${naive.stderr}`);
   const launcher = join(projectRoot, 'dist/launcher/launch');
   const own = readFileSync(launcher);
-  bed.configure(inShell('sleep 100'));
+  bed.configure(inShell('sleep 1000'));
   bed.must(bed.create());
   bed.must(bed.call('start', bed.id));
   writeFileSync(join(bed.bundle, 'evil'), '#!/proc/self/exe\n', { mode: 0o755 });
