@@ -101,6 +101,8 @@ async function watch(
   signal: AbortSignal,
 ): Promise<void> {
   const deployment = await loadDeployment(host.paths, directoryOf(name, to) ?? name);
+  const { soakMs } = deployment.health;
+  host.onEvent({ kind: 'step', text: `Watching whether ${name} stays up, for ${soakMs / 1000} s` });
   const verdict = await watchHealth(host, deployment, { dependents, signal });
   if (!verdict.healthy) throw new UnhealthyError(name, verdict.reason);
 }

@@ -39,6 +39,7 @@ export async function takeBackAfter(
   entry: JournalEntry,
   error: unknown,
 ): Promise<void> {
+  host.onEvent({ kind: 'step', text: `Taking back the ${entry.operation} of ${entry.name}` });
   try {
     await takeBack(host, entry, { atBoot: false, error });
   } catch (second) {

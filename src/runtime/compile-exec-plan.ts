@@ -48,7 +48,7 @@ export function compileExecPlan(launchPlan: Buffer, options: ExecPlanOptions): B
   const first = own.filter(({ op }) => op === INSTRUCTIONS.ROOT_FIRST.op);
   const encode = (instruction: Instruction): RawInstruction => encodeInstruction(instruction);
   return joinPlan([
-    ...own.filter(({ op }) => op === INSTRUCTIONS.NAME.op),
+    ...own.filter(({ op }) => op === INSTRUCTIONS.NAME.op).map(nameProgram),
     ...joins.map(({ type, path }) => encode(['JOIN', NAMESPACE_FLAGS[type], path])),
     ...first,
     ...(options.terminal === true ? [] : compileStreams(own, joined)),
@@ -60,6 +60,11 @@ export function compileExecPlan(launchPlan: Buffer, options: ExecPlanOptions): B
     ...env.map((text) => encode(['ENVIRONMENT', text])),
     encode(['EXEC', 0, searchPath(own)]),
   ]);
+}
+
+/** Says in messages that it is not the container which does not start. */
+function nameProgram({ body }: RawInstruction): RawInstruction {
+  return encodeInstruction(['NAME', `a program in ${readTextField(body, 0)}`]);
 }
 
 /** Pipes that programs may open by path, as the container has them; emptied by the launcher's parent, if one stays. */

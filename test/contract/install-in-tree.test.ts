@@ -76,6 +76,22 @@ test('installing again succeeds though the administrator edited the configuratio
   assert.ok(!existsSync(`${tree.path}/etc/systemd/system/web.service`));
 });
 
+test('uninstalling does not offer to remove what another container keeps its state in, and says which is whose', async () => {
+  using tree = new BerthInTree();
+  const image = tree.makeImage('web', [{ path: 'srv/' }], {
+    'tmpfiles.template': 'd ${STATE_DIRECTORY}/shared 0700\n',
+  });
+  for (const name of ['one', 'two', 'three']) await tree.runOk('install', '--name', name, image);
+  mkdirSync(`${tree.path}/var/lib/shared/data`, { recursive: true });
+  const kept = (output: string): string | undefined => /kept (.*)$/m.exec(output)?.[1];
+  const others = '/var/lib/shared: another container uses it';
+  assert.equal(kept(await tree.runOk('uninstall', 'one')), others);
+  assert.equal(kept(await tree.runOk('uninstall', '--purge', 'two')), others);
+  const own = '/var/lib/shared: the state of the container, which is yours to remove';
+  assert.equal(kept(await tree.runOk('uninstall', 'three')), own);
+  assert.ok(existsSync(`${tree.path}/var/lib/shared/data`));
+});
+
 test('neither a mistyped image nor a container that was uninstalled leaves a lock file', async () => {
   using folder = new TempDir();
   using tree = new TempDir();

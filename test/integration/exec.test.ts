@@ -268,7 +268,7 @@ for (const suite of suites) {
     assert.equal((await host.berth('exec', '-t', 'box', 'true')).status, 64);
     const missing = await host.berth('exec', 'box', '/not/there');
     assert.equal(missing.status, 203);
-    assert.match(missing.stderr, /cannot start box: running '\/not\/there': No such file/);
+    assert.match(missing.stderr, /cannot start a program in box: running '\/not\/there': No such file/);
     await host.runOk(['systemctl', 'stop', 'box']);
     const stopped = await host.berth('exec', 'box', 'true');
     assert.deepEqual([stopped.status, stopped.stderr.includes('runs no program')], [69, true]);

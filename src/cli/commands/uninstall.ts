@@ -29,6 +29,7 @@ export function uninstallCommand(context: CliContext, name = 'uninstall'): Comma
       const { planUninstall } = await import('../../containers/plan-uninstall.js');
       const { formatUninstall, formatUninstallPlan } =
         await import('../output/format-uninstall.js');
+      const { findUsedByOthers } = await import('../../containers/used-by-others.js');
       const { forEachName } = await import('../for-each-name.js');
       const { printResult, printStep } = await import('../output/print.js');
       await withHost(context, options, async (host) => {
@@ -42,7 +43,8 @@ export function uninstallCommand(context: CliContext, name = 'uninstall'): Comma
             return plan;
           }
           const result = await uninstall(host, name, how);
-          printStep(context, options, formatUninstall(result, purge));
+          const isUsedByOthers = await findUsedByOthers(host, name);
+          printStep(context, options, formatUninstall(result, { purge, isUsedByOthers }));
           return result;
         });
         printResult(context, options, { of: 'uninstall', json: each.results, text: '' });

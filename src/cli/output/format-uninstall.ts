@@ -3,13 +3,21 @@ import type { UninstallPlan } from '../../containers/plan-uninstall.js';
 import type { UninstallResult } from '../../containers/uninstall.js';
 import { NOTHING_CHANGED } from './nothing-changed.js';
 
+/** How state that stays is told. */
+export interface KeptState {
+  /** Whether it was asked for to remove it. */
+  readonly purge: boolean;
+  /** Whether another container needs a path, or something below it. */
+  isUsedByOthers(path: string): boolean;
+}
+
 /** What uninstalling came to, for people. */
-export function formatUninstall(result: UninstallResult, purge: boolean): string {
+export function formatUninstall(result: UninstallResult, state: KeptState): string {
   const changed = [...result.kept, ...result.saved];
   return linesOf([
     `${result.name} uninstalled`,
     ...changed.map((path) => `  kept ${escapeText(path)}: it was changed on this host`),
-    ...result.statePaths.map((path) => `  kept ${escapeText(path)}: ${whyKept(purge)}`),
+    ...result.statePaths.map((path) => `  kept ${escapeText(path)}: ${whyKept(path, state)}`),
   ]);
 }
 
@@ -35,9 +43,10 @@ function section(heading: string, items: readonly string[], sign: string): reado
   return ['', heading, ...items.map((item) => `  ${sign} ${escapeText(item)}`)];
 }
 
-function whyKept(purge: boolean): string {
-  return purge
-    ? 'another container uses it, or a link stands on the way to it'
+function whyKept(path: string, state: KeptState): string {
+  if (state.isUsedByOthers(path)) return 'another container uses it';
+  return state.purge
+    ? "a link stands on the way to it, or it is another user's"
     : 'the state of the container, which is yours to remove';
 }
 

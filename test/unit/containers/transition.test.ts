@@ -99,6 +99,11 @@ function makeScene(root: string, changes: Partial<Transition> = {}): Scene {
   return { host, manager, entry };
 }
 
+/** What a person sees of the way. */
+function stepsOf(host: FolderHost): readonly string[] {
+  return host.events.filter(({ kind }) => kind === 'step').map(({ text }) => text);
+}
+
 function relink(root: string, target: string): void {
   rmSync(`${root}/var/lib/berth/web`);
   symlinkSync(target, `${root}/var/lib/berth/web`);
@@ -127,6 +132,7 @@ test('executeTransition() stops, switches, has systemd read its files once, and 
   ]);
   assert.equal(await findJournal(host.paths, 'web'), undefined);
   assert.deepEqual((await readSettings(host.paths, 'web')).order, [0, 1]);
+  assert.deepEqual(stepsOf(host), ['Starting web', 'Watching whether web stays up, for 0.02 s']);
 });
 
 test('executeTransition() goes back from a version that does not stay up, and remembers its image', async () => {
@@ -139,6 +145,7 @@ test('executeTransition() goes back from a version that does not stay up, and re
   assert.ok(!existsSync(`${dir.path}/var/lib/berth/web.1`));
   assert.equal((await readSettings(host.paths, 'web')).rejected[0]?.digest, digest(1));
   assert.equal(await findJournal(host.paths, 'web'), undefined);
+  assert.deepEqual(stepsOf(host).slice(-2), ['Taking back the update of web', 'Starting web']);
 });
 
 test('an interrupted command goes back too, and rejects nothing', async () => {
