@@ -10,6 +10,15 @@ export const OUTPUT_BYTES = 512 * 1024;
  */
 const MAX_BUFFERS = 4;
 
+/** Buffers that wait for the next layer: those of four that are fetched side by side. */
+const MAX_SPARE = 4 * MAX_BUFFERS;
+
+/**
+ * Of layers that are done. The engine frees memory that threads share late, when it looks through all of its heap: ten layers
+ * left 20 MB behind.
+ */
+const spare: Buffer[] = [];
+
 /** What comes out of a decompressor. */
 export interface Output {
   /** Takes a piece, which is good during the call, and until {@link Output.inUse} says that it is done with. */
@@ -33,6 +42,7 @@ export class OutputBuffers {
   #filled = 0;
   /** Full, and not yet given out. */
   #full: Buffer | undefined;
+  #isOver = false;
 
   constructor(output: Output) {
     this.#output = output;
@@ -62,28 +72,35 @@ export class OutputBuffers {
     if (full !== undefined) this.#give(full, full);
   }
 
-  /** Gives out all that is there. */
+  /** Gives out all that is there: nothing is filled any more, and what nobody looks at is for others. */
   flush(): void {
     this.give();
+    this.#isOver = true;
+    for (const buffer of this.#free.splice(0)) this.#release(buffer);
     const current = this.#current;
-    if (current === undefined || this.#filled === 0) return;
     this.#current = undefined;
-    this.#give(current, current.subarray(0, this.#filled));
-    this.#filled = 0;
+    if (current === undefined) return;
+    if (this.#filled === 0) this.#release(current);
+    else this.#give(current, current.subarray(0, this.#filled));
   }
 
   #give(buffer: Buffer, piece: Buffer): void {
     this.#output.take(piece);
     const use = this.#output.inUse?.();
     if (use === undefined) {
-      this.#free.push(buffer);
+      this.#release(buffer);
       return;
     }
     const taken = use.then(() => {
-      this.#free.push(buffer);
+      this.#release(buffer);
       this.#taken.delete(taken);
     });
     this.#taken.add(taken);
+  }
+
+  #release(buffer: Buffer): void {
+    if (!this.#isOver) this.#free.push(buffer);
+    else if (spare.length < MAX_SPARE) spare.push(buffer);
   }
 
   async #next(): Promise<Buffer> {
@@ -91,6 +108,6 @@ export class OutputBuffers {
     const free = this.#free.pop();
     if (free !== undefined) return free;
     this.#count += 1;
-    return Buffer.from(new SharedArrayBuffer(OUTPUT_BYTES));
+    return spare.pop() ?? Buffer.from(new SharedArrayBuffer(OUTPUT_BYTES));
   }
 }

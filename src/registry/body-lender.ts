@@ -20,11 +20,19 @@ const TICK_MS = 100;
 /** Bytes of one record of TLS (RFC 8446, section 5.1), which come at a time even from a socket that was just stopped. */
 const RECORD_BYTES = 16 * 1024;
 
+/** Memory that waits for the next body: that of four which are read side by side. */
+const MAX_SPARE = 4 * SLOTS;
+
+/** Of bodies that are over. The engine would free it late, when it looks through all of its heap. */
+const spare: Uint8Array[] = [];
+
 /** Answers whose body is what was asked for. */
 const WITH_CONTENT = [200, 206];
 
+const NONE = new Uint8Array();
+
 interface Slot {
-  readonly bytes: Uint8Array;
+  bytes: Uint8Array;
   filled: number;
 }
 
@@ -75,7 +83,7 @@ export class BodyLender {
     this.#idleMs = options.idleMs;
     this.#overruns = options.overruns;
     this.#slots = Array.from({ length: SLOTS }, () => ({
-      bytes: Buffer.allocUnsafeSlow(SLOT_BYTES),
+      bytes: spare.pop() ?? Buffer.allocUnsafeSlow(SLOT_BYTES),
       filled: 0,
     }));
   }
@@ -119,6 +127,7 @@ export class BodyLender {
           yield slot.bytes.subarray(0, slot.filled);
           this.#takeBack(slot);
         } else if (this.#missing === 0) {
+          this.#giveBack();
           return;
         } else if (this.#failure !== undefined) {
           throw this.#failure.reason;
@@ -134,9 +143,20 @@ export class BodyLender {
     }
   }
 
-  /** Where the socket reads into next. A slot that is still taken is free when the socket goes on; one that overruns does not wait. */
+  /** For other bodies: the socket reads into them no more ({@link BodyLender.#target}). */
+  #giveBack(): void {
+    for (const slot of this.#slots) {
+      if (spare.length < MAX_SPARE) spare.push(slot.bytes);
+      slot.bytes = NONE;
+    }
+  }
+
+  /**
+   * Where the socket reads into next. A slot that is still taken is free when the socket goes on; one that overruns does not wait, and
+   * what follows the body is nobody's.
+   */
   #target(): Uint8Array {
-    if (this.#isStopped && this.#overruns) {
+    if (this.#missing === 0 || (this.#isStopped && this.#overruns)) {
       this.#overrunInto ??= Buffer.allocUnsafeSlow(RECORD_BYTES);
       return this.#overrunInto;
     }
