@@ -3,12 +3,13 @@ import type { Digest } from '../oci/digest.js';
 import { getContainer } from './container-directory.js';
 import { readSettings } from './container-settings.js';
 import { fetchImageIf } from './fetch-image.js';
-import { commandFor, findHeld, rememberHeld } from './held-update.js';
+import { commandFor, EDITED_BY_HAND, findHeld, rememberHeld } from './held-update.js';
 import type { Host } from './host.js';
 import { finishInterrupted } from './name-lock.js';
 import { isTagPattern, selectTag } from './tag-pattern.js';
 import { update, type UpdateRequest } from './update.js';
 import { isInWindow, readPolicy, type UpdateMode } from './update-policy.js';
+import { isConfigEdited } from './warn-of-edits.js';
 
 /** What the timer's run came to for one container. */
 export interface AutoUpdateOutcome {
@@ -93,18 +94,20 @@ export async function autoUpdate(
   if (mode === 'download' || !isInWindow(window, new Date(host.nowMs())))
     return { ...result, action: 'downloaded' };
   const consent = newPermissions === 'allow' ? 'all' : undefined;
-  const outcome = await update(host, name, { ...options.request, rebase, consent });
-  if (outcome.action !== 'held') {
+  // Nobody is there to see the warning that an edit is lost.
+  const edited = await isConfigEdited(host, installed);
+  const outcome = edited
+    ? undefined
+    : await update(host, name, { ...options.request, rebase, consent });
+  if (outcome !== undefined && outcome.action !== 'held') {
     await rememberHeld(host, installed, undefined);
     return { ...result, action: outcome.action === 'updated' ? 'updated' : 'rejected' };
   }
-  const held = hold(outcome.asks);
-  if (!held.wasHeld)
-    await rememberHeld(host, installed, {
-      reference,
-      digest: outcome.to.digest,
-      asks: outcome.asks,
-    });
+  const held = hold(outcome?.asks ?? [EDITED_BY_HAND]);
+  if (!held.wasHeld) {
+    const digest = outcome?.to.digest ?? found;
+    await rememberHeld(host, installed, { reference, digest, asks: held.asks });
+  }
   return held;
 }
 

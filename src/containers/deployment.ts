@@ -64,6 +64,8 @@ export interface Deployment {
   readonly secrets: readonly string[];
   /** Where its filter of system calls is from; undefined without a service, and in what older versions wrote. Format 2. */
   readonly filter?: DeployedFilter | undefined;
+  /** Of the administrator's own changes that were laid over its config.json; undefined where there were none. Format 2. */
+  readonly configChanges?: string | undefined;
   /** Of the config.json as it was made: whether somebody edited it. Undefined where `filter` is. Format 2. */
   readonly configSha256?: string | undefined;
   readonly warnings: readonly string[];
@@ -164,6 +166,7 @@ export function parseDeployment(text: string | Uint8Array, what: string): Deploy
     labels: reader.member('labels').stringMap(),
     secrets: reader.member('secrets').strings(),
     filter: parseDeployedFilter(reader.member('filter')),
+    configChanges: reader.member('configChanges').optionalString(),
     configSha256: reader.member('configSha256').optionalString(),
     warnings: reader.member('warnings').strings(),
     adoptedFrom: reader.member('adoptedFrom').optionalString(),

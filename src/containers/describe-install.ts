@@ -2,6 +2,7 @@ import { readFileBounded } from '../base/bounded-read.js';
 import { isErrno } from '../errors/is-errno.js';
 import { asksToRunOnce } from './asks-to-run-once.js';
 import type { FetchedImage } from './fetch-image.js';
+import { changedMembers } from './config-changes.js';
 import { compareFile } from './file-state.js';
 import type { Host } from './host.js';
 import type { FileChange, InstallPlan } from './install-plan.js';
@@ -39,6 +40,10 @@ export async function describeInstall(
     createdPaths: deployment.createdPaths,
     permissions: deployment.permissions,
     systemCalls: prepared.systemCalls,
+    configChanges:
+      prepared.changes === undefined
+        ? undefined
+        : { path: prepared.changes.path, members: changedMembers(prepared.changes) },
     namespaces: prepared.namespaces,
     ports: options.fetched.config.process.exposedPorts,
     notices: prepared.notices,

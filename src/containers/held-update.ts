@@ -35,6 +35,17 @@ export async function rememberHeld(
   );
 }
 
+/** Why a version is held that may do no more than the installed one. */
+export const EDITED_BY_HAND =
+  'its config.json was edited by hand, and what was edited would be lost';
+
+/** What a version is held for, in words that its list follows. */
+export function whyHeld(asks: readonly string[]): string {
+  return asks.includes(EDITED_BY_HAND)
+    ? 'is left to a person'
+    : 'may do more than what is installed';
+}
+
 /** What to type to be asked, and to have it then. */
 export function commandFor(
   name: string,

@@ -25,6 +25,9 @@ export interface InstallPlan {
   readonly permissions: DeployedPermissions;
   /** Which system calls it may make; undefined where it has no service. */
   readonly systemCalls?: string | undefined;
+  /** The administrator's own changes of its config.json; undefined where there are none. */
+  readonly configChanges?:
+    { readonly path: string; readonly members: readonly string[] } | undefined;
   /** Namespaces of its own. */
   readonly namespaces: readonly string[];
   /** `80/tcp`: what the image says that it listens on. Nothing is forwarded to it. */

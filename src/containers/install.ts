@@ -185,6 +185,7 @@ function sameValues(installed: Deployment, wanted: Deployment): boolean {
     entries(installed.setValues) === entries(wanted.setValues) &&
     installed.runtime === wanted.runtime &&
     installed.rootfs === wanted.rootfs &&
+    installed.configChanges === wanted.configChanges &&
     sameChoice(choiceOf(installed.filter), choiceOf(wanted.filter))
   );
 }

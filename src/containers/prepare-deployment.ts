@@ -2,11 +2,14 @@ import { randomUUID } from 'node:crypto';
 import { join } from 'node:path/posix';
 
 import { isTemplateName, type ContainerName } from '../base/container-name.js';
+import { quote } from '../base/escape-text.js';
 import { programVersion } from '../config/version.js';
+import { withContext } from '../errors/with-context.js';
 import type { ImageTree, MountPoint } from '../store/image-store.js';
 import { DROP_IN_NAME } from '../systemd/drop-in.js';
 import { parseUnit } from '../systemd/unit-text.js';
 import type { Values } from '../templates/values.js';
+import { loadConfigChanges, type ConfigChanges } from './config-changes.js';
 import { decideHealth } from './decide-health.js';
 import type { Deployment } from './deployment.js';
 import { decideValues } from './decide-values.js';
@@ -23,7 +26,7 @@ import { ownersOfPaths, pathsMadeByAll, pathsMadeByOthers } from './path-owners.
 import { planHostFiles, type PlannedHostFile } from './plan-host-files.js';
 import { dropInText, planUnitFiles } from './plan-unit-files.js';
 import type { ChosenLauncher } from './place-launcher.js';
-import { renderContainer, type RenderedContainer } from './render-container.js';
+import { renderContainer, type RenderedContainer, type RenderRequest } from './render-container.js';
 import { chooseRuntime } from './choose-runtime.js';
 import { checkOrdering, resolveFor, type OrderingRequest } from './prepare-dependencies.js';
 import { dependencyDirectives } from './resolve-dependencies.js';
@@ -79,6 +82,8 @@ export interface PreparedDeployment {
   readonly namespaces: readonly string[];
   /** Which system calls it may make, in a person's words; undefined where it has no service. */
   readonly systemCalls: string | undefined;
+  /** The administrator's own changes of its config.json. */
+  readonly changes: ConfigChanges | undefined;
   /** What the unit itself does on the host. */
   readonly notices: readonly string[];
   readonly startedBy: readonly string[];
@@ -138,9 +143,10 @@ export async function prepareDeployment(
   const broughtKinds = new Map(
     hostFiles.files.map(({ deployed }) => [deployed.path, deployed.kind]),
   );
+  const changes = service ? await loadConfigChanges(host.paths, name) : undefined;
   const rendered = service
     ? withDirectives(
-        await renderContainer(host, {
+        await renderChanged(host, {
           ...request,
           effective,
           chosen,
@@ -149,6 +155,7 @@ export async function prepareDeployment(
           objects: sealing?.objects,
           values,
           filter: request.filter ?? DEFAULT_FILTER,
+          changes,
           broughtKinds,
           madeBefore: await pathsOfTmpfiles(host, installed),
         }),
@@ -227,6 +234,7 @@ export async function prepareDeployment(
       labels: fetched.config.labels,
       secrets: [...secrets.keys()].sort(),
       filter: rendered?.filter,
+      configChanges: changes?.sha256,
       configSha256: rendered === undefined ? undefined : sha256Of(rendered.config),
       warnings: [
         ...effective.warnings,
@@ -245,6 +253,7 @@ export async function prepareDeployment(
     launcher: chosen.launcher,
     files,
     namespaces: rendered?.summary.namespaces ?? [],
+    changes,
     systemCalls:
       rendered === undefined
         ? undefined
@@ -264,6 +273,15 @@ export async function prepareDeployment(
         .map(([key, value]) => [key, value.secret ? '(secret)' : value.text]),
     ),
   };
+}
+
+/** As {@link renderContainer}: what is wrong with a config.json may be the administrator's own change. */
+async function renderChanged(host: Host, request: RenderRequest): Promise<RenderedContainer> {
+  const { changes } = request;
+  if (changes === undefined) return renderContainer(host, request);
+  return withContext(`with the changes of ${quote(changes.path)}`, () =>
+    renderContainer(host, request),
+  );
 }
 
 /** A value of the version before is kept for a later one that knows it again. */

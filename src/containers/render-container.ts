@@ -19,6 +19,7 @@ import { parseTmpfiles } from '../systemd/tmpfiles-text.js';
 import { generateTmpfiles } from '../templates/generate-tmpfiles.js';
 import { renderUnit } from '../templates/render-unit.js';
 import type { Values } from '../templates/values.js';
+import { changesFilter, withConfigChanges, type ConfigChanges } from './config-changes.js';
 import type { DeployedFile } from './deployment.js';
 import type { FetchedImage } from './fetch-image.js';
 import type { Host } from './host.js';
@@ -51,6 +52,8 @@ export interface RenderRequest {
   readonly madeBefore: ReadonlySet<string>;
   readonly binds?: readonly HostBind[];
   readonly filter: FilterChoice;
+  /** The administrator's own changes of its config.json. */
+  readonly changes: ConfigChanges | undefined;
 }
 
 /** The service of a container as texts, checked. */
@@ -90,11 +93,7 @@ export async function renderContainer(
   const { text, droppedAnnotations } = effective.renderConfig(
     withInstance(values, { name, text: INSTANCE_MARKER }),
   );
-  const filtered = await withSystemCallFilter(withHostBinds(text, request.binds ?? []), {
-    choice: request.filter,
-    ownConfig: effective.ownConfig,
-    architecture: findForeignArchitecture(host.paths),
-  });
+  const filtered = await completeConfig(host, text, request);
   const config = chosen.runtime.configText(filtered.text, name);
   // Whole seconds: what is set through a floating-point number and what the plan records have to be the same nanoseconds.
   const configMtimeMs = Math.floor(host.nowMs() / 1000) * 1000;
@@ -158,6 +157,23 @@ export async function renderContainer(
       ...tmpfiles.warnings,
     ],
   };
+}
+
+/** What the host adds to a config.json, and changes in it; the filter is for the capabilities that come of all of it. */
+async function completeConfig(
+  host: Host,
+  text: string,
+  { binds = [], changes, filter, effective }: RenderRequest,
+): Promise<{ readonly text: string; readonly filter: DeployedFilter }> {
+  const changed = withConfigChanges(withHostBinds(text, binds), changes);
+  const filtered = await withSystemCallFilter(changed, {
+    choice: filter,
+    ownConfig: effective.ownConfig,
+    architecture: findForeignArchitecture(host.paths),
+  });
+  return changesFilter(changes)
+    ? { text: withConfigChanges(filtered.text, changes), filter: { kind: 'image' } }
+    : filtered;
 }
 
 /** The variable INSTANCE of a template, in the form that the file wants. */

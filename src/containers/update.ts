@@ -5,6 +5,7 @@ import { suggestName } from '../base/suggest-name.js';
 import { withContext } from '../errors/with-context.js';
 import type { Digest } from '../oci/digest.js';
 import { readAllDeployments } from './all-deployments.js';
+import { loadConfigChanges } from './config-changes.js';
 import { getContainer, listDeploymentNumbers } from './container-directory.js';
 import { readSettings } from './container-settings.js';
 import { isAllowed, type Consent } from './consent.js';
@@ -186,7 +187,9 @@ export async function prepareUpdate(
   const chosen = choiceOf(installed.filter);
   const filter = request.filter ?? chosen;
   const hasSameValues =
-    sameEntries(before, carryOver(before, request)) && sameChoice(filter, chosen);
+    sameEntries(before, carryOver(before, request)) &&
+    sameChoice(filter, chosen) &&
+    (await hasSameChanges(host, installed));
   const isSameButForValues = (digest: Digest, reference: string): boolean =>
     digest === installed.image.digest &&
     reference === installed.image.reference &&
@@ -288,6 +291,15 @@ export async function prepareUpdate(
   };
 }
 
+/** Where it has no service there is no config.json either. */
+async function hasSameChanges(
+  { paths }: Host,
+  { name, units, configChanges }: Deployment,
+): Promise<boolean> {
+  if (units.length === 0) return true;
+  return (await loadConfigChanges(paths, name))?.sha256 === configChanges;
+}
+
 function warnOfUnset(host: Host, key: string, set: ReadonlyMap<string, string>): void {
   if (set.has(key)) return;
   const other = suggestName(key, [...set.keys()]);
@@ -327,6 +339,7 @@ async function changesNoValue(
   return (
     sameEntries(entries(installed.setValues), entries(deployment.setValues)) &&
     sameChoice(choiceOf(installed.filter), choiceOf(deployment.filter)) &&
+    installed.configChanges === deployment.configChanges &&
     deployment.secrets.length === secrets.size &&
     deployment.secrets.every(
       (name) => contents.get(secretFile(name))?.content === secrets.get(name),

@@ -138,3 +138,22 @@ test('the last uninstall takes the timer away', async () => {
     );
   }
 });
+
+test('a config.json that was edited by hand is not lost to the timer', async () => {
+  const reference = `${registry.host}/hand:latest`;
+  await pushExports(registry.target('hand'));
+  await berth('install', '--start', reference);
+  await berth('policy', 'hand', '--mode', 'apply', '--new-permissions', 'allow');
+  await host.sh('sed -i s/A=b/A=c/ /var/lib/berth/hand/config.json');
+  await pushExports(registry.target('hand'), { comment: 'newer' });
+  const told = await berth('auto-update');
+  assert.match(
+    told,
+    /hand: held \(.*\)\n {2}it is left to a person:\n {2}\+ its config\.json was edited by hand, and what was edited would be lost\n {2}'berth update hand' applies it\n/,
+  );
+  assert.match(await berth('auto-update'), /hand: held \([^\n]*\)\n(?! )/);
+  assert.match(await berth('status', 'hand'), /is left to a person/);
+  await host.sh('grep -q A=c /var/lib/berth/hand/config.json');
+  await berth('update', 'hand');
+  await host.sh('grep -q A=b /var/lib/berth/hand/config.json');
+});

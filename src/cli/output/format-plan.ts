@@ -33,6 +33,10 @@ function describePlan(plan: InstallPlan, index: number): string[] {
       ),
     ),
     ...section('System calls', plan.systemCalls === undefined ? [] : [plan.systemCalls]),
+    ...section(
+      `Changed in its config.json by ${plan.configChanges?.path ?? ''}`,
+      plan.configChanges?.members ?? [],
+    ),
     ...section('Namespaces', [
       `of its own: ${plan.namespaces.join(', ') || 'none'}`,
       `shared with the host: ${plan.permissions.sharedNamespaces.join(', ') || 'none'}`,

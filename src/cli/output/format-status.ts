@@ -1,7 +1,7 @@
 import { escapeText } from '../../base/escape-text.js';
 import type { ContainerStatus } from '../../containers/container-status.js';
 import { describeSigners } from '../../containers/describe-signers.js';
-import { commandFor } from '../../containers/held-update.js';
+import { commandFor, whyHeld } from '../../containers/held-update.js';
 import { formatAge, formatBytes } from './units.js';
 import { usersHint } from './users-hint.js';
 
@@ -68,7 +68,7 @@ export function formatStatus(status: ContainerStatus, nowMs: number, user?: bool
   if (held !== undefined) {
     const { reference } = held;
     const rebase = reference === deployment.image.reference ? undefined : reference;
-    add('Held', `${escapeText(reference)} (${held.digest}) may do more than what is installed`);
+    add('Held', `${escapeText(reference)} (${held.digest}) ${whyHeld(held.asks)}`);
     for (const item of held.asks) add('', `+ ${item}`);
     add('', usersHint(`'${commandFor(deployment.name, { rebase })}' applies it`, user));
   }

@@ -1,5 +1,6 @@
 import { escapeText } from '../../base/escape-text.js';
 import type { AutoUpdateOutcome } from '../../containers/auto-update.js';
+import { whyHeld } from '../../containers/held-update.js';
 import type { SetOutcome } from '../../containers/update-set.js';
 import type { UpdateOutcome } from '../../containers/update.js';
 import { formatDifference } from './format-difference.js';
@@ -67,7 +68,7 @@ export function formatAutoUpdate(outcome: AutoUpdateOutcome, user: boolean | und
   const list = asks.map((item) => `  + ${item}\n`).join('');
   return wasHeld
     ? line
-    : `${line}  it may do more than what is installed:\n${list}  ${usersHint(`'${command}'`, user)} applies it\n`;
+    : `${line}  it ${whyHeld(asks)}:\n${list}  ${usersHint(`'${command}'`, user)} applies it\n`;
 }
 
 /** What an update or a rollback of a set came to, for people. */

@@ -1,0 +1,97 @@
+import { dirname, join } from 'node:path/posix';
+
+import { readFileBounded } from '../base/bounded-read.js';
+import { quote } from '../base/escape-text.js';
+import { parseStrictJson, type JsonObject, type JsonValue } from '../base/strict-json.js';
+import type { HostPaths } from '../config/host-paths.js';
+import { isErrno } from '../errors/is-errno.js';
+import { OperationalError } from '../errors/operational-error.js';
+import { sha256Of } from './file-state.js';
+import { assertInsideTree } from './inside-tree.js';
+
+/*
+ * An administrator's own changes of a container's config.json: a merge patch (RFC 7396) that is laid over what the image brings
+ * whenever a deployment is prepared. What a deployment was made with stays with it.
+ */
+
+/** What is to be changed in the config.json of a container. */
+export interface ConfigChanges {
+  /** As the host has it. */
+  readonly path: string;
+  readonly sha256: string;
+  readonly patch: JsonObject;
+}
+
+/** Largest file of changes; a config.json is typed by nobody. */
+const MAX_CHANGES_BYTES = 256 * 1024;
+
+/** Where the changes of a container are: beside berth.conf. */
+export function configChangesFile({ confFile }: HostPaths, name: string): string {
+  return join(dirname(confFile), 'config.d', `${name}.json`);
+}
+
+/**
+ * Reads the changes of a container; undefined where there are none.
+ *
+ * @throws {@link OperationalError} JSON_INVALID, CONFIG_INVALID naming the file; LIMIT_EXCEEDED; HOST_PATH_REFUSED
+ */
+export async function loadConfigChanges(
+  paths: HostPaths,
+  name: string,
+): Promise<ConfigChanges | undefined> {
+  const path = configChangesFile(paths, name);
+  await assertInsideTree(paths, path);
+  let bytes: Buffer;
+  try {
+    bytes = await readFileBounded(paths.onDisk(path), { maxBytes: MAX_CHANGES_BYTES });
+  } catch (error) {
+    if (isErrno(error, 'ENOENT', 'ENOTDIR')) return undefined;
+    if (error instanceof OperationalError) throw error;
+    throw new OperationalError('CONFIG_INVALID', `cannot read ${quote(path)}`, { cause: error });
+  }
+  const patch = parseStrictJson(bytes, { what: quote(path), maxDepth: 32 });
+  if (!isObject(patch))
+    throw new OperationalError('CONFIG_INVALID', `${quote(path)} is not an object`);
+  return { path, sha256: sha256Of(bytes), patch };
+}
+
+/** A config.json with changes laid over it (RFC 7396): members with `null` go, objects are merged, all else takes the place. */
+export function withConfigChanges(config: string, changes: ConfigChanges | undefined): string {
+  if (changes === undefined) return config;
+  const document = parseStrictJson(config, { what: 'config.json' });
+  return `${JSON.stringify(merge(document, changes.patch), null, 2)}\n`;
+}
+
+/** Whether changes say something of the filter of system calls. */
+export function changesFilter(changes: ConfigChanges | undefined): boolean {
+  const linux = changes?.patch['linux'];
+  return linux !== undefined && (!isObject(linux) || linux['seccomp'] !== undefined);
+}
+
+/** Which members changes are about, without their values: these may be secrets. */
+export function changedMembers({ patch }: ConfigChanges): readonly string[] {
+  return Object.entries(patch).flatMap(([key, value]) =>
+    isObject(value ?? null)
+      ? Object.keys(value as JsonObject).map((below) => `${key}.${below}`)
+      : [key],
+  );
+}
+
+function merge(target: JsonValue | undefined, patch: JsonValue): JsonValue {
+  if (!isObject(patch)) return patch;
+  const merged = new Map<string, JsonValue>();
+  if (target !== undefined && isObject(target))
+    for (const [key, value] of Object.entries(target)) merged.set(key, value ?? null);
+  for (const [key, value = null] of Object.entries(patch)) {
+    if (value === null) merged.delete(key);
+    else merged.set(key, merge(merged.get(key), value));
+  }
+  // Without a prototype: a member named `__proto__` is one like any other.
+  const result = Object.create(null) as Record<string, JsonValue>;
+  for (const [key, value] of merged) result[key] = value;
+  return result;
+}
+
+function isObject(value: JsonValue): value is JsonObject {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
