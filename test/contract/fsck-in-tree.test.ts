@@ -259,6 +259,8 @@ test('berth fsck --repair leaves alone what no image has, and names it', async (
   const { status, result } = await tree.repair();
   assert.equal(status, 1);
   assert.match(JSON.stringify(result.left.checkouts), /\/etc\/mine \(added\)/);
+  const said = (await tree.run('fsck', '--repair')).stdout;
+  assert.match(said, /^1 problem left:\n! web\.0: \/etc\/mine \(added\)\nhint: .* to remove$/m);
   assert.equal(readFileSync(`${tree.root}/etc/mine`, 'utf8'), 'of an administrator');
 });
 

@@ -13,9 +13,9 @@ const MAX_SHOWN = 50;
 export function formatCheck(check: HostCheck): string {
   const { checkedObjects, checkedDeployments, problems, checkouts } = check;
   const lines = [...describeProblems(check)];
-  const what = `${checkedObjects} objects and ${checkedDeployments} deployments checked`;
+  const what = `${counted(checkedObjects, 'object')} and ${counted(checkedDeployments, 'deployment')} checked`;
   const count = problems.length + checkouts.length;
-  lines.push(count === 0 ? `${what}: all sound` : `${what}: ${count} problems`);
+  lines.push(count === 0 ? `${what}: all sound` : `${what}: ${counted(count, 'problem')}`);
   if (count > 0) lines.push("hint: 'berth fsck --repair' puts right what can be");
   return `${lines.join('\n')}\n`;
 }
@@ -27,13 +27,16 @@ export function formatRepair(repair: HostRepair): string {
   if (count === 0) return formatCheck(found);
   const lines = [
     ...describeProblems(found),
-    `${count} problems; ${fetched.length} layers (${formatBytes(fetchedBytes)}) fetched again, ${mended.length} files of deployments put right`,
+    `${counted(count, 'problem')}; ${counted(fetched.length, 'layer')} (${formatBytes(fetchedBytes)}) fetched again, ${counted(mended.length, 'file')} of deployments put right`,
   ];
   const remaining = left.problems.length + left.checkouts.length;
   if (remaining === 0) lines.push('everything is sound now');
   else {
-    lines.push('', `${remaining} problems are left:`, ...describeProblems(left));
+    lines.push('', `${counted(remaining, 'problem')} left:`, ...describeProblems(left));
     lines.push(...reasons.map((reason) => `  because: ${escapeText(reason, 1000)}`));
+    // Whoever put it there may need it; berth has nothing to put in its place.
+    if (left.checkouts.some(({ paths }) => paths.some((path) => path.endsWith(' (added)'))))
+      lines.push('hint: what was added to a deployment is yours to look at, and to remove');
   }
   return `${lines.join('\n')}\n`;
 }
@@ -56,6 +59,10 @@ export function formatRepairPlan({ found, documents, layers, checkouts }: HostRe
     NOTHING_CHANGED,
   ];
   return `${lines.join('\n')}\n`;
+}
+
+function counted(count: number, noun: string): string {
+  return `${count} ${noun}${count === 1 ? '' : 's'}`;
 }
 
 function placesOf(references: readonly string[]): string {
