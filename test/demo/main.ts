@@ -48,6 +48,7 @@ async function demonstrate(release: Suite, keep: boolean): Promise<void> {
   say('reading its journal');
   const page = await writePage({ host, release, installed, keep });
   if (keep) {
+    await host.runOk(['ln', '-s', '/opt/berth/dist/bin/berth.cjs', '/usr/local/bin/berth']);
     process.stdout.write(formatPage(page, chooseStyle(process.stdout, process.env)));
     say('the host goes on running until you press Ctrl-C');
     await new Promise<void>((resolve) => {
@@ -155,8 +156,10 @@ function nextSteps(host: BootedHost, keep: boolean): DemoPage['next'] {
       [enter, 'enter the host; there, for example:'],
       ['  systemctl status etcd flanneld docker', 'they are services like any other'],
       ['  journalctl -u flanneld -b', 'what it said at this boot'],
-      ['  node /opt/berth/dist/bin/berth.cjs list', 'what berth knows of them'],
-      ['  node /opt/berth/dist/bin/berth.cjs uninstall docker', 'and away it is'],
+      ['  berth list', 'what berth knows of them'],
+      ['  berth update --no-pull --set ETCD_NAME=first etcd', 'the same image with another value'],
+      ['  berth rollback etcd', 'and back; the registry is not needed'],
+      ['  berth uninstall docker', 'and away it is'],
     ];
   }
   return [
