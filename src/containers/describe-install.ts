@@ -46,6 +46,7 @@ export async function describeInstall(
         : { path: prepared.changes.path, members: changedMembers(prepared.changes) },
     namespaces: prepared.namespaces,
     ports: options.fetched.config.process.exposedPorts,
+    health: deployment.health,
     notices: prepared.notices,
     startedBy: prepared.startedBy,
     enable: options.request.enable,

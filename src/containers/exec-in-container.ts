@@ -22,7 +22,7 @@ import { assertMapped, resolveExecUser } from './exec-user.js';
 import type { Host } from './host.js';
 import { openMainProcess, type MainProcess } from './main-process.js';
 import { findOwnLauncher } from './place-launcher.js';
-import { systemdRunOf } from './systemd-run.js';
+import { SHELL_STATUS, systemdRunOf } from './systemd-run.js';
 
 /** Options of {@link execInContainer}. */
 export interface ExecOptions {
@@ -102,6 +102,7 @@ export async function execInContainer(
     env: {
       PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin',
       LC_ALL: 'C.UTF-8',
+      ...SHELL_STATUS,
       ...env,
     },
   });

@@ -1,13 +1,19 @@
 import { OperationalError } from '../errors/operational-error.js';
 import { quote } from '../base/escape-text.js';
+import { withContext } from '../errors/with-context.js';
+import { inspectImage } from '../images/inspect-image.js';
+import { readPlatformOf } from '../images/tree-platform.js';
 import type { ImageConfig } from '../oci/image-config.js';
 import { openDirectoryTree } from '../store/directory-tree.js';
 import type { ImageTree } from '../store/image-store.js';
+import type { ExportsManifest } from '../templates/exports-manifest.js';
 import { findRenameVariables } from '../templates/render-text.js';
 import { FORCED_VARIABLES, OVERRIDABLE_VARIABLES } from '../templates/resolve-values.js';
 import type { VariableType } from '../templates/variable-declaration.js';
 import { findContainer } from './container-directory.js';
+import { decideHealth } from './decide-health.js';
 import type { Deployment } from './deployment.js';
+import type { HealthCheck } from './health-check.js';
 import type { Host } from './host.js';
 import { loadExports } from './load-exports.js';
 
@@ -30,8 +36,12 @@ export interface ImageInfo {
   readonly digest: string;
   /** Undefined for an adopted container whose image the store does not have. */
   readonly config: ImageConfig | undefined;
-  /** Whether it brings `/exports`, or runs by berth's own templates. */
-  readonly exports: boolean;
+  /** Whether it brings `/exports`, or runs by berth's own templates; undefined where its layers were not looked at. */
+  readonly exports: boolean | undefined;
+  /** `80/tcp`: what it says that it listens on. */
+  readonly ports: readonly string[];
+  /** How an update finds out whether it is well; undefined where its layers were not looked at and could say. */
+  readonly health: HealthCheck | undefined;
   readonly variables: readonly ImageVariable[];
   readonly provides: readonly string[];
   readonly requires: readonly string[];
@@ -58,13 +68,17 @@ export async function getImageInfo(host: Host, nameOrImage: string): Promise<Ima
       'IMAGE_NOT_FOUND',
       `there is no container and no image in the store named ${quote(nameOrImage)}`,
       {
-        hint: `fetch it with 'berth pull ${nameOrImage}'`,
+        hint: `fetch it with 'berth pull ${nameOrImage}', or ask its registry: 'berth info --remote ${nameOrImage}'`,
       },
     );
   }
   const { names, digest, config } = image;
+  const { manifest, ...described } = await describeExports(await store.openTree(image));
   return {
-    ...(await describeExports(await store.openTree(image))),
+    ...described,
+    health:
+      container?.health ?? healthOf(host, { manifest, config, hasExports: described.exports }),
+    ports: config.process.exposedPorts,
     names,
     digest,
     config,
@@ -72,11 +86,54 @@ export async function getImageInfo(host: Host, nameOrImage: string): Promise<Ima
   };
 }
 
+/**
+ * Describes what the reference of an installed container, or any reference, means in its registry or archive now, by manifest and
+ * configuration: layers are not fetched, and what they say (variables, dependencies) is not known.
+ */
+export async function getRemoteImageInfo(host: Host, nameOrImage: string): Promise<ImageInfo> {
+  const container = await findContainerIfNamed(host, nameOrImage);
+  const reference = container?.image.reference ?? nameOrImage;
+  return withContext(`cannot look at ${quote(reference)} where it comes from`, async () => {
+    await using source = await host.openSource(reference);
+    const { signal } = host;
+    const platform = readPlatformOf(host.paths);
+    const { digest, config } = await inspectImage(source, { platform, signal });
+    return {
+      names: [source.name],
+      digest,
+      config,
+      exports: undefined,
+      ports: config.process.exposedPorts,
+      health: undefined,
+      variables: [],
+      provides: [],
+      requires: [],
+      container,
+    };
+  });
+}
+
+function healthOf(
+  host: Host,
+  of: {
+    readonly manifest: ExportsManifest;
+    readonly config: ImageConfig;
+    readonly hasExports: boolean;
+  },
+): HealthCheck {
+  const { manifest, config, hasExports } = of;
+  const soakMs = host.conf.health.soak;
+  return decideHealth({ declared: manifest.health, image: config, hasExports, soakMs });
+}
+
 /** The store may not have the image of an adopted container: its root says what there is to say. */
 async function describeAdopted(host: Host, container: Deployment): Promise<ImageInfo> {
   using tree = openDirectoryTree(host.paths.onDisk(container.rootfs));
+  const { manifest: _, ...described } = await describeExports(tree);
   return {
-    ...(await describeExports(tree)),
+    ...described,
+    ports: [],
+    health: container.health,
     names: [container.image.reference],
     digest: container.image.digest,
     config: undefined,
@@ -84,9 +141,12 @@ async function describeAdopted(host: Host, container: Deployment): Promise<Image
   };
 }
 
-async function describeExports(
-  tree: ImageTree,
-): Promise<Pick<ImageInfo, 'exports' | 'variables' | 'provides' | 'requires'>> {
+async function describeExports(tree: ImageTree): Promise<
+  Pick<ImageInfo, 'variables' | 'provides' | 'requires'> & {
+    readonly exports: boolean;
+    readonly manifest: ExportsManifest;
+  }
+> {
   const { manifest, present, service, config, tmpfiles } = await loadExports(tree);
   const used = [
     ...(service?.variables ?? []),
@@ -109,6 +169,7 @@ async function describeExports(
       enum: manifest.variables.get(name)?.enum ?? [],
     }));
   return {
+    manifest,
     exports: present,
     variables,
     provides: manifest.provides,

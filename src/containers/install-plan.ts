@@ -1,6 +1,7 @@
 import type { Digest } from '../oci/digest.js';
 import type { TrustRecord } from '../trust/image-trust.js';
 import type { DeployedFile, DeployedPermissions, FileRole } from './deployment.js';
+import type { HealthCheck } from './health-check.js';
 
 /**
  * What `install` will do, as a value: printed by `--plan`, recorded in part, carried out otherwise. Reading matter for a
@@ -32,6 +33,8 @@ export interface InstallPlan {
   readonly namespaces: readonly string[];
   /** `80/tcp`: what the image says that it listens on. Nothing is forwarded to it. */
   readonly ports: readonly string[];
+  /** How an update will find out whether it is well. */
+  readonly health: HealthCheck;
   /** What the unit itself does on the host, outside the container. */
   readonly notices: readonly string[];
   /** Who starts it: `at boot (multi-user.target)`, `docker.service requires it`, … */

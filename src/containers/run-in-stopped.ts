@@ -21,7 +21,7 @@ import type { Host } from './host.js';
 import type { OneRun } from './one-run.js';
 import { planOfOneRun, unitOfOneRun } from './one-run-marks.js';
 import { findOwnLauncher } from './place-launcher.js';
-import { systemdRunOf } from './systemd-run.js';
+import { SHELL_STATUS, systemdRunOf } from './systemd-run.js';
 import { isRunning } from './unit-states.js';
 
 /** How {@link runInStopped} runs a program. */
@@ -104,6 +104,7 @@ export async function runInStopped(
         '--wait',
         '--service-type=exec',
         '--no-ask-password',
+        ...Object.entries(SHELL_STATUS).map(([name, value]) => `--setenv=${name}=${value}`),
         options.tty ? '--pty' : '--pipe',
         `--unit=${unit}`,
         ...properties.map(([key, value]) => `--property=${key}=${value}`),

@@ -9,3 +9,6 @@ export function systemdRunOf({ mode, userEnvironment }: HostPaths): {
 } {
   return { words: mode === 'user' ? ['--user'] : [], env: userEnvironment };
 }
+
+/** Tells a launcher that a person or script waits for one program: where that cannot be run it ends with 127 or 126, as shells do. */
+export const SHELL_STATUS = { BERTH_SHELL_STATUS: '1' };

@@ -180,3 +180,52 @@ test('an image that is to run once is no service of a tree, unless nothing start
   assert.ok(existsSync(`${tree.path}/etc/systemd/system/web.service`));
   assert.ok(!existsSync(wants), 'it would run at each boot');
 });
+
+test('info and the plan tell of ports and the health check, info --remote without fetching', async () => {
+  using tree = new BerthInTree();
+  const image = writeLayout(tree.layout('web'), {
+    layers: [[{ path: 'srv/' }]],
+    process: {
+      Entrypoint: ['/srv/web'],
+      ExposedPorts: { '8080/tcp': {} },
+      Healthcheck: { Test: ['CMD', '/srv/check', 'it'], Interval: 5e9, Retries: 2 },
+      Labels: { maker: 'me' },
+    },
+  });
+  const health =
+    / by \/srv\/check it, every 5\.0 s, at most 30\.0 s; unwell after 2 failures in a row$/m;
+  const remote = await tree.runOk('info', '--remote', image);
+  assert.match(remote, /^Ports: {5}8080\/tcp$/m);
+  assert.match(remote, /^ {2}maker: me$/m);
+  assert.doesNotMatch(remote, /Exports|Variables/, 'what only the layers say');
+  const unknown = await tree.run('info', image);
+  assert.equal(unknown.status, 66, 'nothing was fetched');
+  assert.match(unknown.stderr, /'berth pull .*', or ask its registry: 'berth info --remote/);
+  const plan = await tree.runOk('install', '--plan', image);
+  assert.match(plan, health);
+  await tree.runOk('install', image);
+  for (const name of ['web', image]) {
+    const info = await tree.runOk('info', name);
+    assert.match(info, health);
+    assert.match(info, /^Ports: {5}8080\/tcp$/m);
+  }
+  const again = JSON.parse(await tree.runOk('info', '--remote', '--json', 'web')) as {
+    container: { name: string };
+    health?: unknown;
+    ports: unknown;
+  };
+  assert.deepEqual(
+    [again.container.name, again.health, again.ports],
+    ['web', undefined, ['8080/tcp']],
+  );
+});
+
+test('info names the values that a variable may have', async () => {
+  using tree = new BerthInTree();
+  const variables = { LEVEL: { type: 'string', enum: ['quiet', 'verbose'], default: 'quiet' } };
+  const image = tree.makeImage('web', [{ path: 'probe', content: 'x', mode: 0o755 }], {
+    'manifest.json': JSON.stringify({ variables }),
+  });
+  await tree.runOk('pull', image);
+  assert.match(await tree.runOk('info', image), /LEVEL=quiet {2}\(one of quiet, verbose\)/);
+});

@@ -267,8 +267,20 @@ for (const suite of suites) {
     assert.equal((await host.berth('exec', 'nobox', 'true')).status, 66);
     assert.equal((await host.berth('exec', '-t', 'box', 'true')).status, 64);
     const missing = await host.berth('exec', 'box', '/not/there');
-    assert.equal(missing.status, 203);
-    assert.match(missing.stderr, /cannot start a program in box: running '\/not\/there': No such file/);
+    assert.equal(missing.status, 127);
+    assert.match(
+      missing.stderr,
+      /^berth: cannot start a program in box: running '\/not\/there': No such file/,
+    );
+    const unknown = await host.berth('exec', 'box', 'no-such-program');
+    assert.equal(unknown.status, 127, unknown.stderr);
+    for (const path of ['/etc', '/etc/passwd']) {
+      const denied = await host.berth('exec', 'box', path);
+      assert.equal(denied.status, 126, denied.stderr);
+      assert.match(denied.stderr, /Permission denied/);
+    }
+    const own = await host.berth('exec', 'box', '--', 'sh', '-c', 'exit 203');
+    assert.deepEqual([own.status, own.stderr], [203, '']);
     await host.runOk(['systemctl', 'stop', 'box']);
     const stopped = await host.berth('exec', 'box', 'true');
     assert.deepEqual([stopped.status, stopped.stderr.includes('runs no program')], [69, true]);

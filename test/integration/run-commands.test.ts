@@ -103,7 +103,7 @@ test('shell reads commands from standard input where there is no terminal', asyn
   const shell = await berth(['shell', 'box'], 'echo $COLOUR; exit 4\n');
   assert.deepEqual([shell.status, shell.stdout], [4, 'blue\n'], shell.stderr);
   const other = await berth(['shell', '--shell', '/not/there', 'box']);
-  assert.equal(other.status, 203, other.stderr);
+  assert.equal(other.status, 127, other.stderr);
 });
 
 test('logs, top and stats tell of the service', async () => {
@@ -152,6 +152,15 @@ test('run in a stopped container has its root and rights, and leaves nothing', a
   assert.deepEqual([stopped.status, stopped.stdout], [6, 'in\nblue\n/tmp\n'], stopped.stderr);
   const other = await berth(['run', '-u', 'www-data', '-w', '/usr', 'box', '--', ...IDENTITY]);
   assert.equal(other.stdout, 'Uid:\t33\t33\t33\t33\n/usr\n', other.stderr);
+  for (const [program, status] of [
+    ['/not/there', 127],
+    ['no-such-program', 127],
+    ['/etc/passwd', 126],
+  ] as const) {
+    const failed = await berth(['run', 'box', '--', program]);
+    assert.equal(failed.status, status, failed.stderr);
+    assert.match(failed.stderr, /cannot start box: running/);
+  }
   assert.equal(await host.sh('ls -A /run/berth | grep "^.run" || true'), '');
   // systemd forgets a unit a moment after it has ended.
   await waitUntil('the end of all units', async () => {

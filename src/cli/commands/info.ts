@@ -1,13 +1,15 @@
-import type { Command } from 'commander';
+import { Option, type Command } from 'commander';
 
 import { describeSigners } from '../../containers/describe-signers.js';
 import type { ImageInfo, ImageVariable } from '../../containers/image-info.js';
 import type { CliContext } from '../context.js';
 import { defineCommand } from '../define-command.js';
+import { formatHealth } from '../output/format-health.js';
+import { hideArguments, registryOptions, type RegistryOptionValues } from '../registry-options.js';
 
 /** `berth info NAME|IMAGE`. */
 export function infoCommand(context: CliContext): Command {
-  return defineCommand(
+  return defineCommand<RegistryOptionValues & { readonly remote?: boolean }>(
     {
       name: 'info',
       summary: 'show the labels and variables of an image',
@@ -17,19 +19,31 @@ export function infoCommand(context: CliContext): Command {
           description: 'an installed container, or an image in the store',
         },
       ],
-      examples: ['berth info etcd', 'berth info registry.example/etcd:3.5'],
+      options: [
+        new Option('--remote', 'what the name means where it comes from now, without its layers'),
+        ...registryOptions(),
+      ],
+      examples: [
+        'berth info etcd',
+        'berth info registry.example/etcd:3.5',
+        'berth info --remote etcd',
+      ],
+      notes:
+        'With --remote variables and dependencies are not told: they stand in the layers, which are not fetched.',
     },
     async ({ args, options }) => {
       const { withHost } = await import('../open-host.js');
-      const { getImageInfo } = await import('../../containers/image-info.js');
+      hideArguments(options);
+      const { getImageInfo, getRemoteImageInfo } = await import('../../containers/image-info.js');
       const { printResult } = await import('../output/print.js');
       await withHost(context, options, async (host) => {
-        const info = await getImageInfo(host, args[0] ?? '');
+        const get = options.remote === true ? getRemoteImageInfo : getImageInfo;
+        const info = await get(host, args[0] ?? '');
         const { escapeText } = await import('../../base/escape-text.js');
         printResult(context, options, {
           of: 'info',
           json: info,
-          text: formatInfo(info, escapeText),
+          text: formatInfo(info, (text) => escapeText(text)),
         });
       });
     },
@@ -47,7 +61,15 @@ function formatInfo(info: ImageInfo, escape: (text: string) => string): string {
       : [
           `Platform:  ${escape([platform.os, platform.architecture, platform.variant ?? []].flat().join('/'))}`,
         ]),
-    `Exports:   ${info.exports ? 'yes: unit and configuration come from the image' : 'no: unit and configuration come from berth'}`,
+    ...(info.exports === undefined
+      ? []
+      : [
+          `Exports:   ${info.exports ? 'yes: unit and configuration come from the image' : 'no: unit and configuration come from berth'}`,
+        ]),
+    ...(info.ports.length === 0 ? [] : [`Ports:     ${info.ports.map(escape).join(', ')}`]),
+    ...(info.health?.command === undefined
+      ? []
+      : [`Well:      ${escape(formatHealth(info.health))}`]),
   ];
   if (info.container !== undefined)
     lines.push(

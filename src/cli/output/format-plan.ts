@@ -1,6 +1,7 @@
 import { escapeText } from '../../base/escape-text.js';
 import type { FileChange, InstallPlan } from '../../containers/install-plan.js';
 import { describeSigners } from '../../containers/describe-signers.js';
+import { formatHealth } from './format-health.js';
 import { NOTHING_CHANGED } from './nothing-changed.js';
 import { formatBytes } from './units.js';
 
@@ -45,6 +46,10 @@ function describePlan(plan: InstallPlan, index: number): string[] {
     ...section(
       'Listens on, says the image; nothing is forwarded to it',
       plan.ports.length === 0 ? [] : [plan.ports.join(', ')],
+    ),
+    ...section(
+      'Found well, after an update,',
+      plan.health.command === undefined ? [] : [formatHealth(plan.health)],
     ),
     ...section('Runs as', [plan.permissions.user]),
     ...section('Outside the container, the unit', plan.notices),

@@ -23,10 +23,11 @@ __attribute__((format(printf, 2, 3))) static void say(const char *priority, cons
 }
 
 void fail(int status, const char *doing, const char *what) {
+    /* Who waits for one program knows the statuses of shells; a service has systemd's. */
+    if (status == STATUS_EXEC && getenv("BERTH_SHELL_STATUS")) status = errno == ENOENT ? 127 : 126;
     say("<3>", "berth: cannot start %s: %s '%s': %s", launch.name, doing, what, strerror(errno));
     /* A parent that is to end when the program runs has to know that it does not. */
-    if (launch.pid_file >= 0 && launch.parent_pipe >= 0 && write(launch.parent_pipe, "", 1) < 0) _exit(STATUS_SYSTEM);
-    _exit(status);
+    _exit(launch.pid_file >= 0 && launch.parent_pipe >= 0 && write(launch.parent_pipe, "", 1) < 0 ? STATUS_SYSTEM : status);
 }
 
 void warn(const char *what, const char *why) { say("<4>", "berth: %s: %s %s", launch.name, what, why); }
