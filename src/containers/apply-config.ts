@@ -215,7 +215,7 @@ async function findRunning(
   const instances = await findActiveInstances(host, deployment);
   if (instances !== undefined)
     return instances.filter((unit) => only === undefined || unit === only);
-  const states = await statesOf(host, deployment.units);
+  const states = await statesOf(host, [template]);
   return [...states]
     .filter(([, { activeState }]) => activeState !== 'inactive')
     .map(([unit]) => unit);

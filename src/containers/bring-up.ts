@@ -24,8 +24,8 @@ export class UnhealthyError extends OperationalError {
 }
 
 /**
- * Starts the services that ran before, then what went down with them, and watches until it is known whether they are
- * well. A way back is not watched: whatever comes of it, there is nothing to go to from there.
+ * Starts what waited for services to be wanted, the services that ran before, then what went down with them, and watches until
+ * it is known whether they are well. A way back is not watched: whatever comes of it, there is nothing to go to from there.
  *
  * @throws {@link UnhealthyError} if one does not start or is not well; CANCELLED
  */
@@ -35,9 +35,11 @@ export async function bringUp(
   { stopped }: Pick<SwitchedOver, 'stopped'>,
 ): Promise<void> {
   const started = entry.transitions.filter(({ starts, to }) => starts && to !== undefined);
-  for (const transition of started) {
+  for (const transition of entry.transitions) {
     try {
-      await startService(host, transition, stopped.has(transition.name));
+      await startWaiting(host, transition);
+      if (started.includes(transition))
+        await startService(host, transition, stopped.has(transition.name));
     } catch (error) {
       if (!(error instanceof OperationalError) || error.code !== 'UNIT_JOB_FAILED') throw error;
       if (entry.operation !== 'undo')
@@ -59,6 +61,20 @@ async function watchAll(host: Host, started: readonly Transition[]): Promise<voi
   } finally {
     known.abort();
     await Promise.allSettled(watched);
+  }
+}
+
+/** A socket cannot be started while its service runs: that may have been started by hand, or by what requires it. */
+async function startWaiting(host: Host, { to }: Transition): Promise<void> {
+  if (to === undefined || to.up.length === 0) return;
+  const units = await host.openUnitManager();
+  const down = (await units.getStates(to.up)).filter((state) => !isRunning(state));
+  for (const { unit } of down) {
+    const service = unit.replace(/\.socket$/, '.service');
+    const [state] = service === unit ? [] : await units.getStates([service]);
+    if (isRunning(state)) await runJob(host, 'stop', service);
+    await units.resetFailed(unit);
+    await runJob(host, 'start', unit);
   }
 }
 
@@ -103,6 +119,7 @@ async function watch(
   const deployment = await loadDeployment(host.paths, directoryOf(name, to) ?? name);
   const { soakMs } = deployment.health;
   host.onEvent({ kind: 'step', text: `Watching whether ${name} stays up, for ${soakMs / 1000} s` });
-  const verdict = await watchHealth(host, deployment, { dependents, signal });
+  const activators = to?.up ?? [];
+  const verdict = await watchHealth(host, deployment, { dependents, activators, signal });
   if (!verdict.healthy) throw new UnhealthyError(name, verdict.reason);
 }

@@ -4,6 +4,7 @@ import { isTemplateName } from '../base/container-name.js';
 import { mapAtOnce } from '../base/map-at-once.js';
 import { findLoggedUnits, readJournalTail, syncJournal } from '../systemd/journal-tail.js';
 import type { UnitState } from '../systemd/unit-manager.js';
+import { startedAtBoot } from './activators.js';
 import type { HeldUpdate } from './container-settings.js';
 import type { Deployment } from './deployment.js';
 import { findService, type FoundService } from './find-service.js';
@@ -20,6 +21,8 @@ export interface ContainerStatus {
   readonly unit: string | undefined;
   /** Undefined without a running systemd, where the container has no service, and for a template. */
   readonly state: UnitState | undefined;
+  /** Of what starts the service; empty where nothing does, and where nothing runs. */
+  readonly activators: readonly UnitState[];
   /** Units of the active instances of a template; undefined for other containers. */
   readonly instances: readonly string[] | undefined;
   /** Of a tree that is not running; undefined on a host that runs, and where the container has no service. */
@@ -52,11 +55,17 @@ export async function getContainerStatuses(
   for (const name of names) services.push({ name, ...(await findService(host, name)) });
   const states = await statesOf(
     host,
-    services.flatMap(({ unit }) => unit ?? []),
+    services.flatMap(({ unit, activators }) => [
+      ...(unit === undefined ? [] : [unit]),
+      ...activators,
+    ]),
   );
   const offline = await offlineStatesOf(
     host,
-    services.flatMap(({ unit }) => unit ?? []),
+    services.flatMap(({ unit, activators }) => [
+      ...(unit === undefined ? [] : [unit]),
+      ...activators,
+    ]),
   );
   const { mode } = host.paths;
   // Once for all: it takes as long as reading the log of one.
@@ -64,10 +73,12 @@ export async function getContainerStatuses(
   if (isSynced) await syncJournal().catch(() => undefined); // what is there is shown
   // Of a thousand containers most may never have run.
   const logged = isSynced && states.size >= MANY ? await findLoggedUnits(host.signal) : undefined;
-  return mapAtOnce(services, LOGS_AT_ONCE, async ({ name, deployment, unit }) => {
+  return mapAtOnce(services, LOGS_AT_ONCE, async ({ name, deployment, unit, ...found }) => {
     const state = states.get(unit ?? '');
+    const activators = found.activators.flatMap((activator) => states.get(activator) ?? []);
     const held = await findHeld(host, deployment);
-    const about = { name, deployment, unit, held, offline: offline.get(unit ?? '') };
+    const inTree = [unit ?? '', ...found.activators].map((one) => offline.get(one));
+    const about = { name, deployment, unit, activators, held, offline: startedAtBoot(inTree) };
     if (isTemplateName(name)) {
       const instances = await findActiveInstances(host, deployment);
       return { ...about, state: instances === undefined ? state : undefined, instances, log: [] };

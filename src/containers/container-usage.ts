@@ -86,7 +86,7 @@ interface FoundGroup {
 }
 
 async function findGroups(host: Host, names: readonly string[]): Promise<readonly FoundGroup[]> {
-  const services: (FoundService & { readonly name: string })[] = [];
+  const services: (Omit<FoundService, 'activators'> & { readonly name: string })[] = [];
   const add = async (name: string): Promise<void> => {
     const found = await findService(host, name);
     if (!isTemplateName(name)) return void services.push({ name, ...found });

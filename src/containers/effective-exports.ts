@@ -4,6 +4,7 @@ import { cpus } from 'node:os';
 import type { ContainerName } from '../base/container-name.js';
 import { quote } from '../base/escape-text.js';
 import { ownFile } from '../base/own-files.js';
+import type { ActivatorType } from '../systemd/check-activation.js';
 import { createDefaultExports, type DefaultExports } from '../templates/default-exports.js';
 import type { ExportsManifest } from '../templates/exports-manifest.js';
 import { parsePlainConfig, renderConfig, type RenderedConfig } from '../templates/render-config.js';
@@ -21,6 +22,8 @@ export interface EffectiveExports {
   readonly service: Template;
   /** Whether the config.json is berth's own: the image brings none. */
   readonly ownConfig: boolean;
+  /** Units that start the service. */
+  readonly activators: ReadonlyMap<ActivatorType, Template>;
   renderConfig(values: Values): RenderedConfig;
   /** `''` where nothing has to be made. */
   renderTmpfiles(values: Values): string;
@@ -49,8 +52,10 @@ export async function completeExports(
   const defaults =
     service === undefined || config === undefined ? await defaultsFor(host, request) : undefined;
   const unit = service ?? required(defaults).service;
+  const activators = exports.manifest.noContainerService ? NO_ACTIVATORS : exports.activators;
   const templates = [
     unit,
+    ...activators.values(),
     ...(config?.kind === 'template' ? [config.template] : []),
     ...(tmpfiles === undefined ? [] : [tmpfiles]),
   ];
@@ -64,6 +69,7 @@ export async function completeExports(
     },
     service: unit,
     ownConfig: config === undefined,
+    activators,
     renderConfig: (values) => {
       if (config === undefined) return required(defaults).renderConfig(values);
       return config.kind === 'template'
@@ -81,6 +87,9 @@ export async function completeExports(
         (template) =>
           `the image brings ${quote(`/exports/${template}`)}, of which berth makes nothing`,
       ),
+      ...[...exports.activators.keys()]
+        .filter((type) => !activators.has(type))
+        .map((type) => `the image brings a ${type}, but no service that it would start`),
       ...exports.manifest.unknownMembers.map(
         (member) => `manifest.json has a member '${member}' that berth does not know, ignoring`,
       ),
@@ -88,6 +97,8 @@ export async function completeExports(
     ],
   };
 }
+
+const NO_ACTIVATORS: ReadonlyMap<ActivatorType, Template> = new Map();
 
 async function defaultsFor(
   host: Host,
@@ -99,6 +110,7 @@ async function defaultsFor(
     imageName: defaultContainerName(request.fetched.reference),
     serviceTemplate: await readFile(ownFile('unit-templates/container.service.hbs'), 'utf8'),
     mode: host.paths.mode,
+    activators: [...request.exports.activators.keys()],
     // All that the host has, however few of them berth may use.
     cpuCount: cpus().length,
     ...(request.exports.present ? { fallbackArgs: FALLBACK_ARGS } : {}),

@@ -1,6 +1,7 @@
 import { isTemplateName } from '../base/container-name.js';
 import { OperationalError } from '../errors/operational-error.js';
 import { instanceUnitName, parseUnitName } from '../systemd/unit-name.js';
+import { activatorsOfInstance } from './activators.js';
 import { getContainer } from './container-directory.js';
 import type { Deployment } from './deployment.js';
 import type { Host } from './host.js';
@@ -10,6 +11,8 @@ export interface FoundService {
   readonly deployment: Deployment;
   /** The unit: of the container, or of one instance of it; undefined where it has no service. */
   readonly unit: string | undefined;
+  /** Units that start it: of an instance its own. */
+  readonly activators: readonly string[];
 }
 
 /**
@@ -23,8 +26,9 @@ export async function findService(host: Host, name: string): Promise<FoundServic
   const deployment = await getContainer(host.paths, at === -1 ? name : name.slice(0, at + 1));
   const template = deployment.units[0];
   const instance = at === -1 ? '' : name.slice(at + 1);
-  if (template === undefined || instance === '') return { deployment, unit: template };
-  return { deployment, unit: instanceUnitName(parseUnitName(template), instance) };
+  const activators = activatorsOfInstance(deployment.units, instance);
+  if (template === undefined || instance === '') return { deployment, unit: template, activators };
+  return { deployment, unit: instanceUnitName(parseUnitName(template), instance), activators };
 }
 
 /**
@@ -37,7 +41,7 @@ export async function getRunnableService(
   host: Host,
   name: string,
 ): Promise<FoundService & { readonly unit: string }> {
-  const { deployment, unit } = await findService(host, name);
+  const { deployment, unit, activators } = await findService(host, name);
   if (unit === undefined) {
     throw new OperationalError(
       'CONTAINER_NOT_RUNNING',
@@ -51,5 +55,5 @@ export async function getRunnableService(
       { hint: `name one: ${name}INSTANCE` },
     );
   }
-  return { deployment, unit };
+  return { deployment, unit, activators };
 }

@@ -5,6 +5,7 @@ import { parseContainerName } from '../base/container-name.js';
 import { OperationalError } from '../errors/operational-error.js';
 import { parseRuntimeConfig } from '../oci/parse-runtime-config.js';
 import type { RuntimeConfig } from '../oci/runtime-config.js';
+import { activatorsOf } from './activators.js';
 import type { DeployedPermissions, Deployment } from './deployment.js';
 import { describeSigners } from './describe-signers.js';
 import { sha256Of } from './file-state.js';
@@ -47,6 +48,9 @@ export function gainedPermissions(
       : loosenedConfig(configOf(before), config, { ownFilter: bothOwnFilters(before, after) })),
     ...(isLesserUser(old, now.user) ? [] : [`runs as ${now.user}`]),
     ...loosenedUnit(unitTexts(before), unitTexts(after)),
+    ...activatorsOf(after.deployment.units).flatMap((unit) =>
+      loosenedUnit(activatorTexts(before, unit), activatorTexts(after, unit)),
+    ),
     ...changedPrograms(before, after).map(
       (path) => `the unit goes by ${path} on the host, which is another file now`,
     ),
@@ -133,7 +137,11 @@ function bothOwnFilters(before: PermittedSide, after: PermittedSide): boolean {
 
 /** Files that it brings to the host and that its unit runs or reads there, with another content: new ones are told anyway. */
 function changedPrograms(before: PermittedSide, after: PermittedSide): readonly string[] {
-  const run = wordsRunOnHost(unitTexts(after));
+  const units = [
+    unitTexts(after),
+    ...activatorsOf(after.deployment.units).map((unit) => activatorTexts(after, unit)),
+  ];
+  const run = new Set(units.flatMap((texts) => [...wordsRunOnHost(texts)]));
   const had = new Map(before.deployment.files.map(({ path, sha256 }) => [path, sha256]));
   return after.deployment.files
     .filter(
@@ -152,4 +160,9 @@ function unitTexts({ deployment, texts }: PermittedSide): UnitTexts {
     launcher,
     values,
   };
+}
+
+/** The same of a unit that starts the service. */
+function activatorTexts(side: PermittedSide, unit: string): UnitTexts {
+  return { ...unitTexts(side), unit: side.texts.get(unit), title: unit };
 }

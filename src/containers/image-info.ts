@@ -147,9 +147,11 @@ async function describeExports(tree: ImageTree): Promise<
     readonly manifest: ExportsManifest;
   }
 > {
-  const { manifest, present, service, config, tmpfiles } = await loadExports(tree);
+  const exports = await loadExports(tree);
+  const { manifest, present, service, activators, config, tmpfiles } = exports;
   const used = [
     ...(service?.variables ?? []),
+    ...[...activators.values()].flatMap((template) => template.variables),
     ...(config?.kind === 'template' ? config.template.variables : []),
     ...(tmpfiles?.variables ?? []),
     ...findRenameVariables(manifest),

@@ -20,7 +20,7 @@ import { assertPrivileged, assertRootFolder, preflightInstall } from './prefligh
 import { prepareDeployment, type PreparedDeployment } from './prepare-deployment.js';
 import { readSecrets, secretFile } from './secrets.js';
 import { choiceOf, sameChoice, type FilterChoice } from './deployed-filter.js';
-import { runJob } from './unit-verbs.js';
+import { runVerb } from './unit-verbs.js';
 
 /** What to install and how. */
 export interface InstallRequest extends ImageChoice {
@@ -91,9 +91,9 @@ export async function install(host: Host, request: InstallRequest): Promise<Inst
         await withRequiredHeld(host, { made, wasWhole: true }, () =>
           executeInstalls(host, steps, { enable: request.enable }),
         );
-        const unit = steps.at(-1)?.deployment.units[0];
-        const start = request.start && unit !== undefined;
-        if (start) await startInstalled(host, unit);
+        const units = steps.at(-1)?.deployment.units ?? [];
+        const start = request.start && units.length > 0;
+        if (start) await startInstalled(host, units);
         return { plan, started: start };
       });
     });
@@ -212,6 +212,8 @@ function taken(name: string, what: string): OperationalError {
   );
 }
 
-async function startInstalled(host: Host, unit: string): Promise<void> {
-  await withContext(`${unit} is installed, but did not start`, () => runJob(host, 'start', unit));
+async function startInstalled(host: Host, units: readonly string[]): Promise<void> {
+  await withContext(`${units[0] ?? ''} is installed, but did not start`, () =>
+    runVerb(host, 'start', units),
+  );
 }

@@ -170,6 +170,7 @@ function parseFirstFormat(
     files: reader.member('files').list().map(parseDeployedFile),
     units,
     enabled: units,
+    up: [],
     createdPaths: reader.member('createdPaths').strings(),
   };
   const comes = operation === 'install';
@@ -205,6 +206,7 @@ function parseSide(reader: JsonReader): TransitionSide | undefined {
     files: reader.member('files').list().map(parseDeployedFile),
     units: reader.member('units').strings(),
     enabled: reader.member('enabled').strings(),
+    up: reader.member('up').strings(),
     createdPaths: reader.member('createdPaths').strings(),
   };
 }

@@ -24,23 +24,33 @@ export function hasCompleted(state: UnitState): boolean {
 export interface WatchedStates {
   readonly first: UnitState;
   readonly now: UnitState;
+  /** Whether something starts it whenever it is wanted: then it may end well, and be started again. */
+  readonly mayRest?: boolean;
+}
+
+/** Whether a service that something else starts is not wanted at present. */
+export function isResting(state: UnitState): boolean {
+  return state.activeState === 'inactive' && state.result === 'success';
 }
 
 /**
  * Why a unit whose start job has ended well is not well now, in a person's words; undefined where nothing is wrong. A
  * restart counts whoever asked for it: what ran before is not what runs now.
  */
-export function judgeUnit({ first, now }: WatchedStates): string | undefined {
+export function judgeUnit({ first, now, mayRest = false }: WatchedStates): string | undefined {
   if (now.restarts > 0) {
     return `it did not stay up: systemd had to restart it${howItEnded(now)}`;
   }
-  if (hasCompleted(now)) return undefined;
+  if (hasCompleted(now) || (mayRest && isResting(now))) return undefined;
   if (now.subState === 'auto-restart' || now.subState === 'auto-restart-queued') {
     return `it did not stay up${howItEnded(now)}`;
   }
   if (now.activeState === 'failed') return `it failed${howItEnded(now)}`;
   if (now.activeState === 'inactive') return `it ended${howItEnded(now)}`;
-  if (now.invocationId !== first.invocationId) return 'it was restarted while it was watched';
+  // On its way to work, or back to rest.
+  if (mayRest && /^(?:de)?activating$/.test(now.activeState)) return undefined;
+  if (!mayRest && now.invocationId !== first.invocationId)
+    return 'it was restarted while it was watched';
   if (!isUp(now)) return `it is ${now.activeState} (${now.subState})`;
   return undefined;
 }

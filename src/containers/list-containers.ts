@@ -1,4 +1,5 @@
 import { isTemplateName } from '../base/container-name.js';
+import { activatorsOf, startedAtBoot } from './activators.js';
 import { isRunning } from './unit-states.js';
 import { listContainerNamesNow, stampOfState } from './state-entries.js';
 import type { ContainerBrief } from './container-brief.js';
@@ -14,6 +15,8 @@ export interface ListedContainer {
   readonly deployment: ContainerBrief;
   /** Undefined without a running systemd (`--root`), or where the container has no service. */
   readonly state: UnitSummary | undefined;
+  /** Of what starts its service; empty where nothing does, and where nothing runs. */
+  readonly activators: readonly UnitSummary[];
   /** Of a template: its instances that are active. Undefined for others. */
   readonly instances: readonly string[] | undefined;
   /** Of a tree that is not running; undefined on a host that runs, or where the container has no service. */
@@ -37,8 +40,9 @@ export async function listContainers(host: Host): Promise<ContainerListing> {
     // Nothing is waited for that need not be: there may be thousands.
     const isTemplate = state !== undefined && isTemplateName(deployment.name);
     const instances = isTemplate ? await findActiveInstances(host, deployment) : undefined;
-    const inTree = offline.get(deployment.units[0] ?? '');
-    containers.push({ deployment, state, instances, offline: inTree });
+    const inTree = startedAtBoot(deployment.units.map((unit) => offline.get(unit)));
+    const activators = activatorsOf(deployment.units).flatMap((unit) => states.get(unit) ?? []);
+    containers.push({ deployment, state, activators, instances, offline: inTree });
   }
   return { containers, damaged };
 }
@@ -51,18 +55,17 @@ async function offlineStates(
   const { offlineStatesOf } = await import('./offline-states.js');
   return offlineStatesOf(
     host,
-    deployments.flatMap(({ units }) => units.slice(0, 1)),
+    deployments.flatMap(({ units }) => units),
   );
 }
 
-/** What is installed, and what systemd says of the first unit of each; nothing where no systemd runs. */
+/** What is installed, and what systemd says of the units of each; nothing where no systemd runs. */
 async function readWithStates(
   host: Host,
 ): Promise<InstalledDeployments & { readonly states: ReadonlyMap<string, UnitSummary> }> {
   let found: InstalledDeployments | undefined;
   const read = (): InstalledDeployments => (found ??= readDeploymentsNow(host));
-  const findUnits = (): readonly string[] =>
-    read().deployments.flatMap(({ units }) => units.slice(0, 1));
+  const findUnits = (): readonly string[] => read().deployments.flatMap(({ units }) => units);
   const summaries = await summariesOf(host, findUnits);
   return { ...read(), states: new Map(summaries.map((state) => [state.unit, state])) };
 }

@@ -2,6 +2,7 @@ import { quote } from '../base/escape-text.js';
 import { OperationalError } from '../errors/operational-error.js';
 import type { DirectoryNode, TreeNode } from '../layer/tree.js';
 import type { ImageTree } from '../store/image-store.js';
+import { ACTIVATOR_TYPES, type ActivatorType } from '../systemd/check-activation.js';
 import {
   EMPTY_EXPORTS_MANIFEST,
   parseExportsManifest,
@@ -19,10 +20,12 @@ export interface Exports {
   readonly present: boolean;
   readonly manifest: ExportsManifest;
   readonly service: Template | undefined;
+  /** Units that start the service: NAME.socket, NAME.timer, NAME.path. */
+  readonly activators: ReadonlyMap<ActivatorType, Template>;
   readonly config: ExportedConfig | undefined;
   readonly tmpfiles: Template | undefined;
   readonly hostfs: DirectoryNode | undefined;
-  /** Templates that nothing is made of, by name: of sockets, say, or misspelt. */
+  /** Templates that nothing is made of, by name: of mounts, say, or misspelt. */
   readonly unknownTemplates: readonly string[];
 }
 
@@ -44,6 +47,7 @@ export async function loadExports(tree: ImageTree): Promise<Exports> {
       present: false,
       manifest: EMPTY_EXPORTS_MANIFEST,
       service: undefined,
+      activators: new Map(),
       config: undefined,
       tmpfiles: undefined,
       hostfs: undefined,
@@ -56,6 +60,7 @@ export async function loadExports(tree: ImageTree): Promise<Exports> {
     present: true,
     manifest: manifest === undefined ? EMPTY_EXPORTS_MANIFEST : parseExportsManifest(manifest),
     service: await loadTemplate(read, ['service.hbs', 'service.template']),
+    activators: await loadActivators(read),
     config: await loadConfig(read),
     tmpfiles: await loadTemplate(read, ['tmpfiles.hbs', 'tmpfiles.template']),
     hostfs: findFolder(folder.entries.get('hostfs'), '/exports/hostfs'),
@@ -66,7 +71,10 @@ export async function loadExports(tree: ImageTree): Promise<Exports> {
 }
 
 const TEMPLATES: ReadonlySet<string> = new Set(
-  ['service', 'config.json', 'tmpfiles'].flatMap((of) => [`${of}.hbs`, `${of}.template`]),
+  ['service', ...ACTIVATOR_TYPES, 'config.json', 'tmpfiles'].flatMap((of) => [
+    `${of}.hbs`,
+    `${of}.template`,
+  ]),
 );
 
 type Read = (name: string) => Promise<Buffer | undefined>;
@@ -78,6 +86,15 @@ async function loadTemplate(read: Read, names: readonly string[]): Promise<Templ
     if (content !== undefined) return parseTemplate(name, content);
   }
   return undefined;
+}
+
+async function loadActivators(read: Read): Promise<ReadonlyMap<ActivatorType, Template>> {
+  const found = new Map<ActivatorType, Template>();
+  for (const type of ACTIVATOR_TYPES) {
+    const template = await loadTemplate(read, [`${type}.hbs`, `${type}.template`]);
+    if (template !== undefined) found.set(type, template);
+  }
+  return found;
 }
 
 async function loadConfig(read: Read): Promise<ExportedConfig | undefined> {

@@ -5,11 +5,14 @@ import { OwnPlaces } from '../systemd/tmpfiles-places.js';
 import { parseTmpfiles, type TmpfilesEntry } from '../systemd/tmpfiles-text.js';
 import { getValue, listAssignments, parseUnit, type UnitDocument } from '../systemd/unit-text.js';
 import { newReach } from './loosened-directives.js';
+import { loosenedSocket } from './loosened-socket.js';
 
-/** What of a deployment stands beside its container: the text of its unit and of its tmpfiles lines. */
+/** What of a deployment stands beside its container: the text of a unit and of its tmpfiles lines. */
 export interface UnitTexts {
   readonly name: ContainerName;
   readonly unit: string | undefined;
+  /** What a person is told that it is; `the unit` unless given. */
+  readonly title?: string;
   readonly tmpfiles: string | undefined;
   readonly launcher: string | undefined;
   readonly values: Readonly<Record<string, string>>;
@@ -28,8 +31,9 @@ export function loosenedUnit(before: UnitTexts, after: UnitTexts): readonly stri
       name: after.name,
       runsOnHost: hostCommands(document, after).length > 0,
     }),
+    ...loosenedSocket(old, document),
     ...(oldUser === 'root' || oldUser === user ? [] : [`runs its commands on the host as ${user}`]),
-  ].map((words) => `the unit ${words}`);
+  ].map((words) => `${after.title ?? 'the unit'} ${words}`);
 }
 
 /** Words of the commands of a unit on the host, and of the files that their variables come from: paths among them. */

@@ -10,7 +10,7 @@ import { plannedFolder, type PlannedHostFile } from './plan-host-files.js';
 import type { RenderedContainer } from './render-container.js';
 import { findMissingParents } from './safe-parents.js';
 
-/** The unit, its drop-in and its tmpfiles lines, with the folders that they need. */
+/** The unit, those that start it, their drop-ins and its tmpfiles lines, with the folders that they need. */
 export async function planUnitFiles(
   host: Host,
   from: {
@@ -38,6 +38,18 @@ export async function planUnitFiles(
       source: DROP_IN_NAME,
     }),
   ];
+  for (const { unit, text, directives } of rendered.activators) {
+    const source = activatorDropIn(unit);
+    wanted.push(
+      textFile({ role: 'unit', path: join(unitDir, unit), text, source: unit }),
+      textFile({
+        role: 'drop-in',
+        path: join(unitDir, `${unit}.d`, DROP_IN_NAME),
+        text: dropInText({ directives }),
+        source,
+      }),
+    );
+  }
   if (rendered.tmpfiles !== '') {
     const source = `tmpfiles-${name}.conf`;
     wanted.push(
@@ -81,8 +93,13 @@ function textFile(from: {
   return { deployed, text, sizeBytes: Buffer.byteLength(text) };
 }
 
+/** Where a deployment keeps the drop-in of a unit that starts its service. */
+export function activatorDropIn(unit: string): string {
+  return `${unit}.${DROP_IN_NAME}`;
+}
+
 /** The text of berth's own drop-in. */
-export function dropInText(rendered: RenderedContainer): string {
+export function dropInText(rendered: Pick<RenderedContainer, 'directives'>): string {
   return formatDropIn(
     rendered.directives.map(([section, key, value]) => ({ section, key, value })),
   );

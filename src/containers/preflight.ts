@@ -60,7 +60,8 @@ async function isFolder(path: string): Promise<boolean> {
   }
 }
 
-async function assertUnitNameFree(host: Host, unit: string): Promise<void> {
+/** @throws {@link OperationalError} UNIT_MASKED; UNIT_EXISTS where the host has a unit of that name */
+export async function assertUnitNameFree(host: Host, unit: string): Promise<void> {
   const units = await host.openUnitManager();
   const found = await units.findUnitFile(unit);
   if (found === undefined) return;

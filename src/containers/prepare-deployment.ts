@@ -7,7 +7,6 @@ import { programVersion } from '../config/version.js';
 import { withContext } from '../errors/with-context.js';
 import type { ImageTree, MountPoint } from '../store/image-store.js';
 import { DROP_IN_NAME } from '../systemd/drop-in.js';
-import { parseUnit } from '../systemd/unit-text.js';
 import type { Values } from '../templates/values.js';
 import { loadConfigChanges, type ConfigChanges } from './config-changes.js';
 import { decideHealth } from './decide-health.js';
@@ -23,8 +22,9 @@ import type { HostBind } from './host-binds.js';
 import { loadExports } from './load-exports.js';
 import { completeExports } from './effective-exports.js';
 import { ownersOfPaths, pathsMadeByAll, pathsMadeByOthers } from './path-owners.js';
+import { assertUnitNameFree } from './preflight.js';
 import { planHostFiles, type PlannedHostFile } from './plan-host-files.js';
-import { dropInText, planUnitFiles } from './plan-unit-files.js';
+import { activatorDropIn, dropInText, planUnitFiles } from './plan-unit-files.js';
 import type { ChosenLauncher } from './place-launcher.js';
 import { renderContainer, type RenderedContainer, type RenderRequest } from './render-container.js';
 import { chooseRuntime } from './choose-runtime.js';
@@ -165,6 +165,9 @@ export async function prepareDeployment(
         ],
       )
     : undefined;
+  const activators = rendered?.activators ?? [];
+  for (const { unit } of activators)
+    if (installed?.units.includes(unit) !== true) await assertUnitNameFree(host, unit);
   const ordering = await checkOrdering(host, { request, rendered, resolved });
   const shown = new Set([
     ...effective.variables,
@@ -210,7 +213,7 @@ export async function prepareDeployment(
       rootfs: request.rootfs ?? 'checkout',
       launcher: chosen.launcher?.path,
       files: files.map((file) => file.deployed),
-      units: service ? [`${name}.service`] : [],
+      units: service ? [`${name}.service`, ...activators.map(({ unit }) => unit)] : [],
       createdPaths: await findCreatedPaths(host, { request, made: rendered?.tmpfilesPaths ?? [] }),
       foreignPaths: hostFiles.foreign,
       allowedHostPaths: request.allowHostPaths,
@@ -262,7 +265,7 @@ export async function prepareDeployment(
     startedBy:
       rendered === undefined
         ? []
-        : describeStarters(parseUnit(rendered.unit), {
+        : describeStarters([{ unit: `${name}.service`, text: rendered.unit }, ...activators], {
             enable: request.enable && !isTemplateName(name),
           }),
     ordering,
@@ -381,6 +384,10 @@ function collectContents(
     for (const { name: file, content } of rendered.runtimeFiles) contents.set(file, { content });
     contents.set(`${name}.service`, { content: rendered.unit });
     contents.set(DROP_IN_NAME, { content: dropInText(rendered) });
+    for (const activator of rendered.activators) {
+      contents.set(activator.unit, { content: activator.text });
+      contents.set(activatorDropIn(activator.unit), { content: dropInText(activator) });
+    }
     if (rendered.tmpfiles !== '')
       contents.set(`tmpfiles-${name}.conf`, { content: rendered.tmpfiles });
   }

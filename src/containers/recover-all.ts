@@ -2,6 +2,7 @@ import { ownProgram } from '../base/own-files.js';
 import { addContext } from '../errors/with-context.js';
 import { removeAbandonedRuns } from './abandoned-runs.js';
 import { listStaged } from './apply-staging.js';
+import { activatorsFirst } from './activators.js';
 import { clearOwnUnits } from './begin-change.js';
 import { runAfterBoot, startIfWanted, type EarlyManager } from '../systemd/early-unit-manager.js';
 import { findContainer } from './container-directory.js';
@@ -53,7 +54,8 @@ export async function startRecovered(host: Host, names: readonly string[]): Prom
   await units.reload();
   for (const name of names) {
     const deployment = await findContainer(host.paths, name);
-    for (const unit of deployment?.units ?? []) await startOrTell(host, unit);
+    // A socket is not started any more once its service runs.
+    for (const unit of activatorsFirst(deployment?.units ?? [])) await startOrTell(host, unit);
   }
 }
 

@@ -20,12 +20,13 @@ import { generateTmpfiles } from '../templates/generate-tmpfiles.js';
 import { renderUnit } from '../templates/render-unit.js';
 import type { Values } from '../templates/values.js';
 import { changesFilter, withConfigChanges, type ConfigChanges } from './config-changes.js';
-import type { DeployedFile } from './deployment.js';
+import type { DeployedFile, Deployment } from './deployment.js';
 import type { FetchedImage } from './fetch-image.js';
 import type { Host } from './host.js';
 import { withHostBinds, type HostBind } from './host-binds.js';
 import type { EffectiveExports } from './effective-exports.js';
 import { assertHostPathAllowed } from './host-path-policy.js';
+import { renderActivators, type RenderedActivator } from './render-activators.js';
 import { resolveMountPoints } from './mount-points.js';
 import type { DeployedFilter, FilterChoice } from './deployed-filter.js';
 import { withSystemCallFilter } from './system-call-filter.js';
@@ -48,6 +49,7 @@ export interface RenderRequest {
   /** What the image brings for the host, which is not there yet. */
   readonly broughtKinds: ReadonlyMap<string, DeployedFile['kind']>;
   readonly allowHostPaths: readonly string[];
+  readonly installed: Deployment | undefined;
   /** What tmpfiles lines of the version before made: there because of them. */
   readonly madeBefore: ReadonlySet<string>;
   readonly binds?: readonly HostBind[];
@@ -60,6 +62,8 @@ export interface RenderRequest {
 export interface RenderedContainer {
   readonly unit: string;
   readonly directives: readonly UnitDirective[];
+  /** Units that start it. */
+  readonly activators: readonly RenderedActivator[];
   readonly config: string;
   readonly filter: DeployedFilter;
   /** Modification time that the config.json gets: the plan knows it by it. */
@@ -87,7 +91,8 @@ export async function renderContainer(
   request: RenderRequest,
 ): Promise<RenderedContainer> {
   const { name, effective, values, chosen, destdir, fetched } = request;
-  const written = renderUnit(effective.service, withInstance(values, { name, text: '%i' }));
+  const unitValues = withInstance(values, { name, text: '%i' });
+  const written = renderUnit(effective.service, unitValues);
   const { text: unit, warnings: unitWarnings } =
     host.paths.mode === 'user' ? toUsersUnit(written) : { text: written, warnings: [] };
   const { text, droppedAnnotations } = effective.renderConfig(
@@ -127,11 +132,17 @@ export async function renderContainer(
       managers: usersStateHome(host.paths, systemdVersion),
     });
   }
+  const activators = await renderActivators(host, {
+    ...request,
+    templates: effective.activators,
+    values: unitValues,
+  });
   assertSecretsReach({ chosen, values, config, credentialsPath: launch.summary.credentialsPath });
   const tmpfiles = renderTmpfilesLines(host, { request, values, bindSources: launch.bindSources });
   return {
     unit,
     directives,
+    activators,
     config,
     filter: filtered.filter,
     configMtimeMs,
@@ -146,9 +157,10 @@ export async function renderContainer(
       })),
     ],
     summary,
-    notices: checked.notices,
+    notices: [...checked.notices, ...activators.flatMap(({ notices }) => notices)],
     warnings: [
       ...[...unitWarnings, ...checked.warnings].map((warning) => `${name}.service: ${warning}`),
+      ...activators.flatMap((activator) => activator.warnings),
       ...droppedAnnotations.map(
         (key) =>
           `config.json: the annotation ${quote(key)} gives orders to other runtimes, leaving it out`,

@@ -16,6 +16,7 @@ import { rememberGeneration } from './remember-generation.js';
 import { removeDeployments } from './remove-deployments.js';
 import { removePath } from './remove-path.js';
 import { removeStatePaths } from './state-paths.js';
+import { removeTimerStamps } from './timer-stamps.js';
 import type { Transition } from './transition.js';
 import { findUsedByOthers } from './used-by-others.js';
 
@@ -27,6 +28,7 @@ import { findUsedByOthers } from './used-by-others.js';
 export async function settle(host: Host, entry: JournalEntry): Promise<readonly string[]> {
   const statePaths: string[] = [];
   for (const transition of entry.transitions) {
+    await removeStamps(host, { entry, transition });
     statePaths.push(...(await removeState(host, { entry, transition })));
     if (transition.to === undefined) await forget(host, { entry, transition });
     else await keepWhatCounts(host, { entry, transition });
@@ -34,6 +36,17 @@ export async function settle(host: Host, entry: JournalEntry): Promise<readonly 
   await rememberGeneration(host, entry);
   await removeUnusedLaunchers(host);
   return statePaths;
+}
+
+/** Of timers that the container no longer has; where it goes as a whole, they are state. */
+async function removeStamps(
+  host: Host,
+  { entry, transition }: { readonly entry: JournalEntry; readonly transition: Transition },
+): Promise<void> {
+  const { from, to } = transition;
+  if (from === undefined || (to === undefined && !entry.purge)) return;
+  const gone = from.units.filter((unit) => to?.units.includes(unit) !== true);
+  await removeTimerStamps(host.paths, gone);
 }
 
 /** Folders that came with what goes: with the container, or with a version that is taken back. */

@@ -8,6 +8,8 @@ export interface StopOptions {
   readonly impatient: boolean;
   /** Goes on with a warning where systemd says that stopping ended badly. */
   readonly mayFail: boolean;
+  /** Units, of templates instances, that are left as they are. */
+  readonly except?: readonly string[];
 }
 
 /** How long a version that is no good has for ending in order: the one before is to run again within ten seconds. */
@@ -27,7 +29,8 @@ export async function stopUnits(
   const all: string[] = [];
   for (const name of names)
     all.push(...(name.includes('@.') ? await units.listInstances(name) : [name]));
-  for (const state of await units.getStates(all)) {
+  const { except = [] } = options;
+  for (const state of await units.getStates(all.filter((unit) => !except.includes(unit)))) {
     if (state.loadState === 'not-found' || state.activeState === 'inactive') continue;
     // A failed unit has nothing that runs; stopping it takes back a restart that is due.
     const result = await stopOne(host, state.unit, options);

@@ -2,6 +2,7 @@ import { join } from 'node:path';
 
 import { readFileBounded } from '../base/bounded-read.js';
 import { isErrno } from '../errors/is-errno.js';
+import { OperationalError } from '../errors/operational-error.js';
 import { getWords, parseUnit } from '../systemd/unit-text.js';
 import type { UnitManager } from '../systemd/unit-manager.js';
 import { removeUnneededUnits } from './begin-change.js';
@@ -13,8 +14,15 @@ import { pointNameTo, removeNameLink } from './name-link.js';
 import { ownersOfPaths } from './path-owners.js';
 import { placeFiles } from './place-files.js';
 import { removeFiles, type RemovedFiles } from './remove-files.js';
-import { stopUnits } from './stop-units.js';
-import { changesUnits, directoryOf, type Transition, type TransitionSide } from './transition.js';
+import { activatorsFirst, activatorsOf } from './activators.js';
+import { stopUnits, type StopOptions } from './stop-units.js';
+import {
+  changesUnits,
+  directoryOf,
+  unitsStayingUp,
+  type Transition,
+  type TransitionSide,
+} from './transition.js';
 
 /** What switching containers over came to. */
 export interface SwitchedOver extends RemovedFiles {
@@ -62,6 +70,9 @@ export async function switchOver(host: Host, entry: JournalEntry): Promise<Switc
   }
   // After the links of enabling, too: systemd calls every unit outdated that was loaded before them.
   if (units.kind === 'dbus' && isStale) await units.reload();
+  if (entry.operation === 'install' || entry.operation === 'update')
+    await assertActivatorsLoaded(host, entry.transitions);
+  await stopWaitedFor(host, entry);
   for (const transition of entry.transitions) await forgetUnits(host, { transition, units });
   return { kept, saved, stopped };
 }
@@ -70,18 +81,64 @@ export async function switchOver(host: Host, entry: JournalEntry): Promise<Switc
 async function stopAll(host: Host, entry: JournalEntry): Promise<ReadonlySet<string>> {
   const stopped = new Set<string>();
   const units = await host.openUnitManager();
-  for (const { name, from, to } of [...entry.transitions].reverse()) {
+  for (const transition of [...entry.transitions].reverse()) {
+    const { name, from, to } = transition;
     const isSwitched =
       to !== undefined && (await readNameLink(host.paths, name)) === directoryOf(name, to);
     if (isSwitched || units.kind !== 'dbus') continue;
-    await stopUnits(host, from?.units ?? [], {
-      // What goes back has shown that it is no good; the version before waits for its place.
-      impatient: entry.operation === 'undo',
-      mayFail: entry.operation === 'undo' || entry.operation === 'uninstall',
-    });
-    stopped.add(name);
+    const staying = unitsStayingUp(transition);
+    const leaving = activatorsFirst(from?.units ?? []).slice(
+      0,
+      staying.length === 0 ? undefined : -1,
+    );
+    await stopUnits(host, leaving, { ...stopOptions(entry), except: staying });
+    if (staying.length === 0) stopped.add(name);
   }
   return stopped;
+}
+
+/**
+ * Stops the services that something stays up for: only now, or who connects meanwhile would have the version before started
+ * again. Whatever starts one from here on starts what the host shows by now. What was switched by a command that was killed may
+ * run in either version, and is stopped, too.
+ */
+async function stopWaitedFor(host: Host, entry: JournalEntry): Promise<void> {
+  const units = await host.openUnitManager();
+  if (units.kind !== 'dbus') return;
+  for (const transition of [...entry.transitions].reverse()) {
+    if (unitsStayingUp(transition).length === 0) continue;
+    await stopUnits(host, transition.from?.units.slice(0, 1) ?? [], stopOptions(entry));
+  }
+}
+
+/**
+ * What systemd cannot read it passes over, and a timer or socket of which nothing is left is refused when it is to start: at a boot,
+ * when nobody looks. So it is asked now, while everything can be taken back.
+ *
+ * @throws OperationalError UNIT_INVALID
+ */
+async function assertActivatorsLoaded(
+  host: Host,
+  transitions: readonly Transition[],
+): Promise<void> {
+  const units = await host.openUnitManager();
+  const activators = transitions
+    .flatMap(({ to }) => activatorsOf(to?.units ?? []))
+    .filter((unit) => !unit.includes('@.'));
+  if (units.kind !== 'dbus' || activators.length === 0) return;
+  for (const { unit, loadState } of await units.getStates(activators)) {
+    if (loadState !== 'bad-setting' && loadState !== 'error') continue;
+    const hint = `'berth install --plan' shows its text; 'journalctl -u ${unit}' says what systemd passed over`;
+    throw new OperationalError('UNIT_INVALID', `systemd refuses ${unit} (${loadState})`, { hint });
+  }
+}
+
+function stopOptions({ operation }: JournalEntry): StopOptions {
+  return {
+    // What goes back has shown that it is no good; the version before waits for its place.
+    impatient: operation === 'undo',
+    mayFail: operation === 'undo' || operation === 'uninstall',
+  };
 }
 
 async function switchFiles(

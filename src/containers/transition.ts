@@ -1,4 +1,5 @@
 import type { Digest } from '../oci/digest.js';
+import { parseUnitName, templateOf } from '../systemd/unit-name.js';
 import type { Deployment, DeployedFile } from './deployment.js';
 
 /** What a transition has to know of a deployment: what of it is, or will be, outside its directory. */
@@ -11,6 +12,11 @@ export interface TransitionSide {
   readonly units: readonly string[];
   /** Those of `units` that systemd starts at boot: an administrator may have said otherwise since the installation. */
   readonly enabled: readonly string[];
+  /**
+   * Units that are up, or are to be, beside the service of which {@link Transition.starts} speaks: what starts it, and waits.
+   * Of a template its instances.
+   */
+  readonly up: readonly string[];
   /** See {@link Deployment.createdPaths}. */
   readonly createdPaths: readonly string[];
 }
@@ -36,9 +42,13 @@ export interface Transition {
 }
 
 /** What a transition has to know of a deployment. */
-export function sideOf(deployment: Deployment, enabled: readonly string[]): TransitionSide {
+export function sideOf(
+  deployment: Deployment,
+  enabled: readonly string[],
+  up: readonly string[] = [],
+): TransitionSide {
   const { number, image, files, units, createdPaths } = deployment;
-  return { number, digest: image.digest, files, units, enabled, createdPaths };
+  return { number, digest: image.digest, files, units, enabled, up, createdPaths };
 }
 
 /** The way back: what was built goes away, what ran runs again. */
@@ -62,4 +72,31 @@ export function changesUnits({ from, to }: Transition): boolean {
         .sort(),
     );
   return unitFiles(from) !== unitFiles(to);
+}
+
+/**
+ * Units that are up before a transition and after it, and whose files say the same: they are not stopped for it, so that who
+ * connects meanwhile waits, and is served by the new version.
+ */
+export function unitsStayingUp({ from, to }: Transition): readonly string[] {
+  if (from === undefined || to === undefined) return [];
+  return from.up.filter(
+    (unit) => to.up.includes(unit) && sameFiles(filesOf(from, unit), filesOf(to, unit)),
+  );
+}
+
+/** The unit and its drop-in. */
+function filesOf({ files }: TransitionSide, unit: string): readonly DeployedFile[] {
+  const name = templateOf(parseUnitName(unit)) ?? unit;
+  return files.filter(
+    ({ role, path }) =>
+      (role === 'unit' && path.endsWith(`/${name}`)) ||
+      (role === 'drop-in' && path.includes(`/${name}.d/`)),
+  );
+}
+
+function sameFiles(one: readonly DeployedFile[], other: readonly DeployedFile[]): boolean {
+  const text = (files: readonly DeployedFile[]): string =>
+    JSON.stringify(files.map(({ path, kind, sha256 }) => [path, kind, sha256]).sort());
+  return one.length > 0 && text(one) === text(other);
 }

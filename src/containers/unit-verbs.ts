@@ -4,6 +4,8 @@ import type { JobOutcome } from '../systemd/unit-manager.js';
 import { readJournalTail } from '../systemd/journal-tail.js';
 import { getRunnableService } from './find-service.js';
 import type { Host } from './host.js';
+import { startsByActivators } from './activators.js';
+import { isRunning } from './unit-states.js';
 
 /** The verbs that are handed to systemd as they are. */
 export type UnitVerb = 'start' | 'stop' | 'restart';
@@ -12,15 +14,42 @@ export type UnitVerb = 'start' | 'stop' | 'restart';
 const LOG_LINES = 5;
 
 /**
- * Starts, stops or restarts a container's service and waits for systemd's job.
+ * Starts, stops or restarts a container and waits for systemd's jobs: its service and, where it has a socket, timer or path,
+ * these. Starting makes it what it is after a boot: a service that starts by them alone rests until it is wanted. Stopping
+ * stops them first. Restarting leaves those that are up as they are, so that no connection is refused.
  *
  * @throws OperationalError CONTAINER_NOT_FOUND; UNIT_JOB_FAILED with what the unit's log said last
  */
 export async function runUnitVerb(host: Host, verb: UnitVerb, name: string): Promise<void> {
   await withContext(`cannot ${verb} '${name}'`, async () => {
-    const { unit } = await getRunnableService(host, name);
-    await runJob(host, verb, unit);
+    const { unit, activators } = await getRunnableService(host, name);
+    await runVerb(host, verb, [unit, ...activators]);
   });
+}
+
+/** {@link runUnitVerb} on the units of a container, the service first. */
+export async function runVerb(host: Host, verb: UnitVerb, units: readonly string[]): Promise<void> {
+  const [unit, ...activators] = units;
+  if (unit === undefined) return;
+  const manager = await host.openUnitManager();
+  const [service, ...others] = await manager.getStates(units);
+  const isWanted = activators.length === 0 || service === undefined || !startsByActivators(service);
+  if (verb === 'stop') {
+    for (const each of [...activators, unit]) await runJob(host, verb, each);
+    return;
+  }
+  const down = others.filter((state) => !isRunning(state)).map((state) => state.unit);
+  const isUp = isRunning(service);
+  // One that failed is started again, whoever started it.
+  const isOn = isUp || service?.activeState === 'failed';
+  if (verb === 'restart' && isUp && down.length === 0) {
+    await runJob(host, verb, unit);
+    return;
+  }
+  // Once a service runs its socket cannot be started any more.
+  if (verb === 'restart' && isUp) await runJob(host, 'stop', unit);
+  for (const each of down) await runJob(host, 'start', each);
+  if (isWanted || (verb === 'restart' && isOn)) await runJob(host, verb, unit);
 }
 
 /** Runs one job on a unit; see {@link runUnitVerb}. */

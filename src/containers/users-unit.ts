@@ -49,7 +49,8 @@ function assertNoOtherUser({
     key === 'User' || key === 'Group' || key === 'SupplementaryGroups'
       ? value !== ''
       : key === 'DynamicUser' && /^(?:1|yes|y|true|t|on)$/i.test(value);
-  if (section !== 'Service' || !chooses) return;
+  const choosesOwner = (key === 'SocketUser' || key === 'SocketGroup') && value !== '';
+  if (section === 'Socket' ? !chooses && !choosesOwner : section !== 'Service' || !chooses) return;
   throw new OperationalError(
     'UNIT_INVALID',
     `the unit has ${key}=${quote(value)}: a user's service manager runs services as that user only`,

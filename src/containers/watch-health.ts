@@ -7,7 +7,7 @@ import type { UnitManager, UnitState } from '../systemd/unit-manager.js';
 import { checkUntilWell } from './check-until-well.js';
 import type { Deployment } from './deployment.js';
 import type { Host } from './host.js';
-import { hasCompleted, judgeDependent, judgeUnit } from './judge-state.js';
+import { hasCompleted, isResting, judgeDependent, judgeUnit } from './judge-state.js';
 import { runCheck } from './run-check.js';
 
 /** Whether a container is well. The reason is one line, safe to show. */
@@ -18,6 +18,8 @@ export type HealthVerdict =
 export interface WatchHealthOptions {
   /** Units that were up before the container was changed and have to stay up: see `findActiveDependents`. */
   readonly dependents: readonly string[];
+  /** Units that are up and start the container whenever it is wanted; they have to stay up, and the container may rest. */
+  readonly activators?: readonly string[];
   readonly signal: AbortSignal;
 }
 
@@ -27,7 +29,8 @@ const LOG_LINES = 5;
 /**
  * Watches a container whose start job has ended well (which for a service that notifies means that it is ready) until it
  * is known whether it is: it stays active for the soak time of its health check without a restart, passes the check's
- * command, and takes down nothing that depends on it. A oneshot service that has done its work is well at once.
+ * command, and takes down nothing that depends on it. A oneshot service that has done its work is well at once, and so is one that
+ * rests until its socket, timer or path wants it.
  *
  * @throws {@link OperationalError} CANCELLED; SYSTEMD_UNAVAILABLE if the bus is lost; what running the check needs
  */
@@ -41,7 +44,9 @@ export async function watchHealth(
     : [...deployment.units.slice(0, 1), ...options.dependents];
   if (unit === undefined) return { healthy: true }; // it only brings files for the host
   const manager = await host.openUnitManager();
-  const units = [unit, ...others];
+  const { activators = [] } = options;
+  const mayRest = activators.length > 0;
+  const units = [unit, ...others, ...activators];
   const changes = new ChangeBell();
   const watch = await manager.watchUnits(units, () => {
     changes.ring();
@@ -50,13 +55,13 @@ export async function watchHealth(
   const signal = AbortSignal.any([options.signal, over.signal]);
   try {
     const first = await statesOf(manager, units);
-    const states = watchStates(manager, { units, first, changes, signal });
+    const states = watchStates(manager, { units, first, changes, mayRest, signal });
     const checks = runChecks(host, { deployment, first: first.get(unit), signal });
     const early = await firstOf([states, checks]);
     // Nothing was watched if the interruption came before: that is no health.
     options.signal.throwIfAborted();
     const problem =
-      findProblem(units, { first, now: await statesOf(manager, units) }) ??
+      findProblem(units, { first, now: await statesOf(manager, units), mayRest }) ??
       (early === undefined ? undefined : `${unit}: ${early}`);
     if (problem === undefined) return { healthy: true };
     const log = await lastWords(host, unit, first.get(unit)?.invocationId);
@@ -77,17 +82,18 @@ async function watchStates(
     readonly units: readonly string[];
     readonly first: States;
     readonly changes: ChangeBell;
+    readonly mayRest: boolean;
     readonly signal: AbortSignal;
   },
 ): Promise<undefined> {
-  const { units, first, changes, signal } = from;
+  const { units, first, changes, mayRest, signal } = from;
   const [unit = ''] = units;
   while (!signal.aborted) {
     const heard = changes.next();
     const now = await statesOf(manager, units);
     const own = now.get(unit);
-    if (findProblem(units, { first, now }) !== undefined) return undefined;
-    if (own !== undefined && hasCompleted(own)) return undefined;
+    if (findProblem(units, { first, now, mayRest }) !== undefined) return undefined;
+    if (own !== undefined && (hasCompleted(own) || (mayRest && isResting(own)))) return undefined;
     await heard;
   }
   return undefined;
@@ -152,19 +158,24 @@ async function statesOf(manager: UnitManager, units: readonly string[]): Promise
 
 function findProblem(
   [unit, ...dependents]: readonly string[],
-  { first, now }: { readonly first: States; readonly now: States },
+  {
+    first,
+    now,
+    mayRest,
+  }: { readonly first: States; readonly now: States; readonly mayRest: boolean },
 ): string | undefined {
   const pair = (name = ''): { first: UnitState; now: UnitState } | undefined => {
     const [before, after] = [first.get(name), now.get(name)];
     return before === undefined || after === undefined ? undefined : { first: before, now: after };
   };
   const own = pair(unit);
-  const problem = own === undefined ? undefined : judgeUnit(own);
+  const problem = own === undefined ? undefined : judgeUnit({ ...own, mayRest });
   if (problem !== undefined) return `${unit ?? ''}: ${problem}`;
   for (const name of dependents) {
     const states = pair(name);
     const downfall = states === undefined ? undefined : judgeDependent(states);
-    if (downfall !== undefined) return `${name}, which depends on ${unit ?? ''}, ${downfall}`;
+    if (downfall !== undefined)
+      return `${name}, which ${/\.(?:socket|timer|path)$/.test(name) ? 'starts' : 'depends on'} ${unit ?? ''}, ${downfall}`;
   }
   return undefined;
 }

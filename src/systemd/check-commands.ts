@@ -8,7 +8,19 @@ const PREFIXES = /^[-@:+!|]*/;
 
 /** Whether a service has something to run, and whether it can be run: what makes systemd refuse the unit. */
 export function checkCommands(document: UnitDocument, unit: UnitName): readonly UnitProblem[] {
-  if (unitTypeOf(unit) !== 'service') return [];
+  return [
+    ...(unitTypeOf(unit) === 'service' ? checkStarts(document) : []),
+    ...listAssignments(document).flatMap(({ key, value, line }): UnitProblem[] => {
+      if (!/^Exec[A-Z]/.test(key) || value === '') return [];
+      const problem = findCommandProblem(value);
+      return problem === undefined
+        ? []
+        : [{ severity: 'error', line, message: `${key}=: ${problem}` }];
+    }),
+  ];
+}
+
+function checkStarts(document: UnitDocument): readonly UnitProblem[] {
   const starts = commandsOf(document, 'ExecStart');
   const type = getValue(document, 'Service', 'Type');
   const problems: UnitProblem[] = [];
@@ -24,12 +36,6 @@ export function checkCommands(document: UnitDocument, unit: UnitName): readonly 
   if (starts.length > 1 && type !== 'oneshot') {
     const message = 'more than one ExecStart= needs Type=oneshot';
     problems.push({ severity: 'error', line: starts[1]?.line ?? 0, message });
-  }
-  for (const { key, value, line } of listAssignments(document)) {
-    if (!/^Exec[A-Z]/.test(key) || value === '') continue;
-    const problem = findCommandProblem(value);
-    if (problem !== undefined)
-      problems.push({ severity: 'error', line, message: `${key}=: ${problem}` });
   }
   return problems;
 }

@@ -1,5 +1,6 @@
 import { quote } from '../base/escape-text.js';
 import { OperationalError } from '../errors/operational-error.js';
+import { checkActivation } from './check-activation.js';
 import { checkCommands } from './check-commands.js';
 import { checkDirectives } from './check-directives.js';
 import { checkInstall } from './check-install.js';
@@ -33,7 +34,7 @@ export function checkUnit(document: UnitDocument, options: CheckUnitOptions): Ch
     const more = errors.length - MAX_SHOWN_ERRORS;
     throw new OperationalError(
       'UNIT_INVALID',
-      `the unit of ${quote(options.name)} is not acceptable: ${errors.slice(0, MAX_SHOWN_ERRORS).join('; ')}${more > 0 ? `; and ${more} more` : ''}`,
+      `the ${options.type ?? 'unit'} of ${quote(options.name)} is not acceptable: ${errors.slice(0, MAX_SHOWN_ERRORS).join('; ')}${more > 0 ? `; and ${more} more` : ''}`,
     );
   }
   return { warnings: textsOf('warning'), notices: textsOf('notice') };
@@ -49,6 +50,7 @@ export function lintUnit(
   const problems = [
     ...checkDirectives(document, options),
     ...checkCommands(document, unitNameFor(options)),
+    ...checkActivation(document, options),
     ...checkInstall(document, options),
     ...findPrivileges(document, options),
   ];

@@ -41,6 +41,12 @@ function describe(
     return `runs its commands below ${quote(value)}`;
   if (/^Bind(?:ReadOnly)?Paths$/.test(key)) return `binds ${quote(value)}`;
   if (/^(?:Load|Set|Import)Credential(?:Encrypted)?$/.test(key)) return `${key}= ${quote(value)}`;
+  if (section === 'Socket' && key.startsWith('Listen'))
+    return `listens at ${quote(value)} (${key}=)`;
+  if (section === 'Socket' && key === 'Symlinks')
+    return `makes links to its socket: ${quote(value)}`;
+  if (key === 'WakeSystem' && /^(?:1|yes|y|true|t|on)$/i.test(value))
+    return 'wakes the host from sleep';
   if (ACTIONS.test(key) && value !== 'none') return `${key}=${value}: it can make the host do this`;
   if (key === 'DefaultDependencies' && /^(?:0|no|n|false|f|off)$/i.test(value)) {
     return 'starts early in the boot and stops late (DefaultDependencies=no)';

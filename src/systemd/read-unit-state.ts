@@ -36,7 +36,15 @@ export function readUnitState(unit: string, properties: Properties): UnitState {
     activeEnterMonotonicUs: amount('ActiveEnterTimestampMonotonic') ?? 0n,
     memoryCurrentBytes: amount('MemoryCurrent'),
     tasksCurrent: amount('TasksCurrent'),
+    ...(unit.endsWith('.timer')
+      ? { nextElapseUs: orUndefined(amount('NextElapseUSecRealtime')) }
+      : {}),
   };
+}
+
+/** A time of zero is none. */
+function orUndefined(time: bigint | undefined): bigint | undefined {
+  return time === 0n ? undefined : time;
 }
 
 /** `ay` of 16 bytes, or none where the unit never ran. */

@@ -170,4 +170,6 @@ export interface UnitState extends UnitSummary {
   readonly activeEnterMonotonicUs: bigint;
   readonly memoryCurrentBytes: bigint | undefined;
   readonly tasksCurrent: bigint | undefined;
+  /** When a timer elapses by the calendar next, in microseconds since the epoch; undefined for other units, and where it never does. */
+  readonly nextElapseUs?: bigint | undefined;
 }

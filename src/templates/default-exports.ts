@@ -36,6 +36,8 @@ export interface DefaultExportsInput {
   /** Text of `unit-templates/container.service.hbs`. */
   readonly serviceTemplate: string;
   readonly mode: 'system' | 'user';
+  /** Types of the units that start the service: without any, the host does at boot. */
+  readonly activators?: readonly string[];
   /** Processors of the host: each has a file that tells of its load, and is masked. */
   readonly cpuCount: number;
   /** Run if the image has neither Entrypoint nor Cmd; the forerunner took `run.sh` for images with `/exports`. */
@@ -117,13 +119,19 @@ function describeImage(input: DefaultExportsInput): ReadonlyMap<string, string> 
       `the image stops by ${quote(process.stopSignal ?? '')}, which is not a signal`,
     );
   }
+  const { activators = [] } = input;
+  // What a timer or path starts does its work and ends: it is waited for, and never runs twice at once.
+  const isJob = activators.length > 0 && !activators.includes('socket');
+  const bootTarget = input.mode === 'user' ? 'default.target' : 'multi-user.target';
   const names = [title, text].filter((part) => part !== '');
   return new Map([
     ['DESCRIPTION', names.length === 0 ? input.imageName : names.join(': ')],
     ['DOCUMENTATION', address ?? ''],
     ['STOP_SIGNAL', signal.name === 'SIGTERM' ? '' : signal.name],
     ['STOP_STATUS', String(128 + signal.number)],
-    ['WANTED_BY', input.mode === 'user' ? 'default.target' : 'multi-user.target'],
+    ['TYPE', isJob ? 'oneshot' : 'exec'],
+    ['RESTART', isJob ? '' : 'on-failure'],
+    ['WANTED_BY', activators.length > 0 ? '' : bootTarget],
   ]);
 }
 

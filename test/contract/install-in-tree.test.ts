@@ -144,14 +144,14 @@ test('P31 what an image brings is shown without its control characters', async (
 test('templates that nothing is made of are named', async () => {
   using tree = new BerthInTree();
   const image = tree.makeImage('web', [{ path: 'srv/' }], {
-    'socket.template': '[Socket]\nListenStream=80\n',
+    'mount.template': '[Mount]\nWhat=tmpfs\nWhere=/srv\n',
     README: 'for people\n',
   });
   const { status, stderr } = await tree.run('install', image);
   assert.equal(status, 0, stderr);
   assert.match(
     stderr,
-    /the image brings '\/exports\/socket\.template', of which berth makes nothing/,
+    /the image brings '\/exports\/mount\.template', of which berth makes nothing/,
   );
   assert.doesNotMatch(stderr, /README/);
 });

@@ -49,13 +49,13 @@ export class BerthInTree implements Disposable {
     return `${this.#layouts.path}/${name}`;
   }
 
-  /** Makes an image of a system container with the given files; the reference to install it by. */
+  /** Makes an image of a system container with the given files, and without those that are undefined; the reference to install it by. */
   makeImage(
     name: string,
     files: readonly TarItem[],
-    exports: Readonly<Record<string, string>> = {},
+    exports: Readonly<Record<string, string | undefined>> = {},
   ): string {
-    const brought = {
+    const brought: Readonly<Record<string, string | undefined>> = {
       'service.template': SERVICE_TEMPLATE,
       'config.json.template': configTemplate(),
       ...exports,
@@ -65,10 +65,9 @@ export class BerthInTree implements Disposable {
         files,
         [
           { path: 'exports/' },
-          ...Object.entries(brought).map(([file, content]) => ({
-            path: `exports/${file}`,
-            content,
-          })),
+          ...Object.entries(brought).flatMap(([file, content]) =>
+            content === undefined ? [] : [{ path: `exports/${file}`, content }],
+          ),
         ],
       ],
     });

@@ -11,6 +11,8 @@ export interface Sketch {
   readonly configText?: string | undefined;
   /** Lines of the section [Service]. */
   readonly unit?: string;
+  /** Lines of the section [Socket] of web.socket; without them it has none. */
+  readonly socket?: string;
   readonly tmpfiles?: string;
   /** Content of /usr/local/bin/web, which it brings to the host. */
   readonly program?: string;
@@ -25,6 +27,7 @@ export function side(sketch: Sketch): PermittedSide {
     name: 'web',
     launcher: LAUNCHER,
     values: { EXEC_START: `${LAUNCHER} x` },
+    units: ['web.service', ...(sketch.socket === undefined ? [] : ['web.socket'])],
   });
   const deployment: Deployment = {
     ...plain,
@@ -48,6 +51,7 @@ export function side(sketch: Sketch): PermittedSide {
     ['web.service', `[Service]\nExecStart=${LAUNCHER} x\n${sketch.unit ?? ''}`],
     ['tmpfiles-web.conf', sketch.tmpfiles ?? ''],
   ]);
+  if (sketch.socket !== undefined) texts.set('web.socket', `[Socket]\n${sketch.socket}`);
   const text =
     'configText' in sketch ? sketch.configText : JSON.stringify(runtimeConfigDocument(config));
   if (text !== undefined) texts.set('config.json', text);

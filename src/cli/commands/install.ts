@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import { userInfo } from 'node:os';
-import { join, resolve } from 'node:path';
+import { basename, join, resolve } from 'node:path';
 
 import { Option, type Command } from 'commander';
 
@@ -75,7 +75,10 @@ export function installCommand(context: CliContext): Command {
           '--with-dependencies',
           'install what the image requires and nobody on the host is, too',
         ),
-        new Option('--start', 'start the service and wait until it is active'),
+        new Option(
+          '--start',
+          'start the service, or the socket, timer or path that starts it, and wait until it is active',
+        ),
         new Option('--no-enable', 'do not have systemd start it at boot'),
         new Option('--plan', 'show what would be done and change nothing'),
         noPullOption(),
@@ -112,7 +115,7 @@ export function installCommand(context: CliContext): Command {
         'berth --user install --start registry.example/web',
       ],
       notes:
-        'An image with the label atomic.run=once is run once, in the foreground, and removed again.',
+        'An image with the label atomic.run=once is run once, in the foreground, and removed again,\nunless it brings a socket, timer or path that starts it.',
     },
     (call) => runInstall(call),
     context,
@@ -189,18 +192,31 @@ function formatOutcome(outcome: InstallOutcome, options: CommonOptions & Install
     return `${plan.name} is installed already, nothing changed\n${start}`;
   }
   const lines = [...plan.installs, plan].flatMap(describeInstalled);
-  if (outcome.started) lines.push(`  ${plan.name}.service is active`);
+  const activators = activatorsIn(plan);
+  if (outcome.started)
+    lines.push(
+      ...(activators.length > 0 ? activators : [`${plan.name}.service`]).map(
+        (unit) => `  ${unit} is active`,
+      ),
+    );
   else if (plan.files.some((file) => file.role === 'unit') && options.root === undefined) {
     const systemctl = options.user === true ? 'systemctl --user' : 'systemctl';
     lines.push(
       plan.name.endsWith('@')
         ? `  start an instance with: ${systemctl} start ${plan.name}INSTANCE`
-        : `  start it with: ${systemctl} start ${plan.name}`,
+        : `  start it with: ${[systemctl, 'start', ...(activators.length > 0 ? activators : [plan.name])].join(' ')}`,
     );
   }
   if (options.user === true && options.enable !== false && !lingers())
     lines.push("  it starts when you log in; for a start at boot: 'loginctl enable-linger'");
   return `${lines.join('\n')}\n`;
+}
+
+/** Names of the units that start the service. */
+function activatorsIn({ files }: InstallPlan): readonly string[] {
+  return files
+    .filter(({ role, path }) => role === 'unit' && !path.endsWith('.service'))
+    .map(({ path }) => basename(path));
 }
 
 /** Whether the user's service manager runs without a session, from the boot on. */

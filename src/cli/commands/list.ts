@@ -1,5 +1,6 @@
 import { Command, Option } from 'commander';
 
+import { isWaiting } from '../../containers/activators.js';
 import type { ListedContainer } from '../../containers/list-containers.js';
 import type { CliContext, CommonOptions } from '../context.js';
 import { collect, defineCommand } from '../define-command.js';
@@ -88,7 +89,9 @@ function createListCommand(context: CliContext): Command {
   );
 }
 
-function describe({ deployment, state, instances, offline }: ListedContainer): ContainerRow {
+function describe(container: ListedContainer): ContainerRow {
+  const { deployment, state, activators, instances, offline } = container;
+  const enabled = [state, ...activators].map((unit) => unit?.unitFileState ?? '');
   const withoutState =
     deployment.units.length === 0 ? 'files only' : offline === undefined ? 'unknown' : 'offline';
   return {
@@ -97,14 +100,23 @@ function describe({ deployment, state, instances, offline }: ListedContainer): C
     digest: deployment.image.digest,
     state:
       instances === undefined
-        ? (state?.activeState ?? withoutState)
+        ? (stateOf(state, activators) ?? withoutState)
         : `${instances.length} instances`,
-    enabled: state?.unitFileState ?? offline?.enabled ?? '',
+    // Of a service that its socket starts, the socket is what a boot starts.
+    enabled:
+      offline?.enabled ?? enabled.find((one) => one.startsWith('enabled')) ?? enabled[0] ?? '',
     preset: offline?.preset,
     deployment: deployment.number,
     runtime: deployment.runtime,
     createdAt: deployment.createdAt,
   };
+}
+
+function stateOf(
+  state: ListedContainer['state'],
+  activators: ListedContainer['activators'],
+): string | undefined {
+  return state !== undefined && isWaiting(state, activators) ? 'waiting' : state?.activeState;
 }
 
 async function formatRows(

@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 
+import { isWaiting } from '../../containers/activators.js';
 import type { CliContext } from '../context.js';
 import { defineCommand } from '../define-command.js';
 
@@ -13,7 +14,8 @@ export function statusCommand(context: CliContext): Command {
         { syntax: '[name...]', description: 'names of installed containers; all unless given' },
       ],
       examples: ['berth status etcd', 'berth status --json etcd'],
-      notes: 'Exits with 3 if a container that was named is not active, as systemctl does.',
+      notes:
+        'Exits with 3 if a container that was named is not active, as systemctl does. One that waits for its socket, timer or path\nis.',
     },
     async ({ args, options }) => {
       const { withHost } = await import('../open-host.js');
@@ -35,7 +37,8 @@ export function statusCommand(context: CliContext): Command {
               : all.map((one) => formatStatus(one, now, options.user)).join('\n'),
         });
         const inactive = all.some(
-          ({ state }) => state !== undefined && state.activeState !== 'active',
+          ({ state, activators }) =>
+            state !== undefined && state.activeState !== 'active' && !isWaiting(state, activators),
         );
         if (args.length > 0 && inactive) throw new CommandExit(3);
       });

@@ -1,4 +1,6 @@
 import { escapeText } from '../../base/escape-text.js';
+import { isWaiting } from '../../containers/activators.js';
+import type { UnitState } from '../../systemd/unit-manager.js';
 import type { ContainerStatus } from '../../containers/container-status.js';
 import { describeSigners } from '../../containers/describe-signers.js';
 import { commandFor, whyHeld } from '../../containers/held-update.js';
@@ -13,7 +15,7 @@ const PRESETS = {
 
 /** The status of one container for people: a block of lines, the log at its end. */
 export function formatStatus(status: ContainerStatus, nowMs: number, user?: boolean): string {
-  const { name, deployment, unit, state, instances, offline, log, held } = status;
+  const { name, deployment, unit, state, activators, instances, offline, log, held } = status;
   const lines = [`${escapeText(name)} - ${deployment.image.reference}`];
   const add = (label: string, value: string | undefined): void => {
     if (value !== undefined && value !== '')
@@ -44,7 +46,7 @@ export function formatStatus(status: ContainerStatus, nowMs: number, user?: bool
     const why = state.result === 'success' || state.result === '' ? '' : `, result ${state.result}`;
     add(
       'State',
-      `${state.activeState} (${state.subState})${since === '' ? '' : since.replace('since', 'for')}${why}`,
+      `${isWaiting(state, activators) ? 'waiting' : state.activeState} (${state.subState})${since === '' ? '' : since.replace('since', 'for')}${why}`,
     );
     add('At boot', state.unitFileState);
     add('Main PID', state.mainPid === undefined ? undefined : String(state.mainPid));
@@ -61,6 +63,8 @@ export function formatStatus(status: ContainerStatus, nowMs: number, user?: bool
       add('Note', usersHint("its unit changed on disk; run 'systemctl daemon-reload'", user));
   }
   add('Unit', unit);
+  for (const activator of instances === undefined ? activators : [])
+    add(...describeActivator(activator));
   add('Image', deployment.image.digest);
   for (const signer of describeSigners(deployment.image.trust)) add('Signed', signer);
   add('Deployment', `${deployment.number}, made ${deployment.createdAt}`);
@@ -74,4 +78,19 @@ export function formatStatus(status: ContainerStatus, nowMs: number, user?: bool
   }
   if (log.length > 0) lines.push('', ...log.map((line) => `  ${escapeText(line, 400)}`));
   return `${lines.join('\n')}\n`;
+}
+
+/** `Timer`, and what is to be said of it. */
+function describeActivator(state: UnitState): readonly [string, string] {
+  const { unit, activeState, subState, unitFileState, result, nextElapseUs } = state;
+  const type = unit.slice(unit.lastIndexOf('.') + 1);
+  const next =
+    nextElapseUs === undefined
+      ? []
+      : [`next at ${new Date(Number(nextElapseUs / 1000n)).toISOString()}`];
+  const why = result === 'success' || result === '' ? [] : [`result ${result}`];
+  return [
+    `${type.slice(0, 1).toUpperCase()}${type.slice(1)}`,
+    [`${unit}, ${activeState} (${subState})`, ...why, unitFileState, ...next].join(', '),
+  ];
 }

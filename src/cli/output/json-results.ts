@@ -158,11 +158,11 @@ export interface ContainerRow {
   readonly image: string;
   readonly digest: string;
   /**
-   * As systemd has it (`active`, `failed`, …); `N instances` of a template, `files only` where there is no service, `offline` in the
-   * tree of `--root`.
+   * As systemd has it (`active`, `failed`, …); `waiting` where its socket, timer or path will start it; `N instances` of a
+   * template, `files only` where there is no service, `offline` in the tree of `--root`.
    */
   readonly state: string;
-  /** As `systemctl is-enabled` says it; empty where there is no service. */
+  /** As `systemctl is-enabled` says it, of what a boot starts; empty where there is no service. */
   readonly enabled: string;
   /**
    * With `--root`, where the tree has not been booted yet and systemd's presets will say otherwise then: `enable` enables what is

@@ -115,7 +115,10 @@ function taken(name: string): OperationalError {
 async function carryOut(host: Host, prepared: DeploymentToPlace): Promise<void> {
   const { name, number, image, units } = prepared.deployment;
   const wasStale = await needsReload(host, units);
-  const to = { number, digest: image.digest, files: [], units: [], enabled: [], createdPaths: [] };
+  const to = {
+    ...{ number, digest: image.digest, files: [], units: [], enabled: [], up: [] },
+    createdPaths: [],
+  };
   await executeTransition(
     host,
     {

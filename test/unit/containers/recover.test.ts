@@ -56,6 +56,7 @@ async function killedInstall(
           files: [unitFile],
           units: ['web.service'],
           enabled,
+          up: [],
           createdPaths: [],
         },
         builds: true,

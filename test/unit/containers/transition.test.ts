@@ -16,7 +16,11 @@ import { executeTransition } from '../../../src/containers/execute-transition.js
 import { sha256Of } from '../../../src/containers/file-state.js';
 import { beginJournal, findJournal, type JournalEntry } from '../../../src/containers/journal.js';
 import { recoverContainer } from '../../../src/containers/recover.js';
-import { sideOf, type Transition } from '../../../src/containers/transition.js';
+import {
+  sideOf,
+  type Transition,
+  type TransitionSide,
+} from '../../../src/containers/transition.js';
 import { parseDigest, type Digest } from '../../../src/oci/digest.js';
 import { assertFails } from '../../support/assert-fails.js';
 import { deploymentRecord } from '../../support/deployment-record.js';
@@ -215,4 +219,90 @@ test('H12 a way back keeps what an administrator put there meanwhile, and comes 
   assert.equal(readFileSync(`${dir.path}${OLD_ONLY}`, 'utf8'), 'mine');
   assert.equal(readFileSync(`${dir.path}${CONF}`, 'utf8'), 'zero');
   assert.equal(await findJournal(host.paths, 'web'), undefined);
+});
+
+const SOCKET = '/etc/systemd/system/web.socket';
+
+/** The same scene, with a socket on both sides that is up before and after. */
+function makeSocketScene(root: string, texts: readonly [string, string]): Scene {
+  const scene = makeScene(root);
+  const { entry, manager } = scene;
+  manager.running.add('web.socket');
+  const withSocket = (
+    side: TransitionSide | undefined,
+    text: string,
+  ): TransitionSide | undefined => {
+    if (side === undefined) return undefined;
+    writeFileSync(`${root}/var/lib/berth/web.${side.number}/web.socket`, text);
+    const file: DeployedFile = {
+      ...{ role: 'unit', path: SOCKET, kind: 'file', mode: 0o644, source: 'web.socket' },
+      sha256: sha256Of(text),
+    };
+    const units = ['web.service', 'web.socket'];
+    return { ...side, units, up: ['web.socket'], files: [...side.files, file] };
+  };
+  writeFileSync(`${root}${SOCKET}`, texts[0]);
+  const transitions = entry.transitions.map((transition) => ({
+    ...transition,
+    from: withSocket(transition.from, texts[0]),
+    to: withSocket(transition.to, texts[1]),
+  }));
+  return { ...scene, entry: { ...entry, transitions } };
+}
+
+test('a socket that stays the same stays up, and its service is stopped when all else is done', async () => {
+  using dir = new TempDir();
+  const { host, manager, entry } = makeSocketScene(dir.path, ['same', 'same']);
+  await executeTransition(host, entry, []);
+  assert.deepEqual(manager.asked, [
+    'reload',
+    'stop web.service',
+    'reset web.service',
+    'start web.service',
+  ]);
+});
+
+test('a socket that changes is stopped first, and started before its service', async () => {
+  using dir = new TempDir();
+  const { host, manager, entry } = makeSocketScene(dir.path, ['old', 'new']);
+  await executeTransition(host, entry, []);
+  assert.deepEqual(manager.asked, [
+    'stop web.socket',
+    'stop web.service',
+    'reload',
+    'reset web.socket',
+    'start web.socket',
+    'reset web.service',
+    'start web.service',
+  ]);
+});
+
+test('what was started by its socket before that could be started is stopped for it', async () => {
+  using dir = new TempDir();
+  const { host, manager, entry } = makeSocketScene(dir.path, ['old', 'new']);
+  manager.reload = () => {
+    manager.running.add('web.service');
+    return Promise.resolve();
+  };
+  await executeTransition(host, entry, []);
+  assert.deepEqual(manager.asked.slice(2), [
+    'stop web.service',
+    'reset web.socket',
+    'start web.socket',
+    'reset web.service',
+    'start web.service',
+  ]);
+});
+
+test('recoverContainer() stops what was switched, but for the socket, and starts it again', async () => {
+  using dir = new TempDir();
+  const { host, manager, entry } = makeSocketScene(dir.path, ['same', 'same']);
+  await beginJournal(host.paths, entry);
+  relink(dir.path, 'web.1');
+  await recoverContainer(host, 'web');
+  assert.equal(versionOf(dir.path), 1);
+  assert.deepEqual(
+    manager.asked.filter((asked) => asked !== 'reload'),
+    ['stop web.service', 'reset web.service', 'start web.service'],
+  );
 });

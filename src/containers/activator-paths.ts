@@ -1,0 +1,141 @@
+import { lstat, readFile } from 'node:fs/promises';
+import { join } from 'node:path/posix';
+
+import type { ContainerName } from '../base/container-name.js';
+import { quote } from '../base/escape-text.js';
+import { lookUp } from '../base/look-up.js';
+import { isErrno } from '../errors/is-errno.js';
+import { OperationalError } from '../errors/operational-error.js';
+import { OwnPlaces } from '../systemd/tmpfiles-places.js';
+import { getValue, getWords, listAssignments, parseUnit } from '../systemd/unit-text.js';
+import type { UnitDocument } from '../systemd/unit-text.js';
+import type { Values } from '../templates/values.js';
+import type { Deployment } from './deployment.js';
+import type { Host } from './host.js';
+import { assertHostPathAllowed, covers } from './host-path-policy.js';
+import { assertInsideTree } from './inside-tree.js';
+import { assertUserCanMake, hostPathPolicy } from './users-places.js';
+
+/** A unit whose paths are checked, and what is known of its container. */
+export interface ActivatorPathsRequest {
+  readonly name: ContainerName;
+  readonly unit: string;
+  readonly document: UnitDocument;
+  readonly values: Values;
+  readonly allowHostPaths: readonly string[];
+  readonly installed: Deployment | undefined;
+}
+
+/**
+ * Checks what a socket or path makes on the host: systemd puts the file of a socket, as root, wherever its unit says, in the
+ * place of what stands there, and the folders on its way. What is the container's own by its name (`/run/NAME.sock`,
+ * `/run/NAME/…`) it may have; elsewhere nothing may stand there, and the policy for host paths has to let it.
+ *
+ * @throws {@link OperationalError} HOST_PATH_REFUSED, HOST_FILE_EXISTS; UNIT_INVALID where nobody can tell which path is meant
+ */
+export async function assertActivatorPaths(
+  host: Host,
+  request: ActivatorPathsRequest,
+): Promise<void> {
+  const { name, unit, document, values, allowHostPaths } = request;
+  const { mode, userEnvironment } = host.paths;
+  const runtime = userEnvironment['XDG_RUNTIME_DIR'];
+  const allowed =
+    mode === 'user' && runtime !== undefined
+      ? [...allowHostPaths, `${runtime}/${name}.sock`]
+      : allowHostPaths;
+  const policy = hostPathPolicy(host.paths, { name, allowed });
+  const own = new OwnPlaces(name, values);
+  for (const written of pathsMadeBy(document)) {
+    const path = resolveSpecifiers(host, { unit, written });
+    assertHostPathAllowed(path, policy);
+    assertUserCanMake(host.paths, path, `${unit} makes`);
+    await assertInsideTree(host.paths, path);
+    const isFree =
+      own.has(path) ||
+      allowed.some((folder) => covers(folder, path)) ||
+      !(await isThere(host.paths.onDisk(path))) ||
+      (await wasMadeBefore(host, request, written));
+    if (isFree) continue;
+    throw new OperationalError(
+      'HOST_FILE_EXISTS',
+      `${unit} would take the place of ${quote(path)}, which is there already`,
+      { hint: `move it away, or allow it with '--allow-host-path ${path}'` },
+    );
+  }
+}
+
+/** Paths as the unit has them. */
+function pathsMadeBy(document: UnitDocument): readonly string[] {
+  const listened = listAssignments(document).flatMap(({ section, key, value }) =>
+    section === 'Socket' && key.startsWith('Listen') && /^[/%]/.test(value) ? [value] : [],
+  );
+  const makesFolders = /^(?:1|yes|y|true|t|on)$/i.test(
+    getValue(document, 'Path', 'MakeDirectory') ?? '',
+  );
+  const watched = listAssignments(document).flatMap(({ section, key, value }) =>
+    section === 'Path' && /^(?:PathChanged|PathModified|DirectoryNotEmpty)$/.test(key)
+      ? [value]
+      : [],
+  );
+  const paths = [
+    ...listened,
+    ...getWords(document, 'Socket', 'Symlinks'),
+    ...(makesFolders ? watched : []),
+  ];
+  return paths.filter((path) => path !== '');
+}
+
+/** What systemd will make of a path: `/var/run` is `/run` to it, too. */
+function resolveSpecifiers(
+  { paths }: Host,
+  { unit, written }: { readonly unit: string; readonly written: string },
+): string {
+  const stem = unit.slice(0, unit.lastIndexOf('.'));
+  const folders =
+    paths.mode === 'user'
+      ? {
+          t: paths.userEnvironment['XDG_RUNTIME_DIR'] ?? '',
+          h: paths.userEnvironment['HOME'] ?? '',
+        }
+      : { t: '/run', S: '/var/lib', C: '/var/cache', L: '/var/log', E: '/etc' };
+  // An instance's name is escaped: it has no '/', and cannot lead elsewhere.
+  const known = { ...folders, '%': '%', n: unit, N: stem, p: stem.replace(/@$/, ''), i: 'i' };
+  const path = written.replace(/%(.?)/g, (whole, letter: string) => {
+    const value = lookUp(known, letter);
+    if (value !== undefined) return value;
+    throw new OperationalError(
+      'UNIT_INVALID',
+      `${unit} has the path ${quote(written)}, and berth cannot tell what ${quote(whole)} is there`,
+    );
+  });
+  return path.replace(/^\/var\/run(?=\/)/, '/run');
+}
+
+async function isThere(pathOnDisk: string): Promise<boolean> {
+  try {
+    await lstat(pathOnDisk);
+    return true;
+  } catch (error) {
+    if (isErrno(error, 'ENOENT', 'ENOTDIR')) return false;
+    throw error;
+  }
+}
+
+/** The file of a socket stays when it is stopped: its unit as it is installed says whose it is. */
+async function wasMadeBefore(
+  host: Host,
+  { installed, unit }: ActivatorPathsRequest,
+  written: string,
+): Promise<boolean> {
+  if (installed?.units.includes(unit) !== true) return false;
+  const { paths } = host;
+  const file = join(paths.stateDir, `${installed.name}.${installed.number}`, unit);
+  try {
+    const text = await readFile(paths.onDisk(file), 'utf8');
+    return pathsMadeBy(parseUnit(text)).includes(written);
+  } catch (error) {
+    if (isErrno(error, 'ENOENT')) return false;
+    throw error;
+  }
+}

@@ -1,0 +1,58 @@
+import assert from 'node:assert/strict';
+
+import { gainedPermissions } from '../../../src/containers/gained-permissions.js';
+import { each } from '../../support/each.js';
+import { side, type Sketch } from '../../support/permitted-sketch.js';
+
+each<{
+  readonly name: string;
+  readonly before: Sketch;
+  readonly after: Sketch;
+  readonly want: readonly string[];
+}>(
+  'gainedPermissions() tells',
+  [
+    {
+      name: 'a socket, and another address of one',
+      before: {},
+      after: { socket: 'ListenStream=80\nListenStream=/run/web.sock\n' },
+      want: [
+        "web.socket listens at '80' (ListenStream=)",
+        "web.socket listens at '/run/web.sock' (ListenStream=)",
+      ],
+    },
+    {
+      name: 'another address of a socket',
+      before: { socket: 'ListenStream=127.0.0.1:80\n' },
+      after: { socket: 'ListenStream=127.0.0.1:80\nListenStream=80\n' },
+      want: ["web.socket listens at '80' (ListenStream=)"],
+    },
+    {
+      name: 'who may connect to a socket and could not before',
+      before: {
+        socket: 'ListenStream=/run/web.sock\nSocketMode=0600\nBindToDevice=lo\n',
+      },
+      after: { socket: 'ListenStream=/run/web.sock\nSocketGroup=www\n' },
+      want: [
+        "web.socket has SocketMode='0666' in place of '0600'",
+        "web.socket has SocketGroup='www'",
+        "web.socket no longer has BindToDevice='lo'",
+      ],
+    },
+    {
+      name: 'nothing of a socket that fewer may connect to, or that is gone',
+      before: { socket: 'ListenStream=80\nListenStream=/run/web.sock\n' },
+      after: { socket: 'ListenStream=/run/web.sock\nSocketMode=0660\nSocketUser=root\n' },
+      want: [],
+    },
+    {
+      name: 'commands of a socket on the host',
+      before: { socket: 'ListenStream=80\n' },
+      after: { socket: 'ListenStream=80\nExecStartPost=/bin/x\n' },
+      want: ["web.socket runs on the host (ExecStartPost=): '/bin/x'"],
+    },
+  ],
+  ({ before, after, want }) => {
+    assert.deepEqual(gainedPermissions(side(before), side(after)), want);
+  },
+);
