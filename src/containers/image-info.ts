@@ -129,9 +129,12 @@ function healthOf(
 /** The store may not have the image of an adopted container: its root says what there is to say. */
 async function describeAdopted(host: Host, container: Deployment): Promise<ImageInfo> {
   using tree = openDirectoryTree(host.paths.onDisk(container.rootfs));
-  const { manifest: _, ...described } = await describeExports(tree);
+  const { exports, variables, provides, requires } = await describeExports(tree);
   return {
-    ...described,
+    exports,
+    variables,
+    provides,
+    requires,
     ports: [],
     health: container.health,
     names: [container.image.reference],
