@@ -1,5 +1,5 @@
 import { lstat, readFile } from 'node:fs/promises';
-import { join } from 'node:path/posix';
+import { dirname, join } from 'node:path/posix';
 
 import type { ContainerName } from '../base/container-name.js';
 import { quote } from '../base/escape-text.js';
@@ -7,7 +7,7 @@ import { lookUp } from '../base/look-up.js';
 import { isErrno } from '../errors/is-errno.js';
 import { OperationalError } from '../errors/operational-error.js';
 import { OwnPlaces } from '../systemd/tmpfiles-places.js';
-import { getValue, getWords, listAssignments, parseUnit } from '../systemd/unit-text.js';
+import { getWords, listAssignments, parseUnit } from '../systemd/unit-text.js';
 import type { UnitDocument } from '../systemd/unit-text.js';
 import type { Values } from '../templates/values.js';
 import type { Deployment } from './deployment.js';
@@ -24,12 +24,21 @@ export interface ActivatorPathsRequest {
   readonly values: Values;
   readonly allowHostPaths: readonly string[];
   readonly installed: Deployment | undefined;
+  /** Folders of the host that its container may write in. */
+  readonly writable: readonly string[];
+}
+
+/** A path as a unit has it. */
+interface WrittenPath {
+  readonly key: string;
+  readonly written: string;
 }
 
 /**
  * Checks what a socket or path makes on the host: systemd puts the file of a socket, as root, wherever its unit says, in the
  * place of what stands there, and the folders on its way. What is the container's own by its name (`/run/NAME.sock`,
- * `/run/NAME/…`) it may have; elsewhere nothing may stand there, and the policy for host paths has to let it.
+ * `/run/NAME/…`) it may have; elsewhere nothing may stand there, and the policy for host paths has to let it. What is opened for the
+ * container as it stands there is refused wherever it is, and so is a folder on the way that the container may put a link in place of.
  *
  * @throws {@link OperationalError} HOST_PATH_REFUSED, HOST_FILE_EXISTS; UNIT_INVALID where nobody can tell which path is meant
  */
@@ -37,7 +46,7 @@ export async function assertActivatorPaths(
   host: Host,
   request: ActivatorPathsRequest,
 ): Promise<void> {
-  const { name, unit, document, values, allowHostPaths } = request;
+  const { name, unit, document, values, allowHostPaths, writable } = request;
   const { mode, userEnvironment } = host.paths;
   const runtime = userEnvironment['XDG_RUNTIME_DIR'];
   const allowed =
@@ -46,14 +55,16 @@ export async function assertActivatorPaths(
       : allowHostPaths;
   const policy = hostPathPolicy(host.paths, { name, allowed });
   const own = new OwnPlaces(name, values);
-  for (const written of pathsMadeBy(document)) {
+  for (const { key, written } of pathsMadeBy(document)) {
     const path = resolveSpecifiers(host, { unit, written });
     assertHostPathAllowed(path, policy);
+    const isAllowed = allowed.some((folder) => covers(folder, path));
+    if (!isAllowed) assertNotTheContainers(path, { unit, key, writable });
     assertUserCanMake(host.paths, path, `${unit} makes`);
     await assertInsideTree(host.paths, path);
     const isFree =
       own.has(path) ||
-      allowed.some((folder) => covers(folder, path)) ||
+      isAllowed ||
       !(await isThere(host.paths.onDisk(path))) ||
       (await wasMadeBefore(host, request, written));
     if (isFree) continue;
@@ -65,25 +76,59 @@ export async function assertActivatorPaths(
   }
 }
 
-/** Paths as the unit has them. */
-function pathsMadeBy(document: UnitDocument): readonly string[] {
-  const listened = listAssignments(document).flatMap(({ section, key, value }) =>
-    section === 'Socket' && key.startsWith('Listen') && /^[/%]/.test(value) ? [value] : [],
+/** What a container chooses itself is no place where systemd acts for it: it acts as root, and follows links on its way. */
+function assertNotTheContainers(
+  path: string,
+  at: { readonly unit: string; readonly key: string; readonly writable: readonly string[] },
+): void {
+  const { unit, key, writable } = at;
+  const hint = `allow it with '--allow-host-path ${path}'`;
+  if (OPENS.has(key)) {
+    throw new OperationalError(
+      'HOST_PATH_REFUSED',
+      `${unit} would have ${quote(path)} opened by root and given to the container (${key}=), whatever is there`,
+      { hint },
+    );
+  }
+  const folder = dirname(path);
+  const above = writable.find((source) => folder !== source && covers(source, folder));
+  if (above === undefined) return;
+  throw new OperationalError(
+    'HOST_PATH_REFUSED',
+    `${unit} would make ${quote(path)}, and the container may write in ${quote(above)}: it could put a link in the place of ${quote(folder)}`,
+    { hint },
   );
-  const makesFolders = /^(?:1|yes|y|true|t|on)$/i.test(
-    getValue(document, 'Path', 'MakeDirectory') ?? '',
+}
+
+/** What is there already, devices among it, and is opened as it is. */
+const OPENS: ReadonlySet<string> = new Set(['ListenSpecial', 'ListenUSBFunction']);
+
+function pathsMadeBy(document: UnitDocument): readonly WrittenPath[] {
+  const all = listAssignments(document);
+  const listened = all.filter(
+    ({ section, key, value }) =>
+      section === 'Socket' &&
+      key.startsWith('Listen') &&
+      // The names of message queues are none of a folder.
+      key !== 'ListenMessageQueue' &&
+      /^[/%]/.test(value),
   );
-  const watched = listAssignments(document).flatMap(({ section, key, value }) =>
-    section === 'Path' && /^(?:PathChanged|PathModified|DirectoryNotEmpty)$/.test(key)
-      ? [value]
-      : [],
+  // Any of them: systemd passes over a later one that it cannot read.
+  const makesFolders = all.some(
+    ({ section, key, value }) =>
+      section === 'Path' && key === 'MakeDirectory' && /^(?:1|yes|y|true|t|on)$/i.test(value),
   );
-  const paths = [
-    ...listened,
-    ...getWords(document, 'Socket', 'Symlinks'),
-    ...(makesFolders ? watched : []),
-  ];
-  return paths.filter((path) => path !== '');
+  const watched = all.filter(
+    ({ section, key }) =>
+      section === 'Path' && /^(?:PathChanged|PathModified|DirectoryNotEmpty)$/.test(key),
+  );
+  return [
+    ...[...listened, ...(makesFolders ? watched : [])].map(({ key, value }) => ({
+      key,
+      written: value,
+    })),
+    ...getWords(document, 'Socket', 'Symlinks').map((written) => ({ key: 'Symlinks', written })),
+  ].filter(({ written }) => written !== '');
 }
 
 /** What systemd will make of a path: `/var/run` is `/run` to it, too. */
@@ -91,6 +136,12 @@ function resolveSpecifiers(
   { paths }: Host,
   { unit, written }: { readonly unit: string; readonly written: string },
 ): string {
+  // Of a list systemd takes them away, wherever in a word they stand.
+  if (/["'\\]/.test(written))
+    throw new OperationalError(
+      'UNIT_INVALID',
+      `${unit} has the path ${quote(written)}: quotes and backslashes are not taken there`,
+    );
   const stem = unit.slice(0, unit.lastIndexOf('.'));
   const folders =
     paths.mode === 'user'
@@ -133,7 +184,7 @@ async function wasMadeBefore(
   const file = join(paths.stateDir, `${installed.name}.${installed.number}`, unit);
   try {
     const text = await readFile(paths.onDisk(file), 'utf8');
-    return pathsMadeBy(parseUnit(text)).includes(written);
+    return pathsMadeBy(parseUnit(text)).some((made) => made.written === written);
   } catch (error) {
     if (isErrno(error, 'ENOENT')) return false;
     throw error;

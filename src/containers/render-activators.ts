@@ -31,6 +31,8 @@ export interface ActivatorsRequest {
   readonly allowHostPaths: readonly string[];
   /** The deployment that is there already: what its sockets made may stand where new ones do. */
   readonly installed: Deployment | undefined;
+  /** Folders of the host that the container may write in. */
+  readonly writable: readonly string[];
 }
 
 /** As with the service: an interrupted change is finished or undone before anything of it starts. */

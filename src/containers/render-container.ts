@@ -136,6 +136,11 @@ export async function renderContainer(
     ...request,
     templates: effective.activators,
     values: unitValues,
+    writable: launch.bindSources
+      .filter(({ readonly }) => !readonly)
+      .map(({ path }) =>
+        path.replaceAll(INSTANCE_MARKER, 'i').replace(/^\/var\/run(?=\/)/, '/run'),
+      ),
   });
   assertSecretsReach({ chosen, values, config, credentialsPath: launch.summary.credentialsPath });
   const tmpfiles = renderTmpfilesLines(host, { request, values, bindSources: launch.bindSources });

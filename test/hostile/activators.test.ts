@@ -22,11 +22,12 @@ interface Attempt {
   readonly text: string;
   readonly allowHostPaths?: readonly string[];
   readonly values?: Readonly<Record<string, string>>;
+  readonly writable?: readonly string[];
 }
 
 async function render(
   root: string,
-  { type, text, allowHostPaths = [], values = {} }: Attempt,
+  { type, text, allowHostPaths = [], values = {}, writable = [] }: Attempt,
   installed?: ReturnType<typeof deploymentRecord>,
 ): Promise<readonly string[]> {
   await using host = folderHost(root);
@@ -36,6 +37,7 @@ async function render(
     values: valuesOf(values),
     allowHostPaths,
     installed,
+    writable,
   });
   return rendered.map((activator) => activator.text);
 }
@@ -178,6 +180,35 @@ each<Row>(
       message: /\/dev is not a place/,
     },
     {
+      name: 'H02 a file of its own, that the container may make a device or a link',
+      type: 'socket',
+      text: '[Socket]\nListenSpecial=/run/web/x\nWritable=yes\n',
+      code: 'HOST_PATH_REFUSED',
+      message: /'\/run\/web\/x' opened by root and given to the container \(ListenSpecial=\)/,
+    },
+    {
+      name: 'H02 a folder that the container may put a link in place of',
+      type: 'socket',
+      text: listen('/run/web/deep/passwd'),
+      writable: ['/run/web'],
+      code: 'HOST_PATH_REFUSED',
+      message: /may write in '\/run\/web': it could put a link in the place of '\/run\/web\/deep'/,
+    },
+    {
+      name: 'H02 a guarded path in pieces of quotes',
+      type: 'socket',
+      text: `${listen('/run/web.sock')}Symlinks=/et"c/cron.d/web"\n`,
+      code: 'UNIT_INVALID',
+      message: /quotes and backslashes are not taken there/,
+    },
+    {
+      name: 'H02 a folder that a path makes, said before what systemd cannot read',
+      type: 'path',
+      text: '[Path]\nPathChanged=/etc/systemd/system/ssh.service.d\nMakeDirectory=yes\nMakeDirectory=maybe\n',
+      code: 'HOST_PATH_REFUSED',
+      message: /belongs to the service manager/,
+    },
+    {
       name: 'H02 a link to its socket where programs of root look',
       type: 'socket',
       text: `${listen('/run/web.sock')}Symlinks=/run/web.link /run/systemd/notify\n`,
@@ -229,6 +260,8 @@ test('what has its own name, or was allowed, may stand where something stands', 
   mkdirSync(`${dir.path}/run`, { recursive: true });
   for (const path of ['web.sock', 'other.sock']) writeFileSync(`${dir.path}/run/${path}`, '');
   await render(dir.path, { type: 'socket', text: listen('/run/web.sock') });
+  const writable = ['/run/web'];
+  await render(dir.path, { type: 'socket', text: listen('/run/web/x.sock'), writable });
   const text = listen('/run/other.sock');
   await render(dir.path, { type: 'socket', text, allowHostPaths: ['/run/other.sock'] });
 });
