@@ -79,7 +79,7 @@ function privilegesOf(
 }
 
 function userOf(document: UnitDocument): string {
-  const user = getValue(document, 'Service', 'User');
+  const user = getValue(document, 'Service', 'User') ?? getValue(document, 'Socket', 'User');
   return user === undefined || user === '' || user === '0' ? 'root' : user;
 }
 

@@ -40,6 +40,36 @@ each<{
       ],
     },
     {
+      name: 'that commands of a socket run as another user',
+      before: { socket: 'ListenStream=80\nExecStartPost=/bin/x\nUser=nobody\n' },
+      after: { socket: 'ListenStream=80\nExecStartPost=/bin/x\n' },
+      want: ['web.socket runs its commands on the host as root'],
+    },
+    {
+      name: 'what of a socket reaches further',
+      before: {
+        socket: 'ListenStream=80\nBindToDevice=lo\nBindIPv6Only=ipv6-only\nDirectoryMode=0700\n',
+      },
+      after: {
+        socket: 'ListenStream=80\nBindToDevice=eth0\nTransparent=yes\nMark=7\nWritable=no\n',
+      },
+      want: [
+        "web.socket has DirectoryMode='0755' in place of '0700'",
+        "web.socket has BindToDevice='eth0' in place of 'lo'",
+        "web.socket no longer has BindIPv6Only='ipv6-only'",
+        "web.socket has Transparent='yes'",
+        "web.socket has Mark='7'",
+      ],
+    },
+    {
+      name: 'a mode that systemd passes over, for the one before it',
+      before: { socket: 'ListenStream=/run/web.sock\nSocketMode=0600\n' },
+      after: {
+        socket: 'ListenStream=/run/web.sock\nSocketMode=0666\nSocketMode=040000000600\n',
+      },
+      want: ["web.socket has SocketMode='040000000600' in place of '0600'"],
+    },
+    {
       name: 'nothing of a socket that fewer may connect to, or that is gone',
       before: { socket: 'ListenStream=80\nListenStream=/run/web.sock\n' },
       after: { socket: 'ListenStream=/run/web.sock\nSocketMode=0660\nSocketUser=root\n' },
