@@ -13,15 +13,21 @@ import { OperationalError } from '../errors/operational-error.js';
  * @throws {@link OperationalError} HOST_PATH_REFUSED
  */
 export async function assertInsideTree(paths: HostPaths, path: string): Promise<void> {
-  if (paths.root === '') return;
-  const root = await realpath(paths.root);
-  const real = await realpathOfNearest(join(root, path));
-  if (real === root || real.startsWith(`${root}/`)) return;
+  const real = await findOutside(paths, path);
+  if (real === undefined) return;
   throw new OperationalError(
     'HOST_PATH_REFUSED',
     `${quote(path)} leads out of the tree of '--root', to ${quote(real)}`,
     { hint: 'make the links on its way relative' },
   );
+}
+
+/** Where a place is that lies outside the tree; undefined for one inside it, and without a tree. */
+export async function findOutside(paths: HostPaths, path: string): Promise<string | undefined> {
+  if (paths.root === '') return undefined;
+  const root = await realpath(paths.root);
+  const real = await realpathOfNearest(join(root, path));
+  return real === root || real.startsWith(`${root}/`) ? undefined : real;
 }
 
 /** Of the path, or of what of it exists: the rest is made below that. */

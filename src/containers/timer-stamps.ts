@@ -4,6 +4,7 @@ import { join } from 'node:path';
 
 import type { HostPaths } from '../config/host-paths.js';
 import { isErrno } from '../errors/is-errno.js';
+import { findOutside } from './inside-tree.js';
 
 /**
  * Removes what systemd notes of timers with `Persistent=` (systemd.timer(5)): when they elapsed last. A container that is installed
@@ -13,6 +14,8 @@ export async function removeTimerStamps(paths: HostPaths, units: readonly string
   const timers = units.filter((unit) => unit.endsWith('.timer'));
   const folder = paths.onDisk(stampFolder(paths));
   if (timers.length === 0 || !existsSync(folder)) return;
+  // By an absolute link of the tree of `--root` it would be that of the machine that builds the tree.
+  if ((await findOutside(paths, stampFolder(paths))) !== undefined) return;
   for (const file of await readdir(folder)) {
     if (!timers.some((timer) => isStampOf(file, timer))) continue;
     try {
