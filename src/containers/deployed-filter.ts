@@ -23,21 +23,16 @@ export function sameChoice(one: FilterChoice, other: FilterChoice): boolean {
   return JSON.stringify(one) === JSON.stringify(other);
 }
 
-/** The filter in a person's words. */
+/** The filter in a person's words: what there is, since changes of its config.json count more than what was chosen. */
 export function describeFilter(filter: DeployedFilter | undefined, hasFilter: boolean): string {
-  switch (filter?.kind) {
-    case 'berth':
-      return "those that berth's own filter lets through";
-    case 'unconfined':
-      return 'all: there is no filter (--seccomp unconfined)';
-    case 'file':
-      return `those that the profile ${filter.file} lets through`;
-    case 'image':
-    case undefined:
-      return hasFilter
-        ? 'those that its config.json lets through'
-        : 'all: its config.json has no filter';
+  if (hasFilter) {
+    if (filter?.kind === 'berth') return "those that berth's own filter lets through";
+    if (filter?.kind === 'file') return `those that the profile ${filter.file} lets through`;
+    return 'those that its config.json lets through';
   }
+  return filter?.kind === 'unconfined'
+    ? 'all: there is no filter (--seccomp unconfined)'
+    : 'all: its config.json has no filter';
 }
 
 /** Reads what a deployment's record says of its filter; undefined where an older berth wrote it. */

@@ -188,9 +188,12 @@ async function completeConfig(
     ownConfig: effective.ownConfig,
     architecture: findForeignArchitecture(host.paths),
   });
-  return changesFilter(changes)
-    ? { text: withConfigChanges(filtered.text, changes), filter: { kind: 'image' } }
-    : filtered;
+  if (!changesFilter(changes)) return filtered;
+  return {
+    text: withConfigChanges(filtered.text, changes),
+    // What was chosen stays so: it holds again where the changes are taken back.
+    filter: filter.kind === 'default' ? { kind: 'image' } : filtered.filter,
+  };
 }
 
 /** The variable INSTANCE of a template, in the form that the file wants. */

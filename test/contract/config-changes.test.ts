@@ -32,7 +32,7 @@ function change(patch: unknown): void {
 interface Config {
   process: { args: string[]; env?: string[]; noNewPrivileges?: boolean };
   hostname?: string;
-  linux: { namespaces: object[]; resources?: object };
+  linux: { namespaces: object[]; resources?: object; seccomp?: { defaultAction: string } };
 }
 
 const config = (): Config =>
@@ -86,6 +86,20 @@ test('without the file the config.json is that of the image again', async () => 
   rmSync(at(CHANGES));
   await tree.runOk('update', 'web');
   assert.deepEqual(config().process.env, ['A=b']);
+});
+
+test('a filter that they change was chosen still, and holds again without them', async () => {
+  const profile = at('/profile.json');
+  writeFileSync(profile, '{"defaultAction":"SCMP_ACT_LOG","syscalls":[]}');
+  await tree.runOk('update', '--seccomp', profile, 'web');
+  assert.equal(config().linux.seccomp?.defaultAction, 'SCMP_ACT_LOG');
+  change({ linux: { seccomp: null } });
+  assert.match(await tree.runOk('update', '--plan', 'web'), /seccomp/);
+  await tree.runOk('update', '--allow-new-permissions', 'web');
+  assert.equal(config().linux.seccomp, undefined);
+  rmSync(at(CHANGES));
+  await tree.runOk('update', 'web');
+  assert.equal(config().linux.seccomp?.defaultAction, 'SCMP_ACT_LOG');
 });
 
 test('an edit in place is warned of by its content, whatever its time', async () => {

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 
-import type { FilterChoice } from '../../../src/containers/deployed-filter.js';
+import { describeFilter, type FilterChoice } from '../../../src/containers/deployed-filter.js';
 import { withSystemCallFilter } from '../../../src/containers/system-call-filter.js';
 import { parseRuntimeConfig } from '../../../src/oci/parse-runtime-config.js';
 import type { SeccompProfile } from '../../../src/oci/runtime-config.js';
@@ -146,4 +146,14 @@ test('knowsSystemCall() tells calls from other words', () => {
     true,
     false,
   ]);
+});
+
+test('describeFilter() says what there is, whatever was chosen', () => {
+  const unconfined = { kind: 'unconfined' } as const;
+  const file = { kind: 'file', file: '/p.json', profile: '{}' } as const;
+  assert.match(describeFilter(unconfined, false), /no filter \(--seccomp unconfined\)/);
+  assert.match(describeFilter(unconfined, true), /its config\.json lets through/);
+  assert.match(describeFilter(file, true), /the profile \/p\.json lets through/);
+  assert.match(describeFilter(file, false), /^all: its config\.json has no filter/);
+  assert.match(describeFilter({ kind: 'berth' }, true), /berth's own filter/);
 });
