@@ -47,6 +47,7 @@ export function checkTmpfiles(text: string, options: CheckTmpfilesOptions): Chec
   const entries = parseTmpfiles(text);
   const places = new OwnPlaces(options.name, options.values);
   const warnings = entries.flatMap((entry) => checkEntry(entry, places, options));
+  for (const entry of entries) assertNotThroughLinks(entry, entries, options);
   return {
     entries,
     paths: entries
@@ -54,6 +55,42 @@ export function checkTmpfiles(text: string, options: CheckTmpfilesOptions): Chec
       .map(({ path }) => path),
     warnings,
   };
+}
+
+/**
+ * What a line links to or copies out of the image has the links that the image has: root's, which systemd-tmpfiles follows out of the
+ * container's own places.
+ */
+function assertNotThroughLinks(
+  entry: TmpfilesEntry,
+  entries: readonly TmpfilesEntry[],
+  options: CheckTmpfilesOptions,
+): void {
+  const { allowed } = options;
+  if (allowed.some((folder) => entry.path === folder || entry.path.startsWith(`${folder}/`)))
+    return;
+  const above = entries.find(
+    ({ type, path }) =>
+      leadsThrough(path, entry.path) &&
+      // A folder of root's in a copy is what a mount below it needs.
+      (type === 'L' || (type === 'C' && !(entry.type === 'd' && isHarmless(entry, options)))),
+  );
+  if (above === undefined) return;
+  throw refuse(
+    entry,
+    `it goes through ${quote(above.path)}, which line ${above.line} brings from the image with its links`,
+    options,
+  );
+}
+
+/** Whether a path, which may have wildcards, is below another. */
+function leadsThrough(folder: string, path: string): boolean {
+  const parts = path.split('/');
+  const above = folder.split('/');
+  return (
+    parts.length > above.length &&
+    above.every((part, index) => part === parts[index] || /[*?[{]/.test(parts[index] ?? ''))
+  );
 }
 
 function checkEntry(

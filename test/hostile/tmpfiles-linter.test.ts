@@ -38,6 +38,18 @@ const rows: readonly { name: string; line: string; container?: string }[] = [
   { name: 'a copy of the factory defaults', line: 'C /etc/web/x' },
   { name: 'a link out of its place', line: 'L /run/web/x - - - - /etc/shadow' },
   { name: 'a relative link out of its place', line: 'L /run/web/x - - - - ../../etc/shadow' },
+  {
+    name: 'a way out by a link of the image',
+    line: 'L /run/web - - - - /var/lib/berth/web/rootfs/x\nf /run/web/cron.d/y - - - - * * * * * root x',
+  },
+  {
+    name: 'the same by a wildcard',
+    line: 'L /run/web/a - - - - /var/lib/berth/web/rootfs/x\nw /run/web/*/passwd - - - - x::0:0:::',
+  },
+  {
+    name: 'a way out by a copied link of the image',
+    line: 'C /etc/web - - - - /var/lib/berth/web/rootfs/x\nf /etc/web/cron.d/y - - - - * * * * * root x',
+  },
   { name: 'a disk', line: 'b /run/web/sda 0666 - - - 8:0' },
   { name: 'memory', line: 'c /run/web/mem 0666 - - - 1:1' },
   { name: 'a shell with the rights of root', line: 'f /run/web/sh 4755' },

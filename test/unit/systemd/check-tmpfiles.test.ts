@@ -38,6 +38,12 @@ each<{ name: string; container: string; text: string; paths: readonly string[] }
       paths: ['/var/lib/web', '/var/lib/web/a%2db'],
     },
     {
+      name: 'a copy, and a folder in it for a mount',
+      container: 'web',
+      text: 'C /etc/web - - - - /var/lib/berth/web/rootfs/etc/web\nd /etc/web/x\n',
+      paths: ['/etc/web', '/etc/web/x'],
+    },
+    {
       name: "a copy whose source has '%' in its name",
       container: 'web',
       text: 'C /var/lib/web/data - - - - /var/lib/web/a%%b\n',
