@@ -132,6 +132,7 @@ function causesOf(error: Error): string[] {
     cause instanceof Error && causes.length < MAX_CAUSES;
     cause = cause.cause
   ) {
+    if (cause.name === 'AbortError') continue; // Node's word for the interruption that the message tells of
     const text = escapeText(describeErrno(cause)?.message ?? cause.message, MAX_MESSAGE_CHARACTERS);
     if (causes.at(-1) !== text) causes.push(text);
   }

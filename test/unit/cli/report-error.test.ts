@@ -46,6 +46,17 @@ test('reportError() prints one JSON object with --json', () => {
   });
 });
 
+test('reportError() does not name an interruption twice', () => {
+  const interrupted = new OperationalError('CANCELLED', 'interrupted while watching etcd.service', {
+    cause: AbortSignal.abort().reason,
+  });
+  const { text } = report(addContext("cannot update 'etcd'", interrupted));
+  assert.equal(
+    text,
+    "berth: cannot update 'etcd'\n  because: interrupted while watching etcd.service\n",
+  );
+});
+
 test('reportError() escapes what a stranger wrote (P31)', () => {
   const { text } = report(new OperationalError('REGISTRY_PROTOCOL', 'said \u001b[31mred\u202e'));
   assert.ok(
