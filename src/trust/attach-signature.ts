@@ -31,6 +31,9 @@ interface SignatureTag {
 /** How often a list is written again that others have written over. */
 const MAX_TRIES = 6;
 
+/** Shortest time in milliseconds that others are given to write over a list: a busy machine keeps them from it for as long as that. */
+const MIN_SETTLE_MS = 400;
+
 /** Longest time in milliseconds that others are given to write over a list, where writing it took long. */
 const MAX_SETTLE_MS = 2000;
 
@@ -67,7 +70,8 @@ export async function attachSignature(
     await writeList(tag.to, { list: there, layer }, signal);
     // Somebody who read the list before it was written is done with it in about the time that this took.
     const tookMs = performance.now() - startMs;
-    await pause(Math.min(MAX_SETTLE_MS, tookMs * (1 + Math.random())), signal);
+    const settleMs = Math.max(MIN_SETTLE_MS, tookMs) * (1 + Math.random());
+    await pause(Math.min(MAX_SETTLE_MS, settleMs), signal);
     there = await readList(tag.from, signal);
   }
 }
