@@ -132,18 +132,20 @@ export async function renderContainer(
       managers: usersStateHome(host.paths, systemdVersion),
     });
   }
+  const writable = launch.bindSources
+    .filter(({ readonly }) => !readonly)
+    .map(({ path }) => path.replaceAll(INSTANCE_MARKER, 'i').replace(/^\/var\/run(?=\/)/, '/run'));
   const activators = await renderActivators(host, {
     ...request,
     templates: effective.activators,
     values: unitValues,
-    writable: launch.bindSources
-      .filter(({ readonly }) => !readonly)
-      .map(({ path }) =>
-        path.replaceAll(INSTANCE_MARKER, 'i').replace(/^\/var\/run(?=\/)/, '/run'),
-      ),
+    writable,
   });
   assertSecretsReach({ chosen, values, config, credentialsPath: launch.summary.credentialsPath });
-  const tmpfiles = renderTmpfilesLines(host, { request, values, bindSources: launch.bindSources });
+  const tmpfiles = renderTmpfilesLines(host, {
+    ...{ request, values, writable },
+    bindSources: launch.bindSources,
+  });
   return {
     unit,
     directives,
@@ -236,10 +238,12 @@ function renderTmpfilesLines(
   from: {
     readonly request: RenderRequest;
     readonly values: Values;
+    /** Folders of the host that its container may write in. */
+    readonly writable: readonly string[];
     readonly bindSources: readonly { readonly path: string; readonly optional: boolean }[];
   },
 ): { text: string; paths: readonly string[]; warnings: readonly string[] } {
-  const { request, values, bindSources } = from;
+  const { request, values, writable, bindSources } = from;
   const policy = hostPathPolicy(host.paths, {
     name: request.name,
     allowed: request.allowHostPaths,
@@ -250,6 +254,7 @@ function renderTmpfilesLines(
     name: request.name,
     values,
     allowed: request.allowHostPaths,
+    writable,
     assertAllowed: (path) => {
       assertHostPathAllowed(path, policy);
     },

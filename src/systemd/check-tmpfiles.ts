@@ -1,3 +1,5 @@
+import { dirname } from 'node:path';
+
 import type { ContainerName } from '../base/container-name.js';
 import { quote } from '../base/escape-text.js';
 import { OperationalError } from '../errors/operational-error.js';
@@ -11,6 +13,8 @@ export interface CheckTmpfilesOptions {
   readonly values: ReadonlyMap<string, { readonly text: string }>;
   /** Paths of `--allow-host-path`: each allows itself and what is below it, with any type. */
   readonly allowed: readonly string[];
+  /** Folders of the host that the container may write in. */
+  readonly writable: readonly string[];
   /** Refuses, with a reason, a path that images may not have without being allowed it. */
   readonly assertAllowed: (path: string) => void;
 }
@@ -47,7 +51,12 @@ export function checkTmpfiles(text: string, options: CheckTmpfilesOptions): Chec
   const entries = parseTmpfiles(text);
   const places = new OwnPlaces(options.name, options.values);
   const warnings = entries.flatMap((entry) => checkEntry(entry, places, options));
-  for (const entry of entries) assertNotThroughLinks(entry, entries, options);
+  const lent = options.writable.filter((folder) => places.has(folder));
+  for (const entry of entries) {
+    if (isAllowed(entry, options)) continue;
+    assertNotThroughLinks(entry, entries, options);
+    assertNotThroughLent(entry, lent, options);
+  }
   return {
     entries,
     paths: entries
@@ -66,9 +75,6 @@ function assertNotThroughLinks(
   entries: readonly TmpfilesEntry[],
   options: CheckTmpfilesOptions,
 ): void {
-  const { allowed } = options;
-  if (allowed.some((folder) => entry.path === folder || entry.path.startsWith(`${folder}/`)))
-    return;
   const above = entries.find(
     ({ type, path }) =>
       leadsThrough(path, entry.path) &&
@@ -81,6 +87,31 @@ function assertNotThroughLinks(
     `it goes through ${quote(above.path)}, which line ${above.line} brings from the image with its links`,
     options,
   );
+}
+
+/**
+ * What stands below a folder that the container writes in, it can replace by a link to anywhere. Being root's, that link is followed by
+ * systemd-tmpfiles, as root, at the next boot: only the last part of a path is not. (A folder that is not in the container's own places
+ * and lent all the same is shown as such, and lines below it make folders only.)
+ */
+function assertNotThroughLent(
+  entry: TmpfilesEntry,
+  lent: readonly string[],
+  options: CheckTmpfilesOptions,
+): void {
+  if (KEEPS.includes(entry.type)) return;
+  const folder = dirname(entry.path);
+  const above = lent.find((source) => leadsThrough(source, folder));
+  if (above === undefined) return;
+  throw refuse(
+    entry,
+    `the container may write in ${quote(above)}, and could put a link in the place of ${quote(folder)}`,
+    options,
+  );
+}
+
+function isAllowed({ path }: TmpfilesEntry, { allowed }: CheckTmpfilesOptions): boolean {
+  return allowed.some((folder) => path === folder || path.startsWith(`${folder}/`));
 }
 
 /** Whether a path, which may have wildcards, is below another. */

@@ -92,6 +92,26 @@ test('uninstalling does not offer to remove what another container keeps its sta
   assert.ok(existsSync(`${tree.path}/var/lib/shared/data`));
 });
 
+test('P22 an image whose container could lead its tmpfiles lines elsewhere is refused, unless it is allowed', async () => {
+  using tree = new BerthInTree();
+  const state = { destination: '/data', type: 'bind', source: '${STATE_DIRECTORY}/${NAME}' };
+  const image = (options: readonly string[]): string =>
+    tree.makeImage('web', [{ path: 'data/' }], {
+      'config.json.template': configTemplate({
+        mounts: [{ ...state, options: ['bind', ...options] }],
+      }),
+      'tmpfiles.template': 'f ${STATE_DIRECTORY}/${NAME}/d/x 0644 - - - evil\n',
+    });
+  const refused = await tree.run('install', '--name', 'web', image(['rw']));
+  assert.equal(refused.status, 65, refused.stderr);
+  assert.match(refused.stderr, /the container may write in '\/var\/lib\/web'.*put a link/);
+  assert.match(refused.stderr, /--allow-host-path \/var\/lib\/web\/d\/x/);
+  const allowed = ['--allow-host-path', '/var/lib/web/d/x'];
+  await tree.runOk('install', '--name', 'web', ...allowed, image(['rw']));
+  await tree.runOk('uninstall', 'web');
+  await tree.runOk('install', '--name', 'web', image(['ro']));
+});
+
 test('neither a mistyped image nor a container that was uninstalled leaves a lock file', async () => {
   using folder = new TempDir();
   using tree = new TempDir();

@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { mkdirSync } from 'node:fs';
+import { test } from 'node:test';
 
 import { OperationalError } from '../../src/errors/operational-error.js';
 import { checkTmpfiles } from '../../src/systemd/check-tmpfiles.js';
+import { assertFails } from '../support/assert-fails.js';
 import { each } from '../support/each.js';
 import { TempDir } from '../support/temp-dir.js';
 import { tmpfilesOptionsOf } from '../support/tmpfiles-options.js';
@@ -86,6 +88,29 @@ each('P22 the tmpfiles linter refuses', rows, ({ line, container }) => {
       (error.code === 'TMPFILES_INVALID' || error.code === 'HOST_PATH_REFUSED'),
     'this line would be carried out by root at every boot',
   );
+});
+
+each(
+  'P22 lines go through nothing that the container can put a link in place of',
+  [
+    { name: 'a file', line: 'f /var/lib/web/d/cron.d/x 0644 - - - evil' },
+    { name: 'a folder of its own', line: 'd /var/lib/web/d/x 0700' },
+    { name: 'by a wildcard', line: 'z /var/lib/web/*/shadow 0666' },
+    { name: 'removing', line: 'r /run/web.d/a/b' },
+  ],
+  async ({ line }) => {
+    const lent = ['/var/lib/web', '/run/web.d'];
+    await assertFails('TMPFILES_INVALID', () =>
+      checkTmpfiles(`${line}\n`, tmpfilesOptionsOf('web', [], lent)),
+    );
+    checkTmpfiles(`${line}\n`, tmpfilesOptionsOf('web', ['/var/lib/web', '/run/web.d/a'], lent));
+  },
+);
+
+test('P22 what stands in a lent folder itself is made, and what is deeper where the container may only read', () => {
+  const own = 'd /var/lib/web/data 0700\nf /var/lib/web/x\nx /var/lib/web/a/b\n';
+  checkTmpfiles(own, tmpfilesOptionsOf('web', [], ['/var/lib/web']));
+  checkTmpfiles('d /var/lib/web/a/b\n', tmpfilesOptionsOf('web', [], ['/var/lib/web/a', '/srv']));
 });
 
 /** What systemd-tmpfiles itself calls invalid (its EX_DATAERR); all other rows it would carry out. */

@@ -7,6 +7,7 @@ import { valuesOf } from './template-values.js';
 export function tmpfilesOptionsOf(
   name: string,
   allowed: readonly string[] = [],
+  writable: readonly string[] = [],
 ): CheckTmpfilesOptions {
   return {
     name: parseContainerName(name),
@@ -19,6 +20,7 @@ export function tmpfilesOptionsOf(
       HOST_GID: '0',
     }),
     allowed,
+    writable,
     assertAllowed: (path) => {
       if (
         /^\/(?:proc|sys|dev|usr|boot|root|home)(?:\/|$)|^\/etc\/(?:passwd|sudoers\.d|systemd|cron\.d)(?:\/|$)|^\/var\/lib\/dpkg|^\/$/.test(
