@@ -58,6 +58,7 @@ async function removeEmptyFolder(target: string): Promise<boolean> {
     await rmdir(target);
     return true;
   } catch (error) {
+    if (isErrno(error, 'ENOENT')) return true; // by another that is uninstalled at the same time
     if (isErrno(error, 'ENOTEMPTY', 'EEXIST', 'EBUSY')) return false;
     throw error;
   }

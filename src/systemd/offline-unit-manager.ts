@@ -265,24 +265,33 @@ class OfflineUnitManager implements UnitManager {
   }
 
   #makeLink(name: string, target: string): boolean {
+    // Another container that is disabled meanwhile takes the empty folder away, in time never for every attempt.
+    for (let attempt = 0; attempt < MAX_LINK_ATTEMPTS; attempt += 1) {
+      const made = this.#tryLink(name, target);
+      if (made !== undefined) return made;
+    }
+    throw new OperationalError(
+      'SYSTEMD_CALL_FAILED',
+      `cannot make the link ${quote(name)}: there is no folder for it in the tree`,
+    );
+  }
+
+  /** Whether it was made or stood there; undefined if there is no folder for it. */
+  #tryLink(name: string, target: string): boolean | undefined {
     const folder = parentOf(name);
     this.#tree.inDirectory(this.#tree.unitDirectory, (at) => {
       if (folder !== '') makeFolder(`${at}/${folder}`);
     });
-    const made = this.#tree.inDirectory(`${this.#tree.unitDirectory}/${folder}`, (at) => {
+    return this.#tree.inDirectory(`${this.#tree.unitDirectory}/${folder}`, (at) => {
       try {
         symlinkSync(target, `${at}/${name.slice(name.lastIndexOf('/') + 1)}`);
         return true;
       } catch (error) {
         if (isErrno(error, 'EEXIST')) return false; // looked at before: it leads where it should
+        if (isErrno(error, 'ENOENT')) return undefined; // removed since it was opened
         throw error;
       }
     });
-    if (made !== undefined) return made;
-    throw new OperationalError(
-      'SYSTEMD_CALL_FAILED',
-      `cannot make the link ${quote(name)}: there is no folder for it in the tree`,
-    );
   }
 
   #removeLink(name: string): void {
@@ -295,7 +304,8 @@ class OfflineUnitManager implements UnitManager {
       try {
         rmdirSync(`${at}/${folder}`);
       } catch (error) {
-        if (!isErrno(error, 'ENOTEMPTY', 'EEXIST')) throw error;
+        // ENOENT: another that was disabled at the same time removed it.
+        if (!isErrno(error, 'ENOTEMPTY', 'EEXIST', 'ENOENT')) throw error;
       }
     });
   }
@@ -307,6 +317,9 @@ function promised<T>(body: () => T): Promise<T> {
     resolve(body());
   });
 }
+
+/** Each one lost means that another container was disabled within microseconds. */
+const MAX_LINK_ATTEMPTS = 100;
 
 /** Published tmpfiles are below 2 KiB. */
 const MAX_TMPFILES_BYTES = 1_048_576;

@@ -1,9 +1,7 @@
-import { readdirSync } from 'node:fs';
-
 import { PULL_DIRECTIVES, type Pull, type UnitRelations } from './unit-relations.js';
 import { parseUnitName, templateOf } from './unit-name.js';
 import { getValue, getWords, parseUnit } from './unit-text.js';
-import type { UnitTree } from './unit-tree.js';
+import { entriesOf, type UnitTree } from './unit-tree.js';
 
 /**
  * How a unit of a tree stands to others, from its file, its drop-ins and the `.wants` and `.requires` links beside it.
@@ -53,7 +51,9 @@ function linkedUnits(tree: UnitTree, unit: string, kind: string): readonly strin
   return tree.directories.flatMap(
     (directory) =>
       tree.inDirectory(`${directory}/${unit}.${kind}`, (at) =>
-        readdirSync(at).filter((entry) => /\.[a-z]+$/.test(entry)),
+        entriesOf(at)
+          .map(({ name }) => name)
+          .filter((name) => /\.[a-z]+$/.test(name)),
       ) ?? [],
   );
 }

@@ -1,4 +1,12 @@
-import { closeSync, constants, lstatSync, openSync, readdirSync, readlinkSync } from 'node:fs';
+import {
+  closeSync,
+  constants,
+  lstatSync,
+  openSync,
+  readdirSync,
+  readlinkSync,
+  type Dirent,
+} from 'node:fs';
 
 import { readFileBoundedNow } from '../base/bounded-read.js';
 import { isErrno } from '../errors/is-errno.js';
@@ -102,9 +110,9 @@ export class UnitTree implements Disposable {
     for (const unit of units) {
       for (const directory of this.directories) {
         const folder = `${directory}/${unit}.d`;
-        const entries = this.inDirectory(folder, (at) => readdirSync(at)) ?? [];
-        for (const entry of entries) {
-          if (entry.endsWith('.conf') && !paths.has(entry)) paths.set(entry, `${folder}/${entry}`);
+        const entries = this.inDirectory(folder, entriesOf) ?? [];
+        for (const { name } of entries) {
+          if (name.endsWith('.conf') && !paths.has(name)) paths.set(name, `${folder}/${name}`);
         }
       }
     }
@@ -133,7 +141,7 @@ export class UnitTree implements Disposable {
     const collect = (prefix: string): readonly string[] =>
       this.inDirectory(`${this.unitDirectory}/${prefix}`, (at) => {
         const folders: string[] = [];
-        for (const entry of readdirSync(at, { withFileTypes: true })) {
+        for (const entry of entriesOf(at)) {
           if (entry.isSymbolicLink())
             onLink(`${prefix}${entry.name}`, () => readLinkIfThere(`${at}/${entry.name}`));
           else if (entry.isDirectory()) folders.push(entry.name);
@@ -222,6 +230,16 @@ export class UnitTree implements Disposable {
       if (isErrno(error, 'ENOENT')) return '';
       throw error;
     }
+  }
+}
+
+/** What lies in an open directory; nothing if another command removed it since, which the kernel says as ENOENT. */
+export function entriesOf(at: string): readonly Dirent[] {
+  try {
+    return readdirSync(at, { withFileTypes: true });
+  } catch (error) {
+    if (isErrno(error, 'ENOENT')) return [];
+    throw error;
   }
 }
 

@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdirSync, readdirSync, readlinkSync, symlinkSync, writeFileSync } from 'node:fs';
 import { after, test } from 'node:test';
+import { Worker } from 'node:worker_threads';
 
 import { openOfflineUnitManager } from '../../src/systemd/offline-unit-manager.js';
 import { assertFails } from '../support/assert-fails.js';
@@ -73,6 +75,39 @@ test('enable() and disable() do what systemctl --root does', async () => {
   }
   assert.deepEqual(linksOf(ours), []);
 });
+
+test('F18 the folder of links may come and go with other containers meanwhile', async () => {
+  using own = treeWithSystemd();
+  writeUnit(own, 'a.service', 'WantedBy=multi-user.target');
+  const stop = new Int32Array(new SharedArrayBuffer(4));
+  const folder = `${own.path}/etc/systemd/system/multi-user.target.wants`;
+  const others = new Worker(COMING_AND_GOING, { eval: true, workerData: { folder, stop } });
+  try {
+    await once(others, 'message');
+    await using manager = openOfflineUnitManager({ root: own.path });
+    for (let round = 0; round < 300; round += 1) {
+      await manager.enable(['a.service']);
+      assert.deepEqual(linksOf(own), [
+        'multi-user.target.wants/a.service -> /etc/systemd/system/a.service',
+      ]);
+      await manager.disable(['a.service']);
+    }
+  } finally {
+    Atomics.store(stop, 0, 1);
+    await once(others, 'exit');
+  }
+});
+
+/** What others do that are the first and the last of a target, thousands of times. */
+const COMING_AND_GOING = `
+  const { mkdirSync, rmdirSync } = require('node:fs');
+  const { parentPort, workerData: { folder, stop } } = require('node:worker_threads');
+  parentPort.postMessage('ready');
+  while (Atomics.load(stop, 0) === 0) {
+    try { mkdirSync(folder); } catch {}
+    try { rmdirSync(folder); } catch {}
+  }
+`;
 
 function treeWithSystemd(): TempDir {
   const directory = new TempDir();
