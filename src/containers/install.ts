@@ -93,7 +93,7 @@ export async function install(host: Host, request: InstallRequest): Promise<Inst
         );
         const units = steps.at(-1)?.deployment.units ?? [];
         const start = request.start && units.length > 0;
-        if (start) await startInstalled(host, units);
+        if (start) await startInstalled(host, { name, units });
         return { plan, started: start };
       });
     });
@@ -212,8 +212,11 @@ function taken(name: string, what: string): OperationalError {
   );
 }
 
-async function startInstalled(host: Host, units: readonly string[]): Promise<void> {
-  await withContext(`${units[0] ?? ''} is installed, but did not start`, () =>
-    runVerb(host, 'start', units),
+async function startInstalled(
+  host: Host,
+  started: { readonly name: string; readonly units: readonly string[] },
+): Promise<void> {
+  await withContext(`${started.units[0] ?? ''} is installed, but did not start`, () =>
+    runVerb(host, 'start', started),
   );
 }

@@ -18,25 +18,34 @@ const LOG_LINES = 5;
  * these. Starting makes it what it is after a boot: a service that starts by them alone rests until it is wanted. Stopping
  * stops them first. Restarting leaves those that are up as they are, so that no connection is refused.
  *
+ * @returns sockets that starting left down, with a warning: they cannot be started while their service runs
  * @throws OperationalError CONTAINER_NOT_FOUND; UNIT_JOB_FAILED with what the unit's log said last
  */
-export async function runUnitVerb(host: Host, verb: UnitVerb, name: string): Promise<void> {
-  await withContext(`cannot ${verb} '${name}'`, async () => {
+export async function runUnitVerb(
+  host: Host,
+  verb: UnitVerb,
+  name: string,
+): Promise<readonly string[]> {
+  return withContext(`cannot ${verb} '${name}'`, async () => {
     const { unit, activators } = await getRunnableService(host, name);
-    await runVerb(host, verb, [unit, ...activators]);
+    return runVerb(host, verb, { name, units: [unit, ...activators] });
   });
 }
 
 /** {@link runUnitVerb} on the units of a container, the service first. */
-export async function runVerb(host: Host, verb: UnitVerb, units: readonly string[]): Promise<void> {
+export async function runVerb(
+  host: Host,
+  verb: UnitVerb,
+  { name, units }: { readonly name: string; readonly units: readonly string[] },
+): Promise<readonly string[]> {
   const [unit, ...activators] = units;
-  if (unit === undefined) return;
+  if (unit === undefined) return [];
   const manager = await host.openUnitManager();
   const [service, ...others] = await manager.getStates(units);
   const isWanted = activators.length === 0 || service === undefined || !startsByActivators(service);
   if (verb === 'stop') {
     for (const each of [...activators, unit]) await runJob(host, verb, each);
-    return;
+    return [];
   }
   const down = others.filter((state) => !isRunning(state)).map((state) => state.unit);
   const isUp = isRunning(service);
@@ -44,12 +53,18 @@ export async function runVerb(host: Host, verb: UnitVerb, units: readonly string
   const isOn = isUp || service?.activeState === 'failed';
   if (verb === 'restart' && isUp && down.length === 0) {
     await runJob(host, verb, unit);
-    return;
+    return [];
   }
   // Once a service runs its socket cannot be started any more.
   if (verb === 'restart' && isUp) await runJob(host, 'stop', unit);
-  for (const each of down) await runJob(host, 'start', each);
+  const left = verb === 'start' && isUp ? down.filter((each) => each.endsWith('.socket')) : [];
+  for (const each of down) if (!left.includes(each)) await runJob(host, 'start', each);
   if (isWanted || (verb === 'restart' && isOn)) await runJob(host, verb, unit);
+  for (const each of left) {
+    const text = `${each} stays down, as ${unit} runs already: 'berth restart ${name}' brings both up`;
+    host.onEvent({ kind: 'warning', text });
+  }
+  return left;
 }
 
 /** Runs one job on a unit; see {@link runUnitVerb}. */

@@ -201,6 +201,24 @@ for (const suite of suites) {
       },
     );
 
+    await t.test('a socket that is down while its service runs is told of, and left', async () => {
+      await host.runOk(['systemctl', 'stop', 'web.socket']);
+      await host.runOk(['systemctl', 'start', 'web.service']);
+      const { status, stdout, stderr } = await host.berth('start', 'web');
+      assert.equal(status, 0, stderr);
+      assert.equal(stdout, 'web started\n');
+      assert.match(
+        stderr,
+        /web\.socket stays down, as web\.service runs already: 'berth restart web' brings both up\n$/,
+      );
+      const json: unknown = JSON.parse(await berth(host, 'start', '--json', 'web'));
+      assert.deepEqual(json, [{ name: 'web', action: 'started', leftDown: ['web.socket'] }]);
+      assert.equal(await stateOf(host, 'web.socket'), 'inactive enabled');
+      await berth(host, 'restart', 'web');
+      assert.equal(await stateOf(host, 'web.socket'), 'active enabled');
+      assert.equal(await ask(host), 'v2 ahoy\n');
+    });
+
     await t.test(
       'one that rests is updated, and its socket goes where nothing needs it',
       async () => {

@@ -27,9 +27,9 @@ export function unitVerbCommand(verb: UnitVerb, context: CliContext): Command {
       await withHost(context, options, async (host) => {
         const action = DONE[verb];
         const each = await forEachName({ context, options, host }, args, async (name) => {
-          await runUnitVerb(host, verb, name);
+          const leftDown = await runUnitVerb(host, verb, name);
           printStep(context, options, `${name} ${action}\n`);
-          return { name, action };
+          return { name, action, ...(leftDown.length > 0 && { leftDown }) };
         });
         printResult(context, options, { of: verb, json: each.results, text: '' });
         each.end();

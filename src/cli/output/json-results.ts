@@ -230,6 +230,8 @@ export interface RecoveryPlan {
 export interface UnitVerbDone {
   readonly name: string;
   readonly action: 'started' | 'stopped' | 'restarted';
+  /** Of `start`: sockets that stay down since their service runs already, where there are any; `berth restart` brings both up. */
+  readonly leftDown?: readonly string[];
 }
 
 /** A set that is forgotten. */
