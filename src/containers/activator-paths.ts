@@ -1,15 +1,14 @@
-import { lstat, readFile } from 'node:fs/promises';
-import { dirname, join } from 'node:path/posix';
+import { lstat } from 'node:fs/promises';
+import { dirname } from 'node:path/posix';
 
 import type { ContainerName } from '../base/container-name.js';
 import { quote } from '../base/escape-text.js';
-import { lookUp } from '../base/look-up.js';
 import { isErrno } from '../errors/is-errno.js';
 import { OperationalError } from '../errors/operational-error.js';
 import { OwnPlaces } from '../systemd/tmpfiles-places.js';
-import { getWords, listAssignments, parseUnit } from '../systemd/unit-text.js';
 import type { UnitDocument } from '../systemd/unit-text.js';
 import type { Values } from '../templates/values.js';
+import { pathsMadeBy, readDeployedUnit, resolveSpecifiers } from './activator-places.js';
 import type { Deployment } from './deployment.js';
 import type { Host } from './host.js';
 import { assertHostPathAllowed, covers } from './host-path-policy.js';
@@ -26,12 +25,6 @@ export interface ActivatorPathsRequest {
   readonly installed: Deployment | undefined;
   /** Folders of the host that its container may write in. */
   readonly writable: readonly string[];
-}
-
-/** A path as a unit has it. */
-interface WrittenPath {
-  readonly key: string;
-  readonly written: string;
 }
 
 /**
@@ -56,7 +49,7 @@ export async function assertActivatorPaths(
   const policy = hostPathPolicy(host.paths, { name, allowed });
   const own = new OwnPlaces(name, values);
   for (const { key, written } of pathsMadeBy(document)) {
-    const path = resolveSpecifiers(host, { unit, written });
+    const path = resolveSpecifiers(host.paths, { unit, written });
     assertHostPathAllowed(path, policy);
     const isAllowed = allowed.some((folder) => covers(folder, path));
     if (!isAllowed) assertNotTheContainers(path, { unit, key, writable });
@@ -103,66 +96,6 @@ function assertNotTheContainers(
 /** What is there already, devices among it, and is opened as it is. */
 const OPENS: ReadonlySet<string> = new Set(['ListenSpecial', 'ListenUSBFunction']);
 
-function pathsMadeBy(document: UnitDocument): readonly WrittenPath[] {
-  const all = listAssignments(document);
-  const listened = all.filter(
-    ({ section, key, value }) =>
-      section === 'Socket' &&
-      key.startsWith('Listen') &&
-      // The names of message queues are none of a folder.
-      key !== 'ListenMessageQueue' &&
-      /^[/%]/.test(value),
-  );
-  // Any of them: systemd passes over a later one that it cannot read.
-  const makesFolders = all.some(
-    ({ section, key, value }) =>
-      section === 'Path' && key === 'MakeDirectory' && /^(?:1|yes|y|true|t|on)$/i.test(value),
-  );
-  const watched = all.filter(
-    ({ section, key }) =>
-      section === 'Path' && /^(?:PathChanged|PathModified|DirectoryNotEmpty)$/.test(key),
-  );
-  return [
-    ...[...listened, ...(makesFolders ? watched : [])].map(({ key, value }) => ({
-      key,
-      written: value,
-    })),
-    ...getWords(document, 'Socket', 'Symlinks').map((written) => ({ key: 'Symlinks', written })),
-  ].filter(({ written }) => written !== '');
-}
-
-/** What systemd will make of a path: `/var/run` is `/run` to it, too. */
-function resolveSpecifiers(
-  { paths }: Host,
-  { unit, written }: { readonly unit: string; readonly written: string },
-): string {
-  // Of a list systemd takes them away, wherever in a word they stand.
-  if (/["'\\]/.test(written))
-    throw new OperationalError(
-      'UNIT_INVALID',
-      `${unit} has the path ${quote(written)}: quotes and backslashes are not taken there`,
-    );
-  const stem = unit.slice(0, unit.lastIndexOf('.'));
-  const folders =
-    paths.mode === 'user'
-      ? {
-          t: paths.userEnvironment['XDG_RUNTIME_DIR'] ?? '',
-          h: paths.userEnvironment['HOME'] ?? '',
-        }
-      : { t: '/run', S: '/var/lib', C: '/var/cache', L: '/var/log', E: '/etc' };
-  // An instance's name is escaped: it has no '/', and cannot lead elsewhere.
-  const known = { ...folders, '%': '%', n: unit, N: stem, p: stem.replace(/@$/, ''), i: 'i' };
-  const path = written.replace(/%(.?)/g, (whole, letter: string) => {
-    const value = lookUp(known, letter);
-    if (value !== undefined) return value;
-    throw new OperationalError(
-      'UNIT_INVALID',
-      `${unit} has the path ${quote(written)}, and berth cannot tell what ${quote(whole)} is there`,
-    );
-  });
-  return path.replace(/^\/var\/run(?=\/)/, '/run');
-}
-
 async function isThere(pathOnDisk: string): Promise<boolean> {
   try {
     await lstat(pathOnDisk);
@@ -180,13 +113,10 @@ async function wasMadeBefore(
   written: string,
 ): Promise<boolean> {
   if (installed?.units.includes(unit) !== true) return false;
-  const { paths } = host;
-  const file = join(paths.stateDir, `${installed.name}.${installed.number}`, unit);
-  try {
-    const text = await readFile(paths.onDisk(file), 'utf8');
-    return pathsMadeBy(parseUnit(text)).some((made) => made.written === written);
-  } catch (error) {
-    if (isErrno(error, 'ENOENT')) return false;
-    throw error;
-  }
+  const document = await readDeployedUnit(
+    host.paths,
+    `${installed.name}.${installed.number}`,
+    unit,
+  );
+  return document !== undefined && pathsMadeBy(document).some((made) => made.written === written);
 }

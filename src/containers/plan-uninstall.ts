@@ -2,6 +2,7 @@ import { withContext } from '../errors/with-context.js';
 import { listDeploymentNumbers, getContainer } from './container-directory.js';
 import { compareFile } from './file-state.js';
 import type { Host } from './host.js';
+import { findSocketFiles } from './left-sockets.js';
 import { ownersOfPaths, pathsMadeByAll, pathsMadeByOthers } from './path-owners.js';
 import { assertNotRequired, type UninstallOptions } from './uninstall.js';
 
@@ -10,7 +11,7 @@ export interface UninstallPlan {
   readonly name: string;
   /** Units that are stopped and disabled. */
   readonly units: readonly string[];
-  /** Files of the host that go; folders among them where they are empty then. */
+  /** Files of the host that go, those of its sockets among them; folders where they are empty then. */
   readonly removes: readonly string[];
   /** Files that were changed on this host: units are renamed to `PATH.save`, others stay. */
   readonly keeps: readonly string[];
@@ -44,6 +45,7 @@ export async function planUninstall(
       if (state === 'same') removes.push(file.path);
       if (state === 'changed') keeps.push(file.path);
     }
+    removes.push(...(await findSocketFiles(paths, { name, side: deployment })));
     const others = await pathsMadeByOthers(host, name);
     const numbers = await listDeploymentNumbers(paths, name);
     return {

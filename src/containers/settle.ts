@@ -11,6 +11,7 @@ import { listDeploymentNumbers } from './container-directory.js';
 import { orderDeployments } from './deployment-order.js';
 import type { Host } from './host.js';
 import type { JournalEntry } from './journal.js';
+import { removeLeftSockets } from './left-sockets.js';
 import { removeUnusedLaunchers } from './place-launcher.js';
 import { rememberGeneration } from './remember-generation.js';
 import { removeDeployments } from './remove-deployments.js';
@@ -28,6 +29,7 @@ import { findUsedByOthers } from './used-by-others.js';
 export async function settle(host: Host, entry: JournalEntry): Promise<readonly string[]> {
   const statePaths: string[] = [];
   for (const transition of entry.transitions) {
+    await removeLeftSockets(host, transition);
     await removeStamps(host, { entry, transition });
     statePaths.push(...(await removeState(host, { entry, transition })));
     if (transition.to === undefined) await forget(host, { entry, transition });

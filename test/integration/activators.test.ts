@@ -298,6 +298,32 @@ for (const suite of suites) {
       assert.equal(await ask(host), 'v3 ahoy\n');
     });
 
+    await t.test('the file of a socket goes with the version that had it', async () => {
+      const there = async (): Promise<string> => (await host.sh('cd /srv && ls')).trim();
+      await pushWeb('filed', {
+        'socket.template': '[Socket]\nListenStream=$AT\n',
+        'manifest.json': JSON.stringify({ defaultValues: { AT: '/srv/one.sock' } }),
+      });
+      await berth(host, 'install', '--start', '--name', 'file', web('filed'));
+      assert.equal(await there(), 'one.sock');
+      await berth(host, 'update', '-y', '--set', 'AT=/srv/two.sock', 'file');
+      assert.equal(await there(), 'two.sock');
+      await berth(host, 'rollback', 'file');
+      assert.equal(await there(), 'one.sock');
+      await berth(host, 'stop', 'file');
+      assert.equal(await there(), 'one.sock', 'systemd leaves it');
+      assert.match(await berth(host, 'uninstall', '--plan', 'file'), /- \/srv\/one\.sock$/m);
+      await host.sh('cp -a /srv/one.sock /run/file.sock');
+      await berth(host, 'uninstall', 'file');
+      assert.equal(await there(), '');
+      // What lies in a place of its own is taken.
+      const own = ['--set', 'AT=/run/file.sock', web('filed')];
+      await berth(host, 'install', '--start', '--name', 'file', ...own);
+      assert.equal(await stateOf(host, 'file.socket'), 'active static');
+      await berth(host, 'uninstall', 'file');
+      await host.sh('test ! -e /run/file.sock');
+    });
+
     await t.test('uninstalling leaves nothing of them', async () => {
       await berth(host, 'uninstall', '--purge', 'web', 'job');
       assert.match(await stateOf(host, 'web.socket'), /^inactive $/);
