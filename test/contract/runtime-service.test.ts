@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import {
   chmodSync,
   mkdirSync,
@@ -11,6 +11,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { constants } from 'node:os';
+import { join } from 'node:path';
 import { test } from 'node:test';
 
 import { each } from '../support/each.js';
@@ -118,6 +119,78 @@ each<{
     assert.deepEqual(await ended(child), { status: status ?? null, signal: dead ?? null });
     assert.ok(Date.now() - began < 60_000, 'it took as long as the program wanted');
     if (prints !== undefined) assert.match(output, new RegExp(prints));
+  },
+);
+
+each<{ name: string; number: number; init?: boolean }>(
+  'a signal to the launcher that its C library keeps for itself',
+  [
+    { name: 'the first real-time signal of glibc', number: 34 },
+    { name: 'the same through a stub', number: 34, init: true },
+    { name: 'the last real-time signal', number: 64 },
+  ],
+  async ({ number, init }) => {
+    using bed = new ContainerBed();
+    const signal = String(number);
+    const tell = (pid: number | undefined): void => {
+      execFileSync('kill', [`-${signal}`, String(pid)]);
+    };
+    bed.compile(['catch', signal, ',', 'say', 'ready', ',', 'sleep', '1000', ',', 'exit', '7'], {});
+    const catching = bed.start();
+    await printed(catching, 'ready');
+    tell(catching.pid);
+    assert.deepEqual(await ended(catching), { status: 7, signal: null });
+    bed.compile(['say', 'ready', ',', 'sleep', '1000'], {}, { init: init === true });
+    // A shell tells of deaths that Node has no name for.
+    const other = spawn('sh', [
+      '-c',
+      '"$@" & echo "pid=$!"; wait $!; echo "status=$?"',
+      'sh',
+      launcher,
+      bed.plan,
+    ]);
+    let output = '';
+    other.stdout.on('data', (chunk: Buffer) => (output += chunk.toString()));
+    await waitUntil('its beginning', () => /pid=\d+/.test(output) && output.includes('ready'));
+    tell(Number(/pid=(\d+)/.exec(output)?.[1]));
+    await ended(other);
+    assert.match(output, new RegExp(`status=${128 + number}\n`));
+  },
+);
+
+each<{ name: string; search: string; wants: { status: number; says: RegExp } }>(
+  'a program that is not to be had in the search path',
+  [
+    {
+      name: 'is nowhere',
+      search: '/absent:/etc',
+      wants: { status: 127, says: /'tool': No such file/ },
+    },
+    {
+      name: 'is nowhere, and what is searched last is no folder',
+      search: '/etc:/probe',
+      wants: { status: 127, says: /'tool': No such file/ },
+    },
+    {
+      name: 'may not be run, where it is searched first',
+      search: '/opt:/etc',
+      wants: { status: 126, says: /'tool': Permission denied/ },
+    },
+    {
+      name: 'is nowhere: no path',
+      search: '',
+      wants: { status: 127, says: /'tool': No such file/ },
+    },
+  ],
+  async ({ search, wants }) => {
+    using bed = new ContainerBed();
+    mkdirSync(join(bed.rootfs, 'opt'));
+    writeFileSync(join(bed.rootfs, 'opt/tool'), '', { mode: 0o644 });
+    bed.compile([], { process: { args: ['tool'], env: [`PATH=${search}`] } });
+    const { status, stderr } = await bed.launch({ BERTH_SHELL_STATUS: '1' });
+    assert.match(stderr, wants.says);
+    assert.equal(status, wants.status);
+    assert.equal((await bed.launch()).status, 203, 'a service has another status');
   },
 );
 

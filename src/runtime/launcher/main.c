@@ -86,7 +86,8 @@ static _Noreturn void start(void) {
     /* Sockets that systemd passed are the first ones; nothing else that was open reaches the program (CVE-2024-21626). */
     must(syscall(SYS_close_range, 3 + launch.listen_fds, ~0u, CLOSE_RANGE_CLOEXEC), STATUS_SYSTEM, "closing", "descriptors");
     run_steps(ON_HOST);
-    sigfillset(&launch.all_signals);
+    /* Not sigfillset: musl leaves out three signals that it uses between threads, and the third is glibc's SIGRTMIN. */
+    memset(&launch.all_signals, 0xff, sizeof launch.all_signals);
     sigprocmask(SIG_BLOCK, &launch.all_signals, &launch.signals);
     if (enter_namespaces() | (launch.pid_file >= 0 || launch.control >= 0)) {
         must(pipe2(pipe, O_CLOEXEC), STATUS_SYSTEM, "making", "a pipe");

@@ -95,9 +95,13 @@ void set_capabilities(struct step *step) {
 void take_argument(struct step *step) { launch.arguments[launch.argument_count++] = (char *)step->field[0].text; }
 void take_environment(struct step *step) { launch.environment[launch.environment_count++] = (char *)step->field[0].text; }
 
-/* Tries the program at its path, or in each directory of the search path, until one can be run; gives whether it could. */
+/*
+ * Tries the program at its path, or in each directory of the search path, until one can be run; gives whether it could.
+ * One that is there and may not be run is told of, as by shells, whatever is searched behind it.
+ */
 static bool find_program(const char *search, int (*attempt)(const char *path)) {
     const char *name = launch.arguments[0];
+    int reason = ENOENT;
     char path[4096];
     if (strchr(name, '/')) return attempt(name) == 0;
     for (size_t length; *search; search += length + (search[length] == ':')) {
@@ -105,7 +109,9 @@ static bool find_program(const char *search, int (*attempt)(const char *path)) {
         if (snprintf(path, sizeof path, "%.*s/%s", (int)length, search, name) >= (int)sizeof path) continue;
         if (attempt(path) == 0) return true;
         if (errno != ENOENT && errno != ENOTDIR && errno != EACCES) fail(STATUS_EXEC, "running", path);
+        if (errno == EACCES) reason = errno;
     }
+    errno = reason;
     return false;
 }
 
