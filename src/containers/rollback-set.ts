@@ -10,11 +10,17 @@ import type { Host } from './host.js';
 import type { JournalEntry } from './journal.js';
 import { planTransition } from './plan-transition.js';
 import { assertPrivileged } from './preflight.js';
-import { gainedBy, nothingToDo, ROLLED_BACK, type RollbackRequest } from './rollback.js';
+import {
+  gainedBy,
+  nothingToDo,
+  planRollback,
+  ROLLED_BACK,
+  type RollbackRequest,
+} from './rollback.js';
 import type { Transition } from './transition.js';
 import { inBrief, type UpdateOutcome } from './update.js';
 import { describeAll, type SetOutcome } from './update-set.js';
-import { withSet } from './with-set.js';
+import { withSet, type LockedSet } from './with-set.js';
 
 /**
  * Takes all containers of a set back to what they were before the last change of the set, as one.
@@ -30,38 +36,31 @@ export async function rollbackSet(
   return withContext(`cannot roll back the set '${name}'`, async () => {
     assertPrivileged(host);
     return withSet(host, name, async ({ set, members }) => {
-      if (set.previous.size === 0) {
-        throw new OperationalError(
-          'DEPLOYMENT_NOT_FOUND',
-          'it has not been changed as a set, there is nothing to go back to',
-        );
-      }
       const transitions: Transition[] = [];
       const outcomes: UpdateOutcome[] = [];
       const made: Deployment[] = [];
-      for (const member of members) {
-        const number = set.previous.get(member.name) ?? member.number;
-        if (number === member.number) {
+      for (const [member, target] of await findTargets(host, { set, members })) {
+        if (target.number === member.number) {
           outcomes.push(nothingToDo(member));
-          continue;
-        }
-        if (!(await listDeploymentNumbers(host.paths, member.name)).includes(number)) {
-          throw new OperationalError(
-            'DEPLOYMENT_NOT_FOUND',
-            `deployment ${number} of '${member.name}' is not there any more`,
-            { hint: `see 'berth history ${member.name}'` },
+        } else if (request.planOnly === true) {
+          outcomes.push(await planRollback(host, member, target));
+        } else {
+          await assertDeploymentWhole(host, target);
+          made.push(target);
+          transitions.push(
+            await planTransition(host, member, {
+              to: target,
+              builds: false,
+              rejected: ROLLED_BACK,
+            }),
           );
+          const gained = await gainedBy(host, member, target);
+          outcomes.push({ ...nothingToDo(member), to: inBrief(target), gained });
         }
-        const target = await loadDeployment(host.paths, `${member.name}.${number}`);
-        await assertDeploymentWhole(host, target);
-        made.push(target);
-        transitions.push(
-          await planTransition(host, member, { to: target, builds: false, rejected: ROLLED_BACK }),
-        );
-        const gained = await gainedBy(host, member, target);
-        outcomes.push({ ...nothingToDo(member), to: inBrief(target), gained });
       }
       const label = setLabel(name);
+      if (outcomes.some(({ action }) => action === 'planned'))
+        return { set: label, action: 'planned', members: outcomes };
       if (transitions.length === 0) return { set: label, action: 'nothing', members: outcomes };
       const entry: JournalEntry = {
         operation: 'rollback',
@@ -82,4 +81,30 @@ export async function rollbackSet(
       };
     });
   });
+}
+
+/** Each member with the deployment that it goes back to, or stays at. */
+async function findTargets(
+  host: Host,
+  { set, members }: LockedSet,
+): Promise<readonly (readonly [Deployment, Deployment])[]> {
+  if (set.previous.size === 0) {
+    throw new OperationalError(
+      'DEPLOYMENT_NOT_FOUND',
+      'it has not been changed as a set, there is nothing to go back to',
+    );
+  }
+  const targets: (readonly [Deployment, Deployment])[] = [];
+  for (const member of members) {
+    const number = set.previous.get(member.name) ?? member.number;
+    if (!(await listDeploymentNumbers(host.paths, member.name)).includes(number)) {
+      throw new OperationalError(
+        'DEPLOYMENT_NOT_FOUND',
+        `deployment ${number} of '${member.name}' is not there any more`,
+        { hint: `see 'berth history ${member.name}'` },
+      );
+    }
+    targets.push([member, await loadDeployment(host.paths, `${member.name}.${number}`)]);
+  }
+  return targets;
 }

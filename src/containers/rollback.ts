@@ -46,7 +46,8 @@ export async function rollback(
   return withContext(`cannot roll back '${name}'`, async () => {
     assertPrivileged(host);
     const present = await getContainer(host.paths, name);
-    if (request.planOnly === true) return planRollback(host, present, request.to);
+    if (request.planOnly === true)
+      return planRollback(host, present, await findTarget(host, present, request.to));
     return withNameLock(host, name, async () => {
       const installed = await getContainer(host.paths, name);
       const target = await findTarget(host, installed, request.to);
@@ -84,12 +85,11 @@ export async function rollback(
 }
 
 /** What going back would do. Takes no lock. */
-async function planRollback(
+export async function planRollback(
   host: Host,
   installed: Deployment,
-  to: number | undefined,
+  target: Deployment,
 ): Promise<UpdateOutcome> {
-  const target = await findTarget(host, installed, to);
   if (target.number === installed.number) return nothingToDo(installed);
   await assertDeploymentWhole(host, target);
   using before = await openDeploymentSide(host, installed);

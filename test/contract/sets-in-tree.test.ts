@@ -3,8 +3,9 @@ import { rmSync, writeFileSync } from 'node:fs';
 import { afterEach, beforeEach, test } from 'node:test';
 
 import { BerthInTree } from '../support/berth-in-tree.js';
+import { listTree } from '../support/list-tree.js';
 
-/* Sets of which something is lost: the others are updated all the same, and who runs the command is told. */
+/* Sets of which something is lost: the others are updated all the same, and who runs the command is told. What a set would go back to. */
 
 let tree: BerthInTree;
 
@@ -77,4 +78,39 @@ test('of a set whose record is damaged nobody knows the members: only other sets
   await tree.runOk('sets', 'delete', 'shop');
   await tree.runOk('update', '--all');
   assert.deepEqual(await updated(), [...NAMES].sort());
+});
+
+test('a set says beforehand what it would go back to', async () => {
+  const early = await tree.run('rollback', '--plan', '@shop');
+  assert.equal(early.status, 66, early.stderr);
+  assert.match(early.stderr, /it has not been changed as a set, there is nothing to go back to/);
+  await tree.runOk('update', '--no-pull', '@shop');
+  assert.deepEqual(await updated(), [], 'the store alone knows of nothing new');
+  await tree.runOk('update', '@shop');
+  const before = listTree(tree.path);
+  const plan = await tree.runOk('rollback', '--plan', '@shop');
+  assert.deepEqual(
+    plan.split('\n').filter((line) => /→ (?:front|back)|version|^Nothing/.test(line)),
+    [
+      'front.1 → front.0',
+      '  ~ /version  (content; 3 B)',
+      'back.1 → back.0',
+      '  ~ /version  (content; 3 B)',
+      "Nothing was changed. Leave '--plan' away to carry this out.",
+    ],
+  );
+  const { action, members } = JSON.parse(
+    await tree.runOk('--json', 'rollback', '--plan', '@shop'),
+  ) as { readonly action: string; readonly members: readonly { readonly action: string }[] };
+  assert.equal(action, 'planned');
+  assert.deepEqual(
+    members.map((member) => member.action),
+    ['planned', 'planned'],
+  );
+  assert.deepEqual(listTree(tree.path), before, 'a plan changed something');
+  const refused = await tree.run('rollback', '--plan', '--to', '0', '@shop');
+  assert.equal(refused.status, 64, refused.stderr);
+  await tree.runOk('rollback', '@shop');
+  assert.deepEqual(await updated(), []);
+  assert.match(await tree.runOk('rollback', '--plan', '@shop'), /^front\.0 → front\.1$/m);
 });

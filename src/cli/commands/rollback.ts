@@ -16,7 +16,11 @@ export function rollbackCommand(context: CliContext): Command {
         new Option('--plan', 'show what would change and change nothing'),
         new Option('--no-wait', 'do not wait to see whether it stays well'),
       ],
-      examples: ['berth rollback etcd', 'berth rollback --to 0 etcd'],
+      examples: [
+        'berth rollback etcd',
+        'berth rollback --to 0 etcd',
+        'berth rollback --plan @shop',
+      ],
       notes:
         'Everything comes from this host: no registry is asked. The image that is left is not updated to\nagain by itself.',
     },
@@ -34,13 +38,10 @@ export function rollbackCommand(context: CliContext): Command {
         const request = {
           watch: options.wait !== false,
           keepDeployments: host.conf.deployments.keep,
+          planOnly: options.plan === true,
         };
         const set = setNameOf(name);
         if (set !== undefined) {
-          if (options.plan === true)
-            throw new OperationalError('USAGE', "'--plan' is for one container", {
-              hint: "'berth sets show' says what each goes back to",
-            });
           if (to !== undefined)
             throw new OperationalError(
               'USAGE',
@@ -51,11 +52,7 @@ export function rollbackCommand(context: CliContext): Command {
           printResult(context, options, { of: 'rollback', json: outcome, text });
           return;
         }
-        const outcome = await rollback(host, name, {
-          ...request,
-          to,
-          planOnly: options.plan === true,
-        });
+        const outcome = await rollback(host, name, { ...request, to });
         const text =
           outcome.action === 'nothing'
             ? `${outcome.name} is at deployment ${outcome.to.number} already, nothing changed\n`

@@ -17,7 +17,7 @@ export function formatUpdate(outcome: UpdateOutcome, how: 'updated' | 'rolled ba
     case 'rejected':
       return `${name} stays as it is: the image it would be updated to is not tried again: ${outcome.rejected ?? ''}\n  try it again with: berth update --retry ${name}\n`;
     case 'planned':
-      return `${formatInstallsBefore(outcome.installs)}${outcome.difference === undefined ? '' : formatDifference(outcome.difference)}${formatGained(outcome)}\n${NOTHING_CHANGED}\n`;
+      return `${formatPlanned(outcome)}\n${NOTHING_CHANGED}\n`;
     case 'held':
       return formatAsks([outcome]);
     case 'updated':
@@ -37,6 +37,11 @@ export function formatUpdate(outcome: UpdateOutcome, how: 'updated' | 'rolled ba
       : []),
   ];
   return `${lines.join('\n')}\n`;
+}
+
+function formatPlanned(outcome: UpdateOutcome): string {
+  const { installs, difference } = outcome;
+  return `${formatInstallsBefore(installs)}${difference === undefined ? '' : formatDifference(difference)}${formatGained(outcome)}`;
 }
 
 /** What new versions ask for, before somebody is asked whether they may. */
@@ -86,13 +91,16 @@ export function formatSetUpdate(outcome: SetOutcome, how: 'updated' | 'rolled ba
     case 'held':
       return formatAsks(members);
     case 'planned':
+      return `${members.map((member) => (member.action === 'planned' ? formatPlanned(member) : formatStay(member))).join('\n')}\n${NOTHING_CHANGED}\n`;
     case 'updated':
       break;
   }
   const parts = members.map((member) =>
-    member.action === 'nothing'
-      ? `${member.name} stays at deployment ${member.from.number}\n`
-      : formatUpdate(member, how),
+    member.action === 'nothing' ? formatStay(member) : formatUpdate(member, how),
   );
-  return action === 'planned' ? parts.join('\n') : `${set} ${how} as one\n${parts.join('')}`;
+  return `${set} ${how} as one\n${parts.join('')}`;
+}
+
+function formatStay({ name, from }: UpdateOutcome): string {
+  return `${name} stays at deployment ${from.number}\n`;
 }
