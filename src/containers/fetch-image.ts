@@ -1,5 +1,6 @@
 import { quote } from '../base/escape-text.js';
 import { OperationalError } from '../errors/operational-error.js';
+import { findLackOfRoom } from '../images/check-room.js';
 import { executePull, type ExecutePullOptions, type PullProgress } from '../images/execute-pull.js';
 import { PartialDownloads } from '../images/partial-downloads.js';
 import { preparePull, type PreparePullOptions, type PullPlan } from '../images/prepare-pull.js';
@@ -165,6 +166,7 @@ async function fetchFrom(
   options.judge(freshness);
   const fetch = describeFetch(plan);
   if (options.preview && fetch.missingLayers > 0) {
+    await warnOfRoom(host, plan, target);
     const tree = await previewTree(plan, {
       source,
       signal: host.signal,
@@ -259,6 +261,15 @@ function warnOfAge(host: Host, { name }: ImageSource, freshness: Freshness | und
   const how = freshness?.signedAtMs === undefined ? 'built' : 'signed';
   const days = Math.floor((host.nowMs() - atMs) / 86_400_000);
   const text = `${quote(name)} was ${how} ${days} days ago, longer than max-age of berth.conf: its registry may not give what is new`;
+  host.onEvent({ kind: 'warning', text });
+}
+
+/** A plan is shown also where there is no room to carry it out yet. */
+async function warnOfRoom(host: Host, plan: PullPlan, store: ImageStore): Promise<void> {
+  if (!host.conf.storage['check-space']) return;
+  const lack = await findLackOfRoom(plan, { store });
+  if (lack === undefined) return;
+  const text = lack.mayFit ? lack.message : `${lack.message}: it cannot be carried out`;
   host.onEvent({ kind: 'warning', text });
 }
 

@@ -1,11 +1,17 @@
 import assert from 'node:assert/strict';
+import { randomBytes } from 'node:crypto';
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { after, test } from 'node:test';
 
 import { BerthInTree } from '../support/berth-in-tree.js';
+import { runCommand, runOk } from '../support/run-command.js';
+import { TempDir } from '../support/temp-dir.js';
 import { compareSnapshots, snapshotTree } from '../support/tree-snapshot.js';
 
-/* What `--plan` says, and that it does nothing: uninstalling and going back. Installing and updating have theirs on booted hosts. */
+/*
+ * What `--plan` says, and that it does nothing: uninstalling and going back, and where there is no room. Installing and updating
+ * have theirs on booted hosts.
+ */
 
 const tree = new BerthInTree();
 
@@ -92,4 +98,36 @@ test('going back says beforehand what changes', async () => {
   assert.match(text, /Nothing was changed/);
   assert.equal((await tree.run('rollback', '--plan', '--to', '7', 'back')).status, 66);
   await tree.runOk('rollback', 'back');
+});
+
+test('installing and updating say beforehand that there is no room', async () => {
+  using disk = new TempDir();
+  await runOk(['mount', '-t', 'tmpfs', '-o', 'size=2m', 'small', disk.path]);
+  try {
+    using small = new BerthInTree(disk.path);
+    const file = (bytes: number) => [{ path: 'data', content: randomBytes(bytes) }];
+    const large = small.makeImage('web', file(3_000_000));
+    const plan = await small.run('install', '--plan', '--name', 'web', large);
+    assert.equal(plan.status, 0, plan.stderr);
+    assert.match(
+      plan.stderr,
+      /^berth: 'oci:.*needs more than 3\.0 MB for 2 layers, and where .* are free: it cannot be carried out$/m,
+    );
+    const refused = await small.run('install', '--name', 'web', large);
+    assert.equal(refused.status, 73, refused.stderr);
+    const forced = ['env', 'BERTH_CHECK_SPACE=false'];
+    const unasked = await runCommand([
+      ...forced,
+      ...small.command('install', '--plan', '--name', 'web', large),
+    ]);
+    assert.equal(unasked.status, 0, unasked.stderr);
+    assert.doesNotMatch(unasked.stderr, /free/);
+    await small.runOk('install', '--name', 'web', small.makeImage('web', file(1000)));
+    small.makeImage('web', file(3_000_000));
+    const update = await small.run('update', '--plan', 'web');
+    assert.equal(update.status, 0, update.stderr);
+    assert.match(update.stderr, /are free: it fits only if it has most files of the version/);
+  } finally {
+    await runOk(['umount', disk.path]);
+  }
 });
