@@ -12,7 +12,7 @@ const REACHING = new Set([
     'ExtensionDirectories',
   ],
   ...['ExtensionImages', 'IPCNamespacePath', 'MountImages', 'NFTSet', 'NetworkNamespacePath'],
-  ...['OpenFile', 'PAMName', 'SELinuxContext', 'SecureBits', 'SmackProcessLabel', 'Sockets'],
+  ...['OpenFile', 'PAMName', 'SELinuxContext', 'SecureBits', 'SmackProcessLabel'],
   ...['SupplementaryGroups', 'TTYPath', 'UserNamespacePath'],
 ]);
 

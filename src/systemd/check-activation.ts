@@ -2,7 +2,7 @@ import { isIPv4, isIPv6 } from 'node:net';
 
 import { quote } from '../base/escape-text.js';
 import type { CheckUnitOptions, UnitProblem } from './unit-problem.js';
-import { unitNameOf, type UnitType } from './unit-name.js';
+import { isNameOf, unitNameOf, type UnitType } from './unit-name.js';
 import { getValue, getValues, listAssignments, type UnitDocument } from './unit-text.js';
 
 /** Types of units that start another one, in the order in which they are told. */
@@ -65,7 +65,7 @@ export function checkActivation(
   if (!own.some(({ key }) => waits.test(key) && isSet(document, section, key))) error(0, lacks);
   const service = unitNameOf(options.name);
   for (const { key, value, line } of own) {
-    if (key === starts && value !== '' && !isOwnService(value, service))
+    if (key === starts && value !== '' && !isNameOf(value, service))
       error(line, `${key}=${value}: it may start ${service} only`);
     if (key === 'Accept' && YES.test(value))
       error(
@@ -82,11 +82,6 @@ function isSet(document: UnitDocument, section: string, key: string): boolean {
   if (key === 'OnClockChange' || key === 'OnTimezoneChange')
     return YES.test(getValue(document, section, key) ?? '');
   return getValues(document, section, key).length > 0;
-}
-
-/** By its name, of a template with its instance; `%N` is the name of the unit without its type. */
-function isOwnService(value: string, service: string): boolean {
-  return value === service || value === service.replace('@.', '@%i.') || value === '%N.service';
 }
 
 /** systemd.socket(5), "ListenStream="; what has a specifier is systemd's to read. */

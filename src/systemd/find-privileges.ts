@@ -1,5 +1,6 @@
 import { quote } from '../base/escape-text.js';
 import type { CheckUnitOptions, UnitProblem } from './unit-problem.js';
+import { isNameOf, unitNameOf } from './unit-name.js';
 import { listAssignments, type UnitAssignment, type UnitDocument } from './unit-text.js';
 
 const ACTIONS = /^(?:FailureAction|SuccessAction|StartLimitAction|JobTimeoutAction)$/;
@@ -15,14 +16,14 @@ export function findPrivileges(
   options: CheckUnitOptions,
 ): readonly UnitProblem[] {
   return listAssignments(document).flatMap((assignment): UnitProblem[] => {
-    const message = describe(assignment, options.command);
+    const message = describe(assignment, options);
     return message === undefined ? [] : [{ severity: 'notice', line: assignment.line, message }];
   });
 }
 
 function describe(
   { section, key, value }: UnitAssignment,
-  command: string | undefined,
+  { name, command }: CheckUnitOptions,
 ): string | undefined {
   if (value === '') return undefined;
   if (/^Exec[A-Z]/.test(key)) {
@@ -41,6 +42,11 @@ function describe(
     return `runs its commands below ${quote(value)}`;
   if (/^Bind(?:ReadOnly)?Paths$/.test(key)) return `binds ${quote(value)}`;
   if (/^(?:Load|Set|Import)Credential(?:Encrypted)?$/.test(key)) return `${key}= ${quote(value)}`;
+  if (section === 'Service' && key === 'Sockets') {
+    const own = unitNameOf(name, 'socket');
+    const isOwn = value.split(/[ \t]+/).every((word) => isNameOf(word, own));
+    return isOwn ? undefined : `is given sockets of other units: ${quote(value)}`;
+  }
   if (section === 'Socket' && key.startsWith('Listen'))
     return `listens at ${quote(value)} (${key}=)`;
   if (section === 'Socket' && key === 'Symlinks')

@@ -47,6 +47,14 @@ export function unitNameOf(name: ContainerName, type: UnitType = 'service'): Uni
   return `${name}.${type}` as UnitName;
 }
 
+/**
+ * Whether a word in a unit of a container means that other unit of the same container: by its name, of a template with its
+ * instance; `%N` is the name of the unit that it stands in, without its type.
+ */
+export function isNameOf(word: string, unit: UnitName): boolean {
+  return word === unit || word === unit.replace('@.', '@%i.') || word === `%N.${unitTypeOf(unit)}`;
+}
+
 /** The type of a unit, from its ending. */
 export function unitTypeOf(unit: UnitName): UnitType {
   const ending = unit.slice(unit.lastIndexOf('.') + 1);

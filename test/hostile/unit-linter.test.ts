@@ -253,6 +253,11 @@ each(
       text: `[Unit]\nConflicts=sshd.service\n${START}`,
       want: /affects other units/,
     },
+    {
+      name: 'sockets of other units',
+      text: `${START}Sockets=evil.socket docker.socket\n`,
+      want: /^is given sockets of other units: 'evil\.socket docker\.socket'$/,
+    },
   ],
   ({ text, want }) => {
     const notices = lintUnit(parseUnit(text), { name, command: '/tmp/launch /x' })
@@ -264,6 +269,11 @@ each(
     );
   },
 );
+
+test('its own socket is nothing to be told of', () => {
+  const text = '[Service]\nExecStart=/tmp/launch /x\nSockets=evil.socket %N.socket\nSockets=\n';
+  assert.deepEqual(lintUnit(parseUnit(text), { name, command: '/tmp/launch /x' }), []);
+});
 
 test('P31 what a unit says cannot write on the terminal', async () => {
   const error = await assertFails('UNIT_INVALID', () =>

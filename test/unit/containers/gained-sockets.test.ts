@@ -76,6 +76,12 @@ each<{
       want: [],
     },
     {
+      name: 'sockets of other units, and nothing of its own',
+      before: { unit: 'Sockets=web.socket\n' },
+      after: { unit: 'Sockets=web.socket\nSockets=docker.socket\n' },
+      want: ["the unit is given sockets of other units: 'docker.socket'"],
+    },
+    {
       name: 'commands of a socket on the host',
       before: { socket: 'ListenStream=80\n' },
       after: { socket: 'ListenStream=80\nExecStartPost=/bin/x\n' },
