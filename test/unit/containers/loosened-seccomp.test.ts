@@ -12,6 +12,11 @@ function seccomp(
   return runtimeConfig({ linux: { seccomp: { defaultAction, syscalls } } }).linux.seccomp;
 }
 
+function profile(members: object): SeccompProfile | undefined {
+  return runtimeConfig({ linux: { seccomp: { defaultAction: 'SCMP_ACT_ERRNO', ...members } } })
+    .linux.seccomp;
+}
+
 const calls = (action: string, names: readonly string[], args: readonly object[] = []): object => ({
   names,
   action,
@@ -72,6 +77,64 @@ each(
         calls('SCMP_ACT_ALLOW', ['mount']),
       ),
       after: seccomp('SCMP_ACT_ALLOW', calls('SCMP_ACT_ERRNO', ['mount'])),
+      want: [],
+    },
+    {
+      name: 'a call that was stopped, and is let through by name where the default no longer does',
+      before: seccomp('SCMP_ACT_ALLOW', calls('SCMP_ACT_ERRNO', ['mount'])),
+      after: seccomp('SCMP_ACT_ERRNO', calls('SCMP_ACT_ALLOW', ['mount', 'read'])),
+      want: ['system calls mount (seccomp)'],
+    },
+    {
+      name: 'a call that nobody is asked about any more',
+      before: profile({ listenerPath: '/run/l', syscalls: [calls('SCMP_ACT_NOTIFY', ['mount'])] }),
+      after: profile({ syscalls: [calls('SCMP_ACT_ALLOW', ['mount'])] }),
+      want: ['system calls mount (seccomp)'],
+    },
+    {
+      name: 'a call that was stopped, and is asked about',
+      before: profile({}),
+      after: profile({ listenerPath: '/run/l', syscalls: [calls('SCMP_ACT_NOTIFY', ['mount'])] }),
+      want: [
+        'system calls mount (seccomp)',
+        'system calls for which a program on the host answers at /run/l (seccomp)',
+      ],
+    },
+    {
+      name: 'another program that is asked, and nothing of the calls',
+      before: profile({ listenerPath: '/run/l', syscalls: [calls('SCMP_ACT_NOTIFY', ['mount'])] }),
+      after: profile({ listenerPath: '/run/m', syscalls: [calls('SCMP_ACT_NOTIFY', ['mount'])] }),
+      want: ['system calls for which a program on the host answers at /run/m (seccomp)'],
+    },
+    {
+      name: 'a program that is asked where there was no profile',
+      before: undefined,
+      after: profile({ listenerPath: '/run/l' }),
+      want: ['system calls for which a program on the host answers at /run/l (seccomp)'],
+    },
+    {
+      name: 'nothing of a call that is asked about and was let through',
+      before: profile({ listenerPath: '/run/l', syscalls: [calls('SCMP_ACT_LOG', ['mount'])] }),
+      after: profile({ listenerPath: '/run/l', syscalls: [calls('SCMP_ACT_NOTIFY', ['mount'])] }),
+      want: [],
+    },
+    {
+      name: 'a flag that gives up a mitigation, and no other',
+      before: profile({ flags: ['SECCOMP_FILTER_FLAG_LOG'] }),
+      after: profile({ flags: ['SECCOMP_FILTER_FLAG_SPEC_ALLOW', 'SECCOMP_FILTER_FLAG_TSYNC'] }),
+      want: ['speculation of the processor that seccomp held back (SPEC_ALLOW)'],
+    },
+    {
+      name: 'nothing of a flag that it had, of errors, and of a flag without a profile before',
+      before: profile({
+        flags: ['SECCOMP_FILTER_FLAG_SPEC_ALLOW'],
+        syscalls: [{ ...calls('SCMP_ACT_ERRNO', ['bpf']), errnoRet: 1 }],
+      }),
+      after: profile({
+        defaultErrnoRet: 38,
+        flags: ['SECCOMP_FILTER_FLAG_SPEC_ALLOW'],
+        syscalls: [{ ...calls('SCMP_ACT_ERRNO', ['bpf']), errnoRet: 38 }],
+      }),
       want: [],
     },
     {
