@@ -9,6 +9,15 @@ export interface JsonObject {
   readonly [key: string]: JsonValue | undefined;
 }
 
+/** The same as {@link parseExactJson} gives it: whole numbers that a double cannot hold are there to the last digit. */
+export type ExactJson =
+  null | boolean | number | bigint | string | readonly ExactJson[] | ExactJsonObject;
+
+/** An object of {@link ExactJson}. */
+export interface ExactJsonObject {
+  readonly [key: string]: ExactJson | undefined;
+}
+
 /** Limits of one document. */
 export interface StrictJsonOptions {
   /** What the document is, for messages: "the manifest of 'etcd'". */
@@ -32,7 +41,17 @@ export function parseStrictJson(
   source: string | Uint8Array,
   options: StrictJsonOptions,
 ): JsonValue {
-  return new StrictJsonParser(decode(source, options.what), options).parseDocument();
+  const parser = new StrictJsonParser(decode(source, options.what), options);
+  return parser.parseDocument() as JsonValue;
+}
+
+/**
+ * The same for a document that is written again: what is a limit of 2^64-1 has to stay one.
+ *
+ * @throws as {@link parseStrictJson}
+ */
+export function parseExactJson(source: string | Uint8Array, options: StrictJsonOptions): ExactJson {
+  return new StrictJsonParser(decode(source, options.what), options, true).parseDocument();
 }
 
 function decode(source: string | Uint8Array, what: string): string {
@@ -52,17 +71,19 @@ class StrictJsonParser {
   readonly #text: string;
   readonly #options: StrictJsonOptions;
   readonly #maxDepth: number;
+  readonly #exact: boolean;
   #position = 0;
   #valuesLeft: number;
 
-  constructor(text: string, options: StrictJsonOptions) {
+  constructor(text: string, options: StrictJsonOptions, exact = false) {
     this.#text = text;
+    this.#exact = exact;
     this.#options = options;
     this.#maxDepth = options.maxDepth ?? 64;
     this.#valuesLeft = options.maxValues ?? 200_000;
   }
 
-  parseDocument(): JsonValue {
+  parseDocument(): ExactJson {
     this.#skipWhiteSpace();
     const value = this.#parseValue(0);
     this.#skipWhiteSpace();
@@ -70,7 +91,7 @@ class StrictJsonParser {
     return value;
   }
 
-  #parseValue(depth: number): JsonValue {
+  #parseValue(depth: number): ExactJson {
     if (--this.#valuesLeft < 0) this.#fail('too many values');
     if (depth > this.#maxDepth) this.#fail(`nested deeper than ${this.#maxDepth} levels`);
     switch (this.#text[this.#position]) {
@@ -91,8 +112,8 @@ class StrictJsonParser {
     }
   }
 
-  #parseObject(depth: number): JsonObject {
-    const object = Object.create(null) as Record<string, JsonValue>;
+  #parseObject(depth: number): ExactJsonObject {
+    const object = Object.create(null) as Record<string, ExactJson>;
     const folded = new Set<string>();
     this.#position++;
     this.#skipWhiteSpace();
@@ -117,8 +138,8 @@ class StrictJsonParser {
     }
   }
 
-  #parseArray(depth: number): JsonValue[] {
-    const array: JsonValue[] = [];
+  #parseArray(depth: number): ExactJson[] {
+    const array: ExactJson[] = [];
     this.#position++;
     this.#skipWhiteSpace();
     if (this.#take(']')) return array;
@@ -161,12 +182,14 @@ class StrictJsonParser {
     return String.fromCharCode(parseInt(hex, 16));
   }
 
-  #parseNumber(): number {
+  #parseNumber(): number | bigint {
     const digits = this.#match(NUMBER);
     if (digits === undefined || digits === '') this.#fail('expected a value');
     const value = Number(digits);
     if (!Number.isFinite(value)) this.#fail(`number ${quote(digits)} is out of range`);
-    return value;
+    return this.#exact && !Number.isSafeInteger(value) && /^-?\d+$/.test(digits)
+      ? BigInt(digits)
+      : value;
   }
 
   #parseWord<T extends JsonValue>(word: string, value: T): T {

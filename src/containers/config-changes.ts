@@ -2,7 +2,8 @@ import { dirname, join } from 'node:path/posix';
 
 import { readFileBounded } from '../base/bounded-read.js';
 import { quote } from '../base/escape-text.js';
-import { parseStrictJson, type JsonObject, type JsonValue } from '../base/strict-json.js';
+import { formatExactJson } from '../base/format-exact-json.js';
+import { parseExactJson, type ExactJson, type ExactJsonObject } from '../base/strict-json.js';
 import type { HostPaths } from '../config/host-paths.js';
 import { isErrno } from '../errors/is-errno.js';
 import { OperationalError } from '../errors/operational-error.js';
@@ -19,7 +20,7 @@ export interface ConfigChanges {
   /** As the host has it. */
   readonly path: string;
   readonly sha256: string;
-  readonly patch: JsonObject;
+  readonly patch: ExactJsonObject;
 }
 
 /** Largest file of changes; a config.json is typed by nobody. */
@@ -49,7 +50,7 @@ export async function loadConfigChanges(
     if (error instanceof OperationalError) throw error;
     throw new OperationalError('CONFIG_INVALID', `cannot read ${quote(path)}`, { cause: error });
   }
-  const patch = parseStrictJson(bytes, { what: quote(path), maxDepth: 32 });
+  const patch = parseExactJson(bytes, { what: quote(path), maxDepth: 32 });
   if (!isObject(patch))
     throw new OperationalError('CONFIG_INVALID', `${quote(path)} is not an object`);
   return { path, sha256: sha256Of(bytes), patch };
@@ -58,8 +59,8 @@ export async function loadConfigChanges(
 /** A config.json with changes laid over it (RFC 7396): members with `null` go, objects are merged, all else takes the place. */
 export function withConfigChanges(config: string, changes: ConfigChanges | undefined): string {
   if (changes === undefined) return config;
-  const document = parseStrictJson(config, { what: 'config.json' });
-  return `${JSON.stringify(merge(document, changes.patch), null, 2)}\n`;
+  const document = parseExactJson(config, { what: 'config.json' });
+  return formatExactJson(merge(document, changes.patch));
 }
 
 /** Whether changes say something of the filter of system calls. */
@@ -72,14 +73,14 @@ export function changesFilter(changes: ConfigChanges | undefined): boolean {
 export function changedMembers({ patch }: ConfigChanges): readonly string[] {
   return Object.entries(patch).flatMap(([key, value]) =>
     isObject(value ?? null)
-      ? Object.keys(value as JsonObject).map((below) => `${key}.${below}`)
+      ? Object.keys(value as ExactJsonObject).map((below) => `${key}.${below}`)
       : [key],
   );
 }
 
-function merge(target: JsonValue | undefined, patch: JsonValue): JsonValue {
+function merge(target: ExactJson | undefined, patch: ExactJson): ExactJson {
   if (!isObject(patch)) return patch;
-  const merged = new Map<string, JsonValue>();
+  const merged = new Map<string, ExactJson>();
   if (target !== undefined && isObject(target))
     for (const [key, value] of Object.entries(target)) merged.set(key, value ?? null);
   for (const [key, value = null] of Object.entries(patch)) {
@@ -87,11 +88,11 @@ function merge(target: JsonValue | undefined, patch: JsonValue): JsonValue {
     else merged.set(key, merge(merged.get(key), value));
   }
   // Without a prototype: a member named `__proto__` is one like any other.
-  const result = Object.create(null) as Record<string, JsonValue>;
+  const result = Object.create(null) as Record<string, ExactJson>;
   for (const [key, value] of merged) result[key] = value;
   return result;
 }
 
-function isObject(value: JsonValue): value is JsonObject {
+function isObject(value: ExactJson): value is ExactJsonObject {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

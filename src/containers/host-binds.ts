@@ -1,4 +1,5 @@
-import { parseStrictJson, type JsonObject } from '../base/strict-json.js';
+import { formatExactJson } from '../base/format-exact-json.js';
+import { parseExactJson, type ExactJsonObject } from '../base/strict-json.js';
 
 /** A folder or file of the host that the caller, not the image, binds into a container. */
 export interface HostBind {
@@ -11,13 +12,13 @@ export interface HostBind {
 /** A config.json with further mounts, after those that it has. */
 export function withHostBinds(config: string, binds: readonly HostBind[]): string {
   if (binds.length === 0) return config;
-  const document = parseStrictJson(config, { what: 'config.json' }) as JsonObject;
-  const mounts = (document['mounts'] ?? []) as readonly JsonObject[];
+  const document = parseExactJson(config, { what: 'config.json' }) as ExactJsonObject;
+  const mounts = (document['mounts'] ?? []) as readonly ExactJsonObject[];
   const added = binds.map(({ source, destination, readOnly }) => ({
     destination,
     type: 'bind',
     source,
     options: ['rbind', ...(readOnly ? ['ro', 'rro'] : ['rw']), 'nosuid', 'nodev', 'noexec'],
   }));
-  return `${JSON.stringify({ ...document, mounts: [...mounts, ...added] }, null, 2)}\n`;
+  return formatExactJson({ ...document, mounts: [...mounts, ...added] });
 }

@@ -3,8 +3,9 @@ import { release } from 'node:os';
 
 import { readFileBounded } from '../base/bounded-read.js';
 import { quote } from '../base/escape-text.js';
+import { formatExactJson } from '../base/format-exact-json.js';
 import { ownFile } from '../base/own-files.js';
-import { parseStrictJson, type JsonObject } from '../base/strict-json.js';
+import { parseExactJson, type ExactJsonObject, type JsonObject } from '../base/strict-json.js';
 import { isErrno } from '../errors/is-errno.js';
 import { OperationalError } from '../errors/operational-error.js';
 import { readHostPlatform } from '../images/host-platform.js';
@@ -67,10 +68,10 @@ export async function withSystemCallFilter(
 ): Promise<{ readonly text: string; readonly filter: DeployedFilter }> {
   const { choice, ownConfig } = request;
   if (choice.kind === 'default' && !ownConfig) return { text: config, filter: { kind: 'image' } };
-  const document = parseStrictJson(config, { what: 'config.json' }) as JsonObject;
-  const linux = (document['linux'] ?? {}) as JsonObject;
+  const document = parseExactJson(config, { what: 'config.json' }) as ExactJsonObject;
+  const linux = (document['linux'] ?? {}) as ExactJsonObject;
   const withFilter = (seccomp: JsonObject | undefined): string =>
-    `${JSON.stringify({ ...document, linux: { ...linux, seccomp } }, null, 2)}\n`;
+    formatExactJson({ ...document, linux: { ...linux, seccomp } });
   if (choice.kind === 'unconfined') return { text: withFilter(undefined), filter: choice };
   const filter: DeployedFilter = choice.kind === 'default' ? { kind: 'berth' } : choice;
   const file = choice.kind === 'file' ? choice.file : ownFile('unit-templates/seccomp.json');

@@ -1,5 +1,12 @@
 import { escapeText, quote } from '../base/escape-text.js';
-import { parseStrictJson, type JsonObject, type JsonValue } from '../base/strict-json.js';
+import { formatExactJson } from '../base/format-exact-json.js';
+import {
+  parseExactJson,
+  parseStrictJson,
+  type ExactJsonObject,
+  type JsonObject,
+  type JsonValue,
+} from '../base/strict-json.js';
 import { OperationalError } from '../errors/operational-error.js';
 import { isJsonObject } from './exports-manifest.js';
 import { JsonScanner } from './json-scanner.js';
@@ -78,8 +85,12 @@ function withoutOrders(text: string, value: JsonObject): RenderedConfig {
   const kept = Object.fromEntries(
     Object.entries(annotations).filter(([name]) => HARMLESS_ANNOTATION.test(name)),
   );
-  const clean = { ...value, annotations: kept };
-  return { text: `${JSON.stringify(clean, undefined, 2)}\n`, value: clean, droppedAnnotations };
+  const exact = parseExactJson(text, { what: 'config.json' }) as ExactJsonObject;
+  return {
+    text: formatExactJson({ ...exact, annotations: kept }),
+    value: { ...value, annotations: kept },
+    droppedAnnotations,
+  };
 }
 
 function place(
