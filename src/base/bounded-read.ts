@@ -1,4 +1,4 @@
-import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs';
+import { closeSync, constants, fstatSync, openSync, readSync, type Stats } from 'node:fs';
 import { open } from 'node:fs/promises';
 
 import { OperationalError } from '../errors/operational-error.js';
@@ -8,6 +8,8 @@ import { quote } from './escape-text.js';
 export interface BoundedReadOptions {
   /** Largest content in bytes that is accepted. */
   readonly maxBytes: number;
+  /** Looks at the file that is open, before it is read; what it throws passes. */
+  readonly check?: (stats: Stats) => void;
 }
 
 /**
@@ -19,7 +21,9 @@ export interface BoundedReadOptions {
 export async function readFileBounded(path: string, options: BoundedReadOptions): Promise<Buffer> {
   const file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
   try {
-    if (!(await file.stat()).isFile()) throw notRegular(path);
+    const stats = await file.stat();
+    if (!stats.isFile()) throw notRegular(path);
+    options.check?.(stats);
     const chunks: Buffer[] = [];
     let total = 0;
     for (;;) {
@@ -42,7 +46,10 @@ export async function readFileBounded(path: string, options: BoundedReadOptions)
  *
  * @throws as {@link readFileBounded}
  */
-export function readFileBoundedNow(path: string, options: BoundedReadOptions): Buffer {
+export function readFileBoundedNow(
+  path: string,
+  options: Omit<BoundedReadOptions, 'check'>,
+): Buffer {
   const fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
   try {
     if (!fstatSync(fd).isFile()) throw notRegular(path);
@@ -68,7 +75,10 @@ function notRegular(path: string): OperationalError {
   return new OperationalError('LIMIT_EXCEEDED', `${quote(path)} is not a regular file`);
 }
 
-function tooLarge(path: string, { maxBytes }: BoundedReadOptions): OperationalError {
+function tooLarge(
+  path: string,
+  { maxBytes }: Pick<BoundedReadOptions, 'maxBytes'>,
+): OperationalError {
   return new OperationalError(
     'LIMIT_EXCEEDED',
     `${quote(path)} is larger than ${maxBytes} bytes, refusing to read it`,

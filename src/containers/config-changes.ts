@@ -1,3 +1,5 @@
+import type { Stats } from 'node:fs';
+import { stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path/posix';
 
 import { readFileBounded } from '../base/bounded-read.js';
@@ -7,6 +9,7 @@ import { parseExactJson, type ExactJson, type ExactJsonObject } from '../base/st
 import type { HostPaths } from '../config/host-paths.js';
 import { isErrno } from '../errors/is-errno.js';
 import { OperationalError } from '../errors/operational-error.js';
+import type { Deployment } from './deployment.js';
 import { sha256Of } from './file-state.js';
 import { assertInsideTree } from './inside-tree.js';
 
@@ -34,7 +37,8 @@ export function configChangesFile({ confFile }: HostPaths, name: string): string
 /**
  * Reads the changes of a container; undefined where there are none.
  *
- * @throws {@link OperationalError} JSON_INVALID, CONFIG_INVALID naming the file; LIMIT_EXCEEDED; HOST_PATH_REFUSED
+ * @throws {@link OperationalError} JSON_INVALID, CONFIG_INVALID naming the file, also where others could write it; LIMIT_EXCEEDED;
+ * HOST_PATH_REFUSED
  */
 export async function loadConfigChanges(
   paths: HostPaths,
@@ -44,7 +48,15 @@ export async function loadConfigChanges(
   await assertInsideTree(paths, path);
   let bytes: Buffer;
   try {
-    bytes = await readFileBounded(paths.onDisk(path), { maxBytes: MAX_CHANGES_BYTES });
+    const file = paths.onDisk(path);
+    bytes = await readFileBounded(file, {
+      maxBytes: MAX_CHANGES_BYTES,
+      check: (stats) => {
+        assertOwn(paths, path, stats);
+      },
+    });
+    // Who may write there puts another file in its place.
+    assertOwn(paths, dirname(path), await stat(dirname(file)));
   } catch (error) {
     if (isErrno(error, 'ENOENT', 'ENOTDIR')) return undefined;
     if (error instanceof OperationalError) throw error;
@@ -54,6 +66,49 @@ export async function loadConfigChanges(
   if (!isObject(patch))
     throw new OperationalError('CONFIG_INVALID', `${quote(path)} is not an object`);
   return { path, sha256: sha256Of(bytes), patch };
+}
+
+/** What decides over a service of root is root's alone, and what decides over a user's is the user's: as sudo and ssh have it. */
+function assertOwn({ mode }: HostPaths, path: string, stats: Stats): void {
+  const owners = mode === 'user' ? [0, process.geteuid?.() ?? 0] : [0];
+  if (owners.includes(stats.uid) && (stats.mode & 0o022) === 0) return;
+  const permissions = (stats.mode & 0o7777).toString(8).padStart(4, '0');
+  throw new OperationalError(
+    'CONFIG_INVALID',
+    `${quote(path)} can be written by others than ${mode === 'user' ? 'you' : 'root'} (owner ${stats.uid}, mode ${permissions}), refusing to go by it`,
+    {
+      hint: owners.includes(stats.uid)
+        ? `'chmod go-w ${path}'`
+        : `look at what it says, then 'chown ${mode === 'user' ? '"$USER"' : 'root'} ${path}' and 'chmod go-w ${path}'`,
+    },
+  );
+}
+
+/** How the changes of a container are to those that its deployment was made with. */
+export interface ChangesState {
+  readonly path: string;
+  /** Whether its config.json was made with them as they are. */
+  readonly upToDate: boolean;
+  /** Why they cannot be read. */
+  readonly problem?: string;
+}
+
+/** What there is to say of the changes of an installed container; undefined where it has none, and was made with none. */
+export async function findChangesState(
+  paths: HostPaths,
+  { name, units, configChanges }: Pick<Deployment, 'name' | 'units' | 'configChanges'>,
+): Promise<ChangesState | undefined> {
+  // Without a service there is no config.json.
+  if (units.length === 0) return undefined;
+  const path = configChangesFile(paths, name);
+  try {
+    const sha256 = (await loadConfigChanges(paths, name))?.sha256;
+    if (sha256 === undefined && configChanges === undefined) return undefined;
+    return { path, upToDate: sha256 === configChanges };
+  } catch (error) {
+    if (!(error instanceof OperationalError)) throw error;
+    return { path, upToDate: false, problem: error.message };
+  }
 }
 
 /** A config.json with changes laid over it (RFC 7396): members with `null` go, objects are merged, all else takes the place. */

@@ -10,6 +10,7 @@ import type { ExportsManifest } from '../templates/exports-manifest.js';
 import { findRenameVariables } from '../templates/render-text.js';
 import { FORCED_VARIABLES, OVERRIDABLE_VARIABLES } from '../templates/resolve-values.js';
 import type { VariableType } from '../templates/variable-declaration.js';
+import { findChangesState, type ChangesState } from './config-changes.js';
 import { findContainer } from './container-directory.js';
 import { decideHealth } from './decide-health.js';
 import type { Deployment } from './deployment.js';
@@ -47,6 +48,8 @@ export interface ImageInfo {
   readonly requires: readonly string[];
   /** The container that was asked about, if it was one. */
   readonly container: Deployment | undefined;
+  /** An administrator's changes of its config.json, where there are any. */
+  readonly configChanges?: ChangesState | undefined;
 }
 
 /**
@@ -83,6 +86,7 @@ export async function getImageInfo(host: Host, nameOrImage: string): Promise<Ima
     digest,
     config,
     container,
+    configChanges: container && (await findChangesState(host.paths, container)),
   };
 }
 
@@ -141,6 +145,7 @@ async function describeAdopted(host: Host, container: Deployment): Promise<Image
     digest: container.image.digest,
     config: undefined,
     container,
+    configChanges: await findChangesState(host.paths, container),
   };
 }
 

@@ -1,8 +1,17 @@
 import assert from 'node:assert/strict';
-import { mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  chownSync,
+  mkdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { after, before, test } from 'node:test';
 
 import { BerthInTree } from '../support/berth-in-tree.js';
+import { each } from '../support/each.js';
 import { assertRefusedInWords } from '../support/refused.js';
 
 // What an administrator changes in config.json stays changed, whatever the image brings.
@@ -62,6 +71,31 @@ test('changes are laid over the config.json of an image, and told by name alone'
   assert.match(await tree.runOk('install', '--name', 'web', image), /installed already/);
 });
 
+test('info tells of them, and whether they are those of the deployment', async () => {
+  assert.match(
+    await tree.runOk('info', 'web'),
+    /^Changes: {3}of its config\.json, by \/etc\/berth\/config\.d\/web\.json$/m,
+  );
+  const state = async (): Promise<unknown> =>
+    (JSON.parse(await tree.runOk('info', '--json', 'web')) as Record<string, unknown>)[
+      'configChanges'
+    ];
+  assert.deepEqual(await state(), { path: CHANGES, upToDate: true });
+  const text = readFileSync(at(CHANGES), 'utf8');
+  change({});
+  assert.deepEqual(await state(), { path: CHANGES, upToDate: false });
+  assert.match(
+    await tree.runOk('info', 'web'),
+    /web\.json, not as it is now: 'berth update --no-pull web' takes that over$/m,
+  );
+  change('{');
+  assert.match(
+    await tree.runOk('info', 'web'),
+    /web\.json, which is not taken: see 'berth verify web'$/m,
+  );
+  change(text);
+});
+
 test('they stay over an update', async () => {
   makeImage('two');
   await tree.runOk('update', 'web');
@@ -81,6 +115,56 @@ test('other changes count from the next update on, and rolling back is to those 
   await tree.runOk('rollback', 'web');
   assert.deepEqual(config().process.env, ['SECRET=hush']);
 });
+
+interface Row {
+  readonly name: string;
+  readonly path: string;
+  readonly mode?: number;
+  readonly owner?: number;
+  readonly says: RegExp;
+}
+
+each<Row>(
+  'changes that others than root could write are refused, and nothing is changed:',
+  [
+    {
+      name: 'a file of somebody else',
+      path: CHANGES,
+      owner: 1000,
+      says: /'\/etc\/berth\/config\.d\/web\.json' can be written by others than root \(owner 1000, mode 0644\), refusing/,
+    },
+    {
+      name: 'a file that its group may write',
+      path: CHANGES,
+      mode: 0o664,
+      says: /web\.json' can be written by others than root \(owner 0, mode 0664\).*\n.*'chmod go-w \/etc/,
+    },
+    {
+      name: 'a folder that all may write',
+      path: '/etc/berth/config.d',
+      mode: 0o1777,
+      says: /'\/etc\/berth\/config\.d' can be written by others than root \(owner 0, mode 1777\)/,
+    },
+    {
+      name: 'a folder of somebody else',
+      path: '/etc/berth/config.d',
+      owner: 1000,
+      says: /config\.d' can be written by others than root \(owner 1000, mode 0755\)/,
+    },
+  ],
+  async ({ path, mode, owner, says }) => {
+    const before = config();
+    change({ process: { user: { uid: 0, gid: 0 } } });
+    if (mode !== undefined) chmodSync(at(path), mode);
+    if (owner !== undefined) chownSync(at(path), owner, 0);
+    const refused = await tree.run('update', '--no-pull', 'web');
+    assertRefusedInWords(refused, { status: 78, code: 'CONFIG_INVALID', says });
+    assert.deepEqual(config(), before);
+    assert.match(await tree.runOk('verify', 'web'), /can be written by others than root/);
+    chownSync(at(path), 0, 0);
+    chmodSync(at(path), path === CHANGES ? 0o644 : 0o755);
+  },
+);
 
 test('without the file the config.json is that of the image again', async () => {
   rmSync(at(CHANGES));

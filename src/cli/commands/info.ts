@@ -1,5 +1,6 @@
 import { Option, type Command } from 'commander';
 
+import type { ChangesState } from '../../containers/config-changes.js';
 import { describeSigners } from '../../containers/describe-signers.js';
 import type { ImageInfo, ImageVariable } from '../../containers/image-info.js';
 import type { CliContext } from '../context.js';
@@ -74,6 +75,9 @@ function formatInfo(info: ImageInfo, escape: (text: string) => string): string {
   if (info.container !== undefined)
     lines.push(
       `Container: ${info.container.name}, deployment ${info.container.number}`,
+      ...(info.configChanges === undefined
+        ? []
+        : [`Changes:   ${describeChanges(info.configChanges, info.container.name)}`]),
       ...describeSigners(info.container.image.trust).map((signer) => `Signed:    ${signer}`),
     );
   const labelLines = Object.entries(labels).map(
@@ -96,6 +100,14 @@ function formatInfo(info: ImageInfo, escape: (text: string) => string): string {
     );
   }
   return `${lines.join('\n')}\n`;
+}
+
+function describeChanges({ path, upToDate, problem }: ChangesState, name: string): string {
+  const file = `of its config.json, by ${path}`;
+  if (problem !== undefined) return `${file}, which is not taken: see 'berth verify ${name}'`;
+  return upToDate
+    ? file
+    : `${file}, not as it is now: 'berth update --no-pull ${name}' takes that over`;
 }
 
 function describe(variable: ImageVariable, escape: (text: string) => string): string {

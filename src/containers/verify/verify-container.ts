@@ -2,7 +2,7 @@ import { mapAtOnce } from '../../base/map-at-once.js';
 import { OperationalError } from '../../errors/operational-error.js';
 import { withContext } from '../../errors/with-context.js';
 import { KnownDigests } from '../../store/known-digests.js';
-import { configChangesFile, loadConfigChanges } from '../config-changes.js';
+import { findChangesState } from '../config-changes.js';
 import { getContainer, listContainerNames } from '../container-directory.js';
 import type { Deployment } from '../deployment.js';
 import type { Host } from '../host.js';
@@ -73,23 +73,21 @@ export async function verifyContainer(
 /** Changes of its config.json that were made since: they wait for an update. */
 async function verifyChanges(
   { paths }: Host,
-  { name, units, configChanges }: Deployment,
+  deployment: Deployment,
 ): Promise<readonly VerifyFinding[]> {
-  if (units.length === 0) return [];
-  const about = {
-    area: 'config',
-    severity: 'note',
-    path: configChangesFile(paths, name),
-    hint: `'berth update --no-pull ${name}' takes it over`,
-  } as const;
-  try {
-    const changes = await loadConfigChanges(paths, name);
-    if (changes?.sha256 === configChanges) return [];
-    return [finding({ ...about, problem: 'is not what the config.json was made with' })];
-  } catch (error) {
-    if (!(error instanceof OperationalError)) throw error;
-    return [finding({ ...about, problem: error.message, hint: undefined })];
-  }
+  const state = await findChangesState(paths, deployment);
+  if (state === undefined || state.upToDate) return [];
+  const { path, problem } = state;
+  const takesOver = `'berth update --no-pull ${deployment.name}' takes it over`;
+  return [
+    finding({
+      area: 'config',
+      severity: 'note',
+      path,
+      problem: problem ?? 'is not what the config.json was made with',
+      hint: problem === undefined ? takesOver : undefined,
+    }),
+  ];
 }
 
 /**
