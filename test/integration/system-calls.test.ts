@@ -95,6 +95,26 @@ test('so does what is run once from an image, as its own program', async () => {
   assert.deepEqual(callsOf(await berth('run', image('plain'), '/probe', 'calls')), FILTERED);
 });
 
+test('what is run once has the filter that is asked for, and what is installed keeps its own', async () => {
+  const run = async (profile: string): Promise<Readonly<Record<string, string>>> =>
+    callsOf(await berth('run', '--seccomp', profile, image('plain'), '/probe', 'calls'));
+  assert.equal((await run('unconfined'))['keyctl'], 'done');
+  assert.deepEqual(await run('default'), FILTERED);
+  const file = join(host.root, 'root/once.json');
+  const rules = [{ names: ['chroot'], action: 'SCMP_ACT_ERRNO', errnoRet: 28 }];
+  writeFileSync(file, JSON.stringify({ defaultAction: 'SCMP_ACT_ALLOW', syscalls: rules }));
+  assert.equal((await run('/root/once.json'))['chroot'], 'ENOSPC');
+  const rows: readonly (readonly [string, string, RegExp])[] = [
+    ['unconfined', 'plain', /'plain' is installed: its filter is part of it/],
+    ['unconfned', image('plain'), /--seccomp: there is no file '.*unconfned'/],
+  ];
+  for (const [profile, what, says] of rows) {
+    const refused = await host.berth('run', '--seccomp', profile, what, '/probe', 'calls');
+    assertRefusedInWords(refused, { status: 64, code: 'USAGE', says });
+  }
+  assert.doesNotMatch(await berth('list'), /run-/);
+});
+
 test('etcd runs under the filter', async () => {
   const layers = await debianImageLayers('etcd');
   const bare = buildLayer([{ path: '.wh.exports', content: '' }]).blob;

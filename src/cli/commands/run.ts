@@ -11,6 +11,7 @@ import {
   registryOptions,
   type RegistryOptionValues,
 } from '../registry-options.js';
+import { seccompOption } from '../seccomp-option.js';
 import { identityOf, identityOptions, ttyOption, type IdentityOptions } from './exec.js';
 
 interface RunOptions extends RegistryOptionValues, IdentityOptions {
@@ -20,6 +21,7 @@ interface RunOptions extends RegistryOptionValues, IdentityOptions {
   readonly pull?: boolean;
   readonly platform?: string;
   readonly allowHostPath?: readonly string[];
+  readonly seccomp?: string;
 }
 
 /** `berth run NAME|IMAGE [COMMAND…]`. */
@@ -48,6 +50,7 @@ export function runCommand(context: CliContext): Command {
           '--allow-host-path <path>',
           'allow the image a guarded path on the host (may be repeated)',
         ).argParser(collect),
+        seccompOption(),
         ...registryOptions(),
       ],
       examples: [
@@ -89,6 +92,15 @@ async function run({ args, options, context }: CommandCall<RunOptions>): Promise
       await runFresh(context, host, { image: what, command, options });
       return;
     }
+    // Whoever asks for a filter must not be left with the one that was there.
+    if (options.seccomp !== undefined)
+      throw new OperationalError(
+        'USAGE',
+        `'--seccomp' is for a fresh container of an image, and '${what}' is installed: its filter is part of it`,
+        {
+          hint: `'berth update --no-pull --seccomp ${options.seccomp} ${what}' gives it another one`,
+        },
+      );
     const { deployment, unit } = await getRunnableService(host, what);
     const state = (await statesOf(host, [unit])).get(unit);
     if (state?.mainPid === undefined) {
@@ -146,7 +158,9 @@ async function runFresh(
   const { withFreshContainer } = await import('../../containers/with-fresh-container.js');
   const { pullDisplay } = await import('../pull-display.js');
   const { readValueOptions } = await import('../value-options.js');
+  const { readSeccompOption } = await import('../seccomp-option.js');
   const { image, command, options } = from;
+  const filter = await readSeccompOption(options);
   await assertMeansImage(host, image);
   const values = await readValueOptions(options);
   using display = pullDisplay(context, options);
@@ -157,6 +171,7 @@ async function runFresh(
     noPull: options.pull === false,
     platform: options.platform,
     allowHostPaths: options.allowHostPath ?? [],
+    filter,
     onProgress: display.onProgress,
   };
   await withFreshContainer(host, request, async ({ deployment, oneRun }) => {
