@@ -31,12 +31,16 @@ export interface DeletePlan {
 }
 
 /**
- * What {@link deleteImage} would do now.
+ * What {@link deleteImage} would do once what is planned already was done.
  *
  * @throws {@link OperationalError} as {@link deleteImage}
  */
-export async function planDelete(anyHost: Host, text: string): Promise<DeletePlan> {
-  const { image, name } = await findToDelete(anyHost, text);
+export async function planDelete(
+  anyHost: Host,
+  text: string,
+  before: readonly DeletePlan[],
+): Promise<DeletePlan> {
+  const { image, name } = await findToDelete(anyHost, text, before);
   const { digest, names } = image;
   return name === undefined
     ? { digest, names, removes: true, contentBytes: image.contentBytes }
@@ -77,19 +81,33 @@ interface ToDelete {
   readonly name: string | undefined;
 }
 
-async function findToDelete(anyHost: Host, text: string): Promise<ToDelete> {
+async function findToDelete(
+  anyHost: Host,
+  text: string,
+  before: readonly DeletePlan[] = [],
+): Promise<ToDelete> {
   assertPrivileged(anyHost);
   const host = await withItsStore(anyHost, text);
-  const image = await findStoredImage(host, text);
-  if (image === undefined) {
+  const stored = await findStoredImage(host, text);
+  const named = stored === undefined ? undefined : await nameMeant(host, stored, text);
+  const image = stored === undefined ? undefined : whatIsLeft(stored, before);
+  const isGone = named !== undefined && image?.names.includes(named) === false;
+  if (image === undefined || isGone) {
     throw new OperationalError('IMAGE_NOT_FOUND', `there is no image ${quote(text)} in the store`, {
       hint: "'berth images list' shows what there is",
     });
   }
-  const name = await nameMeant(host, image, text);
-  if (name !== undefined && image.names.length > 1) return { host, image, name };
+  if (named !== undefined && image.names.length > 1) return { host, image, name: named };
   await assertUnused(host, image, text);
   return { host, image, name: undefined };
+}
+
+/** An image without the names that are to go before; undefined where it is to go itself. */
+function whatIsLeft(image: StoredImage, before: readonly DeletePlan[]): StoredImage | undefined {
+  const own = before.filter(({ digest }) => digest === image.digest);
+  if (own.some(({ removes }) => removes)) return undefined;
+  const gone = own.flatMap(({ names }) => names);
+  return { ...image, names: image.names.filter((name) => !gone.includes(name)) };
 }
 
 /** The host with the store alone that has the image. */

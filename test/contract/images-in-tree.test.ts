@@ -67,6 +67,29 @@ test('images are named, listed with who uses them, deleted and pruned', async ()
   assert.match(await tree.runOk('fsck'), /all sound/);
 });
 
+test('several images are deleted one by one, as their plan says', async () => {
+  using tree = new BerthInTree();
+  const [one = '', other = ''] = ['one', 'other'].map((name) =>
+    tree.makeImage(name, [{ path: 'own', content: name }]),
+  );
+  for (const image of [one, other]) await tree.runOk('pull', image);
+  await tree.runOk('images', 'tag', one, 'r.example/x:1');
+  const words = [one, 'nothing-such', 'r.example/x:1', one, other];
+  const plan = await tree.run('images', 'delete', '--plan', ...words);
+  assertRefused(plan, 66, /'nothing-such'[^]*there is no image '[^']*one:image'/);
+  const done = await tree.run('images', 'delete', ...words);
+  assertRefused(done, 66, /'nothing-such'[^]*there is no image '[^']*one:image'/);
+  assert.deepEqual(
+    [plan, done].map(({ stdout }) => stdout.match(/^(?:would )?(?:remove|delete)/gm)),
+    [
+      ['would remove', 'would delete', 'would delete'],
+      ['remove', 'delete', 'delete'],
+    ],
+  );
+  assert.ok(plan.stdout.endsWith("Leave '--plan' away to carry this out.\n"), plan.stdout);
+  assert.deepEqual(await list(tree), []);
+});
+
 test('berth images verify names what is damaged, of one image or of all', async () => {
   using tree = new BerthInTree();
   const good = tree.makeImage('good', [{ path: 'a', content: 'good content' }]);

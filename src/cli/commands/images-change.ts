@@ -1,5 +1,6 @@
 import { Option, type Command } from 'commander';
 
+import type { DeletePlan } from '../../containers/delete-image.js';
 import type { CliContext } from '../context.js';
 import { defineCommand } from '../define-command.js';
 import { NOTHING_CHANGED } from '../output/nothing-changed.js';
@@ -39,36 +40,37 @@ export function imagesDeleteCommand(context: CliContext): Command {
     async ({ args, options }) => {
       const { withHost } = await import('../open-host.js');
       const { deleteImage, planDelete } = await import('../../containers/delete-image.js');
-      const { printResult } = await import('../output/print.js');
+      const { forEachName } = await import('../for-each-name.js');
+      const { printResult, printStep } = await import('../output/print.js');
       const { formatBytes } = await import('../output/units.js');
       await withHost(context, options, async (host) => {
-        if (options.plan === true) {
-          const plans = [];
-          for (const image of args) plans.push(await planDelete(host, image));
-          const planned = plans.map(({ digest, names, removes, contentBytes }) =>
-            removes
+        const planned: DeletePlan[] = [];
+        const each = await forEachName({ context, options, host }, args, async (image) => {
+          if (options.plan === true) {
+            const plan = await planDelete(host, image, planned);
+            planned.push(plan);
+            const { digest, names, removes, contentBytes } = plan;
+            const line = removes
               ? `would delete ${digest} ${names.join(', ') || '(no name)'}, ${formatBytes(contentBytes)} at most`
-              : `would remove the name ${names.join(', ')} of ${digest}`,
-          );
-          printResult(context, options, {
-            of: 'images delete',
-            json: plans,
-            text: `${planned.join('\n')}\n${NOTHING_CHANGED}\n`,
-          });
-          return;
-        }
-        const deleted = [];
-        for (const image of args) deleted.push(await deleteImage(host, image));
-        const lines = deleted.map(({ digest, names, removed }) =>
-          removed === undefined
-            ? `removed the name ${names.join(', ')} of ${digest}`
-            : `deleted ${digest}, ${formatBytes(removed.freedBytes)} freed`,
-        );
+              : `would remove the name ${names.join(', ')} of ${digest}`;
+            printStep(context, options, `${line}\n`);
+            return plan;
+          }
+          const deleted = await deleteImage(host, image);
+          const { digest, names, removed } = deleted;
+          const line =
+            removed === undefined
+              ? `removed the name ${names.join(', ')} of ${digest}`
+              : `deleted ${digest}, ${formatBytes(removed.freedBytes)} freed`;
+          printStep(context, options, `${line}\n`);
+          return deleted;
+        });
         printResult(context, options, {
           of: 'images delete',
-          json: deleted,
-          text: lines.map((line) => `${line}\n`).join(''),
+          json: each.results,
+          text: options.plan === true ? `${NOTHING_CHANGED}\n` : '',
         });
+        each.end();
       });
     },
     context,
@@ -116,7 +118,10 @@ export function imagesPruneCommand(context: CliContext): Command {
               names,
               contentBytes,
             })),
-            text: lines.length === 0 ? 'no image would go\n' : `${lines.join('\n')}\n`,
+            text:
+              lines.length === 0
+                ? 'no image would go\n'
+                : `${lines.join('\n')}\n${NOTHING_CHANGED}\n`,
           });
           return;
         }
