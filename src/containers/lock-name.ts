@@ -36,6 +36,18 @@ export class NameLock implements Disposable {
   }
 }
 
+/** Whether somebody changes what has a name at present. Makes no lock file. */
+export function isNameHeld({ paths }: Host, name: string): boolean {
+  const path = lockFileOf(paths, name);
+  if (lstatSync(path, { throwIfNoEntry: false }) === undefined) return false;
+  using lock = tryLock(path, 'shared');
+  return lock === undefined;
+}
+
+function lockFileOf(paths: Host['paths'], name: string): string {
+  return join(paths.onDisk(paths.lockDir), `${name}.lock`);
+}
+
 /**
  * Takes the lock of a name (of a container, or the label of a set) as the only one, without looking at what an earlier
  * holder left: see {@link lockAndRecover} for that.
@@ -44,9 +56,8 @@ export class NameLock implements Disposable {
  */
 export async function lockName(host: Host, name: string): Promise<NameLock> {
   await makeFolders(host.paths.onDisk(host.paths.stateDir), 0o700);
-  const folder = host.paths.onDisk(host.paths.lockDir);
-  await makeFolders(folder, 0o700);
-  const lock = tryLock(join(folder, `${name}.lock`), 'exclusive');
+  await makeFolders(host.paths.onDisk(host.paths.lockDir), 0o700);
+  const lock = tryLock(lockFileOf(host.paths, name), 'exclusive');
   if (lock !== undefined) return new NameLock(host, name, lock);
   throw new OperationalError('BUSY', `another berth is changing ${quote(name)} at present`, {
     hint: 'wait for it to end, then run the command again',

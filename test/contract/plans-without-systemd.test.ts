@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
-import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { after, test } from 'node:test';
 
+import { tryLock } from '../../src/sys/lock-file.js';
 import { BerthInTree } from '../support/berth-in-tree.js';
 import { runCommand, runOk } from '../support/run-command.js';
 import { TempDir } from '../support/temp-dir.js';
@@ -98,6 +99,33 @@ test('going back says beforehand what changes', async () => {
   assert.match(text, /Nothing was changed/);
   assert.equal((await tree.run('rollback', '--plan', '--to', '7', 'back')).status, 66);
   await tree.runOk('rollback', 'back');
+});
+
+test('what somebody is at work on, and what cannot be read, keeps no other from being planned', async () => {
+  const image = tree.makeImage('recovered', []);
+  const names = ['busy', 'damaged', 'left'];
+  for (const name of names) await tree.runOk('install', '--name', name, image);
+  const state = `${tree.path}/var/lib/berth`;
+  mkdirSync(`${state}/.journal`, { recursive: true });
+  for (const name of names) {
+    const entry = { format: 2, operation: 'update', name, transitions: [], purge: false, keep: 1 };
+    const text = name === 'damaged' ? '{' : JSON.stringify({ ...entry, watch: false });
+    writeFileSync(`${state}/.journal/${name}.json`, text);
+  }
+  const held = tryLock(`${state}/.locks/busy.lock`, 'exclusive') ?? assert.fail();
+  try {
+    const plan = await tree.run('recover', '--plan');
+    assert.equal(plan.status, 0, plan.stderr);
+    assert.match(plan.stdout, /^would take back the update of left\nNothing was changed/);
+    assert.match(
+      plan.stderr,
+      /^berth: another berth is changing 'busy' at present, leaving it out$/m,
+    );
+    assert.match(plan.stderr, /^berth: 'damaged' cannot be recovered: /m);
+  } finally {
+    held.release();
+  }
+  for (const name of names) rmSync(`${state}/.journal/${name}.json`);
 });
 
 test('installing and updating say beforehand that there is no room', async () => {
