@@ -17,8 +17,11 @@ const MIN_BODY_BYTES = 1024 * 1024;
 /** A slow flow is handed on so often at least, in milliseconds: whoever watches its progress has to see it. */
 const TICK_MS = 100;
 
-/** Bytes of one record of TLS (RFC 8446, section 5.1), which come at a time even from a socket that was just stopped. */
-const RECORD_BYTES = 16 * 1024;
+/**
+ * Bytes that are read at a time where no slot is read into: as much as Node reads for itself, for a body that is not lent, and more
+ * than one record of TLS (RFC 8446, section 5.1), which comes even from a socket that was just stopped.
+ */
+const BESIDES_BYTES = 64 * 1024;
 
 /** Memory that waits for the next body: that of four which are read side by side. */
 const MAX_SPARE = 4 * SLOTS;
@@ -65,7 +68,8 @@ export class BodyLender {
   /** All slots are taken: the socket is left alone. */
   #isStopped = false;
   readonly #overruns: boolean;
-  #overrunInto: Uint8Array | undefined;
+  /** For what does not go into a slot straight away. */
+  #besides: Uint8Array | undefined;
   /** What came nevertheless, in the order in which it came. */
   #overrun: Uint8Array[] = [];
   #failure: { readonly reason: unknown } | undefined;
@@ -82,10 +86,7 @@ export class BodyLender {
   }) {
     this.#idleMs = options.idleMs;
     this.#overruns = options.overruns;
-    this.#slots = Array.from({ length: SLOTS }, () => ({
-      bytes: spare.pop() ?? Buffer.allocUnsafeSlow(SLOT_BYTES),
-      filled: 0,
-    }));
+    this.#slots = Array.from({ length: SLOTS }, () => ({ bytes: NONE, filled: 0 }));
   }
 
   /** Whether the body comes from here, behind what undici has had of it. */
@@ -100,6 +101,8 @@ export class BodyLender {
     if (typeof length !== 'string' || !/^\d{1,15}$/.test(length)) return;
     if (Number(length) < MIN_BODY_BYTES) return;
     this.#missing = Number(length);
+    // Not before: an answer that only says where the body is has none.
+    for (const slot of this.#slots) slot.bytes = spare.pop() ?? Buffer.allocUnsafeSlow(SLOT_BYTES);
     this.#readAt = performance.now();
   }
 
@@ -153,12 +156,13 @@ export class BodyLender {
 
   /**
    * Where the socket reads into next. A slot that is still taken is free when the socket goes on; one that overruns does not wait, and
-   * what follows the body is nobody's.
+   * what comes before and behind the body is not lent.
    */
   #target(): Uint8Array {
-    if (this.#missing === 0 || (this.#isStopped && this.#overruns)) {
-      this.#overrunInto ??= Buffer.allocUnsafeSlow(RECORD_BYTES);
-      return this.#overrunInto;
+    const isInBody = this.#missing !== undefined && this.#missing > 0;
+    if (!isInBody || (this.#isStopped && this.#overruns)) {
+      this.#besides ??= Buffer.allocUnsafeSlow(BESIDES_BYTES);
+      return this.#besides;
     }
     const slot = this.#slot(this.#filling);
     return slot.bytes.subarray(this.#isStopped ? 0 : slot.filled);
@@ -180,7 +184,7 @@ export class BodyLender {
       return false;
     }
     if (into.buffer !== slot.bytes.buffer) {
-      // It was aimed at when a tick handed on what there was, or when the socket was stopped.
+      // It was aimed at before the body began, when a tick handed on what there was, or when the socket was stopped.
       slot.bytes.set(into.subarray(0, useful), slot.filled);
     }
     slot.filled += useful;

@@ -203,6 +203,51 @@ test('a reader that leaves a lent body closes its connection', async () => {
   assert.equal(closed.length, 1);
 });
 
+test('what a body was read into serves the next one, also where a registry says that it is elsewhere', async (t) => {
+  await using lent = await Lent.start(redirected());
+  const allocate = t.mock.method(Buffer, 'allocUnsafeSlow');
+  const large = (): number =>
+    allocate.mock.calls.filter((call) => call.arguments[0] >= 512 * 1024).length;
+  assert.equal(await digestOf(lent.read()), digest);
+  const first = large();
+  for (let i = 0; i < 5; i++) assert.equal(await digestOf(lent.read()), digest);
+  assert.equal(large(), first, 'each body has taken memory of its own');
+});
+
+for (const tls of [false, true])
+  test(`lent bodies that come side by side are each what was sent, whatever becomes of others (${tls ? 'TLS' : 'HTTP'})`, async () => {
+    const answers = [whole, dribbled, cutAfter(blob, 1_500_000), whole];
+    let asked = 0;
+    await using lent = await Lent.start(
+      (request, response) => {
+        // What goes on after a cut ends well, or at another place.
+        const turn = request.headers.range === undefined ? asked++ : 2;
+        return answers[turn % answers.length]?.(request, response) ?? false;
+      },
+      { tls },
+    );
+    const readers = Array.from({ length: 15 }, async (_, index) => {
+      if (index % 5 === 4) {
+        for await (const piece of lent.read()) if (piece.length > 0) return 'left';
+      }
+      if (index % 5 === 3) {
+        const stop = AbortSignal.timeout(40 + index);
+        return await digestOf(lent.read({ signal: stop })).catch(() => 'aborted');
+      }
+      const first = await digestOf(lent.read(), index % 4);
+      return first === digest ? await digestOf(lent.read(), 1) : first;
+    });
+    const others = (await Promise.all(readers)).filter((one) => one !== digest);
+    assert.deepEqual(
+      others.filter((one) => one !== 'left' && one !== 'aborted'),
+      [],
+      'a body had bytes of another',
+    );
+    // Those that nobody has left or stopped came whole; what they were read into serves again.
+    assert.ok(others.length <= 6, `${others.length} of 15 were not had`);
+    assert.equal(await digestOf(lent.read()), digest);
+  });
+
 test('control: a reader that keeps what it was lent has something else', async () => {
   await using lent = await Lent.start(whole);
   const kept: Uint8Array[] = [];
