@@ -2,6 +2,7 @@ import { removeUnneededUnits } from './begin-change.js';
 import { bringUp } from './bring-up.js';
 import type { Host } from './host.js';
 import { endJournal, type JournalEntry } from './journal.js';
+import { placeNewVersions } from './new-versions.js';
 import { removeOneRunMark } from './one-run-marks.js';
 import type { RemovedFiles } from './remove-files.js';
 import { settle } from './settle.js';
@@ -11,6 +12,8 @@ import { switchOver } from './switch-over.js';
 export interface CompletedTransition extends RemovedFiles {
   /** Folders of state that stay. */
   readonly statePaths: readonly string[];
+  /** What the image has for files that were kept, beside them: `PATH.berth-new`. */
+  readonly newVersions: readonly string[];
 }
 
 /** Options of {@link completeTransition}. */
@@ -37,12 +40,17 @@ export async function completeTransition(
   const runs = (await host.openUnitManager()).kind === 'dbus';
   if (runs && !atBoot) await bringUp(host, entry, { stopped });
   else if (runs && entry.watch && entry.transitions.some(({ starts }) => starts))
-    return { kept, saved, statePaths: [] };
-  return { kept, saved, statePaths: await clearUp(host, entry) };
+    return { kept, saved, statePaths: [], newVersions: [] };
+  return { kept, saved, ...(await clearUp(host, entry, kept)) };
 }
 
-async function clearUp(host: Host, entry: JournalEntry): Promise<readonly string[]> {
+async function clearUp(
+  host: Host,
+  entry: JournalEntry,
+  kept: readonly string[],
+): Promise<Pick<CompletedTransition, 'statePaths' | 'newVersions'>> {
   try {
+    const newVersions = await placeNewVersions(host, entry, kept);
     const statePaths = await settle(host, entry);
     await endJournal(host.paths, entry.name);
     // Until here the mark of what was there for one run is what brings the next command back to it.
@@ -50,7 +58,7 @@ async function clearUp(host: Host, entry: JournalEntry): Promise<readonly string
       if (to === undefined) await removeOneRunMark(host.paths, name);
     // Of two last ones that went at the same time, each saw the other: whoever ends later sees nobody.
     if (entry.transitions.some(({ to }) => to === undefined)) await removeAfterAll(host);
-    return statePaths;
+    return { statePaths, newVersions };
   } catch (error) {
     if (entry.operation === 'uninstall' || entry.operation === 'undo') throw error;
     // What is new is in place and well: leftovers are no reason to go back, and the next command tries again.
@@ -58,7 +66,7 @@ async function clearUp(host: Host, entry: JournalEntry): Promise<readonly string
       kind: 'warning',
       text: `clearing up after the ${entry.operation} of '${entry.name}' failed: ${error instanceof Error ? error.message : String(error)}; run 'berth recover'`,
     });
-    return [];
+    return { statePaths: [], newVersions: [] };
   }
 }
 

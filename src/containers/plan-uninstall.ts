@@ -3,6 +3,7 @@ import { listDeploymentNumbers, getContainer } from './container-directory.js';
 import { compareFile } from './file-state.js';
 import type { Host } from './host.js';
 import { findSocketFiles } from './left-sockets.js';
+import { newVersionsOf } from './new-versions.js';
 import { ownersOfPaths, pathsMadeByAll, pathsMadeByOthers } from './path-owners.js';
 import { assertNotRequired, type UninstallOptions } from './uninstall.js';
 
@@ -45,6 +46,8 @@ export async function planUninstall(
       if (state === 'same') removes.push(file.path);
       if (state === 'changed') keeps.push(file.path);
     }
+    for (const file of newVersionsOf(deployment.files))
+      if ((await compareFile(paths.onDisk(file.path), file)) === 'same') removes.push(file.path);
     removes.push(...(await findSocketFiles(paths, { name, side: deployment })));
     const others = await pathsMadeByOthers(host, name);
     const numbers = await listDeploymentNumbers(paths, name);

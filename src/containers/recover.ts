@@ -6,6 +6,7 @@ import { readNameLink } from './container-directory.js';
 import type { Host } from './host.js';
 import { findJournal, journalFile, type JournalEntry } from './journal.js';
 import { removeUnfinishedLink } from './name-link.js';
+import { newVersionsOf } from './new-versions.js';
 import { removeLeftovers } from './remove-deployments.js';
 import { removeTemporaries } from './remove-temporaries.js';
 import { takeBack } from './take-back.js';
@@ -28,6 +29,7 @@ export async function recoverContainer(
     paths.onDisk(settingsFile(paths, name)),
     ...(entry?.transitions ?? [])
       .flatMap(({ from, to }) => [...(from?.files ?? []), ...(to?.files ?? [])])
+      .flatMap((file) => [file, ...newVersionsOf([file])])
       .map((file) => paths.onDisk(file.path)),
   ]);
   if (entry === undefined) {

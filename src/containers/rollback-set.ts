@@ -71,13 +71,13 @@ export async function rollbackSet(
         watch: request.watch,
       };
       const held = members.map((member) => member.name);
-      const { kept, saved } = await withRequiredHeld(host, { made, held, wasWhole: false }, () =>
+      const done = await withRequiredHeld(host, { made, held, wasWhole: false }, () =>
         executeTransition(host, entry, []),
       );
       return {
         set: label,
         action: 'updated',
-        members: describeAll(outcomes, { transitions, kept, saved }),
+        members: describeAll(outcomes, transitions, done),
       };
     });
   });

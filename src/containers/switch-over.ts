@@ -11,6 +11,7 @@ import type { DeployedFile } from './deployment.js';
 import type { Host } from './host.js';
 import type { JournalEntry } from './journal.js';
 import { pointNameTo, removeNameLink } from './name-link.js';
+import { newVersionsOf } from './new-versions.js';
 import { ownersOfPaths } from './path-owners.js';
 import { placeFiles } from './place-files.js';
 import { removeFiles, type RemovedFiles } from './remove-files.js';
@@ -158,7 +159,9 @@ async function switchFiles(
     kept.push(...placed);
   }
   const staying = new Set(to?.files.map(({ path }) => path));
-  const leaving = (from?.files ?? []).filter(({ path }) => !staying.has(path));
+  const gone = (from?.files ?? []).filter(({ path }) => !staying.has(path));
+  // What stands beside a file that goes would keep its folder.
+  const leaving = entry.operation === 'undo' ? gone : [...gone, ...newVersionsOf(gone)];
   if (leaving.length === 0) return { kept, saved: [] };
   const removed = await removeFiles(host.paths, leaving, {
     shared: new Set((await ownersOfPaths(host, name)).keys()),

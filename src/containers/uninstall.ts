@@ -24,7 +24,7 @@ export interface UninstallOptions {
 }
 
 /** What uninstalling came to. */
-export interface UninstallResult extends CompletedTransition {
+export interface UninstallResult extends Omit<CompletedTransition, 'newVersions'> {
   readonly name: string;
 }
 
@@ -60,9 +60,9 @@ export async function uninstall(
       if (options.force !== true) await assertNotRequired(host, name, options.alongWith ?? []);
       const entry = await uninstallEntry(host, deployment, options);
       await beginIfThereIsRoom(host, entry);
-      const result = { name, ...(await completeTransition(host, entry)) };
+      const { kept, saved, statePaths } = await completeTransition(host, entry);
       await warnOfSets(host, name);
-      return result;
+      return { name, kept, saved, statePaths };
     });
   });
 }

@@ -1,6 +1,7 @@
 import { OperationalError } from '../errors/operational-error.js';
 import { withContext } from '../errors/with-context.js';
 import { isAllowed } from './consent.js';
+import type { CompletedTransition } from './complete-transition.js';
 import { setLabel } from './container-sets.js';
 import type { Deployment } from './deployment.js';
 import { executeTransition } from './execute-transition.js';
@@ -78,34 +79,33 @@ export async function updateSet(
       };
       const made = prepared.map(({ deployment }) => deployment);
       const held = members.map((member) => member.name);
-      const { kept, saved } = await withRequiredHeld(host, { made, held, wasWhole: true }, () =>
+      const done = await withRequiredHeld(host, { made, held, wasWhole: true }, () =>
         executeTransition(host, entry, prepared),
       );
       return {
         set,
         action: 'updated',
-        members: describeAll(outcomes, { transitions, kept, saved }),
+        members: describeAll(outcomes, transitions, done),
       };
     });
   });
 }
 
+const NO_FILES = { kept: [], saved: [], newVersions: [] };
+
 /** What was done, member by member; files are told with the first one that changed. */
 export function describeAll(
   outcomes: readonly UpdateOutcome[],
-  done: {
-    readonly transitions: readonly Transition[];
-    readonly kept: readonly string[];
-    readonly saved: readonly string[];
-  },
+  transitions: readonly Transition[],
+  { kept, saved, newVersions }: CompletedTransition,
 ): readonly UpdateOutcome[] {
-  const changed = new Map(done.transitions.map((transition) => [transition.name, transition]));
-  const first = done.transitions[0]?.name;
+  const changed = new Map(transitions.map((transition) => [transition.name, transition]));
+  const first = transitions[0]?.name;
   return outcomes.map((outcome) => {
     const transition = changed.get(outcome.name);
     if (transition === undefined) return outcome;
-    const { kept, saved } = outcome.name === first ? done : { kept: [], saved: [] };
-    return { ...outcome, action: 'updated', restarted: transition.starts, kept, saved };
+    const files = outcome.name === first ? { kept, saved, newVersions } : NO_FILES;
+    return { ...outcome, action: 'updated', restarted: transition.starts, ...files };
   });
 }
 

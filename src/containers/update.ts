@@ -95,6 +95,8 @@ export interface UpdateOutcome {
   readonly kept: readonly string[];
   /** Units that were, put aside. */
   readonly saved: readonly string[];
+  /** What the new version has for kept files, beside them: `PATH.berth-new`; undefined where nothing was done. */
+  readonly newVersions?: readonly string[];
   /** With `planOnly`, and where there is something new. */
   readonly difference: DeploymentDifference | undefined;
   /** What the new version requires and what is installed before it, in that order (`withDependencies`). */
@@ -152,7 +154,7 @@ async function updateLocked(
   const steps = required?.steps ?? [];
   const made = [...steps, prepared].map(({ deployment }) => deployment);
   const newNames = steps.map(({ deployment }) => parseContainerName(deployment.name));
-  const { kept, saved } = await withNewNames(host, newNames, () =>
+  const { kept, saved, newVersions } = await withNewNames(host, newNames, () =>
     withRequiredHeld(host, { made, wasWhole: true }, () =>
       withInstalled(host, steps, {
         enable: true,
@@ -160,7 +162,8 @@ async function updateLocked(
       }),
     ),
   );
-  return { ...outcome, action: 'updated', restarted: transition.starts, kept, saved };
+  const done = { kept, saved, newVersions };
+  return { ...outcome, action: 'updated', restarted: transition.starts, ...done };
 }
 
 /** An update before it is carried out; without a prepared deployment there is nothing to carry out. */

@@ -176,8 +176,12 @@ test('H12 H16 H17 host files follow the version, and an administrator’s change
   );
   await host.sh('echo mine >/etc/hosty/main.conf; rm /etc/hosty/same.conf');
   const again = await update('hosty', '--retry');
-  assert.match(again.stdout, /kept \/etc\/hosty\/main\.conf/);
+  assert.match(
+    again.stdout,
+    /kept \/etc\/hosty\/main\.conf: it was changed on this host; the image's is in \/etc\/hosty\/main\.conf\.berth-new$/m,
+  );
   assert.equal(await cat('main.conf'), 'mine\n', 'the administrator’s file was overwritten');
+  assert.equal(await cat('main.conf.berth-new'), 'two\n');
   assert.equal(await cat('same.conf'), '', 'the administrator had removed it');
   assert.equal(await cat('new.conf'), 'new\n');
 
@@ -197,8 +201,12 @@ test('H12 H16 H17 host files follow the version, and an administrator’s change
   await push('hosty', files('four\n', { 'etc/hosty/other.conf': 'image 4\n' }));
   await update('hosty');
   assert.equal(await cat('other.conf'), 'foreign\n', 'what was kept once is kept again');
+  assert.equal(await cat('main.conf.berth-new'), 'four\n');
+  const going = await berth('uninstall', '--plan', 'hosty');
+  assert.match(going.stdout, /- \/etc\/hosty\/main\.conf\.berth-new$/m);
   await berth('uninstall', 'hosty');
   assert.equal(await cat('main.conf'), 'mine\n');
+  assert.equal(await cat('main.conf.berth-new'), '');
   assert.equal(await cat('other.conf'), 'foreign\n');
   await host.sh('rm -r /etc/hosty');
   assert.deepEqual(compareSnapshots(pristine, await snapshotChanging(host)), []);

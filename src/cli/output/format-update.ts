@@ -30,13 +30,18 @@ export function formatUpdate(outcome: UpdateOutcome, how: 'updated' | 'rolled ba
     `${name} ${how} to ${escapeText(to.reference)} (${to.digest}), deployment ${to.number}`,
     ...outcome.gained.map((item) => `  new: ${item}`),
     ...[...outcome.kept, ...outcome.saved].map(
-      (path) => `  kept ${escapeText(path)}: it was changed on this host`,
+      (path) =>
+        `  kept ${escapeText(path)}: it was changed on this host${hasNewVersion(outcome, path) ? `; the image's is in ${escapeText(path)}.berth-new` : ''}`,
     ),
     ...(outcome.restarted
       ? [`  ${name}.service runs ${how === 'updated' ? 'the new version' : 'it'}`]
       : []),
   ];
   return `${lines.join('\n')}\n`;
+}
+
+function hasNewVersion({ newVersions = [] }: UpdateOutcome, path: string): boolean {
+  return newVersions.includes(`${path}.berth-new`);
 }
 
 function formatPlanned(outcome: UpdateOutcome): string {

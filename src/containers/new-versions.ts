@@ -1,0 +1,103 @@
+import { basename, join } from 'node:path/posix';
+
+import { OperationalError } from '../errors/operational-error.js';
+import type { DeployedFile } from './deployment.js';
+import { compareFile } from './file-state.js';
+import type { Host } from './host.js';
+import { assertHostPathAllowed } from './host-path-policy.js';
+import type { JournalEntry } from './journal.js';
+import { placeFiles } from './place-files.js';
+import { removeFiles } from './remove-files.js';
+import type { Transition } from './transition.js';
+import { hostPathPolicy } from './users-places.js';
+
+/*
+ * Where an update keeps a file of the host that an administrator changed, what the image has for it now stands beside it, as
+ * PATH.berth-new: dpkg and rpm do so, too (.dpkg-dist, .rpmnew). Nothing is noted of it: by the record of its deployment it is known
+ * what it was, and what is still so goes when it is no use any more.
+ */
+
+const SUFFIX = '.berth-new';
+
+/** NAME_MAX, without what stands before the name while the file is made. */
+const MAX_NAME_BYTES = 255 - '.berth-tmp-0123456789ab-'.length;
+
+/** What may stand beside files of a deployment, as it would. */
+export function newVersionsOf(files: readonly DeployedFile[]): readonly DeployedFile[] {
+  return files
+    .filter(({ role, kind }) => role === 'host-file' && kind === 'file')
+    .map((file) => ({ ...file, path: `${file.path}${SUFFIX}` }))
+    .filter(({ path }) => Buffer.byteLength(basename(path)) <= MAX_NAME_BYTES);
+}
+
+/**
+ * Puts what the new version has for files that were kept beside them, and removes what stands there of the version before and is no
+ * use any more. Gives the paths of those that are there for `kept` files. May be repeated.
+ */
+export async function placeNewVersions(
+  host: Host,
+  entry: JournalEntry,
+  kept: readonly string[],
+): Promise<readonly string[]> {
+  const there: string[] = [];
+  for (const transition of entry.transitions) {
+    const before = new Map(
+      newVersionsOf(transition.from?.files ?? []).map((old) => [old.path, old]),
+    );
+    for (const file of newVersionsOf(transition.to?.files ?? [])) {
+      const old = before.get(file.path);
+      if (old === undefined) continue;
+      const isKept = kept.includes(file.path.slice(0, -SUFFIX.length));
+      if (await settleOne(host, { entry, transition, old, file, isKept })) there.push(file.path);
+    }
+  }
+  return there;
+}
+
+async function settleOne(
+  host: Host,
+  one: {
+    readonly entry: JournalEntry;
+    readonly transition: Transition;
+    readonly old: DeployedFile;
+    readonly file: DeployedFile;
+    readonly isKept: boolean;
+  },
+): Promise<boolean> {
+  const { entry, transition, old, file, isKept } = one;
+  const { name, to } = transition;
+  const { paths } = host;
+  const isNew = old.sha256 !== file.sha256;
+  // Before a version is well nothing of it stands there; what does is of the one that comes back.
+  if (entry.operation === 'undo' && !isNew) return false;
+  const stands = (await compareFile(paths.onDisk(file.path), old)) === 'same';
+  const isWanted =
+    entry.operation === 'update' &&
+    isKept &&
+    (isNew || stands) &&
+    mayStand(host, name, file.path) &&
+    // Who removed the file wants none.
+    (await compareFile(paths.onDisk(file.path.slice(0, -SUFFIX.length)), file)) === 'changed';
+  if (!isWanted) {
+    if (stands) await removeFiles(paths, [old], { shared: new Set(), saveChanged: false });
+    return false;
+  }
+  const left = await placeFiles(paths, join(paths.stateDir, `${name}.${to?.number}`), {
+    files: [file],
+    previous: stands ? [old] : [],
+    onForeign: 'keep',
+    labels: await host.openLabels(),
+  });
+  return left.length === 0;
+}
+
+/** In a guarded place programs of root may take any file for theirs: what was allowed there was the one path. */
+function mayStand(host: Host, name: string, path: string): boolean {
+  try {
+    assertHostPathAllowed(path, hostPathPolicy(host.paths, { name, allowed: [] }));
+    return true;
+  } catch (error) {
+    if (error instanceof OperationalError) return false;
+    throw error;
+  }
+}
