@@ -13,13 +13,20 @@ export async function compareFile(
   pathOnDisk: string,
   expected: Pick<DeployedFile, 'kind' | 'sha256'>,
 ): Promise<FileState> {
-  let status;
   try {
-    status = await lstat(pathOnDisk);
+    return await compareThere(pathOnDisk, expected);
   } catch (error) {
+    // It may go at any time: with another container that has it, too.
     if (isErrno(error, 'ENOENT', 'ENOTDIR')) return 'missing';
     throw error;
   }
+}
+
+async function compareThere(
+  pathOnDisk: string,
+  expected: Pick<DeployedFile, 'kind' | 'sha256'>,
+): Promise<FileState> {
+  const status = await lstat(pathOnDisk);
   switch (expected.kind) {
     case 'directory':
       return status.isDirectory() ? 'same' : 'changed';

@@ -64,7 +64,7 @@ export async function placeFiles(
     if (action === 'foreign') throw existsAlready(file.path);
     if (file.kind === 'directory') {
       if ((before?.kind ?? 'directory') !== 'directory') await unlinkIfThere(target);
-      await makeFolder(target, file.mode);
+      if (!(await makeFolder(target, file))) continue;
       options.labels?.labelAs(target, file.path);
     } else {
       if (before?.kind === 'directory') await removeFolder(target, file.path);
@@ -147,8 +147,9 @@ async function placeOne(
     await unlink(temporary); // or nobody would ever remove it
   } catch (error) {
     await unlink(temporary).catch(() => undefined); // missing if its creation failed; the first error counts
-    if (isErrno(error, 'EEXIST')) throw existsAlready(from.file.path);
-    throw error;
+    if (!isErrno(error, 'EEXIST')) throw error;
+    // Another container that has the same file may be installed at the same time.
+    if ((await compareFile(target, from.file)) !== 'same') throw existsAlready(from.file.path);
   }
 }
 
@@ -180,9 +181,17 @@ async function readSourceLink(from: Source): Promise<string> {
   return withPinnedPath(from.base, from.file.source, (pinned) => readlink(pinned));
 }
 
-async function makeFolder(target: string, mode: number): Promise<void> {
-  await mkdir(target, { mode });
-  await chmod(target, mode); // whatever the umask is
+/** Whether it was made: another container that has the same folder may be installed at the same time. */
+async function makeFolder(target: string, file: DeployedFile): Promise<boolean> {
+  try {
+    await mkdir(target, { mode: file.mode });
+  } catch (error) {
+    if (!isErrno(error, 'EEXIST')) throw error;
+    if ((await compareFile(target, file)) !== 'same') throw existsAlready(file.path);
+    return false;
+  }
+  await chmod(target, file.mode); // whatever the umask is
+  return true;
 }
 
 async function unlinkIfThere(target: string): Promise<void> {

@@ -5,7 +5,7 @@ import { DROP_IN_NAME, formatDropIn } from '../systemd/drop-in.js';
 import type { DeployedFile, FileRole } from './deployment.js';
 import { sha256Of } from './file-state.js';
 import type { Host } from './host.js';
-import { ownersOfPaths } from './path-owners.js';
+import { planWithOwners } from './path-owners.js';
 import { plannedFolder, type PlannedHostFile } from './plan-host-files.js';
 import type { RenderedContainer } from './render-container.js';
 import { findMissingParents } from './safe-parents.js';
@@ -22,7 +22,6 @@ export async function planUnitFiles(
 ): Promise<readonly PlannedHostFile[]> {
   const { unitDir, tmpfilesDir } = host.paths;
   const { name, rendered, own } = from;
-  const owners = await ownersOfPaths(host, name);
   const dropIn = dropInText(rendered);
   const wanted = [
     textFile({
@@ -61,18 +60,19 @@ export async function planUnitFiles(
       }),
     );
   }
-  const files: PlannedHostFile[] = [];
-  for (const file of wanted) {
-    const folders = await findMissingParents(
-      host.paths,
-      file.deployed.path,
-      (path) => owners.has(path) || own.has(path),
-    );
-    const mode = host.paths.mode === 'user' ? 0o700 : 0o755;
-    files.push(...folders.map((folder) => plannedFolder(folder, mode)));
-    files.push(file);
-  }
-  return files;
+  const mode = host.paths.mode === 'user' ? 0o700 : 0o755;
+  return planWithOwners(host, name, async (ownerOf) => {
+    const files: PlannedHostFile[] = [];
+    for (const file of wanted) {
+      const folders = await findMissingParents(
+        host.paths,
+        file.deployed.path,
+        (path) => ownerOf(path) !== undefined || own.has(path),
+      );
+      files.push(...folders.map((folder) => plannedFolder(folder, mode)), file);
+    }
+    return files;
+  });
 }
 
 function textFile(from: {

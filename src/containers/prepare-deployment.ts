@@ -21,7 +21,7 @@ import { readImageDependencies } from './image-dependencies.js';
 import type { HostBind } from './host-binds.js';
 import { loadExports } from './load-exports.js';
 import { completeExports } from './effective-exports.js';
-import { ownersOfPaths, pathsMadeByAll, pathsMadeByOthers } from './path-owners.js';
+import { pathsMadeByAll, pathsMadeByOthers, planWithOwners } from './path-owners.js';
 import { assertUnitNameFree } from './preflight.js';
 import { planHostFiles, type PlannedHostFile } from './plan-host-files.js';
 import { activatorDropIn, dropInText, planUnitFiles } from './plan-unit-files.js';
@@ -325,20 +325,22 @@ async function planExportedFiles(
   if (exports.hostfs === undefined) return { files: [], foreign: [], warnings: [] };
   const { renderRenameFiles, renderHostFile } = await import('../templates/render-text.js');
   const { parseStringTemplate } = await import('../templates/string-template.js');
-  const owners = await ownersOfPaths(host, request.name);
-  return planHostFiles({
-    paths: host.paths,
-    hostfs: exports.hostfs,
-    renames: renderRenameFiles(exports.manifest, values),
-    templates: new Set(exports.manifest.installedFilesTemplate),
-    renderTemplate: (path, text) => renderHostFile(parseStringTemplate(path, text), values),
-    readFile: (node, maxBytes) => request.fetched.tree.readFile(node, { maxBytes }),
-    policy: hostPathPolicy(host.paths, { name: request.name, allowed: request.allowHostPaths }),
-    onConflict: whatOnConflict(request),
-    ownerOf: (path) => owners.get(path),
-    own: ownPaths(request),
-    foreign: new Set(request.installed?.foreignPaths),
-  });
+  const { hostfs } = exports;
+  return planWithOwners(host, request.name, (ownerOf) =>
+    planHostFiles({
+      paths: host.paths,
+      hostfs,
+      renames: renderRenameFiles(exports.manifest, values),
+      templates: new Set(exports.manifest.installedFilesTemplate),
+      renderTemplate: (path, text) => renderHostFile(parseStringTemplate(path, text), values),
+      readFile: (node, maxBytes) => request.fetched.tree.readFile(node, { maxBytes }),
+      policy: hostPathPolicy(host.paths, { name: request.name, allowed: request.allowHostPaths }),
+      onConflict: whatOnConflict(request),
+      ownerOf,
+      own: ownPaths(request),
+      foreign: new Set(request.installed?.foreignPaths),
+    }),
+  );
 }
 
 function ownPaths({ installed }: PrepareRequest): ReadonlySet<string> {

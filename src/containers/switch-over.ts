@@ -9,10 +9,11 @@ import { removeUnneededUnits } from './begin-change.js';
 import { readNameLink } from './container-directory.js';
 import type { DeployedFile } from './deployment.js';
 import type { Host } from './host.js';
+import { withHostFiles } from './host-files-lock.js';
 import type { JournalEntry } from './journal.js';
 import { pointNameTo, removeNameLink } from './name-link.js';
 import { newVersionsOf } from './new-versions.js';
-import { ownersOfPaths } from './path-owners.js';
+import { pathsThatStay } from './path-owners.js';
 import { placeFiles } from './place-files.js';
 import { removeFiles, type RemovedFiles } from './remove-files.js';
 import { activatorsFirst, activatorsOf } from './activators.js';
@@ -150,12 +151,15 @@ async function switchFiles(
   const kept: string[] = [];
   if (to !== undefined) {
     const isWayBack = entry.operation === 'undo' || entry.operation === 'rollback';
-    const placed = await placeFiles(host.paths, join(host.paths.stateDir, `${name}.${to.number}`), {
-      files: to.files,
-      previous: from?.files ?? [],
-      onForeign: isWayBack ? 'keep' : 'refuse',
-      labels: await host.openLabels(),
-    });
+    const labels = await host.openLabels();
+    const placed = await withHostFiles(host, 'place', () =>
+      placeFiles(host.paths, join(host.paths.stateDir, `${name}.${to.number}`), {
+        files: to.files,
+        previous: from?.files ?? [],
+        onForeign: isWayBack ? 'keep' : 'refuse',
+        labels,
+      }),
+    );
     kept.push(...placed);
   }
   const staying = new Set(to?.files.map(({ path }) => path));
@@ -163,11 +167,13 @@ async function switchFiles(
   // What stands beside a file that goes would keep its folder.
   const leaving = entry.operation === 'undo' ? gone : [...gone, ...newVersionsOf(gone)];
   if (leaving.length === 0) return { kept, saved: [] };
-  const removed = await removeFiles(host.paths, leaving, {
-    shared: new Set((await ownersOfPaths(host, name)).keys()),
-    // What is taken back may never have been placed: what stands there may be somebody else's.
-    saveChanged: entry.operation !== 'undo',
-  });
+  const removed = await withHostFiles(host, 'remove', async () =>
+    removeFiles(host.paths, leaving, {
+      shared: await pathsThatStay(host, name),
+      // What is taken back may never have been placed: what stands there may be somebody else's.
+      saveChanged: entry.operation !== 'undo',
+    }),
+  );
   return { kept: [...kept, ...removed.kept], saved: removed.saved };
 }
 

@@ -12,10 +12,12 @@ import { test } from 'node:test';
 
 import { ownProgram } from '../../src/base/own-files.js';
 import { BerthInTree } from '../support/berth-in-tree.js';
+import { withFileLock } from '../support/file-lock.js';
 import { type CommandResult, runCommand, runOk } from '../support/run-command.js';
 import { pathsInFolder } from '../support/host-tree-paths.js';
 import { configTemplate, SERVICE_TEMPLATE } from '../support/exports-image.js';
 import { TempDir } from '../support/temp-dir.js';
+import { waitUntil } from '../support/wait-until.js';
 import { writeLayout } from '../support/write-layout.js';
 
 // The whole of install and uninstall on a tree that is not running, with an image out of a layout.
@@ -116,7 +118,8 @@ test('neither a mistyped image nor a container that was uninstalled leaves a loc
   using folder = new TempDir();
   using tree = new TempDir();
   pathsInFolder(tree.path);
-  const locks = (): readonly string[] => readdirSync(`${tree.path}/var/lib/berth/.locks`);
+  const locks = (): readonly string[] =>
+    readdirSync(`${tree.path}/var/lib/berth/.locks`).filter((file) => !file.startsWith('.'));
   const missing = await berth(tree.path, 'install', `oci:${folder.path}/no-such-thing`);
   assert.equal(missing.status, 66, missing.stderr);
   assert.deepEqual(locks(), []);
@@ -125,6 +128,35 @@ test('neither a mistyped image nor a container that was uninstalled leaves a loc
   assert.deepEqual(locks(), ['web.lock']);
   assert.equal((await berth(tree.path, 'uninstall', 'web')).status, 0);
   assert.deepEqual(locks(), []);
+});
+
+test('F18 containers that have files of the host in common come and go at the same time', async () => {
+  using tree = new BerthInTree();
+  const image = tree.makeImage('web', [{ path: 'srv/' }], {
+    'hostfs/etc/shared/deep/web.conf': 'port=80\n',
+  });
+  const conf = `${tree.path}/etc/shared/deep/web.conf`;
+  const both = (...args: readonly string[]): Promise<unknown> =>
+    Promise.all(['one', 'two'].map((name) => tree.runOk(...args.map((arg) => arg || name))));
+  for (let round = 0; round < 2; round += 1) {
+    await both('install', '--name', '', image);
+    assert.ok(existsSync(conf));
+    await both('uninstall', '');
+    assert.ok(!existsSync(`${tree.path}/etc/shared`), 'each left it to the other');
+  }
+  // Nobody puts any there while another looks what may go.
+  await tree.runOk('install', '--name', 'one', image);
+  let installing: Promise<string> | undefined;
+  await withFileLock(`${tree.path}/var/lib/berth/.locks/.host-files.lock`, async () => {
+    installing = tree.runOk('install', '--name', 'two', image);
+    await waitUntil('the link', () => existsSync(`${tree.path}/var/lib/berth/two/config.json`));
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    assert.ok(!existsSync(`${tree.path}/etc/systemd/system/two.service`));
+  });
+  await installing;
+  await tree.runOk('uninstall', 'one');
+  assert.ok(existsSync(conf));
+  await tree.runOk('verify', 'two');
 });
 
 test('H03 absolute links of a tree lead nobody onto the machine that builds it', async () => {

@@ -3,6 +3,7 @@ import {
   existsSync,
   lstatSync,
   mkdirSync,
+  readdirSync,
   readFileSync,
   symlinkSync,
   writeFileSync,
@@ -10,10 +11,12 @@ import {
 import { test } from 'node:test';
 
 import type { DeployedFile } from '../../../src/containers/deployment.js';
-import { sha256Of } from '../../../src/containers/file-state.js';
+import { compareFile, sha256Of } from '../../../src/containers/file-state.js';
 import { placeFiles, type PlaceFilesOptions } from '../../../src/containers/place-files.js';
 import { removeFiles } from '../../../src/containers/remove-files.js';
+import type { OperationalError } from '../../../src/errors/operational-error.js';
 import { assertFails } from '../../support/assert-fails.js';
+import { doMeanwhile } from '../../support/do-meanwhile.js';
 import { pathsInFolder } from '../../support/host-tree-paths.js';
 import { TempDir } from '../../support/temp-dir.js';
 
@@ -118,4 +121,41 @@ test('removeFiles() leaves what another container shares, and foreign units when
     readFileSync(`${dir.path}/etc/systemd/system/etcd.service`, 'utf8'),
     'of somebody else',
   );
+});
+
+test('F18 placeFiles() puts what two containers have there once, whoever of the two is first', async () => {
+  using dir = new TempDir();
+  const { paths, files } = prepare(dir.path);
+  const shared = files.slice(1);
+  for (let round = 0; round < 50; round += 1) {
+    const both = [1, 2].map(() => placeFiles(paths, DEPLOYMENT, fresh(shared)));
+    assert.deepEqual(await Promise.all(both), [[], []]);
+    assert.deepEqual(readdirSync(`${dir.path}/opt`), ['ctl']);
+    await removeFiles(paths, shared, WHOLE);
+  }
+  // What stands there since it was looked at is refused where it is another's.
+  const [folder, file] = shared as [DeployedFile, DeployedFile];
+  const other = { ...file, sha256: sha256Of('[Service]\n'), source: 'etcd.service' };
+  for (let round = 0; round < 50; round += 1) {
+    const both = [file, other].map((one) => placeFiles(paths, DEPLOYMENT, fresh([folder, one])));
+    const ended = await Promise.allSettled(both);
+    assert.deepEqual(ended.map(({ status }) => status).sort(), ['fulfilled', 'rejected']);
+    for (const one of ended)
+      if (one.status === 'rejected')
+        assert.equal((one.reason as OperationalError).code, 'HOST_FILE_EXISTS');
+    await removeFiles(paths, [folder, file], WHOLE);
+    await removeFiles(paths, [folder, other], WHOLE);
+  }
+});
+
+test('compareFile() calls missing what goes while it is looked at', async () => {
+  using dir = new TempDir();
+  const path = `${dir.path}/file`;
+  const comeAndGo = "fs.writeFileSync(data, ''); fs.unlinkSync(data);";
+  const seen = new Set<string>();
+  await doMeanwhile(comeAndGo, path, async () => {
+    for (let look = 0; look < 3000; look += 1)
+      seen.add(await compareFile(path, { kind: 'file', sha256: sha256Of('') }));
+  });
+  assert.deepEqual([...seen].sort(), ['missing', 'same']);
 });
