@@ -55,10 +55,14 @@ export class KeptSignatures {
     if (text.length <= MAX_FILE_BYTES) await writeFileAtomically(this.#path(digest), text);
   }
 
-  /** Removes what is kept of all other manifests. */
-  async keepOnly(digests: Iterable<Digest>): Promise<void> {
-    const keep = new Set([...digests].map(fileName));
-    for (const name of await this.#names()) {
+  /**
+   * Removes what is kept of other manifests than those that `listDigests` gives. It is asked after what is kept was looked at:
+   * another berth may bring an image in meanwhile, and keeps its signatures once it is there.
+   */
+  async keepOnly(listDigests: () => Promise<Iterable<Digest>>): Promise<void> {
+    const names = await this.#names();
+    const keep = new Set([...(await listDigests())].map(fileName));
+    for (const name of names) {
       if (!FILE.test(name) || keep.has(name)) continue;
       try {
         await unlink(join(this.#folder, name));

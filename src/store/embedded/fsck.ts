@@ -62,6 +62,12 @@ class Checker {
   async images(): Promise<FsckProblem[]> {
     const { images, layers, only } = this.#scope;
     const problems: FsckProblem[] = [];
+    // Names first: another berth may bring images in meanwhile, and an image is there before its name.
+    const damagedNames: FsckProblem[] = [];
+    const names = await images.names((file, error) => {
+      const problem = messageOf(error);
+      damagedNames.push({ kind: 'name', id: file, problem, layers: [], names: [] });
+    });
     const known = new Set(images.digests());
     const soundLayers = new Map<Digest, boolean>();
     for (const digest of known) {
@@ -88,11 +94,7 @@ class Checker {
         });
       }
     }
-    const names = await images.names((file, error) => {
-      const problem = messageOf(error);
-      if (only === undefined)
-        problems.push({ kind: 'name', id: file, problem, layers: [], names: [] });
-    });
+    if (only === undefined) problems.push(...damagedNames);
     for (const { name, digest } of names) {
       if (only !== undefined || known.has(digest)) continue;
       const problem = `the name ${escapeText(name)} means an image that is missing`;

@@ -17,6 +17,9 @@ const FOLDERS = ['layers', 'taken'] as const;
 
 type Folder = (typeof FOLDERS)[number];
 
+/** In which order they are looked into: what was taken over may have given way to what was hashed since the first look. */
+const LOOKS: readonly Folder[] = [...FOLDERS, 'layers'];
+
 /** A layer whose record is written. */
 export interface RecordedLayer {
   readonly diffId: Digest;
@@ -37,13 +40,14 @@ export class LayerRecords {
 
   /** Whether a layer is there and its record is sound. One that was taken over counts with `takenOver`. */
   async has(diffId: Digest, { takenOver }: { readonly takenOver: boolean }): Promise<boolean> {
-    if ((await this.#readIfSound('layers', diffId)) !== undefined) return true;
-    return takenOver && (await this.#readIfSound('taken', diffId)) !== undefined;
+    for (const folder of takenOver ? LOOKS : (['layers'] as const))
+      if ((await this.#readIfSound(folder, diffId)) !== undefined) return true;
+    return false;
   }
 
   /** The tree of a layer. @throws `OperationalError` STORE_INVALID if it is missing or damaged, STORE_FORMAT */
   async read(diffId: Digest): Promise<LayerTree> {
-    for (const folder of FOLDERS) {
+    for (const folder of LOOKS) {
       const bytes = await this.#readBytes(folder, diffId);
       if (bytes !== undefined) return decodeLayer(bytes, diffId);
     }

@@ -1,5 +1,6 @@
 import {
   listRefs,
+  OstreeError,
   readCommit,
   type Checksum,
   type Commit,
@@ -26,6 +27,12 @@ export interface LayerCommit extends CatalogueCommit {
   readonly isTakenOver: boolean;
 }
 
+/** What libostree calls a ref before it gives it its name, and lists as one (libglnx, glnx_link_tmpfile_at). */
+const UNFINISHED_REF = /\/tmp\.[A-Za-z0-9]{6}$/;
+
+/** Each one lost means that another process changed a ref within microseconds. */
+const MAX_LOOKS = 100;
+
 /**
  * What the refs below `ociimage/` lead to. Refs are read anew each time, since other processes change them; commits once,
  * since nobody can.
@@ -40,7 +47,16 @@ export class CommitCatalogue {
 
   /** All refs below `ociimage/`. */
   refs(): ReadonlyMap<string, Checksum> {
-    return listRefs(this.#repo(), { prefix: IMAGE_REFS });
+    for (let look = 1; ; look += 1) {
+      try {
+        const refs = listRefs(this.#repo(), { prefix: IMAGE_REFS });
+        return new Map([...refs].filter(([ref]) => !UNFINISHED_REF.test(ref)));
+      } catch (error) {
+        // libostree fails where a ref goes between its looks at the folder and at the file, or an unfinished one gets its name.
+        const isGone = error instanceof OstreeError && error.isNotFound;
+        if (!isGone || look === MAX_LOOKS) throw error;
+      }
+    }
   }
 
   /** The commit of a ref; undefined if there is no such ref. @throws `OstreeError`, `GVariantError` */
