@@ -2,7 +2,7 @@ import { rm } from 'node:fs/promises';
 
 import { AsyncScope } from '../base/scope.js';
 import { OperationalError } from '../errors/operational-error.js';
-import { tryLock } from '../sys/lock-file.js';
+import { tryExistingLock } from '../sys/lock-file.js';
 import { findContainer } from './container-directory.js';
 import { completeTransition, type CompleteOptions } from './complete-transition.js';
 import type { Host } from './host.js';
@@ -56,7 +56,7 @@ async function removeIfAbandoned(
   options: CompleteOptions,
 ): Promise<boolean> {
   const { paths } = host;
-  using held = tryLock(paths.onDisk(oneRunMark(paths, name)), 'exclusive');
+  using held = tryExistingLock(paths.onDisk(oneRunMark(paths, name)), 'exclusive');
   if (held === undefined || (await stillRuns(host, name, options))) return false;
   await using scope = new AsyncScope();
   scope.use(await lockName(host, name));

@@ -1,4 +1,4 @@
-import { tryLock } from '../sys/lock-file.js';
+import { tryExistingLock } from '../sys/lock-file.js';
 import { stillRuns } from './abandoned-runs.js';
 import { listStaged } from './apply-staging.js';
 import type { Host } from './host.js';
@@ -61,6 +61,6 @@ function leavesOut(host: Host, name: string): boolean {
 }
 
 async function isAbandoned(host: Host, name: string): Promise<boolean> {
-  using held = tryLock(host.paths.onDisk(oneRunMark(host.paths, name)), 'exclusive');
+  using held = tryExistingLock(host.paths.onDisk(oneRunMark(host.paths, name)), 'exclusive');
   return held !== undefined && !(await stillRuns(host, name, { atBoot: false }));
 }

@@ -110,8 +110,26 @@ export async function acquireLock(path: string, options: LockOptions): Promise<L
  * @throws {@link OperationalError} STORE_UNSUITABLE if the file system has no such locks
  */
 export function tryLock(path: string, mode: LockOptions['mode']): LockFile | undefined {
+  return tryToLock(path, mode, constants.O_CREAT);
+}
+
+/**
+ * The same of a lock file that says something by being there: it is not made. Undefined also where there is none.
+ *
+ * @throws {@link OperationalError} STORE_UNSUITABLE if the file system has no such locks
+ */
+export function tryExistingLock(path: string, mode: LockOptions['mode']): LockFile | undefined {
+  try {
+    return tryToLock(path, mode, 0);
+  } catch (error) {
+    if (isErrno(error, 'ENOENT')) return undefined;
+    throw error;
+  }
+}
+
+function tryToLock(path: string, mode: LockOptions['mode'], make: number): LockFile | undefined {
   for (;;) {
-    const fd = openSync(path, constants.O_RDWR | constants.O_CREAT | constants.O_NOFOLLOW, 0o600);
+    const fd = openSync(path, constants.O_RDWR | make | constants.O_NOFOLLOW, 0o600);
     try {
       refuseForeignFileSystem(fd, path);
       if (!flock(fd, path, mode)) {

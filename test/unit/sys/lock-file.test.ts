@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { renameSync, writeFileSync } from 'node:fs';
+import { existsSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { Worker } from 'node:worker_threads';
 
-import { acquireLock, tryLock } from '../../../src/sys/lock-file.js';
+import { acquireLock, tryExistingLock, tryLock } from '../../../src/sys/lock-file.js';
 import { assertFails } from '../../support/assert-fails.js';
 import { TempDir } from '../../support/temp-dir.js';
 
@@ -86,6 +86,19 @@ test('tryLock() of a file that somebody takes away all the time', async () => {
   } finally {
     await remover.terminate();
   }
+});
+
+test('tryExistingLock() makes none', () => {
+  using dir = new TempDir();
+  const path = `${dir.path}/lock`;
+  assert.equal(tryExistingLock(path, 'exclusive'), undefined);
+  assert.equal(existsSync(path), false);
+  using held = tryLock(path, 'exclusive');
+  assert.ok(held !== undefined);
+  assert.equal(tryExistingLock(path, 'exclusive'), undefined);
+  held.release();
+  using own = tryExistingLock(path, 'exclusive');
+  assert.ok(own !== undefined);
 });
 
 test('F23 a child process does not keep the lock', () => {
