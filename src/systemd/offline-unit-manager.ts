@@ -1,4 +1,4 @@
-import { lstatSync, mkdirSync, readlinkSync, rmdirSync, symlinkSync, unlinkSync } from 'node:fs';
+import { lstatSync, mkdirSync, rmdirSync, symlinkSync, unlinkSync } from 'node:fs';
 
 import { quote } from '../base/escape-text.js';
 import { readFileBounded } from '../base/bounded-read.js';
@@ -19,7 +19,7 @@ import type {
 import { readTreeRelations } from './tree-relations.js';
 import type { UnitRelations } from './unit-relations.js';
 import { UnitFileStates } from './unit-file-states.js';
-import { UnitTree } from './unit-tree.js';
+import { readLinkIfThere, UnitTree } from './unit-tree.js';
 
 /** Options of {@link openOfflineUnitManager}. */
 export interface OfflineOptions {
@@ -258,7 +258,7 @@ class OfflineUnitManager implements UnitManager {
         const path = `${at}/${name.slice(name.lastIndexOf('/') + 1)}`;
         const stat = lstatSync(path, { throwIfNoEntry: false });
         if (stat === undefined) return undefined;
-        return stat.isSymbolicLink() ? readlinkSync(path) : 'a file';
+        return stat.isSymbolicLink() ? readLinkIfThere(path) : 'a file';
       },
     );
     if (existing !== undefined && existing !== target) throw linkExists(name, existing);
@@ -297,7 +297,12 @@ class OfflineUnitManager implements UnitManager {
   #removeLink(name: string): void {
     const folder = parentOf(name);
     this.#tree.inDirectory(`${this.#tree.unitDirectory}/${folder}`, (at) => {
-      unlinkSync(`${at}/${name.slice(name.lastIndexOf('/') + 1)}`);
+      try {
+        unlinkSync(`${at}/${name.slice(name.lastIndexOf('/') + 1)}`);
+      } catch (error) {
+        // Two that both say `Also=` of one unit were disabled at the same time.
+        if (!isErrno(error, 'ENOENT')) throw error;
+      }
     });
     if (folder === '') return;
     this.#tree.inDirectory(this.#tree.unitDirectory, (at) => {

@@ -243,8 +243,8 @@ export function entriesOf(at: string): readonly Dirent[] {
   }
 }
 
-/** Another command may take away the links of its own container at the same time. */
-function readLinkIfThere(path: string): string | undefined {
+/** The target of a link; undefined if it went, since another command may take away the links of its own container at the same time. */
+export function readLinkIfThere(path: string): string | undefined {
   try {
     return readlinkSync(path);
   } catch (error) {

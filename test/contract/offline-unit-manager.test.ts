@@ -1,12 +1,11 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { once } from 'node:events';
 import { mkdirSync, readdirSync, readlinkSync, symlinkSync, writeFileSync } from 'node:fs';
 import { after, test } from 'node:test';
-import { Worker } from 'node:worker_threads';
 
 import { openOfflineUnitManager } from '../../src/systemd/offline-unit-manager.js';
 import { assertFails } from '../support/assert-fails.js';
+import { doMeanwhile } from '../support/do-meanwhile.js';
 import { TempDir } from '../support/temp-dir.js';
 import { testUnitManager } from './unit-manager-suite.js';
 
@@ -79,12 +78,11 @@ test('enable() and disable() do what systemctl --root does', async () => {
 test('F18 the folder of links may come and go with other containers meanwhile', async () => {
   using own = treeWithSystemd();
   writeUnit(own, 'a.service', 'WantedBy=multi-user.target');
-  const stop = new Int32Array(new SharedArrayBuffer(4));
   const folder = `${own.path}/etc/systemd/system/multi-user.target.wants`;
-  const others = new Worker(COMING_AND_GOING, { eval: true, workerData: { folder, stop } });
-  try {
-    await once(others, 'message');
-    await using manager = openOfflineUnitManager({ root: own.path });
+  // As those that are the first and the last of a target.
+  const others = 'try { fs.mkdirSync(data); } catch {} try { fs.rmdirSync(data); } catch {}';
+  await using manager = openOfflineUnitManager({ root: own.path });
+  await doMeanwhile(others, folder, async () => {
     for (let round = 0; round < 300; round += 1) {
       await manager.enable(['a.service']);
       assert.deepEqual(linksOf(own), [
@@ -92,22 +90,22 @@ test('F18 the folder of links may come and go with other containers meanwhile', 
       ]);
       await manager.disable(['a.service']);
     }
-  } finally {
-    Atomics.store(stop, 0, 1);
-    await once(others, 'exit');
-  }
+  });
 });
 
-/** What others do that are the first and the last of a target, thousands of times. */
-const COMING_AND_GOING = `
-  const { mkdirSync, rmdirSync } = require('node:fs');
-  const { parentPort, workerData: { folder, stop } } = require('node:worker_threads');
-  parentPort.postMessage('ready');
-  while (Atomics.load(stop, 0) === 0) {
-    try { mkdirSync(folder); } catch {}
-    try { rmdirSync(folder); } catch {}
-  }
-`;
+test('F18 a unit that two have as Also= may be disabled for both at once', async () => {
+  using own = treeWithSystemd();
+  writeUnit(own, 'a.service', 'WantedBy=multi-user.target');
+  const link = `${own.path}/etc/systemd/system/multi-user.target.wants/a.service`;
+  await using manager = openOfflineUnitManager({ root: own.path });
+  await doMeanwhile('try { fs.unlinkSync(data); } catch {}', link, async () => {
+    for (let round = 0; round < 300; round += 1) {
+      await manager.enable(['a.service']);
+      await manager.disable(['a.service']);
+    }
+  });
+  assert.deepEqual(linksOf(own), []);
+});
 
 function treeWithSystemd(): TempDir {
   const directory = new TempDir();
