@@ -2,6 +2,8 @@ import { OperationalError } from '../errors/operational-error.js';
 import type { FsckProblem } from '../store/image-store.js';
 import { KnownDigests } from '../store/known-digests.js';
 import { readAllDeployments } from './all-deployments.js';
+import type { Deployment } from './deployment.js';
+import { isStillThere } from './deployment-records.js';
 import type { Host } from './host.js';
 import { assertPrivileged } from './preflight.js';
 import { compareRoot } from './verify/verify-root.js';
@@ -47,34 +49,45 @@ export async function checkHost(host: Host): Promise<HostCheck> {
     count: 0,
   }));
   const known = new KnownDigests();
+  let gone = 0;
   for (const deployment of deployments) {
     if (deployment.rootfs !== 'checkout') continue;
-    const directory = `${deployment.name}.${deployment.number}`;
-    try {
-      const difference = await compareRoot(host, deployment, known);
-      if (typeof difference === 'string') {
-        checkouts.push({ directory, problem: difference, paths: [], count: 0 });
-        continue;
-      }
-      const { sealedRoot } = deployment;
-      const sealed = sealedRoot && (await problemOfSealedRoot(host, deployment, sealedRoot));
-      if (sealed !== undefined)
-        checkouts.push({ directory, problem: `its sealed root: ${sealed}`, paths: [], count: 0 });
-      const count = difference.added + difference.removed + difference.changed;
-      if (count === 0) continue;
-      const paths = difference.files
-        .slice(0, MAX_NAMED_PATHS)
-        .map(({ path, change, aspects }) => `${path} (${[change, ...aspects].join(', ')})`);
-      checkouts.push({ directory, problem: undefined, paths, count });
-    } catch (error) {
-      if (!(error instanceof OperationalError) || error.code === 'CANCELLED') throw error;
-      checkouts.push({ directory, problem: error.message, paths: [], count: 0 });
-    }
+    const found = await checkDeployment(host, deployment, known);
+    // What another command was removing meanwhile is not damaged.
+    if (found.length > 0 && !isStillThere(host.paths, deployment)) gone += 1;
+    else checkouts.push(...found);
   }
   return {
     checkedObjects,
-    checkedDeployments: deployments.length + damaged.length,
+    checkedDeployments: deployments.length + damaged.length - gone,
     problems,
     checkouts,
   };
+}
+
+async function checkDeployment(
+  host: Host,
+  deployment: Deployment,
+  known: KnownDigests,
+): Promise<readonly CheckoutProblem[]> {
+  const { name, number, sealedRoot } = deployment;
+  const directory = `${name}.${number}`;
+  try {
+    const difference = await compareRoot(host, deployment, known);
+    if (typeof difference === 'string')
+      return [{ directory, problem: difference, paths: [], count: 0 }];
+    const found: CheckoutProblem[] = [];
+    const sealed = sealedRoot && (await problemOfSealedRoot(host, deployment, sealedRoot));
+    if (sealed !== undefined)
+      found.push({ directory, problem: `its sealed root: ${sealed}`, paths: [], count: 0 });
+    const count = difference.added + difference.removed + difference.changed;
+    if (count === 0) return found;
+    const paths = difference.files
+      .slice(0, MAX_NAMED_PATHS)
+      .map(({ path, change, aspects }) => `${path} (${[change, ...aspects].join(', ')})`);
+    return [...found, { directory, problem: undefined, paths, count }];
+  } catch (error) {
+    if (!(error instanceof OperationalError) || error.code === 'CANCELLED') throw error;
+    return [{ directory, problem: error.message, paths: [], count: 0 }];
+  }
 }

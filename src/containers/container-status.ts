@@ -2,9 +2,11 @@ import { availableParallelism } from 'node:os';
 
 import { isTemplateName } from '../base/container-name.js';
 import { mapAtOnce } from '../base/map-at-once.js';
+import { OperationalError } from '../errors/operational-error.js';
 import { findLoggedUnits, readJournalTail, syncJournal } from '../systemd/journal-tail.js';
 import type { UnitState } from '../systemd/unit-manager.js';
 import { startedAtBoot } from './activators.js';
+import { listContainerNames } from './container-directory.js';
 import type { HeldUpdate } from './container-settings.js';
 import type { Deployment } from './deployment.js';
 import { findService, type FoundService } from './find-service.js';
@@ -43,16 +45,17 @@ const MANY = 20;
 const LOGS_AT_ONCE = availableParallelism();
 
 /**
- * Looks containers up, or instances of one, each with its unit's state and the end of its log.
+ * Looks containers up, or instances of one, each with its unit's state and the end of its log; all that are installed where
+ * none are named.
  *
  * @throws OperationalError CONTAINER_NOT_FOUND
  */
 export async function getContainerStatuses(
   host: Host,
-  names: readonly string[],
+  names: readonly string[] | undefined,
 ): Promise<readonly ContainerStatus[]> {
-  const services: (FoundService & { readonly name: string })[] = [];
-  for (const name of names) services.push({ name, ...(await findService(host, name)) });
+  const services =
+    names === undefined ? await findAllServices(host) : await findServices(host, names);
   const states = await statesOf(
     host,
     services.flatMap(({ unit, activators }) => [
@@ -89,4 +92,28 @@ export async function getContainerStatuses(
         : await readJournalTail(unit, { lines: LOG_LINES, mode, isSynced });
     return { ...about, state, instances: undefined, log };
   });
+}
+
+type NamedService = FoundService & { readonly name: string };
+
+async function findServices(
+  host: Host,
+  names: readonly string[],
+): Promise<readonly NamedService[]> {
+  const found: NamedService[] = [];
+  for (const name of names) found.push({ name, ...(await findService(host, name)) });
+  return found;
+}
+
+/** Without those that are uninstalled meanwhile. */
+async function findAllServices(host: Host): Promise<readonly NamedService[]> {
+  const found: NamedService[] = [];
+  for (const name of await listContainerNames(host.paths)) {
+    try {
+      found.push({ name, ...(await findService(host, name)) });
+    } catch (error) {
+      if (!(error instanceof OperationalError) || error.code !== 'CONTAINER_NOT_FOUND') throw error;
+    }
+  }
+  return found;
 }

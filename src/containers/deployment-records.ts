@@ -89,6 +89,15 @@ export function readRecord(paths: HostPaths, directory: string): Deployment {
   return readKnown(paths, directory).deployment;
 }
 
+/** Whether a deployment that was read is still on disk; one that was made in its place since is another. */
+export function isStillThere(paths: HostPaths, deployment: Deployment): boolean {
+  try {
+    return readRecord(paths, `${deployment.name}.${deployment.number}`) === deployment;
+  } catch {
+    return false; // it is gone, or going
+  }
+}
+
 /**
  * Changes when the current deployment of a container is another one, and with whatever happens to its record; undefined where
  * there is none.

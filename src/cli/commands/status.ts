@@ -20,12 +20,10 @@ export function statusCommand(context: CliContext): Command {
     async ({ args, options }) => {
       const { withHost } = await import('../open-host.js');
       const { getContainerStatuses } = await import('../../containers/container-status.js');
-      const { listContainerNames } = await import('../../containers/container-directory.js');
       const { printResult } = await import('../output/print.js');
       const { CommandExit } = await import('../command-exit.js');
       await withHost(context, options, async (host) => {
-        const names = args.length > 0 ? args : await listContainerNames(host.paths);
-        const all = await getContainerStatuses(host, names);
+        const all = await getContainerStatuses(host, args.length > 0 ? args : undefined);
         const { formatStatus } = await import('../output/format-status.js');
         const now = host.nowMs();
         printResult(context, options, {

@@ -1,3 +1,4 @@
+import type { BigIntStats } from 'node:fs';
 import { lstat } from 'node:fs/promises';
 import { join } from 'node:path/posix';
 
@@ -40,8 +41,8 @@ async function verifyOnHost(
   const { path } = file;
   const onDisk = host.paths.onDisk(path);
   const state = await compareFile(onDisk, file);
-  if (state === 'missing') return [finding({ area, path, problem: 'it is missing' })];
-  const status = await lstat(onDisk, { bigint: true });
+  const status = state === 'missing' ? undefined : await statusOf(onDisk);
+  if (status === undefined) return [finding({ area, path, problem: 'it is missing' })];
   const found: VerifyFinding[] = [];
   if (state === 'changed') {
     found.push(
@@ -63,6 +64,16 @@ async function verifyOnHost(
   if (status.uid !== uid)
     found.push(finding({ area, path, problem: `it belongs to the user ${status.uid}` }));
   return found;
+}
+
+/** Undefined if it went since it was compared. */
+async function statusOf(pathOnDisk: string): Promise<BigIntStats | undefined> {
+  try {
+    return await lstat(pathOnDisk, { bigint: true });
+  } catch (error) {
+    if (isErrno(error, 'ENOENT', 'ENOTDIR')) return undefined;
+    throw error;
+  }
 }
 
 /** What stands in the deployment is what an update or a rollback compares with and puts back. */
