@@ -36,7 +36,9 @@ export async function findMissingParents(
       if (isErrno(error, 'ENOTDIR', 'ELOOP'))
         throw refuse(path, `${quote(folder)} is not a folder`);
       if (!isErrno(error, 'ENOENT')) throw error;
-      if (await exists(onDisk)) throw refuse(path, `${quote(folder)} is a link that leads nowhere`);
+      if (await isLinkThere(onDisk))
+        throw refuse(path, `${quote(folder)} is a link that leads nowhere`);
+      // Also where another container brings it at this moment: then both do.
       missing.push(folder);
     }
   }
@@ -75,10 +77,9 @@ function ancestors(path: string): string[] {
   return folders.map((folder) => join(folder));
 }
 
-async function exists(onDisk: string): Promise<boolean> {
+async function isLinkThere(onDisk: string): Promise<boolean> {
   try {
-    await lstat(onDisk);
-    return true;
+    return (await lstat(onDisk)).isSymbolicLink();
   } catch {
     return false; // whatever the reason, the caller's own attempt will say it better
   }
