@@ -1,6 +1,6 @@
 import { consentTo, type Consent } from '../containers/consent.js';
 import type { SetOutcome } from '../containers/update-set.js';
-import type { UpdateOutcome } from '../containers/update.js';
+import type { UpdateOutcome } from '../containers/update-outcome.js';
 import { OperationalError } from '../errors/operational-error.js';
 import type { CliContext, CommonOptions } from './context.js';
 import { formatAsks } from './output/format-update.js';

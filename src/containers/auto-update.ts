@@ -7,7 +7,8 @@ import { commandFor, EDITED_BY_HAND, findHeld, rememberHeld } from './held-updat
 import type { Host } from './host.js';
 import { finishInterrupted } from './name-lock.js';
 import { isTagPattern, selectTag } from './tag-pattern.js';
-import { update, type UpdateRequest } from './update.js';
+import type { UpdateRequest } from './prepare-update.js';
+import { update } from './update.js';
 import { isInWindow, readPolicy, type UpdateMode } from './update-policy.js';
 import { isConfigEdited } from './warn-of-edits.js';
 

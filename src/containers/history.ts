@@ -2,7 +2,7 @@ import { getContainer, loadDeployment } from './container-directory.js';
 import { readSettings, type RejectedImage } from './container-settings.js';
 import { orderDeployments } from './deployment-order.js';
 import type { Host } from './host.js';
-import type { DeploymentInBrief } from './update.js';
+import type { DeploymentInBrief } from './update-outcome.js';
 
 /** A deployment of a container's past, or the present one. */
 export interface HistoryEntry extends DeploymentInBrief {

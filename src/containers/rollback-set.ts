@@ -18,7 +18,7 @@ import {
   type RollbackRequest,
 } from './rollback.js';
 import type { Transition } from './transition.js';
-import { inBrief, type UpdateOutcome } from './update.js';
+import { inBrief, type UpdateOutcome } from './update-outcome.js';
 import { describeAll, type SetOutcome } from './update-set.js';
 import { withSet, type LockedSet } from './with-set.js';
 

@@ -16,7 +16,7 @@ import { withNameLock } from './name-lock.js';
 import { permittedSide } from './permitted-side.js';
 import { planTransition } from './plan-transition.js';
 import { assertPrivileged } from './preflight.js';
-import { inBrief, type UpdateOutcome } from './update.js';
+import { inBrief, type UpdateOutcome } from './update-outcome.js';
 
 /** Where to go back to. */
 export interface RollbackRequest {

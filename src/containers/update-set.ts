@@ -13,7 +13,8 @@ import { assertPrivileged } from './preflight.js';
 import type { PlannedContainer } from './prepare-dependencies.js';
 import type { PreparedDeployment } from './prepare-deployment.js';
 import type { Transition } from './transition.js';
-import { prepareUpdate, type UpdateOutcome, type UpdateRequest } from './update.js';
+import { prepareUpdate, type UpdateRequest } from './prepare-update.js';
+import type { UpdateOutcome } from './update-outcome.js';
 import { withSet } from './with-set.js';
 
 /** What updating, or going back with, a set came to. */

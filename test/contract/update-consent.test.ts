@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { readFileSync, readlinkSync } from 'node:fs';
 import { test } from 'node:test';
 
-import type { UpdateOutcome } from '../../src/containers/update.js';
+import type { UpdateOutcome } from '../../src/containers/update-outcome.js';
 import { BerthInTree } from '../support/berth-in-tree.js';
 import { configTemplate } from '../support/exports-image.js';
 import { writeForerunner } from '../support/forerunner.js';

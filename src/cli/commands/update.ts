@@ -1,6 +1,6 @@
 import { Option, type Command } from 'commander';
 
-import type { UpdateRequest } from '../../containers/update.js';
+import type { UpdateRequest } from '../../containers/prepare-update.js';
 import type { CliContext } from '../context.js';
 import { collect, defineCommand, type CommandCall } from '../define-command.js';
 import { seccompOption } from '../seccomp-option.js';

@@ -2,7 +2,7 @@ import { escapeText } from '../../base/escape-text.js';
 import type { AutoUpdateOutcome } from '../../containers/auto-update.js';
 import { whyHeld } from '../../containers/held-update.js';
 import type { SetOutcome } from '../../containers/update-set.js';
-import type { UpdateOutcome } from '../../containers/update.js';
+import type { UpdateOutcome } from '../../containers/update-outcome.js';
 import { formatDifference } from './format-difference.js';
 import { formatInstallsBefore } from './format-plan.js';
 import { NOTHING_CHANGED } from './nothing-changed.js';

@@ -25,7 +25,7 @@ import type { ScanOutcome } from '../../containers/scan/scan.js';
 import type { UninstallResult } from '../../containers/uninstall.js';
 import type { UpdatePolicy } from '../../containers/update-policy.js';
 import type { SetOutcome } from '../../containers/update-set.js';
-import type { UpdateOutcome } from '../../containers/update.js';
+import type { UpdateOutcome } from '../../containers/update-outcome.js';
 import type { VerifyReport } from '../../containers/verify/verify-container.js';
 import type { CopyResult } from '../../images/copy-image.js';
 import type { Descriptor } from '../../oci/descriptor.js';
