@@ -1,24 +1,17 @@
 import { constants } from 'node:os';
-import { basename } from 'node:path/posix';
 
 import { mapAtOnce } from '../base/map-at-once.js';
 import { runProgram } from '../base/subprocess.js';
 import { OperationalError } from '../errors/operational-error.js';
 import { askActiveStates } from './active-states.js';
-import { unwrapVariant, type Bus, type BusCallOptions } from './bus.js';
+import type { Bus } from './bus.js';
 import { JobWaiter } from './job-waiter.js';
-import { MANAGER, unitObjectPath } from './manager-address.js';
-import {
-  asRows,
-  asString,
-  asStrings,
-  readChanges,
-  readProperties,
-  type Properties,
-} from './bus-values.js';
+import { MANAGER } from './manager-address.js';
+import { ManagerCalls } from './manager-calls.js';
+import { asRows, asString, asStrings, readChanges } from './bus-values.js';
 import { readBusRelations } from './bus-relations.js';
 import { readUnitState } from './read-unit-state.js';
-import { explainUnitError, isNoProcess, isUnknownObject, isUnknownUnit } from './unit-errors.js';
+import { explainUnitError, isNoProcess, isUnknownUnit } from './unit-errors.js';
 import { watchProperties } from './watch-properties.js';
 import type { UnitRelations } from './unit-relations.js';
 import type {
@@ -35,13 +28,6 @@ const UNIT_INTERFACE = 'org.freedesktop.systemd1.Unit';
 
 /** Re-reading thousands of units on a slow disk takes long; systemctl waits for ever, and a person would not. */
 const RELOAD_TIMEOUT_MS = 180_000;
-/** Enabling reads every unit directory. */
-const UNIT_FILES_TIMEOUT_MS = 60_000;
-/**
- * Names to look for in one `ListUnitFilesByPatterns`: the manager reads all enable links for each file that it finds, and
- * answers nobody else meanwhile. A thousand take it seconds, and us some milliseconds.
- */
-const MAX_FILE_PATTERNS = 20;
 /** Calls on their way: a bus refuses more than 128 without an answer (dbus-daemon(1), max_replies_per_connection), and systemd needs no more to be busy. */
 const MAX_CALLS_AT_ONCE = 16;
 
@@ -49,6 +35,7 @@ const MAX_CALLS_AT_ONCE = 16;
 export class DBusUnitManager implements UnitManager {
   readonly kind = 'dbus';
   readonly #bus: Bus;
+  readonly #calls: ManagerCalls;
   readonly #mode: 'system' | 'user';
   readonly #signal: AbortSignal | undefined;
   readonly #environment: Readonly<Record<string, string>>;
@@ -65,6 +52,7 @@ export class DBusUnitManager implements UnitManager {
     },
   ) {
     this.#bus = bus;
+    this.#calls = new ManagerCalls(bus, about);
     this.#mode = about.mode;
     this.#signal = about.signal;
     this.#environment = about.environment ?? {};
@@ -75,18 +63,18 @@ export class DBusUnitManager implements UnitManager {
   }
 
   async findUnitFolders(): Promise<readonly string[]> {
-    return asStrings(await this.#ask('UnitPath'));
+    return asStrings(await this.#calls.ask('UnitPath'));
   }
 
   async findUnitFile(unit: string): Promise<UnitFileInfo | undefined> {
     // A template cannot be loaded, only its instances; its file can be asked for.
     if (isTemplate(unit)) {
-      const state = await this.#fileState(unit);
+      const state = await this.#calls.findFileState(unit);
       return state === undefined ? undefined : { path: '', state, needDaemonReload: false };
     }
-    const properties = await this.#unitProperties(unit, UNIT_INTERFACE);
+    const properties = await this.#calls.getProperties(unit, UNIT_INTERFACE);
     if (asString(properties.get('LoadState')) === 'not-found') {
-      const state = await this.#fileState(unit);
+      const state = await this.#calls.findFileState(unit);
       return state === undefined ? undefined : { path: '', state, needDaemonReload: false };
     }
     return {
@@ -98,7 +86,7 @@ export class DBusUnitManager implements UnitManager {
 
   async reload(): Promise<void> {
     try {
-      await this.#call('Reload', [], { timeoutMs: RELOAD_TIMEOUT_MS });
+      await this.#calls.call('Reload', [], { timeoutMs: RELOAD_TIMEOUT_MS });
     } catch (error) {
       throw withHint(error, 'the units are in place; run: systemctl daemon-reload');
     }
@@ -106,13 +94,13 @@ export class DBusUnitManager implements UnitManager {
 
   async enable(units: readonly string[]): Promise<readonly UnitFileChange[]> {
     const body = [[...units], /* runtime= */ false, /* force= */ false];
-    const reply = await this.#callUnitFiles('EnableUnitFiles', { signature: 'asbb', body });
+    const reply = await this.#calls.callUnitFiles('EnableUnitFiles', { signature: 'asbb', body });
     return readChanges(reply[1]);
   }
 
   async reenable(units: readonly string[]): Promise<readonly UnitFileChange[]> {
     const body = [[...units], /* runtime= */ false, /* force= */ false];
-    const reply = await this.#callUnitFiles('ReenableUnitFiles', { signature: 'asbb', body });
+    const reply = await this.#calls.callUnitFiles('ReenableUnitFiles', { signature: 'asbb', body });
     return readChanges(reply[1]);
   }
 
@@ -122,7 +110,10 @@ export class DBusUnitManager implements UnitManager {
     for (const unit of units) {
       try {
         const body = [[unit], /* runtime= */ false];
-        const reply = await this.#callUnitFiles('DisableUnitFiles', { signature: 'asb', body });
+        const reply = await this.#calls.callUnitFiles('DisableUnitFiles', {
+          signature: 'asb',
+          body,
+        });
         changes.push(...readChanges(reply[0]));
       } catch (error) {
         if (!isUnknownUnit(error)) throw error;
@@ -158,7 +149,7 @@ export class DBusUnitManager implements UnitManager {
       return;
     }
     try {
-      await this.#call('ResetFailedUnit', [unit]);
+      await this.#calls.call('ResetFailedUnit', [unit]);
     } catch (error) {
       if (!isUnknownUnit(error)) throw error;
     }
@@ -168,7 +159,7 @@ export class DBusUnitManager implements UnitManager {
     return mapAtOnce(units, MAX_CALLS_AT_ONCE, async (unit) =>
       isTemplate(unit)
         ? this.#templateState(unit)
-        : readUnitState(unit, await this.#unitProperties(unit)),
+        : readUnitState(unit, await this.#calls.getProperties(unit)),
     );
   }
 
@@ -181,7 +172,7 @@ export class DBusUnitManager implements UnitManager {
     const [states, otherStates, fileStates] = await Promise.all([
       services.answer,
       others.length === 0 ? undefined : (await this.#askActiveStates(others)).answer,
-      this.#fileStates(units),
+      this.#calls.findFileStates(units),
     ]);
     return units.map((unit) => ({
       unit,
@@ -191,7 +182,7 @@ export class DBusUnitManager implements UnitManager {
   }
 
   async findDependents(unit: string): Promise<readonly string[]> {
-    const properties = await this.#unitProperties(unit, UNIT_INTERFACE);
+    const properties = await this.#calls.getProperties(unit, UNIT_INTERFACE);
     return [...new Set(STOPPED_WITH.flatMap((name) => asStrings(properties.get(name))))];
   }
 
@@ -200,20 +191,21 @@ export class DBusUnitManager implements UnitManager {
     const paths = new Set<string>();
     for (const unit of units) {
       // Without a reference systemd forgets a unit that ends well, and how it ended.
-      await this.#callExplained('RefUnit', unit);
-      paths.add(asString((await this.#callExplained('LoadUnit', unit))[0]));
+      await this.#calls.callExplained('RefUnit', unit);
+      paths.add(asString((await this.#calls.callExplained('LoadUnit', unit))[0]));
     }
     const watch = await watchProperties(this.#bus, paths, onChange);
     return {
       [Symbol.asyncDispose]: async () => {
         await watch[Symbol.asyncDispose]();
-        for (const unit of units) await this.#call('UnrefUnit', [unit]).catch(() => undefined);
+        for (const unit of units)
+          await this.#calls.call('UnrefUnit', [unit]).catch(() => undefined);
       },
     };
   }
 
   async getRelations(unit: string): Promise<UnitRelations> {
-    return readBusRelations(unit, await this.#unitProperties(unit, UNIT_INTERFACE));
+    return readBusRelations(unit, await this.#calls.getProperties(unit, UNIT_INTERFACE));
   }
 
   async listInstances(template: string): Promise<readonly string[]> {
@@ -249,7 +241,7 @@ export class DBusUnitManager implements UnitManager {
     try {
       const jobs = await this.#subscribe();
       return await jobs.run(`${member} ${unit}`, options, async () => {
-        const reply = await this.#call(member, [unit, 'replace'], { signal: options.signal });
+        const reply = await this.#calls.call(member, [unit, 'replace'], { signal: options.signal });
         return asString(reply[0]);
       });
     } catch (error) {
@@ -266,23 +258,8 @@ export class DBusUnitManager implements UnitManager {
   }
 
   async #askVersion(): Promise<number | undefined> {
-    const version = /\d+/.exec(asString(await this.#ask('Version')))?.[0];
+    const version = /\d+/.exec(asString(await this.#calls.ask('Version')))?.[0];
     return version === undefined ? undefined : Number(version);
-  }
-
-  async #ask(property: string): Promise<unknown> {
-    const [reply] = await this.#bus.call(
-      {
-        destination: MANAGER.destination,
-        path: MANAGER.path,
-        interface: 'org.freedesktop.DBus.Properties',
-        member: 'Get',
-        signature: 'ss',
-        body: [MANAGER.interface, property],
-      },
-      { signal: this.#signal },
-    );
-    return unwrapVariant(reply);
   }
 
   #askActiveStates(patterns: readonly string[]): ReturnType<typeof askActiveStates> {
@@ -290,28 +267,9 @@ export class DBusUnitManager implements UnitManager {
     return askActiveStates(this.#bus, { patterns, version, signal: this.#signal });
   }
 
-  /** The manager loads what it is asked of by its path; `LoadUnit` before it would be as many messages again. */
-  async #unitProperties(unit: string, of = ''): Promise<Properties> {
-    try {
-      return readProperties(await this.#bus.call(getAll(unitObjectPath(unit), of)));
-    } catch (error) {
-      // Of a name that is none there is no such path; what is wrong with it is said here.
-      if (isUnknownObject(error)) await this.#callExplained('LoadUnit', unit);
-      throw explainUnitError(unit, error);
-    }
-  }
-
-  async #callExplained(member: string, unit: string): Promise<readonly unknown[]> {
-    try {
-      return await this.#call(member, [unit]);
-    } catch (error) {
-      throw explainUnitError(unit, error);
-    }
-  }
-
   /** A template is never loaded itself. */
   async #templateState(unit: string): Promise<UnitState> {
-    const state = await this.#fileState(unit);
+    const state = await this.#calls.findFileState(unit);
     const properties = new Map<string, unknown>([
       ['LoadState', loadStateOf(state)],
       ['ActiveState', 'inactive'],
@@ -320,61 +278,6 @@ export class DBusUnitManager implements UnitManager {
       ['Result', 'success'],
     ]);
     return readUnitState(unit, properties);
-  }
-
-  async #fileState(unit: string): Promise<string | undefined> {
-    try {
-      return asString((await this.#call('GetUnitFileState', [unit]))[0]);
-    } catch (error) {
-      if (isUnknownUnit(error)) return undefined;
-      throw error;
-    }
-  }
-
-  /** The states of the units' files by name; units without a file are not in it. */
-  async #fileStates(units: readonly string[]): Promise<ReadonlyMap<string, string>> {
-    if (this.#mode === 'system' && units.length > MAX_FILE_PATTERNS) {
-      const { findFileStates } = await import('./unit-file-states.js');
-      return findFileStates(units);
-    }
-    const [rows] = await this.#bus.call(
-      {
-        ...MANAGER,
-        member: 'ListUnitFilesByPatterns',
-        signature: 'asas',
-        body: [[], units],
-      },
-      { timeoutMs: UNIT_FILES_TIMEOUT_MS },
-    );
-    return new Map(
-      asRows(rows).map(([path, state]) => [basename(asString(path)), asString(state)]),
-    );
-  }
-
-  async #callUnitFiles(
-    member: string,
-    call: { readonly signature: string; readonly body: readonly unknown[] },
-  ): Promise<readonly unknown[]> {
-    try {
-      return await this.#bus.call(
-        { ...MANAGER, member, ...call },
-        { timeoutMs: UNIT_FILES_TIMEOUT_MS },
-      );
-    } catch (error) {
-      throw explainUnitError(String(call.body[0]), error);
-    }
-  }
-
-  /** Calls a method of the manager whose arguments are all strings. */
-  async #call(
-    member: string,
-    args: readonly string[],
-    options: BusCallOptions = {},
-  ): Promise<readonly unknown[]> {
-    return this.#bus.call(
-      { ...MANAGER, member, signature: 's'.repeat(args.length), body: args },
-      options,
-    );
   }
 }
 
@@ -389,18 +292,6 @@ function loadStateOf(fileState: string | undefined): string {
 
 function isTemplate(unit: string): boolean {
   return unit.includes('@.');
-}
-
-/** The call for all properties of an object; `name` is an interface, or `''` for all of them. */
-function getAll(path: string, name: string): Parameters<Bus['call']>[0] {
-  return {
-    destination: MANAGER.destination,
-    path,
-    interface: 'org.freedesktop.DBus.Properties',
-    member: 'GetAll',
-    signature: 's',
-    body: [name],
-  };
 }
 
 function withHint(error: unknown, hint: string): unknown {
