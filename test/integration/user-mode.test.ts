@@ -17,16 +17,17 @@ import { assertRefusedInWords } from '../support/refused.js';
 import { type RealRegistry, startRegistry } from '../support/registry.js';
 import type { CommandResult } from '../support/run-command.js';
 import { shortSoak } from '../support/short-soak.js';
-import { compareSnapshots, snapshotTree, type TreeSnapshot } from '../support/tree-snapshot.js';
+import { compareSnapshots, type TreeSnapshot } from '../support/tree-snapshot.js';
 import { waitUntil } from '../support/wait-until.js';
 import { choosePoints } from '../torture/kill-points.js';
-import { REPEATABLE, supervise, type Supervised, type Supervision } from '../torture/supervise.js';
+import { WatchedUser } from '../torture/watched-user.js';
 
 // An ordinary user and the service manager that is the user's own: no root, no capabilities, nothing outside of the home.
 
 let registry: RealRegistry;
 let host: BootedHost;
 let user: HostUser;
+let watched: WatchedUser;
 let outside: TreeSnapshot;
 
 before(async () => {
@@ -34,6 +35,7 @@ before(async () => {
   host = await bootHost({ suite: 'trixie', prepare: shortSoak });
   await host.network.exposePort(registry.port);
   user = await HostUser.create(host, 'alice', 1000);
+  watched = new WatchedUser(host, user);
 });
 
 after(async () => {
@@ -43,44 +45,8 @@ after(async () => {
 
 const image = (name: string): string => `${registry.host}/${name}`;
 
-/** What is not the user's; systemd keeps the times of timers and who lingers. */
-async function lookOutside(): Promise<TreeSnapshot> {
-  return host.snapshot({ except: ['home/alice', 'var/lib/systemd', 'var/log'], withTimes: true });
-}
-
-/** The home but for berth's own store and locks. */
-async function lookAtHome(): Promise<TreeSnapshot> {
-  const own = ['.store', '.locks', '.journal', '.settings', '.launch'];
-  return snapshotTree(join(host.root, user.home), {
-    except: own.map((name) => `.local/share/berth/${name}`),
-  });
-}
-
 async function berth(...args: readonly string[]): Promise<CommandResult> {
   return assertOk(await user.berth(...args));
-}
-
-/** The command line of what runs in a container, as its own process has it; undefined where nothing runs. */
-async function findRunning(name: string): Promise<string | undefined> {
-  const { stdout } = await user.run([
-    'sh',
-    '-c',
-    `group=$(systemctl --user show --value -p ControlGroup ${name}.service)
-     [ -z "$group" ] || for pid in $(find "/sys/fs/cgroup$group" -name cgroup.procs -exec cat {} +); do
-       tr '\\0' ' ' <"/proc/$pid/cmdline"; echo
-     done`,
-  ]);
-  return stdout
-    .split('\n')
-    .find((line) => line.startsWith('/probe'))
-    ?.trim();
-}
-
-async function assertRuns(name: string, command: string): Promise<void> {
-  await waitUntil(`${command} of ${name}`, async () => {
-    assert.equal(await findRunning(name), command);
-    return true;
-  });
 }
 
 test('without a service manager a user is told what to do', async () => {
@@ -97,7 +63,7 @@ test('without a service manager a user is told what to do', async () => {
   const asRoot = await host.berth('--user', 'list');
   assertRefusedInWords(asRoot, { status: 64, code: 'USAGE', says: /users other than root/ });
   await user.linger();
-  outside = await lookOutside();
+  outside = await watched.lookOutside();
 });
 
 test('an image of no exports runs in the manager of the user, with its volume in the home', async () => {
@@ -111,7 +77,7 @@ test('an image of no exports runs in the manager of the user, with its volume in
   const unit = await user.unit('stock.service');
   assert.equal(unit['FragmentPath'], '/home/alice/.config/systemd/user/stock.service');
   assert.equal(unit['UnitFileState'], 'enabled');
-  await assertRuns('stock', '/probe ready');
+  await watched.assertRuns('stock', '/probe ready');
   assert.ok(lstatSync(join(host.root, user.home, '.local/state/berth/stock/data')).isDirectory());
   assert.match((await berth('list')).stdout, /^stock +active +enabled +0 /m);
   assert.match((await berth('top')).stdout, /^stock +\d+ +1000 .*\/probe ready$/m);
@@ -135,7 +101,7 @@ test('a published image runs, notifies, and starts with the manager of the user'
   assert.match((await berth('fsck')).stdout, /all sound/);
   await host.runOk(['systemctl', 'restart', 'user@1000.service']);
   await user.started();
-  await assertRuns('web', '/probe ready --v=1');
+  await watched.assertRuns('web', '/probe ready --v=1');
   // The journal asks whose a line is when it comes: the last words of a program that ends may be nobody's.
   await user.run(['systemctl', '--user', 'kill', '--kill-whom=main', '-s', 'HUP', 'web.service']);
   await waitUntil('its log', async () => {
@@ -150,14 +116,14 @@ test('an update that is not well goes back, a good one stays, and a rollback tak
   });
   const bad = await user.berth('update', 'web');
   assert.notEqual(bad.status, 0, bad.stdout);
-  await assertRuns('web', '/probe ready --v=1');
+  await watched.assertRuns('web', '/probe ready --v=1');
   await pushExports(registry.target('web'), {
     files: { 'config.json.template': version('3', 'deaf') },
   });
   await berth('update', 'web');
-  await assertRuns('web', '/probe deaf --v=3');
+  await watched.assertRuns('web', '/probe deaf --v=3');
   await berth('rollback', 'web');
-  await assertRuns('web', '/probe ready --v=1');
+  await watched.assertRuns('web', '/probe ready --v=1');
   await berth('uninstall', '--purge', 'web', 'stock');
 });
 
@@ -185,7 +151,7 @@ test('what was made in the run-time directory is made again when the user comes 
     test ! -e ${user.runtimeDir}
     systemctl start user@1000.service`);
   await user.started();
-  await assertRuns('run', '/probe deaf');
+  await watched.assertRuns('run', '/probe deaf');
   await berth('uninstall', 'run');
 });
 
@@ -298,7 +264,7 @@ test('what an image wants of the system is refused before anything is changed', 
       /runs services as that user only/,
     ],
   };
-  const before = await lookAtHome();
+  const before = await watched.lookAtHome();
   for (const [name, [sketch, says]] of Object.entries(wishes)) {
     await pushExports(registry.target(name), sketch);
     const result = await user.berth('install', image(name));
@@ -315,7 +281,7 @@ test('what an image wants of the system is refused before anything is changed', 
     code: 'CONFIG_INVALID',
     says: /does not look for units in '\/home\/alice\/elsewhere\/systemd\/user'/,
   });
-  assert.deepEqual(compareSnapshots(before, await lookAtHome()), []);
+  assert.deepEqual(compareSnapshots(before, await watched.lookAtHome()), []);
 });
 
 test('F12 a command that is killed is finished or undone, by recover and when the manager starts', async () => {
@@ -323,15 +289,15 @@ test('F12 a command that is killed is finished or undone, by recover and when th
     files: { 'config.json.template': version('1', 'deaf') },
   });
   await berth('pull', image('tiny'));
-  const pristine = await lookAtHome();
+  const pristine = await watched.lookAtHome();
   const args = ['install', image('tiny')];
-  const { calls } = await superviseUser(args, {});
+  const { calls } = await watched.supervise(args, {});
   await berth('uninstall', 'tiny');
-  assert.deepEqual(compareSnapshots(pristine, await lookAtHome()), []);
+  assert.deepEqual(compareSnapshots(pristine, await watched.lookAtHome()), []);
   const points = choosePoints(calls, { root: `${user.home}/.local/share/berth`, limit: 4 });
   assert.ok(points.length > 3, `${calls.length} calls`);
   for (const [index, point] of points.entries()) {
-    const killed = await superviseUser(args, { killAt: point.number });
+    const killed = await watched.supervise(args, { killAt: point.number });
     assert.equal(killed.fired, 'killed', JSON.stringify(point));
     const where = `after a kill at ${point.call} ${point.places.join(' ')}`;
     if (index % 2 === 0) await berth('recover');
@@ -344,7 +310,7 @@ test('F12 a command that is killed is finished or undone, by recover and when th
     await berth(...args);
     assert.match((await berth('verify', 'tiny')).stdout, /^tiny\.0: as installed$/m, where);
     await berth('uninstall', 'tiny');
-    assert.deepEqual(compareSnapshots(pristine, await lookAtHome()), [], where);
+    assert.deepEqual(compareSnapshots(pristine, await watched.lookAtHome()), [], where);
   }
 });
 
@@ -357,7 +323,7 @@ test('the timer of a user is one of the user', async () => {
 
 test('nothing outside of the home has changed', async () => {
   assert.equal(await host.sh('ls -A /run/user/1000/berth 2>/dev/null || true'), '');
-  assert.deepEqual(compareSnapshots(outside, await lookOutside()), []);
+  assert.deepEqual(compareSnapshots(outside, await watched.lookOutside()), []);
 });
 
 test('the configuration of a user counts, and else that of the system without its stores', async () => {
@@ -380,23 +346,4 @@ function version(word: string, verb: string): string {
     process: { user: { uid: 0, gid: 0 }, args: ['/probe', verb, `--v=${word}`], cwd: '/' },
     linux: { namespaces: [{ type: 'pid' }, { type: 'mount' }] },
   });
-}
-
-/** Runs berth as the user under supervision: what it does in the home, and what it tells the user's service manager. */
-function superviseUser(
-  args: readonly string[],
-  supervision: Omit<Supervision, 'roots' | 'bus'>,
-): Promise<Supervised> {
-  const program = ['node', '/opt/berth/dist/bin/berth.cjs', '--user', ...args];
-  const enter = [
-    'nsenter',
-    `--target=${host.leader}`,
-    ...'-m -u -i -n -p -C -r -w'.split(' '),
-    '--',
-  ];
-  return supervise(
-    [...enter, ...user.enter(program)],
-    { ...supervision, roots: [user.home], bus: true },
-    { env: { ...REPEATABLE, PATH: '/usr/sbin:/usr/bin:/sbin:/bin', ...user.environment } },
-  );
 }
