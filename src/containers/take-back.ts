@@ -42,6 +42,11 @@ export async function takeBackAfter(
   host.onEvent({ kind: 'step', text: `Taking back the ${entry.operation} of ${entry.name}` });
   try {
     await takeBack(host, entry, { atBoot: false, error });
+    // Who pressed Ctrl-C would else not know which version is there now.
+    for (const { name, from } of entry.transitions) {
+      const how = from === undefined ? 'not installed' : `at deployment ${from.number} again`;
+      host.onEvent({ kind: 'step', text: `${name} is ${how}` });
+    }
   } catch (second) {
     // The journal entry is still there: the next command on this name, or `berth recover`, tries again.
     if (error instanceof OperationalError) error.suppressed.push(second);

@@ -149,7 +149,11 @@ test('executeTransition() goes back from a version that does not stay up, and re
   assert.ok(!existsSync(`${dir.path}/var/lib/berth/web.1`));
   assert.equal((await readSettings(host.paths, 'web')).rejected[0]?.digest, digest(1));
   assert.equal(await findJournal(host.paths, 'web'), undefined);
-  assert.deepEqual(stepsOf(host).slice(-2), ['Taking back the update of web', 'Starting web']);
+  assert.deepEqual(stepsOf(host).slice(-3), [
+    'Taking back the update of web',
+    'Starting web',
+    'web is at deployment 0 again',
+  ]);
 });
 
 test('an interrupted command goes back too, and rejects nothing', async () => {
@@ -163,6 +167,7 @@ test('an interrupted command goes back too, and rejects nothing', async () => {
   await assert.rejects(executeTransition(interrupted, entry, []));
   assert.equal(versionOf(dir.path), 0);
   assert.deepEqual((await readSettings(host.paths, 'web')).rejected, []);
+  assert.equal(stepsOf(host).at(-1), 'web is at deployment 0 again');
 });
 
 each(
