@@ -6,11 +6,9 @@ import type { ImageConfig } from '../oci/image-config.js';
 import type { ImageTree } from '../store/image-store.js';
 import { compareJson, type MemberDifference } from './compare-json.js';
 import { compareTrees, type TreeDifference } from '../store/compare-trees.js';
+import { compareValues, MASKED, valuesOf, type ValueDifference } from './compare-values.js';
 import type { Deployment } from './deployment.js';
 import { diffLines } from './text-diff.js';
-
-/** What stands in the place of a value that nobody may see. */
-export const MASKED = '(secret)';
 
 /** One of two things to compare: a deployment, on disk or in memory, or an image alone. */
 export interface DifferenceSide {
@@ -33,13 +31,6 @@ export interface TextDifference {
   readonly name: string;
   /** As `diffLines` gives it. */
   readonly lines: readonly string[];
-}
-
-/** A named value that is not the same on both sides; undefined where only the other has it. */
-export interface ValueDifference {
-  readonly name: string;
-  readonly before: string | undefined;
-  readonly after: string | undefined;
 }
 
 /** What came and what went of a list. */
@@ -112,7 +103,7 @@ export async function describeDifference(
   const rest = {
     config: compareConfigs(before, after, secrets),
     texts: compareTexts(before, after, secrets),
-    variables: compareValues(valuesOf(before), valuesOf(after), secrets),
+    variables: compareValues(valuesIn(before), valuesIn(after), secrets),
     labels: compareValues(before.labels, after.labels, NO_SECRETS),
     permissions: comparePermissions(before.deployment, after.deployment),
     record: compareRecords(before.deployment, after.deployment),
@@ -234,34 +225,14 @@ function maskTexts(
   secrets: ReadonlySet<string>,
 ): (text: string) => string {
   const known = [before, after]
-    .flatMap((side) => Object.entries(valuesOf(side)))
+    .flatMap((side) => Object.entries(valuesIn(side)))
     .filter(([name, value]) => secrets.has(name) && value.length >= MIN_MASKED_CHARACTERS)
     .map(([, value]) => value);
   return (text) => known.reduce((masked, value) => masked.replaceAll(value, MASKED), text);
 }
 
-function valuesOf({ deployment }: DifferenceSide): Readonly<Record<string, string>> {
-  return deployment === undefined ? {} : { ...deployment.setValues, ...deployment.values };
-}
-
-/** Decided anew for every deployment: that they differ says nothing. */
-const UNTOLD_VALUES = new Set(['IMAGE_ID']);
-
-function compareValues(
-  before: Readonly<Record<string, string>>,
-  after: Readonly<Record<string, string>>,
-  secrets: ReadonlySet<string>,
-): readonly ValueDifference[] {
-  const shown = (name: string, values: Readonly<Record<string, string>>): string | undefined => {
-    if (!Object.hasOwn(values, name)) return undefined;
-    return secrets.has(name) ? MASKED : values[name];
-  };
-  const value = (values: Readonly<Record<string, string>>, name: string): string | undefined =>
-    Object.hasOwn(values, name) ? values[name] : undefined;
-  return [...new Set([...Object.keys(before), ...Object.keys(after)])]
-    .sort()
-    .filter((name) => !UNTOLD_VALUES.has(name) && value(before, name) !== value(after, name))
-    .map((name) => ({ name, before: shown(name, before), after: shown(name, after) }));
+function valuesIn({ deployment }: DifferenceSide): Readonly<Record<string, string>> {
+  return deployment === undefined ? {} : valuesOf(deployment);
 }
 
 function comparePermissions(

@@ -1,6 +1,8 @@
+import { compareValues, valuesOf, type ValueDifference } from './compare-values.js';
 import { getContainer, loadDeployment } from './container-directory.js';
 import { readSettings, type RejectedImage } from './container-settings.js';
 import { orderDeployments } from './deployment-order.js';
+import type { Deployment } from './deployment.js';
 import type { Host } from './host.js';
 import type { DeploymentInBrief } from './update-outcome.js';
 
@@ -14,6 +16,8 @@ export interface HistoryEntry extends DeploymentInBrief {
   readonly isPinned: boolean;
   /** Why its image is not updated to by itself; undefined where it would be. */
   readonly rejected: string | undefined;
+  /** Values that were others in the deployment that follows in the list; empty for the last one. Secret ones are masked, or left out. */
+  readonly values: readonly ValueDifference[];
 }
 
 /** What a container was and is. */
@@ -38,9 +42,12 @@ export async function getHistory(host: Host, name: string): Promise<History> {
     .filter((number) => number !== current.number)
     .reverse();
   const deployments: HistoryEntry[] = [];
+  const loaded: Deployment[] = [];
   for (const number of [current.number, ...others]) {
     try {
-      const { image, createdAt } = await loadDeployment(host.paths, `${name}.${number}`);
+      const deployment = await loadDeployment(host.paths, `${name}.${number}`);
+      loaded.push(deployment);
+      const { image, createdAt } = deployment;
       deployments.push({
         number,
         reference: image.reference,
@@ -50,6 +57,7 @@ export async function getHistory(host: Host, name: string): Promise<History> {
         isPrevious: number === others[0],
         isPinned: settings.pinned.includes(number),
         rejected: settings.rejected.find(({ digest }) => digest === image.digest)?.reason,
+        values: [],
       });
     } catch (error) {
       host.onEvent({
@@ -61,7 +69,19 @@ export async function getHistory(host: Host, name: string): Promise<History> {
   const shown = new Set(deployments.map(({ digest }) => digest));
   return {
     name,
-    deployments,
+    deployments: deployments.map((entry, index) => ({
+      ...entry,
+      values: changedValues(loaded[index + 1], loaded[index]),
+    })),
     rejected: settings.rejected.filter(({ digest }) => !shown.has(digest)),
   };
+}
+
+function changedValues(
+  before: Deployment | undefined,
+  after: Deployment | undefined,
+): readonly ValueDifference[] {
+  if (before === undefined || after === undefined) return [];
+  const secrets = new Set([...before.secrets, ...after.secrets]);
+  return compareValues(valuesOf(before), valuesOf(after), secrets);
 }

@@ -13,12 +13,16 @@ export function historyCommand(context: CliContext): Command {
       summary: 'show the deployments of a container',
       args: [{ syntax: '<name>', description: 'name of an installed container' }],
       examples: ['berth history etcd'],
+      notes: 'Below each deployment stand the values that were others in the one before it.',
     },
     async ({ args, options }) => {
       const { withHost } = await import('../open-host.js');
       const { getHistory } = await import('../../containers/history.js');
       const { printResult } = await import('../output/print.js');
       const { formatTable } = await import('../output/table.js');
+      const { formatValue } = await import('../output/format-difference.js');
+      const valuesOf = ({ values }: HistoryEntry): readonly string[] =>
+        values.map((value) => `        ${escapeText(formatValue(value))}`);
       await withHost(context, options, async (host) => {
         const history = await getHistory(host, args[0] ?? '');
         const rows = history.deployments.map((entry) => [
@@ -29,10 +33,15 @@ export function historyCommand(context: CliContext): Command {
           escapeText(entry.reference),
         ]);
         const table = formatTable(['NUMBER', 'STATE', 'CREATED', 'DIGEST', 'IMAGE'], rows);
+        const [heading = '', ...shown] = table.trimEnd().split('\n');
+        const lines = history.deployments.flatMap((entry, index) => [
+          shown[index] ?? '',
+          ...valuesOf(entry),
+        ]);
         printResult(context, options, {
           of: 'history',
           json: history,
-          text: table + formatRejected(history),
+          text: `${[heading, ...lines].join('\n')}\n${formatRejected(history)}`,
         });
       });
     },

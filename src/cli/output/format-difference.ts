@@ -1,10 +1,8 @@
 import { escapeText } from '../../base/escape-text.js';
 import type { JsonValue } from '../../base/strict-json.js';
 import type { FileDifference, TreeDifference } from '../../store/compare-trees.js';
-import type {
-  DeploymentDifference,
-  ValueDifference,
-} from '../../containers/describe-difference.js';
+import type { ValueDifference } from '../../containers/compare-values.js';
+import type { DeploymentDifference } from '../../containers/describe-difference.js';
 import type { PackagesDifference } from '../../images/packages/compare-packages.js';
 import { formatBytes } from './units.js';
 
@@ -100,7 +98,8 @@ export function formatFile(file: FileDifference): string {
 
 const MAX_PATH_CHARACTERS = 1000;
 
-function formatValue({ name, before, after }: ValueDifference): string {
+/** A value that differs, to be escaped. */
+export function formatValue({ name, before, after }: ValueDifference): string {
   if (before === undefined) return `+ ${name}=${after ?? ''}`;
   if (after === undefined) return `- ${name}=${before}`;
   return `~ ${name}=${before} → ${after}`;
