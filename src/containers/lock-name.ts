@@ -1,5 +1,6 @@
 import { lstatSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as wait } from 'node:timers/promises';
 
 import { quote } from '../base/escape-text.js';
 import { makeFolders } from '../base/make-folders.js';
@@ -48,6 +49,10 @@ function lockFileOf(paths: Host['paths'], name: string): string {
   return join(paths.onDisk(paths.lockDir), `${name}.lock`);
 }
 
+/** Who only looks whether a name is held ({@link isNameHeld}) holds it for less than a millisecond. */
+const MAX_ATTEMPTS = 5;
+const BETWEEN_ATTEMPTS_MS = 5;
+
 /**
  * Takes the lock of a name (of a container, or the label of a set) as the only one, without looking at what an earlier
  * holder left: see {@link lockAndRecover} for that.
@@ -57,8 +62,11 @@ function lockFileOf(paths: Host['paths'], name: string): string {
 export async function lockName(host: Host, name: string): Promise<NameLock> {
   await makeFolders(host.paths.onDisk(host.paths.stateDir), 0o700);
   await makeFolders(host.paths.onDisk(host.paths.lockDir), 0o700);
-  const lock = tryLock(lockFileOf(host.paths, name), 'exclusive');
-  if (lock !== undefined) return new NameLock(host, name, lock);
+  for (let attempt = 1; attempt <= MAX_ATTEMPTS; attempt += 1) {
+    const lock = tryLock(lockFileOf(host.paths, name), 'exclusive');
+    if (lock !== undefined) return new NameLock(host, name, lock);
+    await wait(BETWEEN_ATTEMPTS_MS);
+  }
   throw new OperationalError('BUSY', `another berth is changing ${quote(name)} at present`, {
     hint: 'wait for it to end, then run the command again',
   });
