@@ -34,7 +34,7 @@ if (wanted.length > 0) {
 }
 const installed = 'node_modules/.package-lock.json';
 if (!existsSync(installed) || statSync(installed).mtimeMs < statSync('package-lock.json').mtimeMs) {
-  run('npm', 'ci', '--no-audit', '--no-fund', '--loglevel=error');
+  run('npm', 'ci', '--no-audit', '--no-fund', '--loglevel=error', '--fetch-retries=5');
 }
 run('npm', 'run', '--silent', 'build');
 run(process.execPath, 'dist/test/setup/main.js');

@@ -39,7 +39,7 @@ export interface BootHostOptions extends RootOptions {
 }
 
 /** Longest time for a boot or a shutdown. Both take about a second; a busy machine may take ten times as long. */
-const BOOT_TIMEOUT_MS = 60_000;
+const BOOT_TIMEOUT_MS = 120_000;
 
 /** How long between two looks at something that systemd is doing. */
 const POLL_MS = 40;
@@ -299,7 +299,9 @@ export class BootedHost implements AsyncDisposable {
     const end = Date.now() + BOOT_TIMEOUT_MS;
     for (;;) {
       if (container.exitCode !== null) throw new Error(`it ended with ${container.exitCode}`);
-      const { stdout } = await this.run(['systemctl', 'is-system-running'], { timeoutMs: 10_000 });
+      const { stdout } = await this.run(['systemctl', 'is-system-running'], {
+        timeoutMs: BOOT_TIMEOUT_MS,
+      });
       const state = stdout.trim();
       if (state === 'running' || state === 'degraded') return;
       if (state === 'maintenance') throw new Error('it is in emergency mode');
