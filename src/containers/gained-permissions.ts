@@ -13,6 +13,8 @@ import { covers } from './host-path-policy.js';
 import { loosenedConfig } from './loosened-config.js';
 import { loosenedUnit, newTmpfiles, wordsRunOnHost, type UnitTexts } from './loosened-unit.js';
 
+const CONFIG = 'config.json';
+
 /** A deployment as it is compared: its record, and the texts that lie beside it, by name. */
 export interface PermittedSide {
   readonly deployment: Deployment;
@@ -34,6 +36,8 @@ export function gainedPermissions(
   const [old, now] = [before.deployment.permissions, after.deployment.permissions];
   const isAllowed = (path: string): boolean => allowed.some((folder) => covers(folder, path));
   const config = configOf(after);
+  const isSameConfig = before.texts.get(CONFIG) === after.texts.get(CONFIG);
+  const oldConfig = isSameConfig ? config : configOf(before);
   const bound = new Set(config?.mounts.map(({ source }) => posix.normalize(source ?? '')));
   const gained = [
     ...lostSigners(before.deployment, after.deployment),
@@ -45,7 +49,7 @@ export function gainedPermissions(
       .map((path) => `file on the host ${path}`),
     ...(config === undefined
       ? []
-      : loosenedConfig(configOf(before), config, { ownFilter: bothOwnFilters(before, after) })),
+      : loosenedConfig(oldConfig, config, { ownFilter: bothOwnFilters(before, after) })),
     ...(isLesserUser(old, now.user) ? [] : [`runs as ${now.user}`]),
     ...loosenedUnit(unitTexts(before), unitTexts(after)),
     ...activatorsOf(after.deployment.units).flatMap((unit) =>
@@ -113,7 +117,7 @@ function parseUser(
  * it then, and all that its successor may do counts as new.
  */
 function configOf({ texts }: PermittedSide): RuntimeConfig | undefined {
-  const text = texts.get('config.json');
+  const text = texts.get(CONFIG);
   if (text === undefined) return undefined;
   try {
     const config = parseRuntimeConfig(text);
@@ -131,7 +135,7 @@ function bothOwnFilters(before: PermittedSide, after: PermittedSide): boolean {
   return (
     filter?.kind === 'berth' &&
     after.deployment.filter?.kind === 'berth' &&
-    configSha256 === sha256Of(before.texts.get('config.json') ?? '')
+    configSha256 === sha256Of(before.texts.get(CONFIG) ?? '')
   );
 }
 

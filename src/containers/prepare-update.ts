@@ -166,15 +166,16 @@ export async function prepareUpdate(
     };
   await warnOfEdits(host, installed);
   const sides = [await permittedSide(host, installed), preparedSide(prepared, name)] as const;
+  const gained = gainedPermissions(...sides);
+  const allowed = request.allowHostPaths;
+  const asked = allowed.length === 0 ? gained : gainedPermissions(...sides, allowed);
   return {
     ...unchanged,
     action: 'planned',
     to: inBrief(prepared.deployment),
-    gained: gainedPermissions(...sides),
+    gained,
     // The same image with other values: what it gains by them, whoever gave them has asked for.
-    asks: isSameButForValues(found, fetched.reference)
-      ? []
-      : gainedPermissions(...sides, request.allowHostPaths),
+    asks: isSameButForValues(found, fetched.reference) ? [] : asked,
     difference: request.planOnly
       ? await compareWith(host, installed, { prepared, bytesToFetch: fetched.fetch.missingBytes })
       : undefined,
