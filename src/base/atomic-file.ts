@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
-import { open, rename, unlink } from 'node:fs/promises';
 import { dirname } from 'node:path';
+
+import { open, rename, unlink } from './quick-files.js';
 
 /** Options of {@link writeFileAtomically}. */
 export interface AtomicFileOptions {

@@ -1,6 +1,6 @@
-import { chmod, mkdir, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 
+import { chmod, mkdir, stat } from './quick-files.js';
 import { isErrno } from '../errors/is-errno.js';
 
 /**

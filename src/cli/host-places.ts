@@ -1,7 +1,7 @@
-import { lstat, realpath, stat } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 
 import { quote } from '../base/escape-text.js';
+import { lstat, realpath, stat } from '../base/quick-files.js';
 import { resolveHostPaths, type HostPaths } from '../config/host-paths.js';
 import { assertInsideTree } from '../containers/inside-tree.js';
 import { assertOwnPlaces } from '../containers/own-places.js';

@@ -1,8 +1,8 @@
-import { lstat } from 'node:fs/promises';
 import { dirname } from 'node:path/posix';
 
 import type { ContainerName } from '../base/container-name.js';
 import { quote } from '../base/escape-text.js';
+import { lstat } from '../base/quick-files.js';
 import { isErrno } from '../errors/is-errno.js';
 import { OperationalError } from '../errors/operational-error.js';
 import { OwnPlaces } from '../systemd/tmpfiles-places.js';

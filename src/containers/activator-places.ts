@@ -1,8 +1,8 @@
-import { readFile } from 'node:fs/promises';
 import { join } from 'node:path/posix';
 
 import { quote } from '../base/escape-text.js';
 import { lookUp } from '../base/look-up.js';
+import { readFile } from '../base/quick-files.js';
 import type { HostPaths } from '../config/host-paths.js';
 import { isErrno } from '../errors/is-errno.js';
 import { OperationalError } from '../errors/operational-error.js';

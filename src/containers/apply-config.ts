@@ -1,10 +1,10 @@
-import { stat } from 'node:fs/promises';
 import { join } from 'node:path/posix';
 
 import type { ContainerName } from '../base/container-name.js';
 import { parseContainerName } from '../base/container-name.js';
 import { readFileBounded } from '../base/bounded-read.js';
 import { quote } from '../base/escape-text.js';
+import { stat } from '../base/quick-files.js';
 import { isErrno } from '../errors/is-errno.js';
 import { OperationalError } from '../errors/operational-error.js';
 import { addContext, withContext } from '../errors/with-context.js';

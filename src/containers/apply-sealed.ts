@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
-import { readdir, unlink } from 'node:fs/promises';
 import { join } from 'node:path/posix';
 
+import { readdir, unlink } from '../base/quick-files.js';
 import { OperationalError } from '../errors/operational-error.js';
 import { syncFileSystemOf } from '../sys/sync.js';
 import type { ImageTree, MountPoint } from '../store/image-store.js';

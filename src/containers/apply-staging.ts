@@ -1,5 +1,4 @@
 import { existsSync } from 'node:fs';
-import { mkdir, readdir, rename, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
 
 import { makeFolders } from '../base/make-folders.js';
@@ -7,6 +6,7 @@ import { syncFolder, writeFileAtomically, writeFileSynced } from '../base/atomic
 import { readFileBounded } from '../base/bounded-read.js';
 import { quote } from '../base/escape-text.js';
 import { JsonReader } from '../base/json-reader.js';
+import { mkdir, readdir, rename, unlink } from '../base/quick-files.js';
 import type { HostPaths } from '../config/host-paths.js';
 import { isErrno } from '../errors/is-errno.js';
 import { OperationalError } from '../errors/operational-error.js';

@@ -1,7 +1,7 @@
-import { lstat } from 'node:fs/promises';
 import { join } from 'node:path';
 
 import { quote } from '../base/escape-text.js';
+import { lstat } from '../base/quick-files.js';
 import { isErrno } from '../errors/is-errno.js';
 import { OperationalError } from '../errors/operational-error.js';
 import type { Deployment } from './deployment.js';

@@ -1,9 +1,9 @@
 import { existsSync } from 'node:fs';
-import { rmdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 
 import { syncFolder } from '../base/atomic-file.js';
 import { makeFolders } from '../base/make-folders.js';
+import { rmdir } from '../base/quick-files.js';
 import { isErrno } from '../errors/is-errno.js';
 import { acquireLock, type LockFile } from '../sys/lock-file.js';
 import { listContainerNames } from './container-directory.js';

@@ -1,8 +1,8 @@
-import { mkdir, rename, utimes, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 
 import { makeFolders } from '../base/make-folders.js';
 import { syncFolder } from '../base/atomic-file.js';
+import { mkdir, rename, utimes, writeFile } from '../base/quick-files.js';
 import { LAUNCH_PLAN_FILE } from '../runtime/built-in-runtime.js';
 import { syncFileSystemOf } from '../sys/sync.js';
 import { formatDeployment } from './deployment.js';

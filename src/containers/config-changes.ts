@@ -1,10 +1,10 @@
 import type { Stats } from 'node:fs';
-import { stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path/posix';
 
 import { readFileBounded } from '../base/bounded-read.js';
 import { quote } from '../base/escape-text.js';
 import { formatExactJson } from '../base/format-exact-json.js';
+import { stat } from '../base/quick-files.js';
 import { parseExactJson, type ExactJson, type ExactJsonObject } from '../base/strict-json.js';
 import type { HostPaths } from '../config/host-paths.js';
 import { isErrno } from '../errors/is-errno.js';

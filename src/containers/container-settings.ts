@@ -1,4 +1,3 @@
-import { unlink } from 'node:fs/promises';
 import { join } from 'node:path';
 
 import { makeFolders } from '../base/make-folders.js';
@@ -6,6 +5,7 @@ import { syncFolder, writeFileAtomically } from '../base/atomic-file.js';
 import { readFileBounded } from '../base/bounded-read.js';
 import { quote } from '../base/escape-text.js';
 import { JsonReader } from '../base/json-reader.js';
+import { unlink } from '../base/quick-files.js';
 import type { HostPaths } from '../config/host-paths.js';
 import { isErrno } from '../errors/is-errno.js';
 import { OperationalError } from '../errors/operational-error.js';

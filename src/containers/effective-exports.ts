@@ -1,9 +1,9 @@
-import { readFile } from 'node:fs/promises';
 import { cpus } from 'node:os';
 
 import type { ContainerName } from '../base/container-name.js';
 import { quote } from '../base/escape-text.js';
 import { ownFile } from '../base/own-files.js';
+import { readFile } from '../base/quick-files.js';
 import type { ActivatorType } from '../systemd/check-activation.js';
 import { createDefaultExports, type DefaultExports } from '../templates/default-exports.js';
 import type { ExportsManifest } from '../templates/exports-manifest.js';

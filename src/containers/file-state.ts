@@ -1,9 +1,13 @@
 import { createHash } from 'node:crypto';
 import { constants } from 'node:fs';
-import { lstat, open, readlink } from 'node:fs/promises';
+import { setImmediate } from 'node:timers/promises';
 
+import { lstat, open, readlink } from '../base/quick-files.js';
 import { isErrno } from '../errors/is-errno.js';
 import type { DeployedFile } from './deployment.js';
+
+/** Some 10 ms of hashing; a multiple of what is read at a time. */
+const BYTES_AT_ONCE = 16 * 1024 * 1024;
 
 /** How a file on the host compares with what berth put there. */
 export type FileState = 'missing' | 'same' | 'changed';
@@ -56,10 +60,14 @@ export async function sha256OfFile(pathOnDisk: string): Promise<string> {
     // Most files are small: a large buffer for each would keep the garbage collector busier than the hash.
     const { size } = await file.stat();
     const buffer = Buffer.allocUnsafe(Math.min(262_144, size + 1));
+    let hashed = 0;
     for (;;) {
-      const { bytesRead } = await file.read(buffer, 0, buffer.length);
-      if (bytesRead === 0) return hash.digest('hex');
-      hash.update(buffer.subarray(0, bytesRead));
+      const length = file.read(buffer);
+      if (length === 0) return hash.digest('hex');
+      hash.update(buffer.subarray(0, length));
+      hashed += length;
+      // A signal is heard while a large file is read.
+      if (hashed % BYTES_AT_ONCE === 0) await setImmediate();
     }
   } finally {
     await file.close();

@@ -1,5 +1,4 @@
 import { existsSync, statSync } from 'node:fs';
-import { readdir, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
 
 import { makeFolders } from '../base/make-folders.js';
@@ -7,6 +6,7 @@ import { finalNameOf, syncFolder, writeFileAtomically } from '../base/atomic-fil
 import { readFileBounded } from '../base/bounded-read.js';
 import { quote } from '../base/escape-text.js';
 import { JsonReader } from '../base/json-reader.js';
+import { readdir, unlink } from '../base/quick-files.js';
 import type { HostPaths } from '../config/host-paths.js';
 import { isErrno } from '../errors/is-errno.js';
 import { OperationalError } from '../errors/operational-error.js';

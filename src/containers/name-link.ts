@@ -1,7 +1,7 @@
-import { rename, symlink, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
 
 import { syncFolder } from '../base/atomic-file.js';
+import { rename, symlink, unlink } from '../base/quick-files.js';
 import { isErrno } from '../errors/is-errno.js';
 import type { Host } from './host.js';
 import { removePath } from './remove-path.js';

@@ -1,7 +1,7 @@
-import { readdir, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
 
 import { syncFolder } from '../base/atomic-file.js';
+import { readdir, unlink } from '../base/quick-files.js';
 import type { HostPaths } from '../config/host-paths.js';
 import { isErrno } from '../errors/is-errno.js';
 

@@ -1,11 +1,11 @@
 import { existsSync } from 'node:fs';
-import { readFile, unlink } from 'node:fs/promises';
 import { join } from 'node:path/posix';
 
 import { syncFolder, writeFileAtomically } from '../base/atomic-file.js';
 import { readFileBounded } from '../base/bounded-read.js';
 import { makeFolders } from '../base/make-folders.js';
 import { ownFile, ownProgram } from '../base/own-files.js';
+import { readFile, unlink } from '../base/quick-files.js';
 import { resolveHostPaths, type HostPaths } from '../config/host-paths.js';
 import { isErrno } from '../errors/is-errno.js';
 import { execWord } from '../runtime/service-runtime.js';

@@ -1,6 +1,7 @@
 import { constants } from 'node:fs';
-import { open, type FileHandle } from 'node:fs/promises';
 import { basename, dirname } from 'node:path/posix';
+
+import { open, type QuickFile } from '../base/quick-files.js';
 
 const OPEN_FOLDER = constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW;
 
@@ -14,7 +15,7 @@ export async function withPinnedPath<T>(
   relative: string,
   body: (path: string) => Promise<T>,
 ): Promise<T> {
-  let folder: FileHandle = await open(base, constants.O_RDONLY | constants.O_DIRECTORY);
+  let folder: QuickFile = await open(base, constants.O_RDONLY | constants.O_DIRECTORY);
   try {
     for (const part of dirname(relative).split('/')) {
       if (part === '.' || part === '') continue;

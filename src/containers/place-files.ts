@@ -1,7 +1,11 @@
 import { constants } from 'node:fs';
+import { copyFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+
+import { syncFolder, temporaryNameBeside } from '../base/atomic-file.js';
+import { quote } from '../base/escape-text.js';
 import {
   chmod,
-  copyFile,
   link,
   lstat,
   mkdir,
@@ -11,11 +15,7 @@ import {
   rmdir,
   symlink,
   unlink,
-} from 'node:fs/promises';
-import { dirname, join } from 'node:path';
-
-import { syncFolder, temporaryNameBeside } from '../base/atomic-file.js';
-import { quote } from '../base/escape-text.js';
+} from '../base/quick-files.js';
 import type { HostPaths } from '../config/host-paths.js';
 import { isErrno } from '../errors/is-errno.js';
 import { OperationalError } from '../errors/operational-error.js';

@@ -1,11 +1,11 @@
 import { constants, existsSync } from 'node:fs';
-import { access, readdir, readFile, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 
 import { makeFolders } from '../base/make-folders.js';
 import { writeFileAtomically } from '../base/atomic-file.js';
 import { quote } from '../base/escape-text.js';
 import { ownFile } from '../base/own-files.js';
+import { access, readdir, readFile, stat } from '../base/quick-files.js';
 import { isErrno } from '../errors/is-errno.js';
 import { OperationalError } from '../errors/operational-error.js';
 import { architectureOf, findForeignArchitecture } from '../images/tree-platform.js';

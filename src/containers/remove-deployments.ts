@@ -1,6 +1,6 @@
-import { rename } from 'node:fs/promises';
 import { join } from 'node:path';
 
+import { rename } from '../base/quick-files.js';
 import { deploymentNumber } from './deployment-records.js';
 import type { Host } from './host.js';
 import { removePath } from './remove-path.js';

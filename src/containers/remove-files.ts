@@ -1,7 +1,7 @@
-import { rename, rmdir, unlink } from 'node:fs/promises';
 import { dirname } from 'node:path';
 
 import { syncFolder } from '../base/atomic-file.js';
+import { rename, rmdir, unlink } from '../base/quick-files.js';
 import type { HostPaths } from '../config/host-paths.js';
 import { isErrno } from '../errors/is-errno.js';
 import type { DeployedFile } from './deployment.js';

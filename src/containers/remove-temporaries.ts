@@ -1,7 +1,7 @@
-import { readdir, unlink } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 
 import { finalNameOf } from '../base/atomic-file.js';
+import { readdir, unlink } from '../base/quick-files.js';
 import { isErrno } from '../errors/is-errno.js';
 
 /**

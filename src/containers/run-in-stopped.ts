@@ -1,12 +1,12 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { unlink } from 'node:fs/promises';
 import { constants } from 'node:os';
 import { join } from 'node:path';
 
 import { writeFileSynced } from '../base/atomic-file.js';
 import { readFileBounded } from '../base/bounded-read.js';
 import { makeFolders } from '../base/make-folders.js';
+import { unlink } from '../base/quick-files.js';
 import { isErrno } from '../errors/is-errno.js';
 import { OperationalError } from '../errors/operational-error.js';
 import { LAUNCH_PLAN_FILE } from '../runtime/built-in-runtime.js';

@@ -1,7 +1,7 @@
-import { lstat, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path/posix';
 
 import { quote } from '../base/escape-text.js';
+import { lstat, stat } from '../base/quick-files.js';
 import type { HostPaths } from '../config/host-paths.js';
 import { isErrno } from '../errors/is-errno.js';
 import { OperationalError } from '../errors/operational-error.js';

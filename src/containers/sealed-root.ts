@@ -1,8 +1,8 @@
-import { readFile, rename, unlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path/posix';
 
 import { syncFolder } from '../base/atomic-file.js';
 import { quote } from '../base/escape-text.js';
+import { readFile, rename, unlink, writeFile } from '../base/quick-files.js';
 import { runProgram } from '../base/subprocess.js';
 import type { HostPaths } from '../config/host-paths.js';
 import { OperationalError } from '../errors/operational-error.js';

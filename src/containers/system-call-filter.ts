@@ -1,10 +1,10 @@
-import { readFile } from 'node:fs/promises';
 import { release } from 'node:os';
 
 import { readFileBounded } from '../base/bounded-read.js';
 import { quote } from '../base/escape-text.js';
 import { formatExactJson } from '../base/format-exact-json.js';
 import { ownFile } from '../base/own-files.js';
+import { readFile } from '../base/quick-files.js';
 import { parseExactJson, type ExactJsonObject, type JsonObject } from '../base/strict-json.js';
 import { isErrno } from '../errors/is-errno.js';
 import { OperationalError } from '../errors/operational-error.js';

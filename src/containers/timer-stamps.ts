@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
-import { readdir, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
 
+import { readdir, unlink } from '../base/quick-files.js';
 import type { HostPaths } from '../config/host-paths.js';
 import { isErrno } from '../errors/is-errno.js';
 import { findOutside } from './inside-tree.js';

@@ -1,6 +1,6 @@
-import { lstat } from 'node:fs/promises';
 import { join } from 'node:path';
 
+import { lstat } from '../base/quick-files.js';
 import { isErrno } from '../errors/is-errno.js';
 import { configChangesFile } from './config-changes.js';
 import type { Deployment } from './deployment.js';

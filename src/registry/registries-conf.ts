@@ -1,7 +1,7 @@
-import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 
 import { readFileBounded } from '../base/bounded-read.js';
+import { readdir } from '../base/quick-files.js';
 import { parseToml } from '../base/toml.js';
 import { isErrno } from '../errors/is-errno.js';
 import { OperationalError } from '../errors/operational-error.js';

@@ -1,9 +1,9 @@
-import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createSecureContext, rootCertificates, type SecureContext } from 'node:tls';
 
 import { readFileBounded } from '../base/bounded-read.js';
 import { quote } from '../base/escape-text.js';
+import { readdir } from '../base/quick-files.js';
 import { isErrno } from '../errors/is-errno.js';
 import { OperationalError } from '../errors/operational-error.js';
 

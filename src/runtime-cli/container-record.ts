@@ -1,9 +1,10 @@
 import { existsSync, readFileSync, rmdirSync } from 'node:fs';
-import { mkdir, readdir, rm } from 'node:fs/promises';
+import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 
 import { writeFileAtomically } from '../base/atomic-file.js';
 import { quote } from '../base/escape-text.js';
+import { mkdir, readdir } from '../base/quick-files.js';
 import { isErrno } from '../errors/is-errno.js';
 import { OperationalError } from '../errors/operational-error.js';
 import { acquireLock, type LockFile } from '../sys/lock-file.js';

@@ -1,7 +1,7 @@
 import { closeSync, existsSync } from 'node:fs';
-import { mkdir, rename, writeFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 
+import { mkdir, rename, writeFile } from '../base/quick-files.js';
 import { AsyncScope } from '../base/scope.js';
 import { checkNamespacePaths } from '../runtime/check-namespace-paths.js';
 import { findRootfs, parseBundleConfig, readDocument, type BundleConfig } from './bundle.js';

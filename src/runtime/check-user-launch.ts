@@ -1,9 +1,10 @@
-import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 import { isErrno } from '../errors/is-errno.js';
 import { OperationalError } from '../errors/operational-error.js';
+import { mkdir, readFile, writeFile } from '../base/quick-files.js';
 import { runProgram } from '../base/subprocess.js';
 import { PLAN_ROOT } from './compile-launch-plan.js';
 import { NAMESPACE_FLAGS } from './compile-namespaces.js';

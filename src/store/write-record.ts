@@ -1,7 +1,7 @@
-import { rename } from 'node:fs/promises';
 import { dirname } from 'node:path';
 
 import { syncFolder, writeFileSynced } from '../base/atomic-file.js';
+import { rename } from '../base/quick-files.js';
 import { TempArea } from './temp-area.js';
 
 /** What {@link writeRecord} writes, and where. */

@@ -1,10 +1,10 @@
-import { unlink } from 'node:fs/promises';
 import { join } from 'node:path';
 
 import { syncFolder, writeFileAtomically } from '../base/atomic-file.js';
 import { readFileBounded } from '../base/bounded-read.js';
 import { quote } from '../base/escape-text.js';
 import { makeReadableFolders } from '../base/make-folders.js';
+import { unlink } from '../base/quick-files.js';
 import { OperationalError } from '../errors/operational-error.js';
 import { normaliseScope } from './parse-policy.js';
 import { loadRegistriesD, parseRegistriesD, type SignaturePlaces } from './registries-d.js';

@@ -1,9 +1,9 @@
-import { mkdir, readdir, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
 
 import { writeFileAtomically } from '../base/atomic-file.js';
 import { readFileBounded } from '../base/bounded-read.js';
 import { JsonReader } from '../base/json-reader.js';
+import { mkdir, readdir, unlink } from '../base/quick-files.js';
 import { parseStrictJson } from '../base/strict-json.js';
 import { isErrno } from '../errors/is-errno.js';
 import { OperationalError } from '../errors/operational-error.js';

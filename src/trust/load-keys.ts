@@ -1,8 +1,8 @@
 import { constants } from 'node:fs';
-import { open } from 'node:fs/promises';
 
 import { readFileBounded } from '../base/bounded-read.js';
 import { quote } from '../base/escape-text.js';
+import { open } from '../base/quick-files.js';
 import { OperationalError } from '../errors/operational-error.js';
 import type { KeySource } from './policy.js';
 

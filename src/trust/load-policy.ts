@@ -1,9 +1,9 @@
 import { constants } from 'node:fs';
-import { lstat, open, stat, type FileHandle } from 'node:fs/promises';
 import { dirname } from 'node:path';
 
 import { readFileBounded } from '../base/bounded-read.js';
 import { quote } from '../base/escape-text.js';
+import { lstat, open, stat, type QuickFile } from '../base/quick-files.js';
 import { isErrno } from '../errors/is-errno.js';
 import { OperationalError } from '../errors/operational-error.js';
 import { parsePolicy } from './parse-policy.js';
@@ -35,7 +35,7 @@ export async function loadPolicy(place: PolicyPlace): Promise<TrustPolicy> {
  * @throws as {@link loadPolicy}
  */
 export async function readPolicy({ path, isNamed }: PolicyPlace): Promise<Buffer | undefined> {
-  let file: FileHandle;
+  let file: QuickFile;
   const flags = constants.O_RDONLY | constants.O_NONBLOCK | (isNamed ? 0 : constants.O_NOFOLLOW);
   try {
     file = await open(path, flags);

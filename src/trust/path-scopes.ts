@@ -1,5 +1,4 @@
-import { realpath } from 'node:fs/promises';
-
+import { realpath } from '../base/quick-files.js';
 import { isErrno } from '../errors/is-errno.js';
 import type { ImageIdentity } from '../transport/image-source.js';
 import { PATH_TRANSPORTS } from './parse-policy.js';

@@ -1,10 +1,10 @@
-import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 import { readFileBounded } from '../base/bounded-read.js';
 import { quote } from '../base/escape-text.js';
 import { parsePlainYaml, type PlainYaml, type PlainYamlMap } from '../base/plain-yaml.js';
+import { readdir } from '../base/quick-files.js';
 import { isErrno } from '../errors/is-errno.js';
 import { OperationalError } from '../errors/operational-error.js';
 import type { ImageIdentity } from '../transport/image-source.js';

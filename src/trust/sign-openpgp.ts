@@ -1,9 +1,9 @@
-import { link, mkdir, unlink } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 
 import { syncFolder, temporaryNameBeside, writeFileSynced } from '../base/atomic-file.js';
 import { quote } from '../base/escape-text.js';
+import { link, mkdir, unlink } from '../base/quick-files.js';
 import { runProgram } from '../base/subprocess.js';
 import { isErrno } from '../errors/is-errno.js';
 import { OperationalError } from '../errors/operational-error.js';

@@ -1,7 +1,8 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
+import { writeFile } from '../base/quick-files.js';
 import { runProgram, SubprocessError } from '../base/subprocess.js';
 import { OperationalError } from '../errors/operational-error.js';
 import { readGpgStatus } from './gpg-status.js';

@@ -1,10 +1,10 @@
 import type { Stats } from 'node:fs';
-import { lstat } from 'node:fs/promises';
 import { join } from 'node:path/posix';
 
 import { quote } from '../../base/escape-text.js';
 import { readFileBounded } from '../../base/bounded-read.js';
 import type { ContainerName } from '../../base/container-name.js';
+import { lstat } from '../../base/quick-files.js';
 import { isErrno } from '../../errors/is-errno.js';
 import { OperationalError } from '../../errors/operational-error.js';
 import type { DeployedFile } from '../deployment.js';

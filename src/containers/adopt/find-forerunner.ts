@@ -1,8 +1,8 @@
-import { lstat, readdir, readlink } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path/posix';
 
 import { quote } from '../../base/escape-text.js';
 import type { ContainerName } from '../../base/container-name.js';
+import { lstat, readdir, readlink } from '../../base/quick-files.js';
 import type { HostPaths } from '../../config/host-paths.js';
 import { isErrno } from '../../errors/is-errno.js';
 import { OperationalError } from '../../errors/operational-error.js';

@@ -1,9 +1,9 @@
 import { constants } from 'node:fs';
-import { open } from 'node:fs/promises';
 import { join } from 'node:path/posix';
 
 import { readFileBounded } from '../../base/bounded-read.js';
 import { quote } from '../../base/escape-text.js';
+import { open } from '../../base/quick-files.js';
 import type { HostPaths } from '../../config/host-paths.js';
 import { isErrno } from '../../errors/is-errno.js';
 import { OperationalError } from '../../errors/operational-error.js';

@@ -1,6 +1,6 @@
-import { lstat } from 'node:fs/promises';
 import { join } from 'node:path/posix';
 
+import { lstat } from '../../base/quick-files.js';
 import { isErrno } from '../../errors/is-errno.js';
 import { OperationalError } from '../../errors/operational-error.js';
 import { loadDeployment } from '../container-directory.js';

@@ -1,9 +1,9 @@
 import { randomBytes } from 'node:crypto';
 import { closeSync, constants, existsSync, openSync, realpathSync } from 'node:fs';
-import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 
 import { quote } from '../../base/escape-text.js';
+import { mkdir } from '../../base/quick-files.js';
 import { isErrno } from '../../errors/is-errno.js';
 import { OperationalError } from '../../errors/operational-error.js';
 import {

@@ -1,8 +1,8 @@
-import { readdir, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 
 import { readFileBounded } from '../../base/bounded-read.js';
 import { quote } from '../../base/escape-text.js';
+import { readdir, stat } from '../../base/quick-files.js';
 import { suggestName } from '../../base/suggest-name.js';
 import type { HostPaths } from '../../config/host-paths.js';
 import { isErrno } from '../../errors/is-errno.js';

@@ -1,8 +1,8 @@
 import { randomBytes } from 'node:crypto';
-import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 
 import { makeFolders } from '../../base/make-folders.js';
+import { readdir } from '../../base/quick-files.js';
 import { addContext } from '../../errors/with-context.js';
 import { OperationalError } from '../../errors/operational-error.js';
 import type { Host } from '../host.js';

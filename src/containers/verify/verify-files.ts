@@ -1,8 +1,8 @@
 import type { BigIntStats } from 'node:fs';
-import { lstat } from 'node:fs/promises';
 import { join } from 'node:path/posix';
 
 import { readFileBounded } from '../../base/bounded-read.js';
+import { lstat } from '../../base/quick-files.js';
 import { isErrno } from '../../errors/is-errno.js';
 import { OperationalError } from '../../errors/operational-error.js';
 import type { DeployedFile, Deployment, FileRole } from '../deployment.js';

@@ -1,7 +1,7 @@
-import { stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path/posix';
 
 import { readFileBounded } from '../../base/bounded-read.js';
+import { stat } from '../../base/quick-files.js';
 import { isErrno } from '../../errors/is-errno.js';
 import { LAUNCH_PLAN_FILE } from '../../runtime/built-in-runtime.js';
 import { foreignRuntimePath } from '../../runtime/foreign-runtime.js';

@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
-import { readdir } from 'node:fs/promises';
 import { join } from 'node:path/posix';
 
+import { readdir } from '../../base/quick-files.js';
 import { isErrno } from '../../errors/is-errno.js';
 import type { Deployment } from '../deployment.js';
 import type { Host } from '../host.js';

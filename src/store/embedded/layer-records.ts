@@ -1,7 +1,7 @@
 import { existsSync, renameSync, unlinkSync } from 'node:fs';
-import { readFile } from 'node:fs/promises';
 
 import { syncFolder } from '../../base/atomic-file.js';
+import { readFile } from '../../base/quick-files.js';
 import { isErrno } from '../../errors/is-errno.js';
 import { OperationalError } from '../../errors/operational-error.js';
 import type { Digest } from '../../oci/digest.js';
