@@ -2,6 +2,7 @@ import { closeSync, constants, fstatSync, openSync, readSync, type Stats } from 
 
 import { OperationalError } from '../errors/operational-error.js';
 import { quote } from './escape-text.js';
+import { whenDone } from './quick-files.js';
 
 /** Options of {@link readFileBounded}. */
 export interface BoundedReadOptions {
@@ -17,9 +18,8 @@ export interface BoundedReadOptions {
  *
  * @throws {@link OperationalError} LIMIT_EXCEEDED if it is larger; errno errors of open and read pass
  */
-// eslint-disable-next-line @typescript-eslint/require-await -- so that it rejects and does not throw
-export async function readFileBounded(path: string, options: BoundedReadOptions): Promise<Buffer> {
-  return read(path, { ...options, endsShort: false });
+export function readFileBounded(path: string, options: BoundedReadOptions): Promise<Buffer> {
+  return whenDone(() => read(path, { ...options, endsShort: false }));
 }
 
 /**

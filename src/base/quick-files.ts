@@ -1,5 +1,7 @@
 import * as files from 'node:fs';
 import type * as promises from 'node:fs/promises';
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import { promisify } from 'node:util';
 
 /*
  * Calls of node:fs/promises that are over at once: each is one system call on the host's own disk, of some microseconds, made
@@ -47,10 +49,8 @@ export class QuickFile implements AsyncDisposable {
     whenDone(() => {
       files.writeFileSync(this.fd, content);
     });
-  readonly sync = (): Promise<void> =>
-    whenDone(() => {
-      files.fsyncSync(this.fd);
-    });
+  /** In the pool: a busy disk takes seconds for it. */
+  readonly sync = (): Promise<void> => fsync(this.fd);
   readonly close = (): Promise<void> =>
     whenDone(() => {
       files.closeSync(this.fd);
@@ -71,12 +71,37 @@ export function open(path: string, flags: string | number, mode?: number): Promi
   return whenDone(() => new QuickFile(files.openSync(path, flags, mode)));
 }
 
+const fsync = promisify(files.fsync);
+
 function atOnce(call: (...args: never[]) => unknown): (...args: never[]) => Promise<unknown> {
   return (...args) => whenDone(() => call(...args));
 }
 
-function whenDone<T>(call: () => T): Promise<T> {
-  return new Promise((resolve) => {
-    resolve(call());
-  });
+/**
+ * Makes a call at once. Who makes thousands of them one after the other has the answer later, now and then: else no signal would be
+ * heard meanwhile, no timer would run out, and nothing that arrived would be taken.
+ */
+export async function whenDone<T>(call: () => T): Promise<T> {
+  try {
+    return call();
+  } finally {
+    if (isLong()) await nextTurn();
+  }
+}
+
+/** Longest time in a row, which a person does not notice. */
+const LONGEST_MS = 10;
+
+let turnBegan: number | undefined;
+
+/** Whether calls have been made for long without anything else having had its turn. */
+function isLong(): boolean {
+  const now = performance.now();
+  if (turnBegan === undefined) {
+    turnBegan = now;
+    setImmediate(() => {
+      turnBegan = undefined;
+    }).unref();
+  }
+  return now - turnBegan >= LONGEST_MS;
 }
