@@ -1,14 +1,14 @@
-import { closeSync, constants, fstatSync, openSync, readlinkSync } from 'node:fs';
-import { basename, dirname } from 'node:path/posix';
+import { closeSync, constants, fstatSync, readlinkSync } from 'node:fs';
+import { basename } from 'node:path/posix';
 
 import type { HostPaths } from '../config/host-paths.js';
 import { isErrno } from '../errors/is-errno.js';
 import { encodeByteString } from '../layer/tree.js';
 import { openAt, unlinkAt } from '../sys/at.js';
 import type { At } from '../sys/libc.js';
-import { openInRoot } from '../sys/open-in-root.js';
 import { isSocketInUse } from '../sys/socket-in-use.js';
 import { pathsMadeBy, readDeployedUnit, resolveSpecifiers } from './activator-places.js';
+import { openFolderWithoutLinks } from './folder-without-links.js';
 import type { Host } from './host.js';
 import type { Transition, TransitionSide } from './transition.js';
 
@@ -89,20 +89,15 @@ const SOCKET_KEYS: ReadonlySet<string> = new Set([
 
 /** Looks at a path by its folder; undefined where there is none: what a link on the way leads to is somebody else's. */
 function withParent<T>(paths: HostPaths, path: string, look: (at: At) => T): T | undefined {
-  const root = openSync(paths.onDisk('/'), constants.O_RDONLY | constants.O_DIRECTORY);
-  let folder: number | undefined;
+  const folder = openFolderWithoutLinks(paths, path);
+  if (folder === undefined) return undefined;
   try {
-    folder = openInRoot(root, encodeByteString(dirname(path)), {
-      flags: O_PATH | constants.O_DIRECTORY,
-      noSymlinks: true,
-    });
     return look({ dirFd: folder, name: encodeByteString(basename(path)) });
   } catch (error) {
     if (isErrno(error, 'ENOENT', 'ENOTDIR', 'ELOOP')) return undefined;
     throw error;
   } finally {
-    if (folder !== undefined) closeSync(folder);
-    closeSync(root);
+    closeSync(folder);
   }
 }
 

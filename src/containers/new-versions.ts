@@ -1,11 +1,16 @@
+import { closeSync } from 'node:fs';
 import { basename, join } from 'node:path/posix';
 
+import type { HostPaths } from '../config/host-paths.js';
 import { OperationalError } from '../errors/operational-error.js';
 import type { DeployedFile } from './deployment.js';
 import { compareFile } from './file-state.js';
+import { openFolderWithoutLinks } from './folder-without-links.js';
 import type { Host } from './host.js';
+import { withHostFiles } from './host-files-lock.js';
 import { assertHostPathAllowed } from './host-path-policy.js';
 import type { JournalEntry } from './journal.js';
+import { ownersOfPaths, pathsThatStay } from './path-owners.js';
 import { placeFiles } from './place-files.js';
 import { removeFiles } from './remove-files.js';
 import type { Transition } from './transition.js';
@@ -22,12 +27,13 @@ const SUFFIX = '.berth-new';
 /** NAME_MAX, without what stands before the name while the file is made. */
 const MAX_NAME_BYTES = 255 - '.berth-tmp-0123456789ab-'.length;
 
-/** What may stand beside files of a deployment, as it would. */
+/** What may stand beside files of a deployment, as it would; where a file of its own has that name, nothing. */
 export function newVersionsOf(files: readonly DeployedFile[]): readonly DeployedFile[] {
+  const own = new Set(files.map(({ path }) => path));
   return files
     .filter(({ role, kind }) => role === 'host-file' && kind === 'file')
     .map((file) => ({ ...file, path: `${file.path}${SUFFIX}` }))
-    .filter(({ path }) => Buffer.byteLength(basename(path)) <= MAX_NAME_BYTES);
+    .filter(({ path }) => !own.has(path) && Buffer.byteLength(basename(path)) <= MAX_NAME_BYTES);
 }
 
 /**
@@ -66,29 +72,49 @@ async function settleOne(
 ): Promise<boolean> {
   const { entry, transition, old, file, isKept } = one;
   const { name, to } = transition;
-  const { paths } = host;
   const isNew = old.sha256 !== file.sha256;
   // Before a version is well nothing of it stands there; what does is of the one that comes back.
   if (entry.operation === 'undo' && !isNew) return false;
-  const stands = (await compareFile(paths.onDisk(file.path), old)) === 'same';
-  const isWanted =
-    entry.operation === 'update' &&
-    isKept &&
-    (isNew || stands) &&
-    mayStand(host, name, file.path) &&
-    // Who removed the file wants none.
-    (await compareFile(paths.onDisk(file.path.slice(0, -SUFFIX.length)), file)) === 'changed';
-  if (!isWanted) {
-    if (stands) await removeFiles(paths, [old], { shared: new Set(), saveChanged: false });
-    return false;
+  // The service runs by now, and may write in folders on the way.
+  const folder = openFolderWithoutLinks(host.paths, file.path);
+  if (folder === undefined) return false;
+  try {
+    const paths = withPinned(host.paths, file.path, `/proc/self/fd/${folder}`);
+    const stands = (await compareFile(paths.onDisk(file.path), old)) === 'same';
+    const isWanted =
+      entry.operation === 'update' &&
+      isKept &&
+      (isNew || stands) &&
+      mayStand(host, name, file.path) &&
+      // Who removed the file wants none.
+      (await compareFile(paths.onDisk(file.path.slice(0, -SUFFIX.length)), file)) === 'changed';
+    if (!isWanted && !stands) return false;
+    if (!isWanted) {
+      await withHostFiles(host, 'remove', async () =>
+        removeFiles(paths, [old], { shared: await pathsThatStay(host, name), saveChanged: false }),
+      );
+      return false;
+    }
+    if ((await ownersOfPaths(host, name)).has(file.path)) return false;
+    const labels = await host.openLabels();
+    const left = await withHostFiles(host, 'place', () =>
+      placeFiles(paths, join(paths.stateDir, `${name}.${to?.number}`), {
+        files: [file],
+        previous: stands ? [old] : [],
+        onForeign: 'keep',
+        labels,
+      }),
+    );
+    return left.length === 0;
+  } finally {
+    closeSync(folder);
   }
-  const left = await placeFiles(paths, join(paths.stateDir, `${name}.${to?.number}`), {
-    files: [file],
-    previous: stands ? [old] : [],
-    onForeign: 'keep',
-    labels: await host.openLabels(),
-  });
-  return left.length === 0;
+}
+
+/** The places of a host, with one path in a folder that is open. */
+function withPinned(paths: HostPaths, path: string, folder: string): HostPaths {
+  const pinned = join(folder, basename(path));
+  return { ...paths, onDisk: (other) => (other === path ? pinned : paths.onDisk(other)) };
 }
 
 /** In a guarded place programs of root may take any file for theirs: what was allowed there was the one path. */

@@ -18,6 +18,7 @@ import { formatDeployment, type DeployedFile } from '../../../src/containers/dep
 import { executeTransition } from '../../../src/containers/execute-transition.js';
 import { sha256Of } from '../../../src/containers/file-state.js';
 import { beginJournal, type JournalEntry } from '../../../src/containers/journal.js';
+import { newVersionsOf } from '../../../src/containers/new-versions.js';
 import { recoverContainer } from '../../../src/containers/recover.js';
 import { sideOf, type TransitionSide } from '../../../src/containers/transition.js';
 import { assertFails } from '../../support/assert-fails.js';
@@ -59,6 +60,17 @@ class Scene implements AsyncDisposable {
     const health = { ...record.health, soakMs: 20 };
     writeFileSync(`${folder}/deployment.json`, formatDeployment({ ...record, health }));
     return sideOf(record, []);
+  }
+
+  /** Another container, which has this host file. */
+  deployOther(path: string, text: string): void {
+    const folder = this.at('/var/lib/berth/shop.0');
+    mkdirSync(folder, { recursive: true });
+    const rest = { kind: 'file', sha256: sha256Of(text), mode: 0o640, source: 'conf' } as const;
+    const files: DeployedFile[] = [{ role: 'host-file', path, ...rest }];
+    const record = deploymentRecord({ name: 'shop', number: 0, files, units: ['shop.service'] });
+    writeFileSync(`${folder}/deployment.json`, formatDeployment(record));
+    symlinkSync('shop.0', this.at('/var/lib/berth/shop'));
   }
 
   at(path: string): string {
@@ -200,6 +212,36 @@ test('H02 in a guarded place, where programs of root read whatever there is, not
   scene.write(path, 'mine');
   assert.deepEqual(await scene.go('update', 1), []);
   assert.deepEqual(readdirSync(scene.at('/etc/logrotate.d')), ['web']);
+});
+
+test('H06 through a link that came on its way, as its own container may put one, nothing is put', async () => {
+  const path = '/srv/web/conf.d/web.conf';
+  await using scene = new Scene(['zero', 'one'], path);
+  mkdirSync(scene.at('/etc/logrotate.d'), { recursive: true });
+  scene.write('/etc/logrotate.d/web.conf', "the host's");
+  rmSync(scene.at('/srv/web/conf.d'), { recursive: true });
+  symlinkSync('../../etc/logrotate.d', scene.at('/srv/web/conf.d'));
+  assert.deepEqual(await scene.go('update', 1), []);
+  assert.deepEqual(readdirSync(scene.at('/etc/logrotate.d')), ['web.conf']);
+});
+
+test('H15 what another container has there stays, be it the same', async () => {
+  await using scene = new Scene(['zero', 'one', 'two']);
+  scene.write(CONF, 'mine');
+  await scene.go('update', 1);
+  scene.deployOther(NEW, 'one');
+  await scene.go('update', 2);
+  await scene.go('rollback', 0);
+  assert.deepEqual(scene.texts, ['mine', 'one']);
+});
+
+test('H15 a file of the image that has that name is the one that stands there', () => {
+  const rest = { kind: 'file', sha256: sha256Of('x'), mode: 0o644, source: 'x' } as const;
+  const files = [CONF, NEW].map((path) => ({ role: 'host-file', path, ...rest }) as const);
+  assert.deepEqual(
+    newVersionsOf(files).map(({ path }) => path),
+    [`${NEW}.berth-new`],
+  );
 });
 
 test('a version that is not well leaves nothing, and what stood there stands there', async () => {
