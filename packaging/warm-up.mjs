@@ -83,10 +83,13 @@ async function list() {
 
 async function fetch() {
   const berth = commandLine();
-  const server = await serveImage();
+  const { server, publish } = await serveImages();
   const image = `127.0.0.1:${server.address().port}/warm:latest`;
+  publish(await imageOf(['usr/bin/program', 'etc/program.conf']));
   await berth('install', '--plan', image);
   await berth('install', '--name', 'warm', image);
+  await berth('update', 'warm');
+  publish(await imageOf(['usr/bin/program', 'etc/program.conf'], ['etc/program.conf']));
   await berth('update', 'warm');
   await berth('uninstall', 'warm');
   server.close();
@@ -179,14 +182,31 @@ function encodeReply(serial, signature, body) {
   return writer.bytes;
 }
 
-async function serveImage() {
-  const pieces = [];
-  const archive = new ArchiveWriter(async (bytes) => void pieces.push(Buffer.from(bytes)));
-  for (const path of ['usr/bin/program', 'etc/program.conf']) {
-    await archive.addFile(path, 6, [Buffer.from('warm\n\n')]);
-  }
-  await archive.end();
-  const layer = Buffer.concat(pieces);
+// A registry of one image, whatever was published last.
+async function serveImages() {
+  let image;
+  const server = createServer((request, response) => {
+    const { manifest, mediaType, blobs } = image;
+    const content = request.url.includes('/manifests/')
+      ? manifest
+      : blobs.get(request.url.split('/').at(-1));
+    if (request.url !== '/v2/' && content === undefined) return void response.writeHead(404).end();
+    response.writeHead(200, {
+      'content-type': content === manifest ? mediaType : 'application/octet-stream',
+      'content-length': content?.length ?? 0,
+      ...(content === manifest ? { 'docker-content-digest': digestOf(manifest) } : {}),
+    });
+    response.end(request.method === 'HEAD' ? undefined : content);
+  });
+  await new Promise((done) => server.listen(0, '127.0.0.1', done));
+  return { server, publish: (next) => void (image = next) };
+}
+
+// An image of layers that have files at some paths each.
+async function imageOf(...layersOfPaths) {
+  const archives = await Promise.all(
+    layersOfPaths.map((paths, index) => archiveOf(paths, `layer ${index}\n`)),
+  );
   const blobs = new Map();
   const put = (mediaType, content) => {
     const digest = digestOf(content);
@@ -200,26 +220,22 @@ async function serveImage() {
       architecture: { x64: 'amd64' }[process.arch] ?? process.arch,
       os: 'linux',
       config: { Entrypoint: ['/usr/bin/program'], Env: ['PATH=/usr/bin'] },
-      rootfs: { type: 'layers', diff_ids: [digestOf(layer)] },
+      rootfs: { type: 'layers', diff_ids: archives.map(digestOf) },
     }),
   );
-  const layers = [put(`${type}.layer.v1.tar+gzip`, gzipSync(layer))];
+  const layers = archives.map((archive) => put(`${type}.layer.v1.tar+gzip`, gzipSync(archive)));
   const mediaType = `${type}.manifest.v1+json`;
   const manifest = json({ schemaVersion: 2, mediaType, config, layers });
-  const server = createServer((request, response) => {
-    const content = request.url.includes('/manifests/')
-      ? manifest
-      : blobs.get(request.url.split('/').at(-1));
-    if (request.url !== '/v2/' && content === undefined) return void response.writeHead(404).end();
-    response.writeHead(200, {
-      'content-type': content === manifest ? mediaType : 'application/octet-stream',
-      'content-length': content?.length ?? 0,
-      ...(content === manifest ? { 'docker-content-digest': digestOf(manifest) } : {}),
-    });
-    response.end(request.method === 'HEAD' ? undefined : content);
-  });
-  await new Promise((done) => server.listen(0, '127.0.0.1', done));
-  return server;
+  return { manifest, mediaType, blobs };
+}
+
+async function archiveOf(paths, text) {
+  const pieces = [];
+  const archive = new ArchiveWriter(async (bytes) => void pieces.push(Buffer.from(bytes)));
+  const content = Buffer.from(text);
+  for (const path of paths) await archive.addFile(path, content.length, [content]);
+  await archive.end();
+  return Buffer.concat(pieces);
 }
 
 function json(value) {
