@@ -36,7 +36,8 @@ export async function settle(host: Host, entry: JournalEntry): Promise<readonly 
     else await keepWhatCounts(host, { entry, transition });
   }
   await rememberGeneration(host, entry);
-  await removeUnusedLaunchers(host);
+  // What is new takes a copy, and leaves none behind: others would be looked through for nothing.
+  if (entry.operation !== 'install') await removeUnusedLaunchers(host);
   return statePaths;
 }
 

@@ -1,4 +1,4 @@
-import { readdirSync, statSync } from 'node:fs';
+import { readdirSync, statSync, type Dirent } from 'node:fs';
 
 import type { HostPaths } from '../config/host-paths.js';
 import { isErrno } from '../errors/is-errno.js';
@@ -11,16 +11,17 @@ import { readingFailed } from './deployment-records.js';
 
 /** Names of all installed containers, sorted. */
 export function listContainerNamesNow(paths: HostPaths): readonly string[] {
-  return entriesOf(paths, 'containers', () =>
-    readdirSync(paths.onDisk(paths.stateDir), { withFileTypes: true })
-      .filter((entry) => entry.isSymbolicLink() && !entry.name.startsWith('.'))
-      .map((entry) => entry.name),
-  );
+  const known = readEntries(paths);
+  return (known.containers ??= known.entries
+    .filter((entry) => entry.isSymbolicLink() && !entry.name.startsWith('.'))
+    .map(({ name }) => name)
+    .sort());
 }
 
 /** Names of all that lies there, sorted. */
 export function listStateNames(paths: HostPaths): readonly string[] {
-  return entriesOf(paths, 'names', () => readdirSync(paths.onDisk(paths.stateDir)));
+  const known = readEntries(paths);
+  return (known.names ??= known.entries.map(({ name }) => name).sort());
 }
 
 /** Those of {@link listStateNames} that begin like this. */
@@ -39,13 +40,14 @@ export function listStateNamesWith(paths: HostPaths, prefix: string): readonly s
 /** The clock of file systems goes on in steps of ten milliseconds at most: what changes in the same one is not seen. */
 const CLOCK_STEP_MS = 20;
 
+/** What was read of it, and what was made of that since. */
 interface KnownEntries {
-  readonly stamp: string;
+  readonly entries: readonly Dirent[];
   containers?: readonly string[];
   names?: readonly string[];
 }
 
-let last: KnownEntries | undefined;
+let last: { readonly stamp: string; readonly known: KnownEntries } | undefined;
 
 /** Changes whenever something comes into the state directory or goes; undefined while that may be going on. */
 export function stampOfState(paths: HostPaths): string | undefined {
@@ -55,21 +57,16 @@ export function stampOfState(paths: HostPaths): string | undefined {
   return `${folder} ${stat.dev} ${stat.ino} ${stat.mtimeMs} ${stat.ctimeMs}`;
 }
 
-function entriesOf(
-  paths: HostPaths,
-  kind: 'containers' | 'names',
-  read: () => string[],
-): readonly string[] {
+function readEntries(paths: HostPaths): KnownEntries {
   const stamp = stampOfState(paths);
-  if (stamp !== last?.stamp) last = stamp === undefined ? undefined : { stamp };
-  const known = last?.[kind];
-  if (known !== undefined) return known;
+  if (stamp !== undefined && stamp === last?.stamp) return last.known;
   try {
-    const names = read().sort();
-    if (last !== undefined) last[kind] = names;
-    return names;
+    const entries = readdirSync(paths.onDisk(paths.stateDir), { withFileTypes: true });
+    const known = { entries };
+    last = stamp === undefined ? undefined : { stamp, known };
+    return known;
   } catch (error) {
-    if (isErrno(error, 'ENOENT')) return [];
+    if (isErrno(error, 'ENOENT')) return { entries: [] };
     throw readingFailed(paths, error);
   }
 }
