@@ -19,6 +19,7 @@ import type { Host } from './host.js';
 import type { UnitToCome } from './find-start-cycle.js';
 import { readImageDependencies } from './image-dependencies.js';
 import type { HostBind } from './host-binds.js';
+import { assertNotThroughLent } from './lent-folders.js';
 import { loadExports } from './load-exports.js';
 import { completeExports } from './effective-exports.js';
 import { pathsMadeByAll, pathsMadeByOthers, planWithOwners } from './path-owners.js';
@@ -165,6 +166,10 @@ export async function prepareDeployment(
         ],
       )
     : undefined;
+  assertNotThroughLent(broughtKinds.keys(), {
+    hostMounts: [rendered?.summary, installed?.permissions].flatMap((of) => of?.hostMounts ?? []),
+    allowed: request.allowHostPaths,
+  });
   const activators = rendered?.activators ?? [];
   for (const { unit } of activators)
     if (installed?.units.includes(unit) !== true) await assertUnitNameFree(host, unit);

@@ -19,6 +19,7 @@ import { findMissingParents } from '../../src/containers/safe-parents.js';
 import { assertFails } from '../support/assert-fails.js';
 import { BerthInTree } from '../support/berth-in-tree.js';
 import { each } from '../support/each.js';
+import { configTemplate } from '../support/exports-image.js';
 import { TempDir } from '../support/temp-dir.js';
 
 // What stands on a host, or how berth is started there, when it is not as berth left it.
@@ -94,6 +95,68 @@ test('H05 a link of a user on the way to a host file is not walked', async () =>
   assert.deepEqual(await find(), [], "the control: a link of root's is walked");
   lchownSync(`${dir.path}/web`, 1000, 1000);
   await assertFails('HOST_PATH_REFUSED', find);
+});
+
+each<{
+  readonly name: string;
+  readonly bind?: string;
+  readonly file: string;
+  readonly ok: boolean;
+}>(
+  'H05 a host file is',
+  [
+    {
+      name: 'refused where its container could put a link on the way',
+      file: 'srv/web/conf.d/web.conf',
+      ok: false,
+    },
+    { name: 'taken in the folder itself that is bound', file: 'srv/web/web.conf', ok: true },
+    { name: 'taken beside it', file: 'srv/web2/conf.d/web.conf', ok: true },
+    {
+      name: 'taken where its container writes in all of the host',
+      bind: '/',
+      file: 'srv/web/conf.d/web.conf',
+      ok: true,
+    },
+  ],
+  async ({ bind = '/srv/web', file, ok }) => {
+    using tree = new BerthInTree();
+    const mount = { destination: '/data', type: 'bind', source: bind, options: ['rbind', 'rw'] };
+    const exports = {
+      'config.json.template': configTemplate({ mounts: [mount] }),
+      [`hostfs/${file}`]: 'port=80\n',
+    };
+    const image = tree.makeImage('web', FILES, exports);
+    const installed = await tree.run('install', '--name', 'web', image);
+    assert.equal(installed.status === 0, ok, installed.stderr);
+    if (!ok) {
+      const why = `the image wants '/${file}' on the host, refusing: its container may write in '/srv/web', and could put a link in the place of '/srv/web/conf.d'`;
+      assert.ok(installed.stderr.includes(why), installed.stderr);
+      assert.ok(!existsSync(`${tree.path}/srv/web`));
+      await tree.runOk('install', '--name', 'web', '--allow-host-path', `/${file}`, image);
+    }
+    assert.equal(readFileSync(`${tree.path}/${file}`, 'utf8'), 'port=80\n');
+  },
+);
+
+test('H05 a link that the version before could put on the way leads no file of the next', async () => {
+  using tree = new BerthInTree();
+  const mount = {
+    ...{ destination: '/data', type: 'bind', source: '/srv/web' },
+    options: ['rbind', 'rw'],
+  };
+  const lent = { 'config.json.template': configTemplate({ mounts: [mount] }) };
+  await tree.runOk('install', '--name', 'web', tree.makeImage('web', FILES, lent));
+  mkdirSync(`${tree.path}/srv/web`, { recursive: true });
+  mkdirSync(`${tree.path}/etc/cron.d`);
+  symlinkSync('../../etc/cron.d', `${tree.path}/srv/web/conf.d`);
+  const file = { 'hostfs/srv/web/conf.d/job': '* * * * * root id\n' };
+  for (const exports of [file, { ...lent, ...file }]) {
+    tree.makeImage('web', FILES, exports);
+    const updated = await tree.run('update', '-y', 'web');
+    assert.deepEqual(readdirSync(`${tree.path}/etc/cron.d`), [], 'A GUARDED PLACE WAS WRITTEN');
+    assert.match(updated.stderr, /could put a link in the place of '\/srv\/web\/conf\.d'/);
+  }
 });
 
 test('H18 a target that is full is found out, and everything taken back', async () => {
