@@ -46,6 +46,8 @@ export async function placeNewVersions(
   kept: readonly string[],
 ): Promise<readonly string[]> {
   const there: string[] = [];
+  // The new version is well by now: who interrupts the command is too late, and everything is cleared up.
+  const calm: Host = { ...host, signal: new AbortController().signal };
   for (const transition of entry.transitions) {
     const before = new Map(
       newVersionsOf(transition.from?.files ?? []).map((old) => [old.path, old]),
@@ -54,7 +56,7 @@ export async function placeNewVersions(
       const old = before.get(file.path);
       if (old === undefined) continue;
       const isKept = kept.includes(file.path.slice(0, -SUFFIX.length));
-      if (await settleOne(host, { entry, transition, old, file, isKept })) there.push(file.path);
+      if (await settleOne(calm, { entry, transition, old, file, isKept })) there.push(file.path);
     }
   }
   return there;

@@ -18,7 +18,7 @@ import { formatDeployment, type DeployedFile } from '../../../src/containers/dep
 import { executeTransition } from '../../../src/containers/execute-transition.js';
 import { sha256Of } from '../../../src/containers/file-state.js';
 import { beginJournal, type JournalEntry } from '../../../src/containers/journal.js';
-import { newVersionsOf } from '../../../src/containers/new-versions.js';
+import { newVersionsOf, placeNewVersions } from '../../../src/containers/new-versions.js';
 import { recoverContainer } from '../../../src/containers/recover.js';
 import { sideOf, type TransitionSide } from '../../../src/containers/transition.js';
 import { assertFails } from '../../support/assert-fails.js';
@@ -242,6 +242,14 @@ test('H15 a file of the image that has that name is the one that stands there', 
     newVersionsOf(files).map(({ path }) => path),
     [`${NEW}.berth-new`],
   );
+});
+
+test('it comes also where the command is interrupted once the new version is well', async () => {
+  await using scene = new Scene(['zero', 'one']);
+  scene.write(CONF, 'mine');
+  const interrupted = { ...scene.host, signal: AbortSignal.abort() };
+  assert.deepEqual(await placeNewVersions(interrupted, scene.entry('update', 1), [CONF]), [NEW]);
+  assert.deepEqual(scene.texts, ['mine', 'one']);
 });
 
 test('a version that is not well leaves nothing, and what stood there stands there', async () => {
