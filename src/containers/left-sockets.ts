@@ -1,7 +1,9 @@
 import { closeSync, constants, fstatSync, readlinkSync } from 'node:fs';
 import { basename } from 'node:path/posix';
 
+import { quote } from '../base/escape-text.js';
 import type { HostPaths } from '../config/host-paths.js';
+import { describeErrno } from '../errors/describe-errno.js';
 import { isErrno } from '../errors/is-errno.js';
 import { encodeByteString } from '../layer/tree.js';
 import { openAt, unlinkAt } from '../sys/at.js';
@@ -40,9 +42,18 @@ export async function removeLeftSockets(
   const kept = new Set([...staying.sockets, ...staying.links]);
   const remove = (path: string, isOurs: (at: At) => boolean): void => {
     if (kept.has(path)) return;
-    withParent(paths, path, (at) => {
-      if (isOurs(at)) unlinkAt(at);
-    });
+    try {
+      withParent(paths, path, (at) => {
+        if (isOurs(at)) unlinkAt(at);
+      });
+    } catch (error) {
+      // Nothing hangs on it: a disk that is read-only, or whose server is gone, must not hold up all else for good.
+      if (!isErrno(error, 'EROFS', 'EACCES', 'EPERM', 'EIO', 'ENOTCONN', 'ESTALE')) throw error;
+      host.onEvent({
+        kind: 'warning',
+        text: `${quote(path)} stays: ${describeErrno(error)?.message ?? error.message}`,
+      });
+    }
   };
   for (const path of links) remove(path, (at) => isLinkTo(at, sockets));
   for (const path of sockets) remove(path, (at) => withSocket(at, (fd) => !isSocketInUse(fd)));

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
 import {
   existsSync,
   lstatSync,
@@ -45,11 +46,12 @@ function deploy(root: string, number: number, text: string): ReturnType<typeof s
   return sideOf(deploymentRecord({ name: 'web', number, units }), []);
 }
 
-async function remove(root: string, before: string, after?: string): Promise<void> {
+async function remove(root: string, before: string, after?: string): Promise<readonly string[]> {
   await using host = folderHost(root, runningManager(root, []));
   const from = deploy(root, 0, before);
   const to = after === undefined ? undefined : deploy(root, 1, after);
   await removeLeftSockets(host, { name: 'web', from, to });
+  return host.events.flatMap((event) => (event.kind === 'warning' ? [event.text] : []));
 }
 
 test('the file that its own socket left goes, and the links to it', async () => {
@@ -72,6 +74,27 @@ test('the file that its own socket left goes, and the links to it', async () => 
   assert.deepEqual(readdirSync(`${root}/srv`), ['others']);
   assert.deepEqual(readdirSync(`${root}/run`), []);
   await remove(root, text);
+});
+
+test('one on a disk that cannot be written to stays with a warning, and the others go', async () => {
+  using dir = new TempDir();
+  for (const name of ['srv', 'run']) {
+    mkdirSync(`${dir.path}/${name}`);
+    leaveSocket(`${dir.path}/${name}/shop.sock`);
+  }
+  execFileSync('mount', ['--bind', '--options', 'ro', `${dir.path}/srv`, `${dir.path}/srv`]);
+  try {
+    const text = 'ListenStream=/srv/shop.sock\nListenDatagram=/run/shop.sock\n';
+    const warnings = await remove(dir.path, text);
+    assert.deepEqual(readdirSync(`${dir.path}/srv`), ['shop.sock']);
+    assert.deepEqual(readdirSync(`${dir.path}/run`), []);
+    assert.match(
+      warnings.join('\n'),
+      /^'\/srv\/shop\.sock' stays: .*the file system is read-only$/,
+    );
+  } finally {
+    execFileSync('umount', [`${dir.path}/srv`]);
+  }
 });
 
 test('what the version after it has stays', async () => {
