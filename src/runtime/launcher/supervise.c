@@ -72,9 +72,9 @@ int supervise(pid_t child, bool relay) {
 
 void end_as(int status) {
     if (WIFEXITED(status)) _exit(WEXITSTATUS(status));
-    const uint64_t one = 1ull << (WTERMSIG(status) - 1); /* sigaddset knows none of those that libraries keep for themselves */
     setrlimit(RLIMIT_CORE, &(struct rlimit){ 0, 0 }); /* the container's core is the one of interest */
     raise(WTERMSIG(status));
-    syscall(SYS_rt_sigprocmask, SIG_UNBLOCK, &one, NULL, sizeof one);
+    /* Not sigaddset: it knows none of those that libraries keep for themselves. */
+    syscall(SYS_rt_sigprocmask, SIG_UNBLOCK, &(uint64_t){ 1ull << (WTERMSIG(status) - 1) }, NULL, sizeof(uint64_t));
     _exit(128 + WTERMSIG(status));
 }
