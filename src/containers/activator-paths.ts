@@ -13,6 +13,7 @@ import type { Deployment } from './deployment.js';
 import type { Host } from './host.js';
 import { assertHostPathAllowed, covers } from './host-path-policy.js';
 import { assertInsideTree } from './inside-tree.js';
+import { assertNotLedElsewhere } from './led-elsewhere.js';
 import { assertUserCanMake, hostPathPolicy } from './users-places.js';
 
 /** A unit whose paths are checked, and what is known of its container. */
@@ -51,6 +52,7 @@ export async function assertActivatorPaths(
   for (const { key, written } of pathsMadeBy(document)) {
     const path = resolveSpecifiers(host.paths, { unit, written });
     assertHostPathAllowed(path, policy);
+    assertNotLedElsewhere(host.paths, path, policy);
     const isAllowed = allowed.some((folder) => covers(folder, path));
     if (!isAllowed) assertNotTheContainers(path, { unit, key, writable });
     assertUserCanMake(host.paths, path, `${unit} makes`);

@@ -72,9 +72,7 @@ export function assertHostPathAllowed(path: string, policy: HostPathPolicy): voi
   if (normalize(path) !== path || path.endsWith('/')) {
     throw refusal(path, "it has '.', '..' or empty parts");
   }
-  if (policy.allowed.some((allowed) => covers(allowed, path))) return;
-  const guarded =
-    GUARDED.find((entry) => covers(entry.path, path)) ?? guardedFolder(policy.guarded ?? [], path);
+  const guarded = findGuard(path, policy);
   if (guarded !== undefined) {
     throw refusal(
       path,
@@ -82,6 +80,17 @@ export function assertHostPathAllowed(path: string, policy: HostPathPolicy): voi
       `allow it with '--allow-host-path ${path}'`,
     );
   }
+}
+
+/** The guarded place that a path is in, and why it is guarded; undefined where it is in none, or allowed. */
+export function findGuard(
+  path: string,
+  policy: HostPathPolicy,
+): (typeof GUARDED)[number] | undefined {
+  if (policy.allowed.some((allowed) => covers(allowed, path))) return undefined;
+  return (
+    GUARDED.find((entry) => covers(entry.path, path)) ?? guardedFolder(policy.guarded ?? [], path)
+  );
 }
 
 /** `.bashrc`, `.ssh`, `.config/autostart`, `/run/user/1000/systemd/user` and their like. */

@@ -13,6 +13,7 @@ import { renameHostPath } from '../templates/render-text.js';
 import type { DeployedFile } from './deployment.js';
 import { compareFile, sha256Of } from './file-state.js';
 import { assertHostPathAllowed, type HostPathPolicy } from './host-path-policy.js';
+import { assertNotLedElsewhere } from './led-elsewhere.js';
 import { findMissingParents } from './safe-parents.js';
 import { assertUserCanMake } from './users-places.js';
 
@@ -88,6 +89,8 @@ export async function planHostFiles(request: HostFilesRequest): Promise<HostFile
       folders.add(folder);
       planned.push(plannedFolder(folder, 0o755));
     }
+    // What stood there before stays where it is.
+    if (!request.own.has(path)) assertNotLedElsewhere(request.paths, path, request.policy);
     const file = await planOne(request, { path, source, node });
     if (file === undefined || folders.has(path)) continue;
     if (file.deployed.kind === 'directory') folders.add(path);

@@ -26,6 +26,7 @@ import type { Host } from './host.js';
 import { withHostBinds, type HostBind } from './host-binds.js';
 import type { EffectiveExports } from './effective-exports.js';
 import { assertHostPathAllowed } from './host-path-policy.js';
+import { assertNotLedElsewhere } from './led-elsewhere.js';
 import { renderActivators, type RenderedActivator } from './render-activators.js';
 import { resolveMountPoints } from './mount-points.js';
 import type { DeployedFilter, FilterChoice } from './deployed-filter.js';
@@ -257,6 +258,7 @@ function renderTmpfilesLines(
     writable,
     assertAllowed: (path) => {
       assertHostPathAllowed(path, policy);
+      if (!request.madeBefore.has(path)) assertNotLedElsewhere(host.paths, path, policy);
     },
   });
   const generated = generateTmpfiles({

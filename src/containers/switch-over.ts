@@ -8,6 +8,7 @@ import type { UnitManager } from '../systemd/unit-manager.js';
 import { removeUnneededUnits } from './begin-change.js';
 import { readNameLink } from './container-directory.js';
 import type { DeployedFile } from './deployment.js';
+import { filesNotLed } from './files-not-led.js';
 import type { Host } from './host.js';
 import { withHostFiles } from './host-files-lock.js';
 import type { JournalEntry } from './journal.js';
@@ -152,9 +153,10 @@ async function switchFiles(
   if (to !== undefined) {
     const isWayBack = entry.operation === 'undo' || entry.operation === 'rollback';
     const labels = await host.openLabels();
+    const files = await filesNotLed(host, transition, isWayBack ? 'warn' : 'refuse');
     const placed = await withHostFiles(host, 'place', () =>
       placeFiles(host.paths, join(host.paths.stateDir, `${name}.${to.number}`), {
-        files: to.files,
+        files,
         previous: from?.files ?? [],
         onForeign: isWayBack ? 'keep' : 'refuse',
         labels,

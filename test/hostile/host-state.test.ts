@@ -139,25 +139,119 @@ each<{
   },
 );
 
+/** An image whose container has a folder of the host to write in. */
+const LENT = {
+  'config.json.template': configTemplate({
+    mounts: [{ destination: '/data', type: 'bind', source: '/srv/web', options: ['rbind', 'rw'] }],
+  }),
+};
+const JOB = 'srv/web/conf.d/job';
+
 test('H05 a link that the version before could put on the way leads no file of the next', async () => {
   using tree = new BerthInTree();
-  const mount = {
-    ...{ destination: '/data', type: 'bind', source: '/srv/web' },
-    options: ['rbind', 'rw'],
-  };
-  const lent = { 'config.json.template': configTemplate({ mounts: [mount] }) };
-  await tree.runOk('install', '--name', 'web', tree.makeImage('web', FILES, lent));
+  await tree.runOk('install', '--name', 'web', tree.makeImage('web', FILES, LENT));
   mkdirSync(`${tree.path}/srv/web`, { recursive: true });
-  mkdirSync(`${tree.path}/etc/cron.d`);
-  symlinkSync('../../etc/cron.d', `${tree.path}/srv/web/conf.d`);
-  const file = { 'hostfs/srv/web/conf.d/job': '* * * * * root id\n' };
-  for (const exports of [file, { ...lent, ...file }]) {
+  mkdirSync(`${tree.path}/etc/shop.d`);
+  symlinkSync('../../etc/shop.d', `${tree.path}/srv/web/conf.d`);
+  const file = { [`hostfs/${JOB}`]: '* * * * * root id\n' };
+  for (const exports of [file, { ...LENT, ...file }]) {
     tree.makeImage('web', FILES, exports);
     const updated = await tree.run('update', '-y', 'web');
-    assert.deepEqual(readdirSync(`${tree.path}/etc/cron.d`), [], 'A GUARDED PLACE WAS WRITTEN');
+    assert.deepEqual(readdirSync(`${tree.path}/etc/shop.d`), [], 'A FILE WAS LED ELSEWHERE');
     assert.match(updated.stderr, /could put a link in the place of '\/srv\/web\/conf\.d'/);
   }
 });
+
+/** As the container of a version that has the folder may leave it. */
+function putLink(tree: BerthInTree, to: string): void {
+  rmSync(`${tree.path}/srv/web/conf.d`, { recursive: true, force: true });
+  mkdirSync(`${tree.path}/srv/web`, { recursive: true });
+  symlinkSync(to, `${tree.path}/srv/web/conf.d`);
+}
+
+each<{
+  readonly name: string;
+  readonly between: 'two versions' | 'an uninstallation' | 'another container';
+}>(
+  'H05 a link into a guarded place leads no file there',
+  [
+    { name: 'past a version that no longer had the folder', between: 'two versions' },
+    { name: 'past the container that put it', between: 'an uninstallation' },
+    { name: 'of another container', between: 'another container' },
+  ],
+  async ({ between }) => {
+    using tree = new BerthInTree();
+    await tree.runOk('install', '--name', 'web', tree.makeImage('web', FILES, LENT));
+    mkdirSync(`${tree.path}/etc/cron.d`);
+    putLink(tree, '../../etc/cron.d');
+    const next = tree.makeImage('web', FILES, {});
+    if (between === 'two versions') await tree.runOk('update', '-y', 'web');
+    if (between === 'an uninstallation') await tree.runOk('uninstall', 'web');
+    tree.makeImage('web', FILES, { [`hostfs/${JOB}`]: '* * * * * root id\n' });
+    const command =
+      between === 'two versions'
+        ? ['update', '-y', 'web']
+        : ['install', '--name', between === 'an uninstallation' ? 'web' : 'shop', next];
+    const refused = await tree.run(...command);
+    assert.deepEqual(readdirSync(`${tree.path}/etc/cron.d`), [], 'A GUARDED PLACE WAS WRITTEN');
+    assert.equal(refused.status, 65);
+    const why = `the image wants '/${JOB}' on the host, refusing: a link on its way leads to '/etc/cron.d/job', and /etc/cron.d is loaded or run by programs of root`;
+    assert.ok(refused.stderr.includes(why), refused.stderr);
+    await tree.runOk(...command, '--allow-host-path', `/${JOB}`);
+    assert.deepEqual(readdirSync(`${tree.path}/etc/cron.d`), ['job']);
+  },
+);
+
+test('H05 a link to where the image could have put its file, or to a disk, is followed', async () => {
+  for (const to of ['../shop', '../../mnt/disk']) {
+    using tree = new BerthInTree();
+    putLink(tree, to);
+    const target = `${tree.path}/srv/web/${to}`;
+    mkdirSync(target, { recursive: true });
+    const image = tree.makeImage('web', FILES, { [`hostfs/${JOB}`]: 'port=80\n' });
+    await tree.runOk('install', '--name', 'web', image);
+    assert.deepEqual(readdirSync(target), ['job']);
+  }
+});
+
+test('H05 a file that comes back is led nowhere by a link that came meanwhile', async () => {
+  using tree = new BerthInTree();
+  const image = tree.makeImage('web', FILES, { [`hostfs/${JOB}`]: '* * * * * root id\n' });
+  await tree.runOk('install', '--name', 'web', image);
+  tree.makeImage('web', FILES, LENT);
+  await tree.runOk('update', '-y', 'web');
+  mkdirSync(`${tree.path}/etc/cron.d`);
+  putLink(tree, '../../etc/cron.d');
+  const back = await tree.runOk('rollback', 'web');
+  assert.deepEqual(readdirSync(`${tree.path}/etc/cron.d`), [], 'A GUARDED PLACE WAS WRITTEN');
+  assert.match(back, /web rolled back to/);
+});
+
+each<{ readonly name: string; readonly exports: Readonly<Record<string, string>> }>(
+  'H05 a link into a guarded place leads there neither',
+  [
+    {
+      name: 'what tmpfiles makes',
+      exports: { 'tmpfiles.template': 'f /srv/web/conf.d/job 0644 root root - x\n' },
+    },
+    {
+      name: 'a socket',
+      exports: {
+        'socket.template':
+          '[Socket]\nListenStream=/srv/web/conf.d/job\n[Install]\nWantedBy=sockets.target\n',
+      },
+    },
+  ],
+  async ({ exports }) => {
+    using tree = new BerthInTree();
+    mkdirSync(`${tree.path}/etc/cron.d`);
+    putLink(tree, '../../etc/cron.d');
+    const image = tree.makeImage('web', FILES, exports);
+    const refused = await tree.run('install', '--name', 'web', image);
+    assert.match(refused.stderr, /'\/srv\/web\/conf\.d\/job'.*a link on its way leads to '\/etc/);
+    assert.equal(refused.status, 65);
+  },
+);
 
 test('H18 a target that is full is found out, and everything taken back', async () => {
   using tree = new BerthInTree();
