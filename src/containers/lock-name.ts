@@ -63,9 +63,9 @@ export async function lockName(host: Host, name: string): Promise<NameLock> {
   await makeFolders(host.paths.onDisk(host.paths.stateDir), 0o700);
   await makeFolders(host.paths.onDisk(host.paths.lockDir), 0o700);
   for (let attempt = 1; attempt <= MAX_ATTEMPTS; attempt += 1) {
+    if (attempt > 1) await wait(BETWEEN_ATTEMPTS_MS);
     const lock = tryLock(lockFileOf(host.paths, name), 'exclusive');
     if (lock !== undefined) return new NameLock(host, name, lock);
-    await wait(BETWEEN_ATTEMPTS_MS);
   }
   throw new OperationalError('BUSY', `another berth is changing ${quote(name)} at present`, {
     hint: 'wait for it to end, then run the command again',

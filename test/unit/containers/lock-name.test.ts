@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { mkdirSync } from 'node:fs';
+import { syncBuiltinESMExports } from 'node:module';
 import { test } from 'node:test';
+import timers from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
 
 import { lockName } from '../../../src/containers/lock-name.js';
@@ -39,4 +41,21 @@ test('lockName() is not kept from a name by who only looks whether somebody has 
   using held = tryLock(path, 'exclusive');
   assert.ok(held !== undefined);
   await assertFails('BUSY', () => lockName(host, 'web'));
+});
+
+test('lockName() does not wait where it will not look again', async (t) => {
+  using dir = new TempDir();
+  await using host = folderHost(dir.path);
+  (await lockName(host, 'web'))[Symbol.dispose]();
+  using held = tryLock(`${host.paths.onDisk(host.paths.lockDir)}/web.lock`, 'exclusive');
+  assert.ok(held !== undefined);
+  const waits = t.mock.method(timers, 'setTimeout');
+  syncBuiltinESMExports();
+  try {
+    await assertFails('BUSY', () => lockName(host, 'web'));
+  } finally {
+    waits.mock.restore();
+    syncBuiltinESMExports();
+  }
+  assert.equal(waits.mock.callCount(), 4, 'five looks');
 });
