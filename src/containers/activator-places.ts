@@ -68,7 +68,9 @@ export function resolveSpecifiers(
         }
       : { t: '/run', S: '/var/lib', C: '/var/cache', L: '/var/log', E: '/etc' };
   // An instance's name is escaped: it has no '/', and cannot lead elsewhere.
-  const known = { ...folders, '%': '%', n: unit, N: stem, p: stem.replace(/@$/, ''), i: 'i' };
+  const [prefix = '', instance = ''] = stem.split(/@(.*)/s);
+  const i = instance === '' ? 'i' : instance;
+  const known = { ...folders, '%': '%', n: unit, N: stem, p: prefix, i };
   const path = written.replace(/%(.?)/g, (whole, letter: string) => {
     const value = lookUp(known, letter);
     if (value !== undefined) return value;

@@ -5,6 +5,7 @@ import type { Host } from './host.js';
 import { findSocketFiles } from './left-sockets.js';
 import { newVersionsOf } from './new-versions.js';
 import { ownersOfPaths, pathsMadeByAll, pathsMadeByOthers } from './path-owners.js';
+import { instancesUp } from './uninstall-entry.js';
 import { assertNotRequired, type UninstallOptions } from './uninstall.js';
 
 /** What uninstalling a container will do; made without changing anything. */
@@ -48,7 +49,8 @@ export async function planUninstall(
     }
     for (const file of newVersionsOf(deployment.files))
       if ((await compareFile(paths.onDisk(file.path), file)) === 'same') removes.push(file.path);
-    removes.push(...(await findSocketFiles(paths, { name, side: deployment })));
+    const up = await instancesUp(host, deployment);
+    removes.push(...(await findSocketFiles(paths, { name, side: { ...deployment, up } })));
     const others = await pathsMadeByOthers(host, name);
     const numbers = await listDeploymentNumbers(paths, name);
     return {

@@ -1,20 +1,23 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import {
+  closeSync,
+  constants,
   existsSync,
   lstatSync,
   mkdirSync,
+  openSync,
   readdirSync,
   renameSync,
   symlinkSync,
   writeFileSync,
 } from 'node:fs';
-import { createServer, type Server } from 'node:net';
+import { createServer, Server } from 'node:net';
 import { once } from 'node:events';
 import { test } from 'node:test';
 
 import { findSocketFiles, removeLeftSockets } from '../../src/containers/left-sockets.js';
-import { sideOf } from '../../src/containers/transition.js';
+import { sideOf, type TransitionSide } from '../../src/containers/transition.js';
 import { mknodAt } from '../../src/sys/at.js';
 import { AT_FDCWD } from '../../src/sys/libc.js';
 import { deploymentRecord } from '../support/deployment-record.js';
@@ -26,10 +29,28 @@ import { TempDir } from '../support/temp-dir.js';
 // The file of a socket that a container had is removed as root: what else stands in its place, or is reached by it, is not.
 
 const S_IFSOCK = 0o140000;
+const S_IFIFO = 0o010000;
 
 /** As a program leaves it that has ended. */
-function leaveSocket(path: string): void {
-  mknodAt({ dirFd: AT_FDCWD, name: path }, { mode: S_IFSOCK | 0o600, major: 0, minor: 0 });
+function leaveSocket(path: string, type = S_IFSOCK): void {
+  mknodAt({ dirFd: AT_FDCWD, name: path }, { mode: type | 0o600, major: 0, minor: 0 });
+}
+
+function leaveFifo(path: string): void {
+  leaveSocket(path, S_IFIFO);
+}
+
+/** A program that has the FIFO, as its reader does, or as who writes to it for nobody. */
+function holdFifo(path: string, flags: number): Disposable {
+  leaveFifo(path);
+  const both = openSync(path, constants.O_RDWR | constants.O_NONBLOCK);
+  const fd = openSync(path, flags | constants.O_NONBLOCK);
+  closeSync(both);
+  return {
+    [Symbol.dispose]: () => {
+      closeSync(fd);
+    },
+  };
 }
 
 async function listenAt(path: string): Promise<Server> {
@@ -38,19 +59,31 @@ async function listenAt(path: string): Promise<Server> {
   return server;
 }
 
-/** What a deployment `web.NUMBER` has, whose socket unit says so. */
-function deploy(root: string, number: number, text: string): ReturnType<typeof sideOf> {
-  mkdirSync(`${root}/var/lib/berth/web.${number}`, { recursive: true });
-  writeFileSync(`${root}/var/lib/berth/web.${number}/web.socket`, `[Socket]\n${text}`);
-  const units = ['web.service', 'web.socket'];
-  return sideOf(deploymentRecord({ name: 'web', number, units }), []);
+/** A socket unit of which instances are up. */
+interface Template {
+  readonly text: string;
+  readonly up: readonly string[];
 }
 
-async function remove(root: string, before: string, after?: string): Promise<readonly string[]> {
+/** What a deployment `web.NUMBER` has, whose socket unit says so. */
+function deploy(root: string, number: number, socket: string | Template): TransitionSide {
+  const { text, up } = typeof socket === 'string' ? { text: socket, up: [] } : socket;
+  const name = up.length === 0 ? 'web' : 'web@';
+  mkdirSync(`${root}/var/lib/berth/${name}.${number}`, { recursive: true });
+  writeFileSync(`${root}/var/lib/berth/${name}.${number}/${name}.socket`, `[Socket]\n${text}`);
+  const units = [`${name}.service`, `${name}.socket`];
+  return sideOf(deploymentRecord({ name, number, units }), [], up);
+}
+
+async function remove(
+  root: string,
+  before: string | Template,
+  after?: string | Template,
+): Promise<readonly string[]> {
   await using host = folderHost(root, runningManager(root, []));
   const from = deploy(root, 0, before);
   const to = after === undefined ? undefined : deploy(root, 1, after);
-  await removeLeftSockets(host, { name: 'web', from, to });
+  await removeLeftSockets(host, { name: typeof before === 'string' ? 'web' : 'web@', from, to });
   return host.events.flatMap((event) => (event.kind === 'warning' ? [event.text] : []));
 }
 
@@ -97,6 +130,44 @@ test('one on a disk that cannot be written to stays with a warning, and the othe
   }
 });
 
+test('a FIFO that it left goes, and the links to it, also where somebody writes to it still', async () => {
+  using dir = new TempDir();
+  const root = dir.path;
+  mkdirSync(`${root}/srv`);
+  using writing = holdFifo(`${root}/srv/log`, constants.O_WRONLY);
+  symlinkSync('/srv/log', `${root}/srv/link`);
+  const text = 'ListenFIFO=/srv/log\nSymlinks=/srv/link\n';
+  await using host = folderHost(root);
+  const found = await findSocketFiles(host.paths, { name: 'web', side: deploy(root, 0, text) });
+  assert.deepEqual(found, ['/srv/log', '/srv/link']);
+  assert.deepEqual(await remove(root, text), []);
+  assert.deepEqual(readdirSync(`${root}/srv`), []);
+  assert.ok(writing);
+});
+
+const UP = ['web@one.socket', 'web@two\\x20b.socket', 'web@one.path'];
+
+test('what instances of a template left goes, and what others have stays', async () => {
+  using dir = new TempDir();
+  const root = dir.path;
+  mkdirSync(`${root}/srv`);
+  for (const name of ['one', 'two\\x20b', 'three', 'i']) leaveSocket(`${root}/srv/${name}.sock`);
+  leaveFifo(`${root}/srv/web-web@one`);
+  const before = { text: 'ListenStream=/srv/%i.sock\nListenFIFO=/srv/%p-%N\n', up: UP };
+  await using host = folderHost(root);
+  const side = deploy(root, 0, before);
+  assert.deepEqual(await findSocketFiles(host.paths, { name: 'web@', side }), [
+    '/srv/one.sock',
+    '/srv/web-web@one',
+    '/srv/two\\x20b.sock',
+  ]);
+  await remove(root, before, { text: 'ListenStream=/srv/%i.sock\n', up: [] });
+  const staying = ['i.sock', 'one.sock', 'three.sock', 'two\\x20b.sock'];
+  assert.deepEqual(readdirSync(`${root}/srv`), staying, 'the version after it has them');
+  await remove(root, before);
+  assert.deepEqual(readdirSync(`${root}/srv`), ['i.sock', 'three.sock']);
+});
+
 test('what the version after it has stays', async () => {
   using dir = new TempDir();
   mkdirSync(`${dir.path}/srv`);
@@ -112,7 +183,7 @@ test('what the version after it has stays', async () => {
 interface Row {
   readonly name: string;
   /** Puts something to `/srv/shop.sock`. */
-  readonly put: (root: string) => unknown;
+  readonly put: (root: string) => Promise<Server> | Disposable | undefined;
   readonly text?: string;
   /** What has to be there still. */
   readonly stays: string;
@@ -169,6 +240,19 @@ each<Row>(
       stays: '/srv/shop.sock',
     },
     {
+      name: 'H01 a FIFO where a socket listened',
+      put: (root) => {
+        leaveFifo(`${root}/srv/shop.sock`);
+      },
+      stays: '/srv/shop.sock',
+    },
+    {
+      name: 'H01 a FIFO that a program reads from',
+      put: (root) => holdFifo(`${root}/srv/shop.sock`, constants.O_RDONLY),
+      text: 'ListenFIFO=/srv/shop.sock\n',
+      stays: '/srv/shop.sock',
+    },
+    {
       name: 'H01 a socket that it only had a link at',
       put: (root) => {
         leaveSocket(`${root}/srv/shop.sock`);
@@ -180,12 +264,13 @@ each<Row>(
   async ({ put, text = 'ListenStream=/srv/shop.sock\n', stays }) => {
     using dir = new TempDir();
     mkdirSync(`${dir.path}/srv`);
-    const server = (await put(dir.path)) as Server | undefined;
+    const holder = await put(dir.path);
     let connections = 0;
-    server?.on('connection', () => (connections += 1));
+    if (holder instanceof Server) holder.on('connection', () => (connections += 1));
     await remove(dir.path, text);
     assert.ok(lstatSync(`${dir.path}${stays}`), `${stays} is somebody else's`);
-    server?.close();
+    if (holder instanceof Server) holder.close();
+    else holder?.[Symbol.dispose]();
     assert.equal(connections, 0, 'asking whether somebody listens woke a service');
   },
 );

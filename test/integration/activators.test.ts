@@ -316,6 +316,12 @@ for (const suite of suites) {
       await host.sh('cp -a /srv/one.sock /run/file.sock');
       await berth(host, 'uninstall', 'file');
       assert.equal(await there(), '');
+      await pushWeb('piped', { 'socket.template': '[Socket]\nListenFIFO=/srv/%i.fifo\n' });
+      await berth(host, 'install', '--name', 'piped@', web('piped'));
+      await berth(host, 'start', 'piped@one');
+      assert.equal(await there(), 'one.fifo');
+      await berth(host, 'uninstall', 'piped@');
+      assert.equal(await there(), '');
       // What lies in a place of its own is taken.
       const own = ['--set', 'AT=/run/file.sock', web('filed')];
       await berth(host, 'install', '--start', '--name', 'file', ...own);
