@@ -12,6 +12,7 @@ import { OperationalError } from '../errors/operational-error.js';
 import type { Deployment } from './deployment.js';
 import { sha256Of } from './file-state.js';
 import { assertInsideTree } from './inside-tree.js';
+import { findOpenWay } from './open-way.js';
 
 /*
  * An administrator's own changes of a container's config.json: a merge patch (RFC 7396) that is laid over what the image brings
@@ -55,8 +56,9 @@ export async function loadConfigChanges(
         assertOwn(paths, path, stats);
       },
     });
-    // Who may write there puts another file in its place.
+    // Who may write there puts another file in its place, or another folder, or has a link lead elsewhere.
     assertOwn(paths, dirname(path), await stat(dirname(file)));
+    assertOwnWay(paths, path);
   } catch (error) {
     if (isErrno(error, 'ENOENT', 'ENOTDIR')) return undefined;
     if (error instanceof OperationalError) throw error;
@@ -81,6 +83,19 @@ function assertOwn({ mode }: HostPaths, path: string, stats: Stats): void {
         ? `'chmod go-w ${path}'`
         : `look at what it says, then 'chown ${mode === 'user' ? '"$USER"' : 'root'} ${path}' and 'chmod go-w ${path}'`,
     },
+  );
+}
+
+function assertOwnWay({ mode, root }: HostPaths, path: string): void {
+  const own = { uid: process.geteuid?.() ?? 0, gid: process.getegid?.() ?? 0 };
+  const user = mode === 'user' ? own : { uid: 0, gid: 0 };
+  const found = findOpenWay(path, { user, root });
+  if (found === undefined) return;
+  const others = mode === 'user' ? 'you' : 'root';
+  throw new OperationalError(
+    'CONFIG_INVALID',
+    `${quote(path)} can be replaced by others than ${others}: ${found.why}, refusing to go by it`,
+    { hint: found.hint },
   );
 }
 

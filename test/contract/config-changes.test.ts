@@ -4,6 +4,7 @@ import {
   chownSync,
   mkdirSync,
   readFileSync,
+  renameSync,
   rmSync,
   symlinkSync,
   writeFileSync,
@@ -151,6 +152,18 @@ each<Row>(
       owner: 1000,
       says: /config\.d' can be written by others than root \(owner 1000, mode 0755\)/,
     },
+    {
+      name: 'a folder above it of somebody else',
+      path: '/etc/berth',
+      owner: 1000,
+      says: /web\.json' can be replaced by others than root: '\/etc\/berth' belongs to user 1000, refusing/,
+    },
+    {
+      name: 'one further up that all may write',
+      path: '/etc',
+      mode: 0o777,
+      says: /than root: '\/etc' can be written by other users.*\nhint: chmod go-w \/etc/,
+    },
   ],
   async ({ path, mode, owner, says }) => {
     const before = config();
@@ -160,11 +173,26 @@ each<Row>(
     const refused = await tree.run('update', '--no-pull', 'web');
     assertRefusedInWords(refused, { status: 78, code: 'CONFIG_INVALID', says });
     assert.deepEqual(config(), before);
-    assert.match(await tree.runOk('verify', 'web'), /can be written by others than root/);
+    assert.match(
+      await tree.runOk('verify', 'web'),
+      /can be (?:written|replaced) by others than root/,
+    );
     chownSync(at(path), 0, 0);
     chmodSync(at(path), path === CHANGES ? 0o644 : 0o755);
   },
 );
+
+test('neither is one that a link gets from where others may put another', async () => {
+  mkdirSync(at('/home/someone'), { recursive: true });
+  renameSync(at(CHANGES), at('/home/someone/web.json'));
+  symlinkSync('../../../home/someone/web.json', at(CHANGES));
+  await tree.runOk('update', '--no-pull', '--plan', 'web');
+  chownSync(at('/home/someone'), 1000, 1000);
+  const refused = await tree.run('update', '--no-pull', 'web');
+  const says =
+    /web\.json' can be replaced by others than root: '\/home\/someone' belongs to user 1000/;
+  assertRefusedInWords(refused, { status: 78, code: 'CONFIG_INVALID', says });
+});
 
 test('without the file the config.json is that of the image again', async () => {
   rmSync(at(CHANGES));
