@@ -86,10 +86,7 @@ async function settleOne(
     const isWanted =
       entry.operation === 'update' &&
       isKept &&
-      (isNew || stands) &&
-      mayStand(host, name, file.path) &&
-      // Who removed the file wants none.
-      (await compareFile(paths.onDisk(file.path.slice(0, -SUFFIX.length)), file)) === 'changed';
+      (await isWantedOf(host, { name, old, file, stands }));
     if (!isWanted && !stands) return false;
     if (!isWanted) {
       await withHostFiles(host, 'remove', async () =>
@@ -111,6 +108,55 @@ async function settleOne(
   } finally {
     closeSync(folder);
   }
+}
+
+/** What of a kept file is to stand beside it; `stands` where that of the version before does. */
+async function isWantedOf(
+  host: Host,
+  one: {
+    readonly name: string;
+    readonly old: DeployedFile;
+    readonly file: DeployedFile;
+    readonly stands: boolean;
+  },
+): Promise<boolean> {
+  const { name, old, file, stands } = one;
+  if (old.sha256 === file.sha256 && !stands) return false;
+  if (!mayStand(host, name, file.path)) return false;
+  // Who removed the file wants none.
+  const kept = host.paths.onDisk(file.path.slice(0, -SUFFIX.length));
+  return (await compareFile(kept, file)) === 'changed';
+}
+
+/** The files of an installed deployment of a container, and of the one to come. */
+export interface FilesOfVersions {
+  readonly name: string;
+  readonly from: readonly DeployedFile[];
+  readonly to: readonly DeployedFile[];
+}
+
+/** What {@link placeNewVersions} would put beside `kept` files in an update, and leave there. */
+export async function planNewVersions(
+  host: Host,
+  { name, from, to }: FilesOfVersions,
+  kept: readonly string[],
+): Promise<readonly string[]> {
+  const planned: string[] = [];
+  const before = new Map(newVersionsOf(from).map((old) => [old.path, old]));
+  for (const file of newVersionsOf(to)) {
+    const { path } = file;
+    const old = before.get(path);
+    if (old === undefined || !kept.includes(path.slice(0, -SUFFIX.length))) continue;
+    const folder = openFolderWithoutLinks(host.paths, path);
+    if (folder === undefined) continue;
+    closeSync(folder);
+    const stands = (await compareFile(host.paths.onDisk(path), old)) === 'same';
+    if (!(await isWantedOf(host, { name, old, file, stands }))) continue;
+    if ((await ownersOfPaths(host, name)).has(path)) continue;
+    const isForeign = !stands && (await compareFile(host.paths.onDisk(path), file)) === 'changed';
+    if (!isForeign) planned.push(path);
+  }
+  return planned;
 }
 
 /** The places of a host, with one path in a folder that is open. */

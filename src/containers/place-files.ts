@@ -84,6 +84,21 @@ export async function placeFiles(
   return kept;
 }
 
+/** What {@link placeFiles} would leave as an administrator changed it. */
+export async function findChangedFiles(
+  paths: HostPaths,
+  { files, previous }: Pick<PlaceFilesOptions, 'files' | 'previous'>,
+): Promise<readonly string[]> {
+  const changed: string[] = [];
+  const there = new Map(previous.map((file) => [file.path, file]));
+  for (const file of files) {
+    const before = there.get(file.path);
+    if ((await decide(paths.onDisk(file.path), { file, before })) === 'keep')
+      changed.push(file.path);
+  }
+  return changed;
+}
+
 /** `foreign`: nobody knows whose it is; `keep`: the administrator changed or removed what was ours. */
 type Action = 'leave' | 'place' | 'replace' | 'keep' | 'foreign';
 

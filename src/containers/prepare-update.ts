@@ -17,6 +17,7 @@ import { gainedPermissions } from './gained-permissions.js';
 import type { Host } from './host.js';
 import { findRequiredContainers, type Requiring } from './install-requirements.js';
 import { permittedSide } from './permitted-side.js';
+import { planKeptFiles } from './plan-kept-files.js';
 import type { PlannedContainer } from './prepare-dependencies.js';
 import { prepareDeployment, type PreparedDeployment } from './prepare-deployment.js';
 import { prepareRequired, type PreparedRequirements } from './prepare-required.js';
@@ -167,10 +168,12 @@ export async function prepareUpdate(
   await warnOfEdits(host, installed);
   const sides = [await permittedSide(host, installed), preparedSide(prepared, name)] as const;
   const gained = gainedPermissions(...sides);
+  const files = { name, from: installed.files, to: prepared.deployment.files };
   const allowed = request.allowHostPaths;
   const asked = allowed.length === 0 ? gained : gainedPermissions(...sides, allowed);
   return {
     ...unchanged,
+    ...(request.planOnly ? await planKeptFiles(host, files) : {}),
     action: 'planned',
     to: inBrief(prepared.deployment),
     gained,

@@ -33,7 +33,7 @@ export interface UpdateOutcome {
   readonly kept: readonly string[];
   /** Units that were, put aside. */
   readonly saved: readonly string[];
-  /** What the new version has for kept files, beside them: `PATH.berth-new`; undefined where nothing was done. */
+  /** What the new version has for kept files, beside them: `PATH.berth-new`; undefined where there is nothing new. */
   readonly newVersions?: readonly string[];
   /** With `planOnly`, and where there is something new. */
   readonly difference: DeploymentDifference | undefined;

@@ -8,6 +8,7 @@ import { executeTransition } from './execute-transition.js';
 import { withRequiredHeld } from './hold-required.js';
 import type { Host } from './host.js';
 import type { JournalEntry } from './journal.js';
+import { newVersionsOf } from './new-versions.js';
 import { planTransition } from './plan-transition.js';
 import { assertPrivileged } from './preflight.js';
 import type { PlannedContainer } from './prepare-dependencies.js';
@@ -92,21 +93,26 @@ export async function updateSet(
   });
 }
 
-const NO_FILES = { kept: [], saved: [], newVersions: [] };
-
-/** What was done, member by member; files are told with the first one that changed. */
+/** What was done, member by member, each with what became of its own files. */
 export function describeAll(
   outcomes: readonly UpdateOutcome[],
   transitions: readonly Transition[],
   { kept, saved, newVersions }: CompletedTransition,
 ): readonly UpdateOutcome[] {
   const changed = new Map(transitions.map((transition) => [transition.name, transition]));
-  const first = transitions[0]?.name;
   return outcomes.map((outcome) => {
     const transition = changed.get(outcome.name);
     if (transition === undefined) return outcome;
-    const files = outcome.name === first ? { kept, saved, newVersions } : NO_FILES;
-    return { ...outcome, action: 'updated', restarted: transition.starts, ...files };
+    const files = [...(transition.from?.files ?? []), ...(transition.to?.files ?? [])];
+    const own = new Set([...files, ...newVersionsOf(files)].map(({ path }) => path));
+    return {
+      ...outcome,
+      action: 'updated',
+      restarted: transition.starts,
+      kept: kept.filter((path) => own.has(path)),
+      saved: saved.filter((path) => own.has(path.replace(/\.save$/, ''))),
+      newVersions: newVersions.filter((path) => own.has(path)),
+    };
   });
 }
 

@@ -31,7 +31,7 @@ export function formatUpdate(outcome: UpdateOutcome, how: 'updated' | 'rolled ba
     ...outcome.gained.map((item) => `  new: ${item}`),
     ...[...outcome.kept, ...outcome.saved].map(
       (path) =>
-        `  kept ${escapeText(path)}: it was changed on this host${hasNewVersion(outcome, path) ? `; the image's is in ${escapeText(path)}.berth-new` : ''}`,
+        `  kept ${escapeText(path)}: it was changed on this host${newVersionOf(outcome, path, 'is')}`,
     ),
     ...(outcome.restarted
       ? [`  ${name}.service runs ${how === 'updated' ? 'the new version' : 'it'}`]
@@ -40,13 +40,28 @@ export function formatUpdate(outcome: UpdateOutcome, how: 'updated' | 'rolled ba
   return `${lines.join('\n')}\n`;
 }
 
-function hasNewVersion({ newVersions = [] }: UpdateOutcome, path: string): boolean {
-  return newVersions.includes(`${path}.berth-new`);
+function newVersionOf(
+  { newVersions = [] }: UpdateOutcome,
+  path: string,
+  verb: 'is' | 'will be',
+): string {
+  const beside = `${path}.berth-new`;
+  return newVersions.includes(beside) ? `; the image's ${verb} in ${escapeText(beside)}` : '';
 }
 
 function formatPlanned(outcome: UpdateOutcome): string {
   const { installs, difference } = outcome;
-  return `${formatInstallsBefore(installs)}${difference === undefined ? '' : formatDifference(difference)}${formatGained(outcome)}`;
+  return `${formatInstallsBefore(installs)}${difference === undefined ? '' : formatDifference(difference)}${formatKept(outcome)}${formatGained(outcome)}`;
+}
+
+/** With the plan: what stays as somebody changed it. */
+function formatKept(outcome: UpdateOutcome): string {
+  const lines = [...outcome.kept, ...outcome.saved].map(
+    (path) => `  ${escapeText(path)}${newVersionOf(outcome, path, 'will be')}\n`,
+  );
+  return lines.length === 0
+    ? ''
+    : `\nChanged on this host, kept (units as PATH.save)\n${lines.join('')}`;
 }
 
 /** What new versions ask for, before somebody is asked whether they may. */

@@ -19,6 +19,7 @@ import { executeTransition } from '../../../src/containers/execute-transition.js
 import { sha256Of } from '../../../src/containers/file-state.js';
 import { beginJournal, type JournalEntry } from '../../../src/containers/journal.js';
 import { newVersionsOf, placeNewVersions } from '../../../src/containers/new-versions.js';
+import { planKeptFiles } from '../../../src/containers/plan-kept-files.js';
 import { recoverContainer } from '../../../src/containers/recover.js';
 import { sideOf, type TransitionSide } from '../../../src/containers/transition.js';
 import { assertFails } from '../../support/assert-fails.js';
@@ -105,10 +106,18 @@ class Scene implements AsyncDisposable {
     };
   }
 
-  /** Gives what is said to stand beside kept files. */
+  /** Gives what is said to stand beside kept files. What a plan says of an update has to come true. */
   async go(operation: JournalEntry['operation'], to?: number): Promise<readonly string[]> {
     const entry = this.entry(operation, to);
-    return (await executeTransition(this.host, entry, [])).newVersions;
+    const planned = operation === 'update' ? await this.#plan(entry) : undefined;
+    const { kept, saved, newVersions } = await executeTransition(this.host, entry, []);
+    if (planned !== undefined) assert.deepEqual(planned, { kept, saved, newVersions });
+    return newVersions;
+  }
+
+  #plan({ name, transitions: [change] }: JournalEntry): ReturnType<typeof planKeptFiles> {
+    const [from = [], to = []] = [change?.from?.files, change?.to?.files];
+    return planKeptFiles(this.host, { name, from, to });
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
