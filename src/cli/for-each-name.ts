@@ -1,14 +1,26 @@
 import type { Host } from '../containers/host.js';
+import { OperationalError } from '../errors/operational-error.js';
 import { CommandExit } from './command-exit.js';
 import type { CliContext, CommonOptions } from './context.js';
 import { reportError } from './report-error.js';
+
+/** The command that {@link forEachName} runs for. */
+interface Call {
+  readonly context: CliContext;
+  readonly options: CommonOptions;
+  readonly host: Host;
+  /**
+   * Given where nobody named the names: one that is gone when its turn comes is passed over, with a line that says so.
+   */
+  readonly isGone?: ((name: string) => Promise<boolean>) | undefined;
+}
 
 /**
  * Runs `body` for every name, also after one has failed: its error is printed at once, and the command ends with the
  * highest status of all. Gives what was got for the others; call {@link EachResult.end} when that has been printed.
  */
 export async function forEachName<T>(
-  call: { readonly context: CliContext; readonly options: CommonOptions; readonly host: Host },
+  call: Call,
   names: readonly string[],
   body: (name: string) => Promise<T>,
 ): Promise<EachResult<T>> {
@@ -18,6 +30,11 @@ export async function forEachName<T>(
     try {
       results.push(await body(name));
     } catch (error) {
+      if (await wentMeanwhile(call, name, error)) {
+        const text = `${name} is not there any more, passing over it`;
+        call.host.onEvent({ kind: 'step', text });
+        continue;
+      }
       // One that was asked for alone, and what was interrupted, ends the command as ever.
       if (names.length === 1 || call.host.signal.aborted) throw error;
       const { stderr, env } = call.context.host;
@@ -38,6 +55,14 @@ export async function forEachName<T>(
       if (worst !== 0) throw new CommandExit(worst);
     },
   };
+}
+
+/** Another command may be at work on it still when this one comes to it, and done when it is asked. */
+async function wentMeanwhile({ isGone }: Call, name: string, error: unknown): Promise<boolean> {
+  if (!(error instanceof OperationalError)) return false;
+  if (!['CONTAINER_NOT_FOUND', 'SET_NOT_FOUND', 'BUSY'].includes(error.code)) return false;
+  // What cannot be read is there.
+  return isGone !== undefined && (await isGone(name).catch(() => false));
 }
 
 /** What {@link forEachName} gives. */

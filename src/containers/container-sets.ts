@@ -9,7 +9,7 @@ import { readdir, unlink } from '../base/quick-files.js';
 import type { HostPaths } from '../config/host-paths.js';
 import { isErrno } from '../errors/is-errno.js';
 import { OperationalError } from '../errors/operational-error.js';
-import { listContainerNames } from './container-directory.js';
+import { findContainer, listContainerNames } from './container-directory.js';
 import { parseStateJson } from './deployment.js';
 
 const SET_FORMAT = 1;
@@ -148,4 +148,11 @@ export async function listUpdateTargets(paths: HostPaths): Promise<UpdateTargets
     targets: [...targets, ...containers.filter((name) => !members.has(name))],
     unreadable,
   };
+}
+
+/** Whether what {@link listUpdateTargets} gave is not there any more. */
+export async function isTargetGone(paths: HostPaths, target: string): Promise<boolean> {
+  const set = setNameOf(target);
+  const found = set === undefined ? await findContainer(paths, target) : await findSet(paths, set);
+  return found === undefined;
 }

@@ -27,6 +27,7 @@ export function autoUpdateCommand(context: CliContext): Command {
       const { withHost } = await import('../open-host.js');
       const { autoUpdate } = await import('../../containers/auto-update.js');
       const { listContainerNames } = await import('../../containers/container-directory.js');
+      const { isTargetGone } = await import('../../containers/container-sets.js');
       const { listRepositoryTags } = await import('../../transport/list-repository-tags.js');
       const { AsyncScope } = await import('../../base/scope.js');
       const { forEachName } = await import('../for-each-name.js');
@@ -39,7 +40,8 @@ export function autoUpdateCommand(context: CliContext): Command {
         const transports = openTransports(context, scope, { ...options, conf: host.conf });
         assertPrivileged(host);
         const names = await listContainerNames(host.paths);
-        const each = await forEachName({ context, options, host }, names, (name) =>
+        const isGone = (name: string): Promise<boolean> => isTargetGone(host.paths, name);
+        const each = await forEachName({ context, options, host, isGone }, names, (name) =>
           autoUpdate(host, name, {
             dryRun: options.dryRun === true,
             listTags: async (reference) => {

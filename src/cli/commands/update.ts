@@ -104,7 +104,8 @@ async function runUpdate({ args, options, context }: CommandCall<UpdateOptions>)
   const { withHost } = await import('../open-host.js');
   const { update } = await import('../../containers/update.js');
   const { updateSet } = await import('../../containers/update-set.js');
-  const { listUpdateTargets, setNameOf } = await import('../../containers/container-sets.js');
+  const { isTargetGone, listUpdateTargets, setNameOf } =
+    await import('../../containers/container-sets.js');
   const { OperationalError } = await import('../../errors/operational-error.js');
   const { withConsent } = await import('../ask-consent.js');
   const { forEachName } = await import('../for-each-name.js');
@@ -124,7 +125,9 @@ async function runUpdate({ args, options, context }: CommandCall<UpdateOptions>)
       host.onEvent({ kind: 'warning', text });
     }
     const names = all?.targets ?? args;
-    const each = await forEachName({ context, options, host }, names, async (name) => {
+    const isGone =
+      all === undefined ? undefined : (target: string) => isTargetGone(host.paths, target);
+    const each = await forEachName({ context, options, host, isGone }, names, async (name) => {
       const request: Omit<UpdateRequest, 'onProgress'> = {
         rebase: options.rebase,
         ...values,
