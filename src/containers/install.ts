@@ -157,6 +157,8 @@ async function prepareAll(
     const secrets = await readSecrets(host.paths, installed);
     if (!sameValues(installed, prepared.deployment) || !sameSecrets(secrets, prepared))
       throw taken(name, 'other values');
+    // All else that there is to warn of was told when it was installed.
+    for (const text of prepared.valueWarnings) host.onEvent({ kind: 'warning', text });
     return {
       plan: await describeInstall(host, prepared, { request, fetched, action: 'nothing' }),
       steps: [],

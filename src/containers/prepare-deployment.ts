@@ -92,6 +92,8 @@ export interface PreparedDeployment {
   readonly ordering: UnitToCome | undefined;
   /** Whom it means by what it says of others, for a person. */
   readonly dependencyNotes: readonly string[];
+  /** Those of the warnings that are about the values that were given. */
+  readonly valueWarnings: readonly string[];
   /** Values with secrets masked. */
   readonly shownValues: Readonly<Record<string, string>>;
 }
@@ -140,6 +142,8 @@ export async function prepareDeployment(
     destdir,
     uuid,
   });
+  const inline = [...secrets.keys()].filter((key) => request.inlineValues?.has(key));
+  const valueWarnings = [...warnings, ...inline.map(warnOfInline)];
   const hostFiles = await planExportedFiles(host, { request, exports, values });
   const broughtKinds = new Map(
     hostFiles.files.map(({ deployed }) => [deployed.path, deployed.kind]),
@@ -246,8 +250,7 @@ export async function prepareDeployment(
       configSha256: rendered === undefined ? undefined : sha256Of(rendered.config),
       warnings: [
         ...effective.warnings,
-        ...warnings,
-        ...[...secrets.keys()].filter((key) => request.inlineValues?.has(key)).map(warnOfInline),
+        ...valueWarnings,
         ...(rendered?.warnings ?? []),
         ...hostFiles.warnings,
       ],
@@ -275,6 +278,7 @@ export async function prepareDeployment(
           }),
     ordering,
     dependencyNotes: resolved.notes,
+    valueWarnings,
     shownValues: Object.fromEntries(
       [...values]
         .filter(([key]) => shown.has(key))

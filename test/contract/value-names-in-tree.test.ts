@@ -72,6 +72,7 @@ test('a misspelt name changes nothing, again and again', async () => {
   // The same again is the same, and an update by nothing but such a name is none.
   const again = await tree.run('install', '--name', 'web', ...args, image);
   assert.match(again.stdout, /nothing changed/, again.stderr);
+  assert.match(again.stderr, /no variable 'PASSWROD', ignoring it; did you mean 'PASSWORD'/);
   const updated = await tree.run('update', ...args, 'web');
   assert.equal(updated.status, 0, updated.stderr);
   assert.match(updated.stderr, /did you mean 'PASSWORD'/);

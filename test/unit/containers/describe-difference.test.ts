@@ -233,6 +233,7 @@ test('preparedSide() has the texts that a deployment will have, and no program',
     startedBy: [],
     ordering: undefined,
     dependencyNotes: [],
+    valueWarnings: [],
     shownValues: {},
   };
   assert.deepEqual(
