@@ -3,13 +3,14 @@ import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 
 import { createProgram } from '../../../src/cli/program.js';
+import { assertJsonAsDocumented, WITHOUT_DOCUMENT } from '../../support/check-json.js';
 import { describeJson } from '../../support/describe-json.js';
 import { findMisfits } from '../../support/fits-json.js';
 import { each } from '../../support/each.js';
 import { JSON_PAGE, readJsonPage, renewJsonPage } from '../../support/json-page.js';
 
-/** Commands whose document is that of another one, or that have none. */
-const ELSEWHERE = /^(containers .*|images info|push|logs|run|exec|shell|completion|help)$/;
+/** Commands whose document is that of another one. */
+const ELSEWHERE = /^(containers .*|images info|push)$/;
 
 test('the page of JSON is what the types of the sources say', () => {
   const page = readFileSync(JSON_PAGE, 'utf8');
@@ -27,9 +28,55 @@ test('the page of JSON has every command', async () => {
       ? command.name()
       : command.commands.map((sub) => `${command.name()} ${sub.name()}`),
   );
-  const own = commands.filter((name) => !ELSEWHERE.test(name)).sort();
-  assert.deepEqual([...readJsonPage().results.keys()].sort(), own);
+  const own = commands.filter((name) => !ELSEWHERE.test(name) && !WITHOUT_DOCUMENT.includes(name));
+  assert.deepEqual([...readJsonPage().results.keys()].sort(), own.sort());
 });
+
+const TAGS = JSON.stringify({ repository: 'registry.example/web', tags: ['1'] });
+
+each<{
+  readonly name: string;
+  readonly words: readonly string[];
+  readonly stdout?: string;
+  readonly misfit?: RegExp;
+}>(
+  'assertJsonAsDocumented() of',
+  [
+    { name: 'a command as documented', words: ['--json', 'tags', 'web'], stdout: TAGS },
+    {
+      name: 'other fields',
+      words: ['tags', '--json'],
+      stdout: '{}',
+      misfit: /not what berth-json/,
+    },
+    {
+      name: 'a command that is not there',
+      words: ['tig', '--json'],
+      misfit: /tig --json is not in/,
+    },
+    {
+      name: 'one of a group that is not there',
+      words: ['images', 'eat', '--json'],
+      misfit: /--json is not in/,
+    },
+    { name: 'a refusal', words: ['tig', '--json'], stdout: '' },
+    { name: 'what a container writes', words: ['exec', 'web', 'ls', '--json'] },
+    {
+      name: 'one behind an option with a value',
+      words: ['--storage', 'ostree', 'tags', '--json'],
+      misfit: /tags --json is not what/,
+    },
+    { name: 'another spelling', words: ['containers', 'list', '--json'], stdout: '[]' },
+  ],
+  ({ words, stdout = '{}', misfit }) => {
+    const check = (): void => {
+      const argv = ['node', '/usr/lib/berth/berth.cjs', ...words];
+      assertJsonAsDocumented(argv, { stdout, signal: undefined });
+    };
+    if (misfit === undefined) check();
+    else assert.throws(check, misfit);
+  },
+);
 
 const SHAPES = {
   results: new Map<string, string>(),
