@@ -2,6 +2,7 @@ import { OperationalError } from '../errors/operational-error.js';
 import type { Descriptor } from '../oci/descriptor.js';
 import { digestAlgorithm, type Digest } from '../oci/digest.js';
 import { verifyContent } from '../oci/verify-content.js';
+import { hasFewProcessors } from '../sys/few-processors.js';
 import { createThreadedHash } from '../sys/threaded-hash.js';
 import { TarParser } from '../tar/parser.js';
 import { assertCanDecompress, createDecompressor } from './create-decompressor.js';
@@ -9,7 +10,7 @@ import type { Decompressor } from './decompressor.js';
 import { checkLayerMediaType, detectCompression } from './detect-compression.js';
 import { DiffHash } from './diff-hash.js';
 import { EntryPolicy } from './entry-policy.js';
-import type { LayerSink } from './layer-sink.js';
+import type { ArchiveHash, LayerSink } from './layer-sink.js';
 import { DEFAULT_LAYER_LIMITS, type LayerLimits } from './limits.js';
 import type { Output } from './output-buffers.js';
 
@@ -62,7 +63,11 @@ const ENOUGH_BYTES = 64 * 1024;
  */
 export async function applyLayer(input: LayerInput): Promise<LayerSummary> {
   assertCanDecompress(checkLayerMediaType(input.descriptor.mediaType));
-  const blob = verifyContent(input.source, input.descriptor, createThreadedHash);
+  const blob = verifyContent(
+    input.source,
+    input.descriptor,
+    staysHere(input.sink) ? undefined : createThreadedHash,
+  );
   const unpacker = new Unpacker(input);
   try {
     // Without the generator's return(): leaving the loop early must not end it, see betterReason.
@@ -92,13 +97,18 @@ async function betterReason(error: unknown, blob: AsyncIterator<Uint8Array>): Pr
   }
 }
 
+/** Whether this thread and the sink's have enough to do with each other: with few processors nothing is handed to a third one. */
+function staysHere({ hashAside }: LayerSink): boolean {
+  return hashAside !== undefined && hasFewProcessors();
+}
+
 class Unpacker {
   readonly #input: LayerInput;
   readonly #limits: LayerLimits;
   readonly #policy: EntryPolicy;
   readonly #parser: TarParser;
   /** There when something has come, and the archive is not the blob itself. */
-  #diffHash: DiffHash | undefined;
+  #diffHash: ArchiveHash | undefined;
   #decompressor: Decompressor | undefined;
   /** The archive came as it is: its diff id is its digest, which is verified already. */
   #isBlobItself = false;
@@ -128,7 +138,7 @@ class Unpacker {
     await this.#diffHash?.settle();
     this.#throwIfCancelled();
     this.#parser.end();
-    this.#checkDiffId();
+    await this.#checkDiffId();
   }
 
   async *#watched(blob: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
@@ -156,12 +166,20 @@ class Unpacker {
       inUse: () => this.#inUse(),
     };
     const compression = detectCompression(first);
-    const { descriptor, diffId } = this.#input;
+    const { descriptor, diffId, sink } = this.#input;
     this.#isBlobItself = compression === 'none' && descriptor.digest === diffId;
-    const decompressor = createDecompressor(compression, output);
+    const decompressor = createDecompressor(
+      compression,
+      output,
+      staysHere(sink) ? 'here' : 'aside',
+    );
     this.#decompressor = decompressor;
     if (!this.#isBlobItself) {
-      this.#diffHash = new DiffHash(digestAlgorithm(diffId), descriptor.size);
+      const algorithm = digestAlgorithm(diffId);
+      const goesAlong = staysHere(sink) && decompressor.outputIsShared;
+      this.#diffHash =
+        (goesAlong ? sink.hashAside?.(algorithm) : undefined) ??
+        new DiffHash(algorithm, descriptor.size);
     }
     return decompressor;
   }
@@ -198,10 +216,11 @@ class Unpacker {
     }
   }
 
-  #checkDiffId(): void {
+  async #checkDiffId(): Promise<void> {
     const { diffId } = this.#input;
     if (this.#isBlobItself) return;
-    const actual = `${digestAlgorithm(diffId)}:${this.#diffHash?.digest() ?? ''}`;
+    const digest = await this.#diffHash?.digest();
+    const actual = `${digestAlgorithm(diffId)}:${digest ?? ''}`;
     if (actual === diffId) return;
     throw new OperationalError(
       'CONTENT_MISMATCH',

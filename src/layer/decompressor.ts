@@ -4,8 +4,13 @@ import { OperationalError } from '../errors/operational-error.js';
 import { OUTPUT_BYTES, type Output } from './output-buffers.js';
 import { ZlibStream } from './zlib-stream.js';
 
+/** Where it is done: in the thread that asks for it, or in another one meanwhile. */
+export type DecompressorPlace = 'here' | 'aside';
+
 /** Takes compressed pieces; plain ones come out at the {@link Output} that it was made with. */
 export interface Decompressor {
+  /** Whether what comes out is memory that threads share. */
+  readonly outputIsShared: boolean;
   /** Takes a piece; resolves when it is used up. The piece must not change before. One at a time. */
   write(chunk: Buffer): Promise<void>;
   /** Says that nothing more comes; resolves when everything has come out. */
@@ -16,6 +21,7 @@ export interface Decompressor {
 
 /** For layers that are not compressed. */
 export class NoDecompressor implements Decompressor {
+  readonly outputIsShared = false;
   readonly #output: Output;
 
   constructor(output: Output) {
@@ -41,6 +47,7 @@ export class NoDecompressor implements Decompressor {
  * are accepted, since producers pad; anything else there is refused.
  */
 export class ZlibGzipDecompressor implements Decompressor {
+  readonly outputIsShared = false;
   readonly #stream: ZlibStream;
 
   constructor(output: Output) {

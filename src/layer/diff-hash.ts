@@ -1,9 +1,10 @@
 import type { DigestAlgorithm } from '../oci/digest.js';
 import { createHashHere, type ContentHash } from '../oci/verify-content.js';
 import { createThreadedHash } from '../sys/threaded-hash.js';
+import type { ArchiveHash } from './layer-sink.js';
 
-/** What a diff id is made of: the hash of an archive, taken while it is unpacked, on another thread where that gains something. */
-export class DiffHash implements Disposable {
+/** A hash that takes turns with other work in the pool of threads, where that gains something. */
+export class DiffHash implements ArchiveHash {
   readonly #hash: ContentHash;
   /** Settles when all pieces so far are hashed. */
   #hashing: Promise<void> | undefined;
@@ -13,7 +14,6 @@ export class DiffHash implements Disposable {
     this.#hash = createThreadedHash(algorithm, expectedBytes) ?? createHashHere(algorithm);
   }
 
-  /** Takes a piece in, behind those that are still being hashed. It must not change before a later {@link DiffHash.settle} is over. */
   add(piece: Uint8Array): void {
     const hashing =
       this.#hashing === undefined
@@ -28,13 +28,12 @@ export class DiffHash implements Disposable {
     );
   }
 
-  /** Resolves when all pieces up to now are hashed; undefined where none waits. @throws what hashing threw */
   settle(): Promise<void> | undefined {
     return this.#hashing;
   }
 
-  /** In hexadecimal; once only, when all is settled. */
-  digest(): string {
+  async digest(): Promise<string> {
+    await this.#hashing;
     return this.#hash.digest();
   }
 

@@ -1,6 +1,11 @@
 import { OperationalError } from '../errors/operational-error.js';
 import { InflateError, type InflateStep, type IsalInflate } from '../sys/isal.js';
-import { gzipFollowed, refuseJunk, type Decompressor } from './decompressor.js';
+import {
+  gzipFollowed,
+  refuseJunk,
+  type Decompressor,
+  type DecompressorPlace,
+} from './decompressor.js';
 import { MAX_GZIP_HEADER_BYTES, readGzipHeader } from './gzip-header.js';
 import { OutputBuffers, type Output } from './output-buffers.js';
 
@@ -14,11 +19,13 @@ const NOTHING = Buffer.alloc(0);
 const SOMETHING = Buffer.alloc(1);
 
 /**
- * gzip through ISA-L, one member or several, as {@link ZlibGzipDecompressor} takes it. While one buffer of output is looked at,
- * the next one is filled in another thread.
+ * gzip through ISA-L, one member or several, as {@link ZlibGzipDecompressor} takes it. `aside`, while one buffer of output is looked
+ * at, the next one is filled in another thread.
  */
 export class IsalGzipDecompressor implements Decompressor {
+  readonly outputIsShared = true;
   readonly #inflate: IsalInflate;
+  readonly #place: DecompressorPlace;
   readonly #buffers: OutputBuffers;
   #state: 'header' | 'deflated' | 'trailer' | 'between' | 'padding' = 'header';
   #members = 0;
@@ -33,8 +40,9 @@ export class IsalGzipDecompressor implements Decompressor {
   #size = 0;
   #destroyed = false;
 
-  constructor(inflate: IsalInflate, output: Output) {
+  constructor(inflate: IsalInflate, output: Output, place: DecompressorPlace) {
     this.#inflate = inflate;
+    this.#place = place;
     this.#buffers = new OutputBuffers(output);
   }
 
@@ -91,8 +99,9 @@ export class IsalGzipDecompressor implements Decompressor {
   async #deflated(input: Buffer): Promise<Buffer> {
     let position = 0;
     for (;;) {
-      const isHere = this.#members > 1 && this.#taken < HERE_BYTES;
-      const part = input.subarray(position, isHere ? position + HERE_BYTES : undefined);
+      const isBegun = this.#members > 1 && this.#taken < HERE_BYTES;
+      const isHere = isBegun || this.#place === 'here';
+      const part = input.subarray(position, isBegun ? position + HERE_BYTES : undefined);
       const room = await this.#buffers.room();
       const { left, written, ended } = await this.#step({ part, room, isHere });
       this.#crc = this.#inflate.crc32(this.#crc, room.subarray(0, written));

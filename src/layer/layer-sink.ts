@@ -1,4 +1,18 @@
+import type { DigestAlgorithm } from '../oci/digest.js';
 import type { NodeMeta } from './tree.js';
+
+/** The hash of an archive, of which a diff id is made, taken while it is unpacked. */
+export interface ArchiveHash extends Disposable {
+  /** Takes a piece in, behind those before. It must not change before {@link ArchiveHash.settle}, and who else it is lent to, are done with it. */
+  add(piece: Uint8Array): void;
+  /** Resolves when all pieces up to now are hashed; undefined where none waits, or whom they are lent to says so. @throws what hashing threw */
+  settle(): Promise<void> | undefined;
+  /** In hexadecimal, of all pieces; once only. @throws what hashing threw */
+  digest(): Promise<string>;
+}
+
+/** Begins a hash of the archive that a sink is given: see {@link LayerSink.hashAside}. */
+export type HashAside = (algorithm: DigestAlgorithm) => ArchiveHash;
 
 /**
  * Where the entries of one layer go. `applyLayer` has already checked and normalised what arrives: paths are byte
@@ -10,6 +24,11 @@ import type { NodeMeta } from './tree.js';
  * ones of the same path (image-spec v1.1 layer.md), except that a directory over a directory changes only its metadata.
  */
 export interface LayerSink {
+  /**
+   * There where another thread works on what is lent, and can hash it on the way: a piece that is added to the hash, before what is in it
+   * is written, stays as it is until what {@link LayerSink.borrowed} gives afterwards settles.
+   */
+  readonly hashAside?: HashAside | undefined;
   addDirectory(path: string, meta: NodeMeta): void;
   addSymlink(path: string, target: string, meta: NodeMeta): void;
   addSpecial(path: string, special: SpecialEntry): void;

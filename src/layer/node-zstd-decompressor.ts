@@ -24,6 +24,7 @@ export function hasNodeZstd(): boolean {
 
 /** zstd through Node's own library. Its streams stop at the end of a frame, so each frame gets one of its own. */
 export class NodeZstdDecompressor implements Decompressor {
+  readonly outputIsShared = false;
   readonly #frames = new ZstdFrames();
   readonly #output: Output;
   #stream: ZlibStream | undefined;

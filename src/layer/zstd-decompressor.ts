@@ -1,6 +1,6 @@
 import { OperationalError } from '../errors/operational-error.js';
 import { ZstdContext, ZstdError, type ZstdStep } from '../sys/zstd.js';
-import type { Decompressor } from './decompressor.js';
+import type { Decompressor, DecompressorPlace } from './decompressor.js';
 import { OutputBuffers, type Output } from './output-buffers.js';
 import { MAX_WINDOW_LOG, ZstdFrames, type FramePart } from './zstd-frames.js';
 
@@ -8,17 +8,20 @@ import { MAX_WINDOW_LOG, ZstdFrames, type FramePart } from './zstd-frames.js';
 const ASIDE_BYTES = 32 * 1024;
 
 /**
- * zstd through libzstd, one frame or many. While one buffer of output is being looked at, the other one is filled in another
- * thread.
+ * zstd through libzstd, one frame or many. `aside`, while one buffer of output is being looked at, the other one is filled in
+ * another thread.
  */
 export class LibzstdDecompressor implements Decompressor {
+  readonly outputIsShared = true;
   readonly #context = new ZstdContext(MAX_WINDOW_LOG);
   readonly #frames = new ZstdFrames();
   readonly #buffers: OutputBuffers;
+  readonly #place: DecompressorPlace;
   #running: Promise<unknown> | undefined;
   #destroyed = false;
 
-  constructor(output: Output) {
+  constructor(output: Output, place: DecompressorPlace) {
+    this.#place = place;
     this.#buffers = new OutputBuffers(output);
   }
 
@@ -61,7 +64,7 @@ export class LibzstdDecompressor implements Decompressor {
     try {
       const room = await this.#buffers.room();
       if (this.#destroyed) throw new Error('decompression was stopped');
-      if (input.length < ASIDE_BYTES) {
+      if (this.#place === 'here' || input.length < ASIDE_BYTES) {
         const step = this.#context.step(input, room);
         this.#buffers.give();
         return step;

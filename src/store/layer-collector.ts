@@ -1,4 +1,4 @@
-import type { LayerSink, SpecialEntry } from '../layer/layer-sink.js';
+import type { HashAside, LayerSink, SpecialEntry } from '../layer/layer-sink.js';
 import type { FileNode, NodeMeta } from '../layer/tree.js';
 import type { LayerTree } from './layer-tree.js';
 import { LayerTreeBuilder } from './layer-tree-builder.js';
@@ -12,6 +12,8 @@ export interface ComingFile {
 
 /** Takes in the contents of files, one file after another. */
 export interface ContentTaker {
+  /** As {@link LayerSink.hashAside}. */
+  readonly hashAside?: HashAside | undefined;
   begin(file: ComingFile): void;
   /** The bytes are used during the call only; where they are lent, until what {@link ContentTaker.borrowed} gives afterwards settles. */
   write(chunk: Uint8Array, isLent?: boolean): void;
@@ -45,6 +47,10 @@ export class LayerCollector implements LayerSink {
     this.#contents = contents;
     this.#keptMeta = options.keptMeta ?? ((meta) => meta);
     this.#errorOf = options.errorOf ?? ((thrown) => thrown);
+  }
+
+  get hashAside(): HashAside | undefined {
+    return this.#contents.hashAside;
   }
 
   addDirectory(path: string, meta: NodeMeta): void {

@@ -6,7 +6,11 @@ import { constants, crc32, gzipSync } from 'node:zlib';
 import fc from 'fast-check';
 
 import { OperationalError } from '../../src/errors/operational-error.js';
-import { ZlibGzipDecompressor, type Decompressor } from '../../src/layer/decompressor.js';
+import {
+  ZlibGzipDecompressor,
+  type Decompressor,
+  type DecompressorPlace,
+} from '../../src/layer/decompressor.js';
 import { IsalGzipDecompressor } from '../../src/layer/isal-gzip-decompressor.js';
 import type { Output } from '../../src/layer/output-buffers.js';
 import { createIsalInflate } from '../../src/sys/isal.js';
@@ -19,12 +23,15 @@ const small = gzipSync(Buffer.from('half'));
 
 const WAYS: Readonly<Record<string, (output: Output) => Decompressor>> = {
   zlib: (output) => new ZlibGzipDecompressor(output),
-  'ISA-L': (output) => {
-    const inflate = createIsalInflate();
-    assert.ok(inflate !== undefined, 'libisal is not installed: apt install libisal2');
-    return new IsalGzipDecompressor(inflate, output);
-  },
+  'ISA-L': (output) => byIsal(output, 'aside'),
+  'ISA-L in this thread': (output) => byIsal(output, 'here'),
 };
+
+function byIsal(output: Output, place: DecompressorPlace): Decompressor {
+  const inflate = createIsalInflate();
+  assert.ok(inflate !== undefined, 'libisal is not installed: apt install libisal2');
+  return new IsalGzipDecompressor(inflate, output, place);
+}
 
 /** A header with all that it may have. */
 function fullHeader(): Buffer {

@@ -7,7 +7,14 @@ import { newerNode } from '../support/host-node.js';
 import { runCommand } from '../support/run-command.js';
 import { zstdContract } from './zstd-decompressor.js';
 
-zstdContract({ name: 'libzstd', create: (output) => new LibzstdDecompressor({ take: output }) });
+zstdContract({
+  name: 'libzstd',
+  create: (output) => new LibzstdDecompressor({ take: output }, 'aside'),
+});
+zstdContract({
+  name: 'libzstd in this thread',
+  create: (output) => new LibzstdDecompressor({ take: output }, 'here'),
+});
 
 if (hasNodeZstd()) {
   zstdContract({

@@ -1,3 +1,5 @@
+import type { Hash } from 'node:crypto';
+
 import type { FileNode, NodeMeta, Xattr } from '../../layer/tree.js';
 import type { ComingFile, ContentTaker } from '../layer-collector.js';
 
@@ -15,6 +17,8 @@ const BEGIN = 1;
 const MORE = 2;
 /** It ends. */
 const END = 3;
+/** A piece of the archive is hashed: offset, length. */
+const HASH = 4;
 
 /** Numbers that a step takes at most, along with its own. */
 const STEP_NUMBERS = 9;
@@ -70,6 +74,13 @@ export class ObjectBatchMaker {
     return batch;
   }
 
+  hash(offset: number, length: number): void {
+    this.#makeRoom();
+    this.#push(HASH);
+    this.#push(offset);
+    this.#push(length);
+  }
+
   #file(step: number, { meta, size }: Pick<ComingFile, 'meta' | 'size'>): void {
     this.#makeRoom();
     this.#push(step);
@@ -96,10 +107,17 @@ export class ObjectBatchMaker {
 
 const NO_XATTRS: readonly Xattr[] = [];
 
+/** Who takes what the steps of a batch are about. */
+export interface BatchTaker {
+  readonly files: Pick<ContentTaker, 'begin' | 'write' | 'end'>;
+  /** Of the archive; there if steps were to be hashed. */
+  readonly hash?: Hash | undefined;
+}
+
 /** Does the steps of a batch; gives the digests of the files that ended in it, in their order. @throws what taking in throws */
 export function runBatch(
   { bytes, steps, xattrs }: ObjectBatch,
-  taker: Pick<ContentTaker, 'begin' | 'write' | 'end'>,
+  { files: taker, hash }: BatchTaker,
 ): string[] {
   const digests: string[] = [];
   let at = 0;
@@ -129,6 +147,7 @@ export function runBatch(
     } else if (step === BEGIN) begin();
     else if (step === MORE) write(next(), next());
     else if (step === END) end();
+    else if (step === HASH) hash?.update(Buffer.from(bytes, next(), next()));
     else throw new Error(`internal error: a step ${step}`);
   }
   return digests;

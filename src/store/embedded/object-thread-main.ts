@@ -1,3 +1,4 @@
+import { createHash, type Hash } from 'node:crypto';
 import { parentPort, type MessagePort } from 'node:worker_threads';
 
 import type { ObjectWriter } from '../object-writer.js';
@@ -13,6 +14,8 @@ import { describeThrown, type ThreadAnswer, type ThreadRequest } from './object-
 /** A layer that failed fails again, whatever is asked: steps that follow a failure have nothing to go on. */
 interface Layer {
   readonly writer: ObjectWriter;
+  /** Of the archive. */
+  hash?: Hash;
   failure?: unknown;
 }
 
@@ -50,9 +53,18 @@ function carryOut(layers: Map<number, Layer>, request: LayerRequest): readonly s
     return [];
   }
   if (layer.failure !== undefined) throw layer.failure as Error;
-  if (request.what === 'batch') return runBatch(request.batch, layer.writer);
-  layer.writer.publish();
-  return [];
+  switch (request.what) {
+    case 'hash':
+      layer.hash = createHash(request.algorithm);
+      return [];
+    case 'batch':
+      return runBatch(request.batch, { files: layer.writer, hash: layer.hash });
+    case 'hashed':
+      return layer.hash === undefined ? [] : [layer.hash.digest('hex')];
+    case 'publish':
+      layer.writer.publish();
+      return [];
+  }
 }
 
 if (parentPort !== null) serveObjects(parentPort);

@@ -5,6 +5,7 @@ import { keepYoungHeapSmall } from '../../base/engine-flags.js';
 import { ownThread } from '../../base/own-files.js';
 import { OperationalError, type OperationalErrorOptions } from '../../errors/operational-error.js';
 import type { ErrorCode } from '../../errors/catalogue.js';
+import type { DigestAlgorithm } from '../../oci/digest.js';
 import type { LinkBatch } from './link-batch.js';
 import type { ObjectBatch } from './object-batch.js';
 
@@ -25,12 +26,13 @@ export interface ThreadPlace {
 export type ThreadRequest =
   | { readonly what: 'open'; readonly layer: number; readonly place: ThreadPlace }
   | { readonly what: 'batch'; readonly layer: number; readonly batch: ObjectBatch }
-  | { readonly what: 'publish' | 'close'; readonly layer: number }
+  | { readonly what: 'hash'; readonly layer: number; readonly algorithm: DigestAlgorithm }
+  | { readonly what: 'hashed' | 'publish' | 'close'; readonly layer: number }
   | { readonly what: 'link'; readonly batch: LinkBatch };
 
 /** What was done. */
 export interface ThreadResult {
-  /** Of the files that ended in a batch. */
+  /** Of the files that ended in a batch, or of the archive that was hashed. */
   readonly digests: readonly string[];
   /** How many links were made. */
   readonly links: number;

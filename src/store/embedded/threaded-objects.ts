@@ -1,4 +1,6 @@
+import type { ArchiveHash } from '../../layer/layer-sink.js';
 import type { FileNode, NodeMeta } from '../../layer/tree.js';
+import type { DigestAlgorithm } from '../../oci/digest.js';
 import type { ComingFile, ContentTaker } from '../layer-collector.js';
 import { ObjectBatchMaker } from './object-batch.js';
 import { EMPTY_SHA256 } from './object-naming.js';
@@ -35,6 +37,27 @@ export class ThreadedObjects implements ContentTaker {
     this.#layer = thread.newLayer();
     this.#await(thread.ask({ what: 'open', layer: this.#layer, place }));
   }
+
+  /** As {@link LayerSink.hashAside}: pieces go to the other thread with the files in them, and cost no waking of their own. */
+  readonly hashAside = (algorithm: DigestAlgorithm): ArchiveHash => {
+    this.#await(this.#thread.ask({ what: 'hash', layer: this.#layer, algorithm }));
+    return {
+      add: (piece) => {
+        if (!(piece.buffer instanceof SharedArrayBuffer)) {
+          throw new Error('internal error: a piece that is not shared is to be hashed aside');
+        }
+        this.#startOn(piece.buffer);
+        this.#batch.hash(piece.byteOffset, piece.length);
+      },
+      settle: () => undefined,
+      digest: async () => {
+        await this.drain();
+        const { digests } = await this.#thread.ask({ what: 'hashed', layer: this.#layer });
+        return digests[0] ?? '';
+      },
+      [Symbol.dispose]: () => undefined,
+    };
+  };
 
   begin({ meta, size }: ComingFile): void {
     const node = { kind: 'file' as const, meta, size, contentSha256: '' };
@@ -92,8 +115,7 @@ export class ThreadedObjects implements ContentTaker {
   }
 
   #add(bytes: SharedArrayBuffer, offset: number, length: number): void {
-    if (bytes !== this.#bytes) this.#handOver();
-    this.#bytes = bytes;
+    this.#startOn(bytes);
     const current = this.#coming();
     current.taken += length;
     const isWhole = !current.isBegun && length === current.node.size;
@@ -106,6 +128,12 @@ export class ThreadedObjects implements ContentTaker {
     if (current.taken < current.node.size) return;
     if (!isWhole) this.#batch.end();
     this.#ended.push(current.node);
+  }
+
+  /** Steps are over `bytes` from now on. */
+  #startOn(bytes: SharedArrayBuffer): void {
+    if (bytes !== this.#bytes) this.#handOver();
+    this.#bytes = bytes;
   }
 
   #roomForCopy(): { readonly bytes: SharedArrayBuffer; filled: number } {

@@ -16,6 +16,7 @@ import { setTimeout as wait } from 'node:timers/promises';
 
 import { OperationalError } from '../../../src/errors/operational-error.js';
 import type { FileNode, NodeMeta } from '../../../src/layer/tree.js';
+import { parseDigest } from '../../../src/oci/digest.js';
 import { OBJECT_FOLDERS, objectName } from '../../../src/store/embedded/object-name.js';
 import {
   describeThrown,
@@ -25,7 +26,11 @@ import {
   type ThreadPlace,
 } from '../../../src/store/embedded/object-thread.js';
 import { ThreadedObjects } from '../../../src/store/embedded/threaded-objects.js';
+import { LayerCollector } from '../../../src/store/layer-collector.js';
+import { assertFails } from '../../support/assert-fails.js';
 import { each } from '../../support/each.js';
+import { feedLayer } from '../../support/feed-layer.js';
+import { buildLayer, type TarItem } from '../../support/tar-builder.js';
 import { TempDir } from '../../support/temp-dir.js';
 
 const DIRECTORY = constants.O_RDONLY | constants.O_DIRECTORY;
@@ -152,6 +157,67 @@ test('content in one piece of memory, several files of it, some with attributes'
     assert.equal(node.contentSha256, sha256(Buffer.from(content)));
     assert.equal(readFileSync(`${there.objects}/${objectName(node)}`, 'utf8'), content);
   }
+});
+
+test('an archive is hashed there on the way, whole, beside the files in it', async () => {
+  await using there = new Objects();
+  const archive = randomBytes(5_000_000);
+  using hash = there.taker.hashAside('sha256');
+  const nodes: FileNode[] = [];
+  for (let at = 0; at < archive.length; at += 500_000) {
+    const piece = shared(archive.subarray(at, at + 500_000));
+    hash.add(piece);
+    assert.equal(hash.settle(), undefined);
+    // Some pieces have no file in them, and some content does not stand in the piece.
+    if (at % 1_000_000 === 0) nodes.push(there.take(piece.subarray(0, 1000)));
+    if (at % 1_500_000 === 0) nodes.push(there.take(Buffer.from(piece.subarray(0, 7))));
+    if (at % 2_000_000 === 0) nodes.push(there.take(piece.subarray(1000, 90_000)));
+    void there.taker.borrowed()?.then(() => piece.fill(0));
+  }
+  assert.equal(await hash.digest(), sha256(archive));
+  assert.equal(nodes[0]?.contentSha256, sha256(archive.subarray(0, 1000)));
+  assert.equal(nodes[1]?.contentSha256, sha256(archive.subarray(0, 7)));
+  assert.throws(() => {
+    hash.add(randomBytes(10));
+  }, /not shared/);
+});
+
+const CONTENT = Buffer.alloc(3_000_000, 'some text that compresses');
+
+const LAYER: readonly TarItem[] = [
+  { path: 'a', content: CONTENT },
+  { path: 'b', content: 'hello' },
+];
+
+each(
+  'a layer with other content than its diff id says is refused where the archive is hashed on the way',
+  [
+    { name: 'gzip', layer: buildLayer(LAYER) },
+    { name: 'zstd', layer: buildLayer(LAYER, { compression: 'zstd' }) },
+    { name: 'not compressed', layer: buildLayer(LAYER, { compression: 'none' }) },
+  ],
+  async ({ layer }) => {
+    await using good = new Objects();
+    const sink = new LayerCollector(good.taker);
+    await feedLayer(sink, layer);
+    const file = sink.finish().root.entries.get('a');
+    assert.ok(file?.kind === 'file');
+    assert.equal(file.contentSha256, sha256(CONTENT));
+    await using bad = new Objects();
+    const diffId = parseDigest(`sha256:${sha256(Buffer.from('other'))}`);
+    await assertFails('CONTENT_MISMATCH', () =>
+      feedLayer(new LayerCollector(bad.taker), layer, { diffId }),
+    );
+  },
+);
+
+test('a layer that is no archive behind its first megabytes fails as that, whatever is hashed meanwhile', async () => {
+  await using there = new Objects();
+  const tar = buildLayer(LAYER, { compression: 'none' }).tar;
+  const layer = buildLayer(Buffer.concat([tar.subarray(0, -1024), randomBytes(3_000_000)]));
+  await assertFails('LAYER_ARCHIVE_INVALID', () =>
+    feedLayer(new LayerCollector(there.taker), layer),
+  );
 });
 
 test('what fails there is thrown here, and nothing is published', async () => {
