@@ -58,7 +58,7 @@ export function compileDevices(
     const path = normaliseInRoot(entry.path, 'linux.devices');
     byPath.set(path, { ...entry, path });
   }
-  const nodes = [...byPath.values()].map((entry): Instruction => {
+  const nodes = [...byPath.values()].flatMap((entry): readonly Instruction[] => {
     const mode = entry.fileMode ?? 0o666;
     if ((mode & ~0o7777) !== 0 && (mode & 0o170000) !== S_IFMT[entry.type]) {
       throw new OperationalError(
@@ -67,18 +67,24 @@ export function compileDevices(
       );
     }
     // Device nodes cannot be made in a user namespace, so the host's own is bound.
-    return options.userNamespace && entry.type !== 'p'
-      ? ['BIND', entry.path, entry.path, 0, 0, 0, 0, 0, PROPAGATION['private'] ?? 0]
-      : [
-          'NODE',
-          entry.path,
-          S_IFMT[entry.type] | (mode & 0o7777),
-          // A FIFO has no numbers, whatever the document says (config-linux.md, "Devices").
-          ...(entry.type === 'p' ? ([0, 0] as const) : ([entry.major, entry.minor] as const)),
-          options.owner?.uid ?? entry.uid,
-          options.owner?.gid ?? entry.gid,
-          '',
-        ];
+    if (options.userNamespace && entry.type !== 'p') {
+      return [
+        ['BIND', entry.path, entry.path, 0, 0, 0, 0, 0, PROPAGATION['private'] ?? 0],
+        ['BOUND_NODE', S_IFMT[entry.type], entry.major, entry.minor],
+      ];
+    }
+    return [
+      [
+        'NODE',
+        entry.path,
+        S_IFMT[entry.type] | (mode & 0o7777),
+        // A FIFO has no numbers, whatever the document says (config-linux.md, "Devices").
+        ...(entry.type === 'p' ? ([0, 0] as const) : ([entry.major, entry.minor] as const)),
+        options.owner?.uid ?? entry.uid,
+        options.owner?.gid ?? entry.gid,
+        '',
+      ],
+    ];
   });
   const links = DEFAULT_LINKS.map(([target, path]): Instruction => [
     'NODE',

@@ -71,6 +71,7 @@ export const INSTRUCTIONS = {
   ROOT_FIRST: { op: 47, fields: '' },
   SEALED_ROOT: { op: 48, fields: 'ppbu' },
   LABEL: { op: 49, fields: 'sss' },
+  BOUND_NODE: { op: 50, fields: 'uuu' },
 } as const satisfies Record<string, { op: number; fields: string }>;
 
 /** The name of an instruction. */

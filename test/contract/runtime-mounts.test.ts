@@ -15,6 +15,7 @@ import { test } from 'node:test';
 
 import { hostMounts } from '../support/host-mounts.js';
 import { ContainerBed, ended, printed } from '../support/launched-container.js';
+import type { ConfigChanges } from '../support/runtime-config.js';
 
 const NAMESPACES = [{ type: 'pid' }, { type: 'ipc' }, { type: 'mount' }];
 const caps = (names: readonly string[]): object => ({
@@ -216,6 +217,32 @@ test('a user namespace maps the owners of a shared root without touching them', 
   assert.deepEqual(lines.slice(4), ['hostname=mapped', '1', 'write=ok']);
   assert.equal(statSync(join(bed.rootfs, 'probe')).uid, 0, 'the shared file changed its owner');
   assert.equal(statSync(join(data, 'x')).uid, 0, 'an id-mapped bind wrote with the wrong owner');
+});
+
+test('C15 with a user namespace a device is bound, and nothing else under the name of one', async () => {
+  using bed = new ContainerBed();
+  const place = bed.hostDirectory('place');
+  mkdirSync(join(bed.rootfs, place), { recursive: true });
+  const ids = [{ containerID: 0, hostID: 200_000, size: 65_536 }];
+  const inside = (device: object): ConfigChanges => ({
+    linux: {
+      namespaces: [...NAMESPACES, { type: 'user' }],
+      uidMappings: ids,
+      gidMappings: ids,
+      devices: [device],
+    },
+  });
+  const lines = await bed.run(
+    ['stat', '/dev/full'],
+    inside({ type: 'c', path: '/dev/full', major: 1, minor: 7 }),
+  );
+  assert.match(lines[0] ?? '', /rdev=1:7/);
+  for (const path of [place, '/dev/full']) {
+    bed.compile(['list', place], inside({ type: 'c', path, major: 1, minor: 3 }));
+    const { status, stderr } = await bed.launch();
+    assert.equal(status, 247, `a path of the host came in: ${path}`);
+    assert.match(stderr, new RegExp(`refusing what is not the device .* '${path}'`));
+  }
 });
 
 test('without a pid namespace the launcher becomes the program', async () => {

@@ -81,8 +81,7 @@ int finish_file_system(int context, uint64_t attributes, const char *what) {
 void overlay_root(struct step *step) {
     static const char *const keys[] = { "lowerdir", "upperdir", "workdir" };
     int context = new_file_system("tmpfs");
-    option(context, "mode", "0755");
-    option(context, "size", step->field[0].text);
+    option(context, "mode", "0755"), option(context, "size", step->field[0].text);
     int scratch = finish_file_system(context, MOUNT_ATTR_NODEV, "the volatile root");
     attach_over(scratch, "/");
     launch.layers++;
@@ -138,6 +137,15 @@ void open_bind(struct step *step) {
     change(step->fd, 0, (struct mount_attr){ .attr_set = field[3].number, .attr_clr = field[4].number }, source);
     change(step->fd, AT_RECURSIVE, (struct mount_attr){ .attr_set = field[5].number, .attr_clr = field[6].number }, source);
 }
+
+static void check_device(int fd, uint64_t type, dev_t device, const char *path) {
+    struct stat status;
+    must(fstat(fd, &status), STATUS_DEVICE, "looking at", path);
+    if ((status.st_mode & S_IFMT) != type || status.st_rdev != device) errno = ENODEV, fail(STATUS_DEVICE, "refusing what is not the device that it is said to be:", path);
+}
+
+/* A file or folder of the host under the name of a device would be the container's by the bind before this step. */
+void check_bound_node(struct step *step) { check_device(step[-1].fd, step->field[0].number, makedev(step->field[1].number, step->field[2].number), step[-1].field[0].text); }
 
 void attach_bind(struct step *step) { if (step->fd >= 0) attach_to_path(step->fd, step->field[1].text); }
 
@@ -197,12 +205,7 @@ void make_path_read_only(struct step *step) {
 }
 
 /* The host's /dev/null, never the container's, and only if it is that (CVE-2025-31133). */
-void open_null(struct step *step) {
-    struct stat status;
-    step->fd = must(clone_tree(AT_FDCWD, "/dev/null", 0), STATUS_MOUNT, "opening", "/dev/null");
-    must(fstat(step->fd, &status), STATUS_MOUNT, "looking at", "/dev/null");
-    if (!S_ISCHR(status.st_mode) || status.st_rdev != makedev(1, 3)) errno = ENODEV, fail(STATUS_MOUNT, "opening", "/dev/null");
-}
+void open_null(struct step *step) { check_device(step->fd = must(clone_tree(AT_FDCWD, "/dev/null", 0), STATUS_MOUNT, "opening", "/dev/null"), S_IFCHR, makedev(1, 3), "/dev/null"); }
 
 void mask_path(struct step *step) {
     const char *path = step->field[0].text;

@@ -79,7 +79,7 @@ static void check_whole(void) {
         if (step->op == OP_MOUNT && seen[OP_MOUNT] > seen[OP_FILE_SYSTEM]) refuse("a mount of nothing");
         if (step->op == OP_RLIMIT && step->field[0].number > 15) refuse("a limit has no such number");
         if (step->op == OP_USER && step->field[3].number > (0777 | KEEP_GROUPS)) refuse("the umask");
-        if (step->op == OP_MAP_BIND && (step == launch.steps || step[-1].op != OP_BIND)) refuse("owners of no mount");
+        if ((step->op == OP_MAP_BIND || step->op == OP_BOUND_NODE) && (step == launch.steps || step[-1].op != OP_BIND)) refuse("owners or a device of no mount");
     }
     launch.placed = seen[OP_PLACE];
     if (own == launch.placed) refuse("it would mount on the host");
