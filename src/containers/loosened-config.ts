@@ -1,4 +1,4 @@
-import type { IdMapping, RuntimeConfig } from '../oci/runtime-config.js';
+import type { IdMapping, RuntimeConfig, RuntimeDevice } from '../oci/runtime-config.js';
 import { compileDeviceRules } from '../runtime/device-directives.js';
 import { newMounts } from './loosened-mounts.js';
 import { loosenedSeccomp } from './loosened-seccomp.js';
@@ -33,20 +33,39 @@ function newDevices(before: RuntimeConfig | undefined, after: RuntimeConfig): re
     compileDeviceRules(config?.linux.resources.devices ?? []).rules;
   const old = rules(before);
   if (old === 'all') return [];
-  const nodes = ({
-    linux,
-  }: RuntimeConfig): readonly { readonly key: string; readonly words: string }[] =>
-    linux.devices.map(({ type, path, major, minor }) => ({
-      key: JSON.stringify([type, major, minor]),
-      words: `device ${path} (${type === 'b' ? 'block' : 'char'} ${major}:${minor})`,
-    }));
-  const had = new Set(before === undefined ? [] : nodes(before).map(({ key }) => key));
+  const had = before?.linux.devices ?? [];
   return [
-    ...nodes(after)
-      .filter(({ key }) => !had.has(key))
-      .map(({ words }) => words),
+    ...after.linux.devices
+      .filter((node) => !had.some((other) => opensAs(other, node)))
+      .map(({ type, path, major, minor, fileMode = DEFAULT_MODE, uid, gid }) => {
+        const what = `${type === 'b' ? 'block' : 'char'} ${major}:${minor}`;
+        const isKnown = had.some((other) => isSameDevice(other, { type, major, minor }));
+        const owner = isKnown ? `, mode ${fileMode.toString(8)} of ${uid}:${gid}` : '';
+        return `device ${path} (${what}${owner})`;
+      }),
     ...newDeviceRules(old, rules(after)),
   ];
+}
+
+/** Of a node that says none. */
+const DEFAULT_MODE = 0o666;
+
+/** Whether a node lets in whoever another one of the same device does. */
+function opensAs(old: RuntimeDevice, now: RuntimeDevice): boolean {
+  const { fileMode: had = DEFAULT_MODE } = old;
+  const { fileMode: has = DEFAULT_MODE } = now;
+  return (
+    isSameDevice(old, now) &&
+    old.uid === now.uid &&
+    old.gid === now.gid &&
+    (has & ~had & 0o777) === 0
+  );
+}
+
+type DeviceNumbers = Pick<RuntimeDevice, 'type' | 'major' | 'minor'>;
+
+function isSameDevice(one: DeviceNumbers, other: DeviceNumbers): boolean {
+  return one.type === other.type && one.major === other.major && one.minor === other.minor;
 }
 
 function newDeviceRules(had: readonly string[], now: 'all' | readonly string[]): readonly string[] {

@@ -61,20 +61,29 @@ function grantsOfMount(mount: RuntimeMount): readonly Grant[] {
   }
   if (options.bind !== 'none' || type === 'bind' || type === 'rbind')
     return bindGrants(mount, options);
-  if (OWN_FILE_SYSTEMS.has(type) || (type === 'sysfs' && isReadOnly)) return [];
+  const place = posix.normalize(`/${destination}/.`);
+  // What is masked of it is so by its place, as in /proc.
+  const isUsualSys = type === 'sysfs' && isReadOnly && place === '/sys';
+  if (OWN_FILE_SYSTEMS.has(type) || isUsualSys) return [];
   const words = `mount of ${type} ${source ?? ''} at ${destination} (${mount.options.join(',')})`;
   // What is masked and read-only in /proc is so by its place: another one shows all of it.
   return type === 'proc'
     ? [
         {
-          key: JSON.stringify([type, posix.normalize(`/${destination}/.`), options.data]),
+          key: JSON.stringify([type, place, options.data]),
           rights: new Set(rightsOf(options).filter((right) => right === 'write')),
           words,
         },
       ]
     : [
         {
-          key: JSON.stringify(['file system', type, source, mount.options]),
+          key: JSON.stringify([
+            'file system',
+            type,
+            source,
+            mount.options,
+            type === 'sysfs' && place,
+          ]),
           rights: new Set(),
           words,
         },
@@ -89,9 +98,11 @@ function bindGrants(mount: RuntimeMount, options: MountOptions): readonly Grant[
   const below = { attributes: options.recursive, recursive: options.recursive };
   const words = `mount ${path} at ${destination}${isReadOnly ? ', read-only' : ''}`;
   const flags = mount.options.filter((option) => !/^(?:r?bind|ro|rw|r?private)$/.test(option));
+  // Maps of its own hold without a word, too.
+  const mapped = mount.uidMappings.length > 0 && options.idmap === 'none' ? 'idmap' : options.idmap;
   const grants = [
     {
-      key: JSON.stringify(['bind', path, mount.uidMappings, mount.gidMappings]),
+      key: JSON.stringify(['bind', path, mount.uidMappings, mount.gidMappings, mapped]),
       rights: new Set([
         ...rightsOf(options),
         ...(isDeep ? ['below', ...rightsOf(below).map((right) => `${right} below`)] : []),

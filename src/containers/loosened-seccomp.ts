@@ -48,7 +48,10 @@ function newListener(
 }
 
 function loosenedCalls(before: SeccompProfile, after: SeccompProfile): readonly string[] {
-  const [old, now] = [callsOf(before), callsOf(after)];
+  const same = sameCalls(before, after);
+  const othersOf = (profile: SeccompProfile): readonly Call[] =>
+    callsOf(profile).filter(({ name }) => !same.has(name));
+  const [old, now] = [othersOf(before), othersOf(after)];
   const [had, has] = [extremesOf(old), extremesOf(now)];
   if (passesByDefault(after)) {
     if (!passesByDefault(before)) return ['all system calls but some (seccomp)'];
@@ -60,6 +63,20 @@ function loosenedCalls(before: SeccompProfile, after: SeccompProfile): readonly 
     (passesByDefault(before) || had.keys.has(key) || had.keys.has(keyOf(name, []))) &&
     (had.least.get(name) ?? ALL) >= passes;
   return named(now.filter((call) => call.passes > 0 && !couldPass(call)));
+}
+
+/** Calls of which both say the same, in the same order: whatever that comes to, it came to before. */
+function sameCalls(before: SeccompProfile, after: SeccompProfile): ReadonlySet<string> {
+  if (letsThrough(before.defaultAction) !== letsThrough(after.defaultAction)) return new Set();
+  const [old, now] = [before, after].map((profile) => {
+    const rules = new Map<string, string>();
+    for (const { name, key, passes } of callsOf(profile))
+      rules.set(name, `${rules.get(name) ?? ''}${key}${passes}`);
+    return rules;
+  });
+  return new Set(
+    [...(now ?? [])].flatMap(([name, rules]) => (old?.get(name) === rules ? [name] : [])),
+  );
 }
 
 const ALL = 2;

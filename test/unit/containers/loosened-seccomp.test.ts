@@ -23,6 +23,12 @@ const calls = (action: string, names: readonly string[], args: readonly object[]
   args,
 });
 
+/** As the profile that engines have by default. */
+const SOCKETS = [
+  calls('SCMP_ACT_ERRNO', ['socket'], [{ index: 0, value: 16, op: 'SCMP_CMP_EQ' }]),
+  calls('SCMP_ACT_ALLOW', ['socket'], [{ index: 0, value: 16, op: 'SCMP_CMP_NE' }]),
+];
+
 each(
   'loosenedSeccomp() tells',
   [
@@ -56,6 +62,24 @@ each(
         calls('SCMP_ACT_ALLOW', ['clone'], [{ index: 0, value: 1, op: 'SCMP_CMP_EQ' }]),
       ),
       want: ['system calls clone (argument 0 SCMP_CMP_EQ 1 0) (seccomp)'],
+    },
+    {
+      name: 'nothing of a call of which the rules differ among themselves, as before',
+      before: seccomp('SCMP_ACT_ERRNO', ...SOCKETS, calls('SCMP_ACT_ALLOW', ['read'])),
+      after: seccomp('SCMP_ACT_ERRNO', calls('SCMP_ACT_ALLOW', ['read']), ...SOCKETS),
+      want: [],
+    },
+    {
+      name: 'such a call where the rules stand in another order',
+      before: seccomp('SCMP_ACT_ERRNO', ...SOCKETS),
+      after: seccomp('SCMP_ACT_ERRNO', ...SOCKETS.toReversed()),
+      want: ['system calls socket (argument 0 SCMP_CMP_NE 16 0) (seccomp)'],
+    },
+    {
+      name: 'such a call where the default is another',
+      before: seccomp('SCMP_ACT_ALLOW', ...SOCKETS),
+      after: seccomp('SCMP_ACT_ERRNO', ...SOCKETS),
+      want: ['system calls socket (argument 0 SCMP_CMP_NE 16 0) (seccomp)'],
     },
     {
       name: 'calls that are no longer stopped',
