@@ -8,6 +8,7 @@ import { isErrno } from '../errors/is-errno.js';
 import { OperationalError } from '../errors/operational-error.js';
 import { getWords, listAssignments, parseUnit } from '../systemd/unit-text.js';
 import type { UnitDocument } from '../systemd/unit-text.js';
+import { usersFolders } from './users-places.js';
 
 /** A path as a unit has it. */
 export interface WrittenPath {
@@ -65,6 +66,7 @@ export function resolveSpecifiers(
       ? {
           t: paths.userEnvironment['XDG_RUNTIME_DIR'] ?? '',
           h: paths.userEnvironment['HOME'] ?? '',
+          ...usersFolders(paths.userEnvironment),
         }
       : { t: '/run', S: '/var/lib', C: '/var/cache', L: '/var/log', E: '/etc' };
   // An instance's name is escaped: it has no '/', and cannot lead elsewhere.

@@ -1,6 +1,9 @@
 import type { ContainerName } from '../base/container-name.js';
 import { quote } from '../base/escape-text.js';
+import { lookUp } from '../base/look-up.js';
 import { listAssignments, type UnitAssignment, type UnitDocument } from '../systemd/unit-text.js';
+
+const YES = /^(?:1|yes|y|true|t|on)$/i;
 
 /** What gives the programs of a service something of the host, or its right to it. */
 const REACHING = new Set([
@@ -14,7 +17,17 @@ const REACHING = new Set([
   ...['ExtensionImages', 'IPCNamespacePath', 'MountImages', 'NFTSet', 'NetworkNamespacePath'],
   ...['OpenFile', 'PAMName', 'SELinuxContext', 'SecureBits', 'SmackProcessLabel'],
   ...['SupplementaryGroups', 'TTYPath', 'UserNamespacePath'],
+  // Exceptions of what keeps its programs from something.
+  ...['ExecPaths', 'IPAddressAllow', 'ReadWriteDirectories', 'ReadWritePaths', 'SocketBindAllow'],
 ]);
+
+/** The same of those that do so with some values only: root's keys, mounts of its namespace, rights of commands beside the container. */
+const REACHING_BY_VALUE: Readonly<Record<string, RegExp>> = {
+  KeyringMode: /^shared$/,
+  MountFlags: /^r?shared$/,
+  PermissionsStartOnly: YES,
+  RootDirectoryStartOnly: YES,
+};
 
 /** Folders that systemd makes below a fixed one, and gives to the user of the service. */
 const FOLDERS = /^(?:State|Cache|Logs|Configuration|Runtime)Directory$/;
@@ -33,6 +46,8 @@ const PASSIVE =
 const SURROUNDINGS = new Set([
   'Environment',
   'ExecSearchPath',
+  'StandardInputData',
+  'StandardInputText',
   'UnsetEnvironment',
   'WorkingDirectory',
 ]);
@@ -82,11 +97,25 @@ function reachesOf(
         key: JSON.stringify(['start', unit]),
         words: `starts ${quote(unit)} (${key}=)`,
       }));
+  if (key === 'RequiredBy')
+    return all.map((unit) => ({
+      key: JSON.stringify(['needed', unit]),
+      words: `keeps ${quote(unit)} from starting where it fails (RequiredBy=)`,
+    }));
   const isReach =
     (REACHING.has(key) && value !== '') ||
+    lookUp(REACHING_BY_VALUE, key)?.test(value) === true ||
     (STREAMS.test(key) && /^(?:file|append|truncate|fd|tty.*):?/.test(value)) ||
-    (FOLDERS.test(key) && !all.every((path) => path === name || path.startsWith(`${name}/`)));
+    (FOLDERS.test(key) && !all.every((word) => isOwnFolder(word, name)));
   return isReach ? [{ key: keyOf(assignment), words: `has ${key}=${quote(value)}` }] : [];
+}
+
+/** `FOLDER:LINK:FLAGS`, of which the link, too, has a place. */
+function isOwnFolder(word: string, name: ContainerName): boolean {
+  return word
+    .split(':')
+    .slice(0, 2)
+    .every((path) => path === '' || path === name || path.startsWith(`${name}/`));
 }
 
 function hasReach(

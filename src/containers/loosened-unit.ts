@@ -1,5 +1,7 @@
 import type { ContainerName } from '../base/container-name.js';
+import { quote } from '../base/escape-text.js';
 import { OperationalError } from '../errors/operational-error.js';
+import { isCommand } from '../systemd/directives.js';
 import { findPrivileges } from '../systemd/find-privileges.js';
 import { OwnPlaces } from '../systemd/tmpfiles-places.js';
 import { parseTmpfiles, type TmpfilesEntry } from '../systemd/tmpfiles-text.js';
@@ -25,6 +27,7 @@ export function loosenedUnit(before: UnitTexts, after: UnitTexts): readonly stri
   const old = before.unit === undefined ? undefined : parseUnit(before.unit);
   const had = new Set(old === undefined ? [] : privilegesOf(old, before).map(({ key }) => key));
   const [oldUser, user] = [old === undefined ? 'root' : userOf(old), userOf(document)];
+  const [oldGroup, group] = [old, document].map((unit) => groupOf(unit));
   return [
     ...privilegesOf(document, after).flatMap(({ key, words }) => (had.has(key) ? [] : [words])),
     ...newReach(old, document, {
@@ -33,6 +36,9 @@ export function loosenedUnit(before: UnitTexts, after: UnitTexts): readonly stri
     }),
     ...loosenedSocket(old, document),
     ...(oldUser === 'root' || oldUser === user ? [] : [`runs its commands on the host as ${user}`]),
+    ...(oldUser === 'root' || oldGroup === group
+      ? []
+      : [`has Group=${quote(group ?? '')} in place of ${quote(oldGroup ?? '')}`]),
   ].map((words) => `${after.title ?? 'the unit'} ${words}`);
 }
 
@@ -53,7 +59,7 @@ export function wordsRunOnHost(texts: UnitTexts): ReadonlySet<string> {
 function hostCommands(document: UnitDocument, texts: UnitTexts): readonly string[] {
   const command = commandOf(texts);
   return listAssignments(document).flatMap(({ key, value }) =>
-    key.startsWith('Exec') && value !== '' && value !== command ? [value] : [],
+    isCommand(key) && value !== '' && value !== command ? [value] : [],
   );
 }
 
@@ -81,6 +87,11 @@ function privilegesOf(
 function userOf(document: UnitDocument): string {
   const user = getValue(document, 'Service', 'User') ?? getValue(document, 'Socket', 'User');
   return user === undefined || user === '' || user === '0' ? 'root' : user;
+}
+
+/** Empty where it is that of its user. */
+function groupOf(unit: UnitDocument | undefined): string {
+  return (unit === undefined ? undefined : getValue(unit, 'Service', 'Group')) ?? '';
 }
 
 /**

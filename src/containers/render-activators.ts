@@ -7,9 +7,10 @@ import { parseUnit } from '../systemd/unit-text.js';
 import { renderUnit } from '../templates/render-unit.js';
 import type { Template } from '../templates/template.js';
 import type { Values } from '../templates/values.js';
-import { assertActivatorPaths } from './activator-paths.js';
+import { pathsMadeBy } from './activator-places.js';
 import type { Deployment } from './deployment.js';
 import type { Host } from './host.js';
+import { assertUnitPaths } from './unit-paths.js';
 import { toUsersUnit } from './users-unit.js';
 
 /** A unit that starts the service of a container, as text, checked. */
@@ -57,7 +58,7 @@ export async function renderActivators(
       host.paths.mode === 'user' ? toUsersUnit(written) : { text: written, warnings: [] };
     const document = parseUnit(text);
     const checked = checkUnit(document, { name, type, systemdVersion });
-    await assertActivatorPaths(host, { ...request, unit, document });
+    await assertUnitPaths(host, { ...request, unit, document, pathsOf: pathsMadeBy });
     rendered.push({
       unit,
       text,

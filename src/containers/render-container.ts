@@ -30,7 +30,9 @@ import { assertNotLedElsewhere } from './led-elsewhere.js';
 import { renderActivators, type RenderedActivator } from './render-activators.js';
 import { resolveMountPoints } from './mount-points.js';
 import type { DeployedFilter, FilterChoice } from './deployed-filter.js';
+import { pathsOfService } from './service-places.js';
 import { withSystemCallFilter } from './system-call-filter.js';
+import { assertUnitPaths } from './unit-paths.js';
 import { assertUserCanMake, hostPathPolicy, usersRootLines } from './users-places.js';
 import { assertNoDirectorySpecifiers } from './users-tmpfiles.js';
 import { assertInstancesMade, toUsersUnit, usersStateHome } from './users-unit.js';
@@ -141,6 +143,14 @@ export async function renderContainer(
     templates: effective.activators,
     values: unitValues,
     writable,
+  });
+  await assertUnitPaths(host, {
+    ...request,
+    unit: `${name}.service`,
+    document,
+    values: unitValues,
+    writable,
+    pathsOf: pathsOfService,
   });
   assertSecretsReach({ chosen, values, config, credentialsPath: launch.summary.credentialsPath });
   const tmpfiles = renderTmpfilesLines(host, {

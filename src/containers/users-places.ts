@@ -43,6 +43,45 @@ export function hostPathPolicy(
 }
 
 /**
+ * What units of a user's container may have made by its own name, beside {@link hostPathPolicy}, even where it stands there already:
+ * a user's service manager gives it to nobody. What that removes again, below XDG_RUNTIME_DIR, is not among it.
+ */
+export function usersOwnPaths(
+  { mode, userEnvironment }: HostPaths,
+  name: string,
+): readonly string[] {
+  if (mode !== 'user') return [];
+  const stem = name.replace(/@$/, '');
+  return [
+    ...Object.values(usersFolders(userEnvironment)).map((folder) => `${folder}/${stem}`),
+    `${userEnvironment['XDG_RUNTIME_DIR'] ?? ''}/${name}.sock`,
+  ];
+}
+
+/** `RuntimeDirectory=` by its own name: it goes with the service, so that it has to be free. */
+export function usersRuntimeFolder(
+  { mode, userEnvironment }: HostPaths,
+  name: string,
+): readonly string[] {
+  if (mode !== 'user') return [];
+  return [`${userEnvironment['XDG_RUNTIME_DIR'] ?? ''}/${name.replace(/@$/, '')}`];
+}
+
+/** The folders that specifiers of a user's units stand for (systemd.unit(5)), from systemd 254 on. */
+export function usersFolders(
+  environment: HostPaths['userEnvironment'],
+): Readonly<Record<'S' | 'C' | 'L' | 'E', string>> {
+  const home = environment['HOME'] ?? '/';
+  const state = environment['XDG_STATE_HOME'] ?? `${home}/.local/state`;
+  return {
+    S: state,
+    C: environment['XDG_CACHE_HOME'] ?? `${home}/.cache`,
+    L: `${state}/log`,
+    E: environment['XDG_CONFIG_HOME'] ?? `${home}/.config`,
+  };
+}
+
+/**
  * tmpfiles.d lines for the folders in which a user's containers have theirs, where one is needed: for the user alone. The system's
  * are always there.
  */

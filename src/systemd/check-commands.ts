@@ -1,4 +1,5 @@
 import { quote } from '../base/escape-text.js';
+import { isCommand } from './directives.js';
 import type { UnitProblem } from './unit-problem.js';
 import { unitTypeOf, type UnitName } from './unit-name.js';
 import { getValue, listAssignments, type UnitDocument } from './unit-text.js';
@@ -11,7 +12,7 @@ export function checkCommands(document: UnitDocument, unit: UnitName): readonly 
   return [
     ...(unitTypeOf(unit) === 'service' ? checkStarts(document) : []),
     ...listAssignments(document).flatMap(({ key, value, line }): UnitProblem[] => {
-      if (!/^Exec[A-Z]/.test(key) || value === '') return [];
+      if (!isCommand(key) || value === '') return [];
       const problem = findCommandProblem(value);
       return problem === undefined
         ? []

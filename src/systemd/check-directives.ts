@@ -3,7 +3,7 @@ import { lookUp } from '../base/look-up.js';
 import { suggestName } from '../base/suggest-name.js';
 import type { UnitLine } from '../base/unit-lines.js';
 import type { CheckUnitOptions, UnitProblem } from './unit-problem.js';
-import { directivesOf, knownSections } from './directives.js';
+import { directivesOf, isCommand, knownSections } from './directives.js';
 import type { UnitType } from './unit-name.js';
 import type { UnitDocument } from './unit-text.js';
 
@@ -107,7 +107,7 @@ function checkAssignment(
     );
   }
   const specifier = findUnknownSpecifier(value);
-  if (specifier !== undefined && key.startsWith('Exec')) {
+  if (specifier !== undefined && isCommand(key)) {
     return problem(
       'error',
       `${key}= has ${quote(specifier)}, which is no specifier; '%%' gives a percent sign`,

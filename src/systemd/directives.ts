@@ -213,6 +213,11 @@ const SECTIONS: Readonly<Record<string, readonly Table[]>> = {
   Install: [INSTALL],
 };
 
+/** Whether the values of a directive are command lines: `ExecPaths=` and `ExecSearchPath=` have none. */
+export function isCommand(key: string): boolean {
+  return /^Exec(?:Condition|Reload|Start|Stop)/.test(key);
+}
+
 let parsed: ReadonlyMap<string, ReadonlyMap<string, Directive>> | undefined;
 
 /** The directives of a section by name; undefined for a section that systemd does not know. */

@@ -1,4 +1,5 @@
 import { quote } from '../base/escape-text.js';
+import { isCommand } from './directives.js';
 import type { CheckUnitOptions, UnitProblem } from './unit-problem.js';
 import { isNameOf, unitNameOf } from './unit-name.js';
 import { listAssignments, type UnitAssignment, type UnitDocument } from './unit-text.js';
@@ -26,7 +27,7 @@ function describe(
   { name, command }: CheckUnitOptions,
 ): string | undefined {
   if (value === '') return undefined;
-  if (/^Exec[A-Z]/.test(key)) {
+  if (isCommand(key)) {
     // The launcher on another plan, or with another command after a `;`, is none of the container's.
     return value === command ? undefined : describeCommand(key, value);
   }

@@ -102,5 +102,8 @@ test('what is refused leaves nothing: a path that the bus has, a directive that 
   image(tree, { 'socket.template': `${SOCKET}Bogus=1\n` });
   const bogus = await tree.run('install', reference);
   assert.match(bogus.stderr, /the socket of 'web' is not acceptable: .*Bogus/);
+  image(tree, { 'service.template': `${SERVICE}PIDFile=/etc/shadow\n` });
+  const removes = await tree.run('install', reference);
+  assert.match(removes.stderr, /'\/etc\/shadow' on the host, refusing: .* who may log in/);
   assert.deepEqual(compareSnapshots(before, await snapshotTree(tree.path, { except })), []);
 });

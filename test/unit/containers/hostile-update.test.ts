@@ -38,6 +38,54 @@ each(
       ],
     },
     {
+      name: 'a group that its commands on the host are in',
+      before: { unit: 'User=nobody\nExecStartPre=/bin/x\n' },
+      after: { unit: 'User=nobody\nGroup=shadow\nExecStartPre=/bin/x\n' },
+      want: ["the unit has Group='shadow' in place of ''"],
+    },
+    {
+      name: 'commands that are root’s again, and outside of its root',
+      before: { unit: 'User=nobody\nRootDirectory=/srv/x\nExecStartPre=/bin/x\n' },
+      after: {
+        unit: 'User=nobody\nRootDirectory=/srv/x\nExecStartPre=/bin/x\nPermissionsStartOnly=yes\nRootDirectoryStartOnly=1\n',
+      },
+      want: ["the unit has PermissionsStartOnly='yes'", "the unit has RootDirectoryStartOnly='1'"],
+    },
+    {
+      name: 'what its commands on the host read',
+      before: { unit: 'ExecStartPre=/bin/sh\nStandardInput=data\nStandardInputText=true\n' },
+      after: { unit: 'ExecStartPre=/bin/sh\nStandardInput=data\nStandardInputText=rm -rf /srv\n' },
+      want: ["the unit has StandardInputText='rm -rf /srv' for its commands on the host"],
+    },
+    {
+      name: 'exceptions of what keeps the service from something',
+      before: {
+        unit: 'ProtectSystem=strict\nNoExecPaths=/\nIPAddressDeny=any\nSocketBindDeny=any\n',
+      },
+      after: {
+        unit: 'ProtectSystem=strict\nNoExecPaths=/\nIPAddressDeny=any\nSocketBindDeny=any\nReadWritePaths=/etc\nExecPaths=/usr/\nIPAddressAllow=any\nSocketBindAllow=80\n',
+      },
+      want: [
+        "the unit has ReadWritePaths='/etc'",
+        "the unit has ExecPaths='/usr/'",
+        "the unit has IPAddressAllow='any'",
+        "the unit has SocketBindAllow='80'",
+      ],
+    },
+    {
+      name: 'keys of root, mounts that reach the host, units that wait for it, a link in the place of others',
+      before: { unit: 'KeyringMode=private\n[Install]\nRequiredBy=a.service\n' },
+      after: {
+        unit: 'KeyringMode=shared\nMountFlags=shared\nStateDirectory=web/x:docker\n[Install]\nRequiredBy=a.service b.service\n',
+      },
+      want: [
+        "the unit has KeyringMode='shared'",
+        "the unit has MountFlags='shared'",
+        "the unit has StateDirectory='web/x:docker'",
+        "the unit keeps 'b.service' from starting where it fails (RequiredBy=)",
+      ],
+    },
+    {
       name: 'nothing of a unit that was started before, in other words',
       before: { unit: '[Unit]\nWants=a.service b.service\n' },
       after: { unit: '[Unit]\nRequires=b.service\n' },

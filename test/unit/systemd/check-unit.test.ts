@@ -46,6 +46,11 @@ each<{ name: string; text: string; want: readonly string[] }>(
       ],
     },
     {
+      name: 'folders of programs, which are no commands',
+      text: `${START}ExecPaths=/usr/ -/opt/x/\nExecSearchPath=usr/bin/:/bin\n`,
+      want: [],
+    },
+    {
       name: 'old spellings',
       text: `${START}StartLimitInterval=0\nRestartSec=10\nLimitNOFILE=1048576\nTimeoutStartSec=0\nSELinuxContext=system_u:system_r:container_runtime_t:s0\nMemoryLimit=1G\nCPUShares=2\n`,
       want: [],

@@ -8,16 +8,21 @@ import { OperationalError } from '../errors/operational-error.js';
 import { OwnPlaces } from '../systemd/tmpfiles-places.js';
 import type { UnitDocument } from '../systemd/unit-text.js';
 import type { Values } from '../templates/values.js';
-import { pathsMadeBy, readDeployedUnit, resolveSpecifiers } from './activator-places.js';
+import { readDeployedUnit, resolveSpecifiers, type WrittenPath } from './activator-places.js';
 import type { Deployment } from './deployment.js';
 import type { Host } from './host.js';
 import { assertHostPathAllowed, covers } from './host-path-policy.js';
 import { assertInsideTree } from './inside-tree.js';
 import { assertNotLedElsewhere } from './led-elsewhere.js';
-import { assertUserCanMake, hostPathPolicy } from './users-places.js';
+import {
+  assertUserCanMake,
+  hostPathPolicy,
+  usersOwnPaths,
+  usersRuntimeFolder,
+} from './users-places.js';
 
 /** A unit whose paths are checked, and what is known of its container. */
-export interface ActivatorPathsRequest {
+export interface UnitPathsRequest {
   readonly name: ContainerName;
   readonly unit: string;
   readonly document: UnitDocument;
@@ -26,32 +31,33 @@ export interface ActivatorPathsRequest {
   readonly installed: Deployment | undefined;
   /** Folders of the host that its container may write in. */
   readonly writable: readonly string[];
+  /** What of a unit of this kind is checked. */
+  readonly pathsOf: (document: UnitDocument) => readonly WrittenPath[];
 }
 
 /**
- * Checks what a socket or path makes on the host: systemd puts the file of a socket, as root, wherever its unit says, in the
+ * Checks what a unit makes, opens or removes on the host: systemd puts the file of a socket, as root, wherever its unit says, in the
  * place of what stands there, and the folders on its way. What is the container's own by its name (`/run/NAME.sock`,
  * `/run/NAME/…`) it may have; elsewhere nothing may stand there, and the policy for host paths has to let it. What is opened for the
  * container as it stands there is refused wherever it is, and so is a folder on the way that the container may put a link in place of.
  *
  * @throws {@link OperationalError} HOST_PATH_REFUSED, HOST_FILE_EXISTS; UNIT_INVALID where nobody can tell which path is meant
  */
-export async function assertActivatorPaths(
-  host: Host,
-  request: ActivatorPathsRequest,
-): Promise<void> {
+export async function assertUnitPaths(host: Host, request: UnitPathsRequest): Promise<void> {
   const { name, unit, document, values, allowHostPaths, writable } = request;
-  const { mode, userEnvironment } = host.paths;
-  const runtime = userEnvironment['XDG_RUNTIME_DIR'];
-  const allowed =
-    mode === 'user' && runtime !== undefined
-      ? [...allowHostPaths, `${runtime}/${name}.sock`]
-      : allowHostPaths;
-  const policy = hostPathPolicy(host.paths, { name, allowed });
+  const allowed = [...allowHostPaths, ...usersOwnPaths(host.paths, name)];
+  const policy = hostPathPolicy(host.paths, {
+    name,
+    allowed: [...allowed, ...usersRuntimeFolder(host.paths, name)],
+  });
   const own = new OwnPlaces(name, values);
-  for (const { key, written } of pathsMadeBy(document)) {
+  const pidFile = values.get('PIDFILE');
+  for (const { key, written } of request.pathsOf(document)) {
     const path = resolveSpecifiers(host.paths, { unit, written });
-    assertHostPathAllowed(path, policy);
+    // Where berth or the administrator has it, for the runtime to write.
+    if (key === 'PIDFile' && path === pidFile?.text && pidFile.source !== 'default') continue;
+    // Everything there is kept from images but what has their name.
+    if (!path.startsWith('/var/cache/') || !own.has(path)) assertHostPathAllowed(path, policy);
     assertNotLedElsewhere(host.paths, path, policy);
     const isAllowed = allowed.some((folder) => covers(folder, path));
     if (!isAllowed) assertNotTheContainers(path, { unit, key, writable });
@@ -65,7 +71,7 @@ export async function assertActivatorPaths(
     if (isFree) continue;
     throw new OperationalError(
       'HOST_FILE_EXISTS',
-      `${unit} would take the place of ${quote(path)}, which is there already`,
+      `${unit} would take the place of ${quote(path)} (${key}=), which is there already`,
       { hint: `move it away, or allow it with '--allow-host-path ${path}'` },
     );
   }
@@ -85,8 +91,11 @@ function assertNotTheContainers(
       { hint },
     );
   }
-  const folder = dirname(path);
-  const above = writable.find((source) => folder !== source && covers(source, folder));
+  // Of what is opened to be written in, a link at the end is followed, too.
+  const folder = STREAMS.has(key) ? path : dirname(path);
+  const above = writable.find(
+    (source) => (folder !== source || STREAMS.has(key)) && covers(source, folder),
+  );
   if (above === undefined) return;
   throw new OperationalError(
     'HOST_PATH_REFUSED',
@@ -95,8 +104,13 @@ function assertNotTheContainers(
   );
 }
 
+const STREAMS: ReadonlySet<string> = new Set(['StandardOutput', 'StandardError']);
+
 /** What is there already, devices among it, and is opened as it is. */
-const OPENS: ReadonlySet<string> = new Set(['ListenSpecial', 'ListenUSBFunction']);
+const OPENS: ReadonlySet<string> = new Set([
+  ...['ListenSpecial', 'ListenUSBFunction'],
+  ...['OpenFile', 'StandardInput'],
+]);
 
 async function isThere(pathOnDisk: string): Promise<boolean> {
   try {
@@ -108,10 +122,10 @@ async function isThere(pathOnDisk: string): Promise<boolean> {
   }
 }
 
-/** The file of a socket stays when it is stopped: its unit as it is installed says whose it is. */
+/** The file of a socket stays when it is stopped, and so do folders: the unit as it is installed says whose it is. */
 async function wasMadeBefore(
   host: Host,
-  { installed, unit }: ActivatorPathsRequest,
+  { installed, unit, pathsOf }: UnitPathsRequest,
   written: string,
 ): Promise<boolean> {
   if (installed?.units.includes(unit) !== true) return false;
@@ -120,5 +134,5 @@ async function wasMadeBefore(
     `${installed.name}.${installed.number}`,
     unit,
   );
-  return document !== undefined && pathsMadeBy(document).some((made) => made.written === written);
+  return document !== undefined && pathsOf(document).some((made) => made.written === written);
 }
