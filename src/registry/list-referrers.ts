@@ -3,6 +3,7 @@ import { OperationalError } from '../errors/operational-error.js';
 import type { Descriptor } from '../oci/descriptor.js';
 import { digestAlgorithm, digestHex, type Digest } from '../oci/digest.js';
 import { listReferences } from '../oci/list-references.js';
+import { bareMediaType } from '../oci/media-types.js';
 import { MAX_MANIFEST_BYTES } from '../oci/parse-manifest.js';
 import { nextPage } from './list-tags.js';
 import { readBounded } from './read-bounded.js';
@@ -12,6 +13,9 @@ import type { RegistrySession } from './registry-session.js';
 export const MAX_REFERRERS = 1000;
 
 const MAX_PAGES = 100;
+
+/** How registries without the interface answer: they know no such address, or take it for something else. */
+const NO_INTERFACE = [400, 404, 406];
 
 /**
  * What refers to a manifest by its `subject`: signatures, attestations, SBOMs. A registry without the interface keeps them under a
@@ -30,8 +34,9 @@ export async function listReferrers(
   let pages = 0;
   while (path !== undefined) {
     const accept = 'application/vnd.oci.image.index.v1+json';
-    const response = await session.get({ path, accept, doing, signal, ok: [200, 404] });
-    if (response.status === 404) {
+    const response = await session.get({ path, accept, doing, signal, ok: [200, ...NO_INTERFACE] });
+    const isPage = pages === 0 && !isJson(response.headers['content-type']);
+    if (response.status !== 200 || isPage) {
       await response.body.discard();
       return pages === 0 ? await listByTag(session, digest, { doing, signal }) : found;
     }
@@ -41,6 +46,11 @@ export async function listReferrers(
     path = nextPage(session, response.headers['link'], doing);
   }
   return found;
+}
+
+/** What stands in front of a registry may answer any address with a page for people. */
+function isJson(contentType: string | undefined): boolean {
+  return contentType === undefined || /[/+]json$/.test(bareMediaType(contentType));
 }
 
 /** The tag under which the list is where the registry keeps none ("Referrers Tag Schema"). */
