@@ -2,13 +2,16 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 
+import { quote } from '../base/escape-text.js';
 import type { BerthConf } from '../config/berth-conf.js';
 import { CONF_KEYS } from '../config/conf-keys.js';
 import type { HostPaths } from '../config/host-paths.js';
 import { assertInsideTree } from '../containers/inside-tree.js';
+import { OperationalError } from '../errors/operational-error.js';
 import { PolicyTrust, type ImageTrust } from '../trust/image-trust.js';
 import type { PolicyTrustOptions } from '../trust/image-trust.js';
 import type { PolicyPlace } from '../trust/load-policy.js';
+import { findScopeFault } from '../trust/parse-policy.js';
 
 /** Where the ecosystem's tools have their policy. */
 const SYSTEM_POLICY = '/etc/containers/policy.json';
@@ -78,6 +81,22 @@ export async function pathInTree(paths: HostPaths, path: string): Promise<string
   return paths.onDisk(path);
 }
 
+/**
+ * The scopes whose images may be signed by their digest alone.
+ *
+ * @throws OperationalError CONFIG_INVALID for one that can never fit an image
+ */
+function readScopes({ trust }: BerthConf): readonly string[] {
+  return trust['unnamed-signatures'].map((scope) => {
+    const why = findScopeFault('docker', scope);
+    if (why === undefined) return scope;
+    throw new OperationalError(
+      'CONFIG_INVALID',
+      `berth.conf: trust.unnamed-signatures: ${quote(scope)} ${why}`,
+    );
+  });
+}
+
 /** Makes what decides which images a host takes. Nothing is read yet. */
 export async function openTrust({
   paths,
@@ -93,6 +112,7 @@ export async function openTrust({
     policy,
     registriesD,
     lookaside,
+    unnamed: readScopes(conf),
     registryClient,
     onDisk: (path) => pathInTree(paths, path),
   });

@@ -63,6 +63,11 @@ export const CONF_KEYS = {
     // What gpg knows a key by: a fingerprint, a key id, an address of mail.
     'sign-by': key(textLike(/^[^\0-][^\0]{0,254}$/, 'the name of a key'), undefined),
     'gnupg-home': key(textLike(/^\/[^\0]*$/, 'an absolute path'), undefined),
+    // A policy that says it could not be read by podman and skopeo, which share it and refuse what they do not know.
+    'unnamed-signatures': key(
+      listOf(/^[^\s\p{C}]{1,255}$/u, 'a list of scopes: REGISTRY[/NAMESPACE…][:TAG] or *.DOMAIN'),
+      [] as readonly string[],
+    ),
     // Longer than an hour, or every image would be old, and at most ten years.
     'max-age': key(duration(3600, 315_360_000), undefined, 'BERTH_MAX_AGE'),
   },

@@ -1,10 +1,9 @@
 import { quote } from '../base/escape-text.js';
 import { OperationalError } from '../errors/operational-error.js';
-import { digestAlgorithm, digestOf, type Digest } from '../oci/digest.js';
 import type { RegistryClient } from '../registry/registry-client.js';
+import { judgeClaim, takesUnnamed } from './judge-claim.js';
 import { loadKeys } from './load-keys.js';
 import { loadPolicy, type PolicyPlace } from './load-policy.js';
-import { matchesIdentity } from './match-identity.js';
 import type { Requirements, SignatureRequirement, TrustPolicy } from './policy.js';
 import { followLinks } from './path-scopes.js';
 import { loadSigner } from './load-signer.js';
@@ -13,23 +12,22 @@ import { openSignatures, type SignatureList, type SignedDocument } from './read-
 import { loadRegistriesD, type RegistriesD } from './registries-d.js';
 import { findRequirements } from './scopes.js';
 import type { UntrustedSignature } from './signature-blob.js';
-import { parseClaim } from './signature-claim.js';
-import { describeImage, missingSignature, unsupportedRequirement } from './trust-errors.js';
+import {
+  badSignatures,
+  describeImage,
+  missingSignature,
+  unsupportedRequirement,
+} from './trust-errors.js';
+import { verifyBundle } from './verify-bundle.js';
 import { GpgVerifier, type VerifiedSignature } from './verify-gpg.js';
 import { verifySigstore } from './verify-sigstore.js';
-
-/** Most reasons that are told of signatures that did not do. */
-const MAX_REASONS = 3;
-
-/** How far the clocks of a signer and of this host may differ, in milliseconds: a time beyond it is not one to remember. */
-const MAX_CLOCK_SKEW_MS = 300_000;
 
 /** Which signature met a requirement. */
 export interface AcceptedSignature {
   readonly type: SignatureRequirement['type'];
   /** Of the primary key: an OpenPGP fingerprint, or `sha256:` of a public key; by a certificate, whose it is. */
   readonly key: string;
-  /** What the signer calls the image. */
+  /** What the signer calls the image: a name, or where he names none its digest. */
   readonly identity: string;
   /** When it was made, by what was signed; milliseconds since the epoch. Undefined where nothing says so, or the future is said. */
   readonly madeAtMs?: number | undefined;
@@ -76,6 +74,8 @@ export interface PolicyTrustOptions {
   readonly registriesD: string;
   /** Where signatures are where nothing is said of it; the system's place unless given. */
   readonly lookaside?: string | undefined;
+  /** Scopes of registries whose images may be signed by their digest alone; none unless given. */
+  readonly unnamed?: readonly string[] | undefined;
   readonly registryClient: Pick<RegistryClient, 'fetchFile'>;
   /** A path of the host, as policies name keys, as a path to open; may throw. */
   readonly onDisk: (path: string) => Promise<string>;
@@ -168,9 +168,11 @@ export class PolicyTrust implements ImageTrust {
    */
   async #meet(requirement: SignatureRequirement, at: Case, list: SignatureList): Promise<Met> {
     const { type } = requirement;
-    const kind = type === 'signedBy' ? 'simple' : 'sigstore';
+    const kinds = type === 'signedBy' ? ['simple'] : ['sigstore', 'bundle'];
     const reasons: string[] = [];
+    const unnamed = takesUnnamed(this.#options.unnamed, at.document.source.identity);
     let others = 0;
+    let isUnnamed = false;
     let failure: Error | undefined;
     await using verifier = await this.#verifier(requirement, at.signal);
     for (const read of list.forType(type)) {
@@ -182,15 +184,18 @@ export class PolicyTrust implements ImageTrust {
         failure ??= error instanceof Error ? error : new Error(String(error));
         continue;
       }
-      const candidates = found.filter((one) => one.kind === kind);
+      const candidates = found.filter(({ kind }) => kinds.includes(kind));
       others += found.length - candidates.length;
       let newest: Met | undefined;
       for (const candidate of candidates) {
         const verified = await verifier.verify(candidate);
         const judged = verified.good
-          ? judgeClaim(verified, { ...at.document, ...requirement })
+          ? judgeClaim(verified, { ...at.document, ...requirement, form: candidate.kind, unnamed })
           : { why: verified.why };
-        if ('why' in judged) reasons.push(`${candidate.name}: ${judged.why}`);
+        if ('why' in judged) {
+          reasons.push(`${candidate.name}: ${judged.why}`);
+          isUnnamed ||= 'isUnnamed' in judged;
+        }
         // The newest of them says how fresh the image is: an old one proves as much of who signed, and less of that.
         else if ((judged.madeAtMs ?? 0) >= (newest?.accepted.madeAtMs ?? 0))
           newest = { accepted: { type, ...judged }, signature: candidate };
@@ -199,12 +204,7 @@ export class PolicyTrust implements ImageTrust {
     }
     if (failure !== undefined) throw failure;
     if (reasons.length === 0) throw missingSignature(type, others, at);
-    const told = reasons.slice(0, MAX_REASONS).join('; ');
-    const more = reasons.length > MAX_REASONS ? ` and ${reasons.length - MAX_REASONS} more` : '';
-    throw new OperationalError(
-      'SIGNATURE_INVALID',
-      `no signature of ${describeImage(at.document)} is what the policy asks for (${at.scope}): ${told}${more}`,
-    );
+    throw badSignatures(reasons, { ...at, isUnnamed });
   }
 
   async #verifier(
@@ -228,7 +228,14 @@ export class PolicyTrust implements ImageTrust {
       nowMs: Date.now(),
     };
     return {
-      verify: (one) => Promise.resolve(one.kind === 'sigstore' ? verifySigstore(one, whom) : other),
+      verify: (one) =>
+        Promise.resolve(
+          one.kind === 'sigstore'
+            ? verifySigstore(one, whom)
+            : one.kind === 'bundle'
+              ? verifyBundle(one.bundle, whom)
+              : other,
+        ),
       [Symbol.asyncDispose]: () => Promise.resolve(),
     };
   }
@@ -236,33 +243,4 @@ export class PolicyTrust implements ImageTrust {
 
 function signaturesWanted(requirements: Requirements): readonly SignatureRequirement[] {
   return requirements.flatMap((one) => ('signer' in one ? [one] : []));
-}
-
-/** Whether a document that was signed by the right key speaks of this image. */
-function judgeClaim(
-  verified: Extract<VerifiedSignature, { readonly good: true }>,
-  expected: DocumentToCheck & Pick<SignatureRequirement, 'type' | 'signedIdentity'>,
-): Omit<AcceptedSignature, 'type'> | { readonly why: string } {
-  try {
-    const { digest, identity, madeAtMs } = parseClaim(verified.document, expected.type);
-    if (!hasDigest(expected, digest)) return { why: `it is for ${digest}` };
-    if (!matchesIdentity(expected.signedIdentity, identity, expected.source.identity.reference))
-      return { why: `it is for ${quote(identity)}` };
-    // Anybody may hand an old signature to a log, once more: it is no newer than its signer says.
-    const said = expected.type === 'sigstoreSigned' ? madeAtMs : undefined;
-    const atMs =
-      verified.madeAtMs === undefined || said === undefined || said <= 0
-        ? (verified.madeAtMs ?? madeAtMs)
-        : Math.min(verified.madeAtMs, said);
-    const isKnown = atMs !== undefined && atMs >= 0 && atMs <= Date.now() + MAX_CLOCK_SKEW_MS;
-    return { key: verified.key, identity, ...(isKnown ? { madeAtMs: atMs } : {}) };
-  } catch (error) {
-    if (error instanceof OperationalError) return { why: error.message };
-    throw error;
-  }
-}
-
-function hasDigest({ digest, bytes }: DocumentToCheck, signed: Digest): boolean {
-  if (digest === signed) return true;
-  return bytes !== undefined && digestOf(bytes, digestAlgorithm(signed)) === signed;
 }

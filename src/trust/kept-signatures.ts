@@ -93,6 +93,7 @@ function fileName(digest: Digest): string {
 function formatSignature(signature: UntrustedSignature): readonly object[] {
   const { kind } = signature;
   if (kind === 'simple') return [{ kind, blob: signature.blob.toString('base64') }];
+  if (kind === 'bundle') return [{ kind, bundle: signature.bundle.toString('base64') }];
   if (kind !== 'sigstore') return [];
   const { payload, annotations } = signature;
   return [{ kind, payload: payload.toString('base64'), annotations }];
@@ -104,6 +105,8 @@ function parseSignature(reader: JsonReader, index: number): UntrustedSignature {
   switch (reader.member('kind').string()) {
     case 'simple':
       return { kind: 'simple', blob: bytes('blob'), name };
+    case 'bundle':
+      return { kind: 'bundle', bundle: bytes('bundle'), name };
     case 'sigstore': {
       const annotations = reader.member('annotations').stringMap();
       return { kind: 'sigstore', payload: bytes('payload'), annotations, name };

@@ -49,11 +49,11 @@ export function findKeyFault({
   return isGood ? undefined : `berth takes ECDSA, Ed25519, and RSA from ${MIN_RSA_BITS} bits on`;
 }
 
-/** The keys of a transparency log: ECDSA alone, as sigstore has it. */
+/** The keys of a transparency log: ECDSA, or Ed25519, which newer ones have. */
 export function readLogKeys(keys: readonly KeyText[]): readonly PublicKey[] {
   return readPublicKeys(keys).map((found, index) => {
-    if (found.key.asymmetricKeyType !== 'ec')
-      fail(keys[index]?.name ?? '', 'the key of a log is one of ECDSA');
+    if (!['ec', 'ed25519'].includes(found.key.asymmetricKeyType ?? ''))
+      fail(keys[index]?.name ?? '', 'the key of a log is one of ECDSA or Ed25519');
     return found;
   });
 }

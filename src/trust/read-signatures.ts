@@ -3,10 +3,7 @@ import { fileURLToPath } from 'node:url';
 import { readFileBounded } from '../base/bounded-read.js';
 import { quote } from '../base/escape-text.js';
 import { isErrno } from '../errors/is-errno.js';
-import type { ErrorCode } from '../errors/catalogue.js';
-import { describeErrno } from '../errors/describe-errno.js';
 import { OperationalError } from '../errors/operational-error.js';
-import { addContext } from '../errors/with-context.js';
 import type { Descriptor } from '../oci/descriptor.js';
 import { digestAlgorithm, digestHex, type Digest } from '../oci/digest.js';
 import { JsonFields } from '../oci/json-fields.js';
@@ -14,6 +11,8 @@ import { parseDescriptor } from '../oci/parse-descriptor.js';
 import { readVerified } from '../oci/verify-content.js';
 import type { RegistryClient } from '../registry/registry-client.js';
 import type { ImageSource } from '../transport/image-source.js';
+import { readBundles } from './read-bundles.js';
+import { tooMany, unlessAway } from './read-failures.js';
 import {
   MAX_SIGNATURES,
   MAX_SIGNATURE_BYTES,
@@ -77,8 +76,10 @@ export function openSignatures(document: SignedDocument, reader: SignatureReader
     readNumbered(base, (number) => readPlace(`${base}/signature-${number}`, reader)),
   );
   const attached = once(() => readAttachments(document, reader));
+  const bundles = once(() => readBundles(document, reader.signal));
   return {
-    forType: (type) => (attachments && type === 'sigstoreSigned' ? [attached, kept] : [kept]),
+    forType: (type) =>
+      attachments && type === 'sigstoreSigned' ? [attached, bundles, kept] : [kept],
   };
 }
 
@@ -173,27 +174,4 @@ async function readLayer(
   if (layer.data !== undefined) return Buffer.from(layer.data);
   await using blob = await attached.openBlob(layer, { signal });
   return Buffer.from(await readVerified(blob, layer));
-}
-
-/** What is wrong with what was read, not with reading it. */
-const PASSED_ON: readonly ErrorCode[] = ['LIMIT_EXCEEDED', 'SIGNATURE_INVALID', 'JSON_INVALID'];
-
-/** What keeps signatures from being read is an error of its own: whoever sees it may try again, and must not go on. */
-async function unlessAway<T>(from: string, read: () => Promise<T>): Promise<T> {
-  try {
-    return await read();
-  } catch (error) {
-    const doing = `cannot read the signatures at ${quote(from)}`;
-    const known = error instanceof OperationalError ? error : describeErrno(error);
-    if (known === undefined || known.code === 'CANCELLED') throw error;
-    if (PASSED_ON.includes(known.code)) throw addContext(doing, error);
-    throw new OperationalError('SIGNATURE_UNAVAILABLE', doing, { cause: known });
-  }
-}
-
-function tooMany(from: string): OperationalError {
-  return new OperationalError(
-    'LIMIT_EXCEEDED',
-    `there are more than ${MAX_SIGNATURES} signatures at ${quote(from)}, refusing to read them`,
-  );
 }

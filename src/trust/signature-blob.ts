@@ -22,6 +22,12 @@ export type UntrustedSignature =
       readonly annotations: Readonly<Record<string, string>>;
       readonly name: string;
     }
+  | {
+      /** A bundle of sigstore's newer format, in JSON. */
+      readonly kind: 'bundle';
+      readonly bundle: Buffer;
+      readonly name: string;
+    }
   | { readonly kind: 'unknown'; readonly name: string };
 
 /** The media type of the document that a sigstore signature signs. */

@@ -6,8 +6,8 @@ import { StrictFields } from './strict-fields.js';
 export interface SignatureClaim {
   /** Of the manifest or index. */
   readonly digest: Digest;
-  /** What the signer calls the image; compared, never followed. */
-  readonly identity: string;
+  /** What the signer calls the image; compared, never followed. Undefined where he calls it by its digest alone. */
+  readonly identity: string | undefined;
   /** When it was made, where the signer says so; milliseconds since the epoch. */
   readonly madeAtMs: number | undefined;
 }

@@ -1,3 +1,4 @@
+import { decodeBase64 } from '../base/decode-base64.js';
 import { quote } from '../base/escape-text.js';
 import { parseStrictJson, type JsonObject, type JsonValue } from '../base/strict-json.js';
 import type { ErrorCode } from '../errors/catalogue.js';
@@ -66,6 +67,12 @@ export class StrictFields {
     return this.#list(key).map((item, index) => this.#asText(item, `${key}[${index}]`));
   }
 
+  /** Whether the member is an empty list. Where nothing has to be there, some write that, and others no member. */
+  isEmpty(key: string): boolean {
+    const value = this.#object[key];
+    return isList(value) && value.length === 0;
+  }
+
   object(key: string): StrictFields {
     const value = this.#object[key];
     if (value === undefined) this.fail(key, 'is missing');
@@ -111,6 +118,11 @@ export class StrictFields {
   #pathOf(key: string): string {
     return this.#place.path === '' ? key : `${this.#place.path}.${key}`;
   }
+}
+
+/** The bytes of a member in base64. */
+export function decodeField(fields: StrictFields, key: string): Buffer {
+  return decodeBase64(fields.text(key)) ?? fields.fail(key, 'is not base64');
 }
 
 function isList(value: JsonValue | undefined): value is readonly JsonValue[] {

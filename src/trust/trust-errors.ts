@@ -1,7 +1,11 @@
 import { quote } from '../base/escape-text.js';
 import { OperationalError } from '../errors/operational-error.js';
+import { formatRepository } from '../oci/reference.js';
 import type { ForeignRequirement, SignatureRequirement } from './policy.js';
 import type { SignedDocument } from './read-signatures.js';
+
+/** Most reasons that are told of signatures that did not do. */
+const MAX_REASONS = 3;
 
 /** Which image is spoken of, and under which scope of the policy. */
 interface Spoken {
@@ -26,6 +30,26 @@ export function missingSignature(
     'SIGNATURE_MISSING',
     `${describeImage(document)} has no ${kind} signature${beside}; the policy asks for one (${scope})`,
     { hint: hintFor(document, type) },
+  );
+}
+
+/** There are signatures, and none is what a requirement asks for. */
+export function badSignatures(
+  reasons: readonly string[],
+  { document, scope, isUnnamed }: Spoken & { readonly isUnnamed: boolean },
+): OperationalError {
+  const told = reasons.slice(0, MAX_REASONS).join('; ');
+  const more = reasons.length > MAX_REASONS ? ` and ${reasons.length - MAX_REASONS} more` : '';
+  const { reference } = document.source.identity;
+  return new OperationalError(
+    'SIGNATURE_INVALID',
+    `no signature of ${describeImage(document)} is what the policy asks for (${scope}): ${told}${more}`,
+    {
+      hint:
+        isUnnamed && reference !== undefined
+          ? `if any image of this signer may stand in its place, say so in berth.conf, section [trust]: unnamed-signatures = ["${formatRepository(reference)}"]`
+          : undefined,
+    },
   );
 }
 

@@ -150,9 +150,9 @@ each<Row>(
     { name: 'that is no JSON', bundle: () => '{', code: 'SIGNATURE_INVALID' },
     { name: 'without end', bundle: () => ' '.repeat(60_000), code: 'SIGNATURE_INVALID' },
     {
-      name: 'of a log whose key is none of ECDSA',
+      name: 'of a log whose key is none of ECDSA or Ed25519',
       bundle: (parts) => logSignature(log, entryOf(parts)),
-      logKey: () => makeSigstoreKey('ed25519').publicKey,
+      logKey: () => makeSigstoreKey('rsa').publicKey,
       code: 'SIGNATURE_KEY_INVALID',
       says: /ECDSA/,
     },

@@ -5,14 +5,13 @@ import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 
-import { PolicyTrust } from '../../src/trust/image-trust.js';
 import { RegistryClient } from '../../src/registry/registry-client.js';
 import { digestOf } from '../../src/oci/digest.js';
 import { assertFails } from '../support/assert-fails.js';
 import { each } from '../support/each.js';
-import { FakeRegistry } from '../support/fake-registry.js';
-import { Puller, quickRetries, quickTimeouts } from '../support/pull-from.js';
-import { pushImage, pushIndex, type PushedDescriptor } from '../support/push-image.js';
+import { quickRetries, quickTimeouts } from '../support/pull-from.js';
+import { pushIndex } from '../support/push-image.js';
+import { SignedRegistry } from '../support/signed-registry.js';
 import {
   makeSigstoreKey,
   pushAttachments,
@@ -20,7 +19,6 @@ import {
   type Attachment,
 } from '../support/sigstore-attachments.js';
 import { claimOf, SigningKeys } from '../support/signing-keys.js';
-import { buildTar } from '../support/tar-builder.js';
 import { TrustDesk } from '../support/trust-desk.js';
 
 /* HOSTILE.md, B.9 and M22, R08: where signatures are looked for, over a network and in a registry. */
@@ -148,58 +146,6 @@ test('R08 S32 a server that has a signature for every number, and one without en
   );
 });
 
-/** A registry with an image for the host and one for another machine, and an index of both. */
-class Registry implements AsyncDisposable {
-  readonly desk: TrustDesk;
-  readonly fake: FakeRegistry;
-  readonly image: PushedDescriptor;
-  readonly other: PushedDescriptor;
-  readonly index: PushedDescriptor;
-
-  private constructor(parts: Pick<Registry, 'desk' | 'fake' | 'image' | 'other' | 'index'>) {
-    ({
-      desk: this.desk,
-      fake: this.fake,
-      image: this.image,
-      other: this.other,
-      index: this.index,
-    } = parts);
-  }
-
-  static async start(): Promise<Registry> {
-    const fake = await FakeRegistry.start();
-    const target = { origin: fake.origin, repository: 'etcd' };
-    const layers = [{ content: buildTar([{ path: 'a', content: 'a' }]) }];
-    const image = await pushImage(target, 'one', { layers, architecture: 'amd64' });
-    const other = await pushImage(target, undefined, { layers, architecture: 's390x' });
-    const index = await pushIndex(target, 'all', [other, image]);
-    const desk = new TrustDesk(`${fake.host}/etcd:all`);
-    desk.lookAt(`file://${desk.at('signatures')}`, true);
-    return new Registry({ desk, fake, image, other, index });
-  }
-
-  get target() {
-    return { origin: this.fake.origin, repository: 'etcd' };
-  }
-
-  async prepare(tag: string): Promise<void> {
-    await using puller = new Puller({
-      trust: new PolicyTrust({
-        policy: { path: this.desk.at('policy.json'), isNamed: true },
-        registriesD: this.desk.at('registries.d'),
-        registryClient: this.desk.registryClient,
-        onDisk: (path) => Promise.resolve(path),
-      }),
-    });
-    await puller.prepare(`http:${this.fake.host}/etcd:${tag}`);
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    this.desk[Symbol.dispose]();
-    await this.fake[Symbol.asyncDispose]();
-  }
-}
-
 const sigstoreClaim = (digest: string, reference: string): string =>
   claimOf(digest, reference, { type: 'cosign container image signature', optional: null });
 
@@ -218,7 +164,7 @@ each(
     { name: 'index and manifest', signed: ['index', 'image'], code: undefined },
   ] as const,
   async ({ signed, code }) => {
-    await using registry = await Registry.start();
+    await using registry = await SignedRegistry.start();
     const key = makeSigstoreKey();
     registry.desk.require({
       type: 'sigstoreSigned',
@@ -291,7 +237,7 @@ each<AttachmentRow>(
     },
   ],
   async ({ key: kind, spoil, code }) => {
-    await using registry = await Registry.start();
+    await using registry = await SignedRegistry.start();
     const { desk, image } = registry;
     const key = makeSigstoreKey(kind);
     desk.require({
@@ -312,7 +258,7 @@ each<AttachmentRow>(
 );
 
 test('S07 S08 sigstore signatures of another repository or manifest, and of the other kind of document', async () => {
-  await using registry = await Registry.start();
+  await using registry = await SignedRegistry.start();
   const { desk, image, other, fake } = registry;
   const key = makeSigstoreKey();
   desk.require({
@@ -333,7 +279,7 @@ test('S07 S08 sigstore signatures of another repository or manifest, and of the 
 });
 
 test('S14 a registry that does not give its attachments is none without', async () => {
-  await using registry = await Registry.start();
+  await using registry = await SignedRegistry.start();
   const { desk, image, fake } = registry;
   const key = makeSigstoreKey();
   desk.require({ type: 'sigstoreSigned', keyPath: desk.write('key.pub', key.publicKey) });
@@ -355,7 +301,7 @@ test('S14 a registry that does not give its attachments is none without', async 
 });
 
 test('M22 a list of signatures that is no manifest', async () => {
-  await using registry = await Registry.start();
+  await using registry = await SignedRegistry.start();
   const { desk, image, target } = registry;
   const key = makeSigstoreKey();
   desk.require({ type: 'sigstoreSigned', keyPath: desk.write('key.pub', key.publicKey) });
@@ -364,7 +310,7 @@ test('M22 a list of signatures that is no manifest', async () => {
 });
 
 test('S14 M22 what is wrong with signatures in the registry says nothing of those elsewhere', async () => {
-  await using registry = await Registry.start();
+  await using registry = await SignedRegistry.start();
   const { desk, image, target, fake } = registry;
   const folder = desk.at(`signatures/etcd@${image.digest.replace(':', '=')}`);
   mkdirSync(folder, { recursive: true });

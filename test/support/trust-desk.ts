@@ -1,12 +1,15 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
+import { OperationalError } from '../../src/errors/operational-error.js';
 import { digestOf, type Digest } from '../../src/oci/digest.js';
+import { OCI_MANIFEST } from '../../src/oci/media-types.js';
 import { parseReference, type QualifiedReference } from '../../src/oci/reference.js';
 import type { RegistryClient } from '../../src/registry/registry-client.js';
-import type { ImageSource } from '../../src/transport/image-source.js';
+import type { BlobStream, ImageSource } from '../../src/transport/image-source.js';
 import { PolicyTrust, type TrustRecord } from '../../src/trust/image-trust.js';
 import { signSigstore, type SignedClaim, type SigstoreKey } from './sigstore-attachments.js';
+import { BUNDLE, bundleManifest } from './sigstore-bundles.js';
 import { claimOf } from './signing-keys.js';
 import { TempDir } from './temp-dir.js';
 
@@ -20,10 +23,21 @@ export class TrustDesk implements Disposable {
     fetchFile: () => Promise.reject(new Error('nothing is fetched')),
   };
 
+  /** Scopes whose images may be signed by their digest alone. */
+  unnamed: readonly string[] = [];
+
   constructor(reference = 'registry.example/ns/etcd:3.5') {
     this.reference = reference;
     mkdirSync(this.at('registries.d'));
     this.lookAt(`file://${this.at('signatures')}`);
+  }
+
+  /** One that looks for signatures in the registry, and takes those of the digest alone. */
+  static forBundles(): TrustDesk {
+    const desk = new TrustDesk();
+    desk.lookAt(`file://${desk.at('signatures')}`, true);
+    desk.unnamed = ['registry.example/ns'];
+    return desk;
   }
 
   at(name: string): string {
@@ -69,6 +83,7 @@ export class TrustDesk implements Disposable {
       policy: { path: this.at('policy.json'), isNamed: true },
       registriesD: this.at('registries.d'),
       registryClient: this.registryClient,
+      unnamed: this.unnamed,
       onDisk: (path) => Promise.resolve(path),
     });
     const document = { source, digest: digestOf(manifest), bytes: manifest, isTop: true };
@@ -90,7 +105,45 @@ export class TrustDesk implements Disposable {
     };
   }
 
+  /** The image in a registry that has bundles of it; texts stand there as they are. */
+  sourceWith(bundles: readonly (object | string)[]): ImageSource {
+    const subject = { mediaType: OCI_MANIFEST, digest: this.digest, size: this.manifest.length };
+    const content = new Map<string, Buffer>();
+    const keep = (document: object | string) => {
+      const text = typeof document === 'string' ? document : JSON.stringify(document);
+      const bytes = Buffer.from(text);
+      content.set(digestOf(bytes), bytes);
+      return { digest: digestOf(bytes), size: bytes.length };
+    };
+    const list = bundles.map((bundle) => ({
+      mediaType: OCI_MANIFEST,
+      artifactType: BUNDLE,
+      ...keep(bundleManifest(subject, keep(bundle))),
+    }));
+    const bytesOf = (digest = ''): Buffer => content.get(digest) ?? Buffer.of();
+    return this.source({
+      listReferrers: () => Promise.resolve(list),
+      openTag: () => this.source({ readManifest: () => Promise.reject(notFound()) }),
+      readManifest: (digest = this.digest) =>
+        Promise.resolve({ bytes: bytesOf(digest), mediaType: OCI_MANIFEST, digest }),
+      openBlob: ({ digest }) => Promise.resolve(streamOf(bytesOf(digest))),
+    });
+  }
+
   [Symbol.dispose](): void {
     this.folder[Symbol.dispose]();
   }
+}
+
+function notFound(): OperationalError {
+  return new OperationalError('REGISTRY_NOT_FOUND', 'there is no such tag');
+}
+
+function streamOf(bytes: Buffer): BlobStream {
+  return {
+    async *[Symbol.asyncIterator]() {
+      yield await Promise.resolve(bytes);
+    },
+    [Symbol.asyncDispose]: () => Promise.resolve(),
+  };
 }
