@@ -1,6 +1,7 @@
 import { isIPv4, isIPv6 } from 'node:net';
 
 import { quote } from '../base/escape-text.js';
+import { findCalendarProblem } from './calendar-spec.js';
 import type { CheckUnitOptions, UnitProblem } from './unit-problem.js';
 import { isNameOf, unitNameOf, type UnitType } from './unit-name.js';
 import { getValue, getValues, listAssignments, type UnitDocument } from './unit-text.js';
@@ -47,7 +48,7 @@ const YES = /^(?:1|yes|y|true|t|on)$/i;
 const MAX_SOCKET_PATH = 107;
 
 /**
- * What a socket, timer or path starts, and on what: systemd refuses one that waits for nothing, and passes over an address
+ * What a socket, timer or path starts, and on what: systemd refuses one that waits for nothing, and passes over an address or time
  * that it cannot read. It may start the service of its own container only: another one is not the image's to start.
  */
 export function checkActivation(
@@ -72,7 +73,7 @@ export function checkActivation(
         line,
         'Accept=yes needs a service of its own for each connection, and a container is one',
       );
-    const wrong = findWrongAddress(key, value);
+    const wrong = key === 'OnCalendar' ? findWrongTime(value) : findWrongAddress(key, value);
     if (wrong !== undefined) error(line, `${key}= ${wrong}, got ${quote(value)}`);
   }
   return problems;
@@ -82,6 +83,10 @@ function isSet(document: UnitDocument, section: string, key: string): boolean {
   if (key === 'OnClockChange' || key === 'OnTimezoneChange')
     return YES.test(getValue(document, section, key) ?? '');
   return getValues(document, section, key).length > 0;
+}
+
+function findWrongTime(value: string): string | undefined {
+  return value === '' || value.includes('%') ? undefined : findCalendarProblem(value);
 }
 
 /** systemd.socket(5), "ListenStream="; what has a specifier is systemd's to read. */

@@ -76,6 +76,13 @@ test('lintUnit() takes the service of an instance for that of its socket', () =>
   ]);
 });
 
+test('lintUnit() refuses a time that systemd would pass over', () => {
+  const text = '[Timer]\nOnCalendar=\nOnCalendar=%i\nOnCalendar=daily\nOnCalendar=25:00\n';
+  assert.deepEqual(check('timer', text), [
+    "error 5: OnCalendar= expects hours from 0 to 23, not '25', got '25:00'",
+  ]);
+});
+
 test('lintUnit() says of each type what it lacks', () => {
   const said = ACTIVATOR_TYPES.map((type) => check(type, '[Unit]\nDescription=x\n')[0]);
   assert.deepEqual(said, [
