@@ -10,6 +10,8 @@ import type { CliProcess } from './context.js';
 import { createProgram } from './program.js';
 import { reportError } from './report-error.js';
 
+export { reportLostOutput } from './report-lost-output.js';
+
 const STOPPING_SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 
 /**

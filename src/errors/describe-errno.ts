@@ -13,9 +13,11 @@ export interface ErrnoDescription {
 /** A failed system call that nobody gave a meaning, said in words; undefined for any other error. */
 export function describeErrno(error: unknown): ErrnoDescription | undefined {
   if (!(error instanceof Error) || !('syscall' in error) || !('code' in error)) return undefined;
-  const { code, syscall, path } = error as NodeJS.ErrnoException;
+  const { code, syscall, path, dest } = error as NodeJS.ErrnoException & { dest?: unknown };
   if (typeof code !== 'string' || typeof syscall !== 'string') return undefined;
-  const where = typeof path === 'string' ? ` '${path}'` : '';
+  // What is copied is open already: it is where it should go that nothing can be made.
+  const place = syscall === 'copyfile' ? (dest ?? path) : path;
+  const where = typeof place === 'string' ? ` '${place}'` : '';
   return { ...meaningOf(code), message: `${syscall}${where}: ${wordsOf(code)}` };
 }
 
@@ -33,7 +35,7 @@ function meaningOf(code: string): Pick<ErrnoDescription, 'code' | 'hint'> {
 }
 
 const HINTS: Readonly<Record<string, string>> = {
-  EROFS: 'mount it writable, or move the place with BERTH_STATE_DIR',
+  EROFS: 'mount it writable; what berth keeps itself can be moved (BERTH_STATE_DIR)',
   EIO: "look at the kernel's log (dmesg): a disk may be failing",
   EMFILE: 'raise the limit (ulimit -n) and run the command again',
   ENFILE: 'close some programs and run the command again',

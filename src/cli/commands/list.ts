@@ -5,6 +5,7 @@ import type { ListedContainer } from '../../containers/list-containers.js';
 import type { CliContext, CommonOptions } from '../context.js';
 import { collect, defineCommand } from '../define-command.js';
 import type { ContainerRow } from '../output/json-results.js';
+import { shortenImage } from '../output/shorten-image.js';
 import { rollbackCommand } from './rollback.js';
 import { uninstallCommand } from './uninstall.js';
 import { updateCommand } from './update.js';
@@ -126,8 +127,6 @@ async function formatRows(
   if (options.quiet === true) return rows.map((row) => `${row.name}\n`).join('');
   if (rows.length === 0) return 'no containers are installed\n';
   const { formatTable } = await import('../output/table.js');
-  const shorten = (image: string): string =>
-    options.trunc === false || image.length <= 48 ? image : `…${image.slice(-47)}`;
   return formatTable(
     options.noheading === true ? undefined : ['NAME', 'STATE', 'BOOT', 'DEPLOYMENT', 'IMAGE'],
     rows.map((row) => [
@@ -135,7 +134,7 @@ async function formatRows(
       row.state,
       row.preset === undefined ? row.enabled : `${row.enabled} (preset: ${row.preset})`,
       String(row.deployment),
-      shorten(row.image),
+      options.trunc === false ? row.image : shortenImage(row.image),
     ]),
   );
 }

@@ -88,3 +88,16 @@ test("reportError() sends nobody to root who works with '--user'", () => {
   assert.match(report(denied).text, /hint: run berth as root/);
   assert.match(report(denied, { user: true }).text, /hint: look whose it is, and at HOME and XDG_/);
 });
+
+test('reportError() names where a file was to be copied to', () => {
+  const error = Object.assign(new Error('EROFS'), {
+    ...{ code: 'EROFS', syscall: 'copyfile' },
+    ...{ path: '/proc/self/fd/25', dest: '/etc/systemd/system/.x' },
+  });
+  const { status, text } = report(error);
+  assert.equal(status, 71);
+  assert.match(
+    text,
+    /^berth: copyfile '\/etc\/systemd\/system\/\.x': the file system is read-only\nhint: mount it writable;/,
+  );
+});
