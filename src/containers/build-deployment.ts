@@ -7,7 +7,7 @@ import { LAUNCH_PLAN_FILE } from '../runtime/built-in-runtime.js';
 import { syncFileSystemOf } from '../sys/sync.js';
 import { formatDeployment } from './deployment.js';
 import type { Host } from './host.js';
-import type { PreparedDeployment } from './prepare-deployment.js';
+import type { PreparedDeployment } from './prepared-deployment.js';
 import { removePath } from './remove-path.js';
 import { sealRoot, type RootSealed } from './sealed-root.js';
 

@@ -7,7 +7,7 @@ import { compareFile } from './file-state.js';
 import type { Host } from './host.js';
 import type { FileChange, InstallPlan } from './install-plan.js';
 import type { PlannedHostFile } from './plan-host-files.js';
-import type { PreparedDeployment } from './prepare-deployment.js';
+import type { PreparedDeployment } from './prepared-deployment.js';
 import { diffLines } from './text-diff.js';
 
 /** Largest file of the host that is read to show a difference. */

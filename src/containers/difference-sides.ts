@@ -18,7 +18,7 @@ import type { Deployment } from './deployment.js';
 import type { DifferenceSide } from './describe-difference.js';
 import { findStoredImage } from './find-stored-image.js';
 import type { Host } from './host.js';
-import type { PreparedDeployment } from './prepare-deployment.js';
+import type { PreparedDeployment } from './prepared-deployment.js';
 
 /** Largest text of a deployment that is compared; the limit of templates is 1 MiB, and values may be put into them. */
 const MAX_TEXT_BYTES = 4 * 1024 * 1024;

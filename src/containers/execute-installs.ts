@@ -3,7 +3,7 @@ import { getValue, parseUnit } from '../systemd/unit-text.js';
 import { executeTransition } from './execute-transition.js';
 import type { Host } from './host.js';
 import type { JournalEntry } from './journal.js';
-import type { PreparedContent, PreparedDeployment } from './prepare-deployment.js';
+import type { PreparedContent, PreparedDeployment } from './prepared-deployment.js';
 import { takeBackAfter } from './take-back.js';
 import { sideOf } from './transition.js';
 

@@ -5,7 +5,7 @@ import { completeTransition, type CompletedTransition } from './complete-transit
 import type { Host } from './host.js';
 import type { JournalEntry } from './journal.js';
 import { placeLauncher } from './place-launcher.js';
-import type { PreparedDeployment } from './prepare-deployment.js';
+import type { PreparedDeployment } from './prepared-deployment.js';
 import { takeBackAfter } from './take-back.js';
 
 /** A deployment to build, and the launcher that its unit runs. */

@@ -5,10 +5,8 @@ import { isTemplateName, type ContainerName } from '../base/container-name.js';
 import { quote } from '../base/escape-text.js';
 import { programVersion } from '../config/version.js';
 import { withContext } from '../errors/with-context.js';
-import type { ImageTree, MountPoint } from '../store/image-store.js';
-import { DROP_IN_NAME } from '../systemd/drop-in.js';
-import type { Values } from '../templates/values.js';
-import { loadConfigChanges, type ConfigChanges } from './config-changes.js';
+import { loadConfigChanges } from './config-changes.js';
+import { collectContents } from './collect-contents.js';
 import { decideHealth } from './decide-health.js';
 import type { Deployment } from './deployment.js';
 import { decideValues } from './decide-values.js';
@@ -16,27 +14,26 @@ import type { FetchedImage } from './fetch-image.js';
 import { sha256Of } from './file-state.js';
 import { seenWith, type NewestSeen } from './freshness.js';
 import type { Host } from './host.js';
-import type { UnitToCome } from './find-start-cycle.js';
 import { readImageDependencies } from './image-dependencies.js';
 import type { HostBind } from './host-binds.js';
 import { assertNotThroughLent } from './lent-folders.js';
 import { loadExports } from './load-exports.js';
 import { completeExports } from './effective-exports.js';
-import { pathsMadeByAll, pathsMadeByOthers, planWithOwners } from './path-owners.js';
+import { pathsMadeByAll, pathsMadeByOthers } from './path-owners.js';
 import { assertUnitNameFree } from './preflight.js';
-import { planHostFiles, type PlannedHostFile } from './plan-host-files.js';
-import { activatorDropIn, dropInText, planUnitFiles } from './plan-unit-files.js';
-import type { ChosenLauncher } from './place-launcher.js';
+import { ownPaths, planExportedFiles } from './plan-exported-files.js';
+import type { PlannedHostFile } from './plan-host-files.js';
+import { planUnitFiles } from './plan-unit-files.js';
+import type { PreparedDeployment } from './prepared-deployment.js';
 import { renderContainer, type RenderedContainer, type RenderRequest } from './render-container.js';
 import { chooseRuntime } from './choose-runtime.js';
 import { checkOrdering, resolveFor, type OrderingRequest } from './prepare-dependencies.js';
 import { dependencyDirectives } from './resolve-dependencies.js';
-import { decideSealing, type DecidedSealing } from './sealed-root.js';
-import { readSecrets, secretDirectives, secretFile } from './secrets.js';
+import { decideSealing } from './sealed-root.js';
+import { readSecrets, secretDirectives } from './secrets.js';
 import { describeStarters } from './started-by.js';
 import { DEFAULT_FILTER, describeFilter, type FilterChoice } from './deployed-filter.js';
 import { findPathsToCreate, pathsOfTmpfiles } from './tmpfiles-paths.js';
-import { hostPathPolicy } from './users-places.js';
 
 /** What a deployment is prepared from. */
 export interface PrepareRequest extends OrderingRequest {
@@ -65,44 +62,6 @@ export interface PrepareRequest extends OrderingRequest {
   readonly binds?: readonly HostBind[];
   /** What the administrator chose of its filter of system calls; nothing unless given. */
   readonly filter?: FilterChoice | undefined;
-}
-
-/** A deployment in memory: everything that will be written, checked, and nothing written yet. */
-export interface PreparedDeployment {
-  readonly deployment: Deployment;
-  /** What is checked out; with `--rootfs` only host files come from there. */
-  readonly tree: ImageTree;
-  readonly mountPoints: readonly MountPoint[];
-  /** How its root is to be sealed; undefined where it is not. */
-  readonly sealing: DecidedSealing | undefined;
-  /** Files of the deployment directory, by relative path. */
-  readonly contents: ReadonlyMap<string, PreparedContent>;
-  readonly launcher: ChosenLauncher | undefined;
-  /** Files of the host, folders before what is in them, with their texts. */
-  readonly files: readonly PlannedHostFile[];
-  readonly namespaces: readonly string[];
-  /** Which system calls it may make, in a person's words; undefined where it has no service. */
-  readonly systemCalls: string | undefined;
-  /** The administrator's own changes of its config.json. */
-  readonly changes: ConfigChanges | undefined;
-  /** What the unit itself does on the host. */
-  readonly notices: readonly string[];
-  readonly startedBy: readonly string[];
-  /** How its unit is ordered; undefined where it has no service. */
-  readonly ordering: UnitToCome | undefined;
-  /** Whom it means by what it says of others, for a person. */
-  readonly dependencyNotes: readonly string[];
-  /** Those of the warnings that are about the values that were given. */
-  readonly valueWarnings: readonly string[];
-  /** Values with secrets masked. */
-  readonly shownValues: Readonly<Record<string, string>>;
-}
-
-/** A file of a deployment directory. */
-export interface PreparedContent {
-  readonly content: string | Uint8Array;
-  /** Modification time to set, where something depends on it. */
-  readonly mtimeMs?: number | undefined;
 }
 
 /**
@@ -322,40 +281,6 @@ function withDirectives(
   return { ...rendered, directives: [...directives, ...rendered.directives] };
 }
 
-async function planExportedFiles(
-  host: Host,
-  from: {
-    readonly request: PrepareRequest;
-    readonly exports: Awaited<ReturnType<typeof loadExports>>;
-    readonly values: Values;
-  },
-): ReturnType<typeof planHostFiles> {
-  const { request, exports, values } = from;
-  if (exports.hostfs === undefined) return { files: [], foreign: [], warnings: [] };
-  const { renderRenameFiles, renderHostFile } = await import('../templates/render-text.js');
-  const { parseStringTemplate } = await import('../templates/string-template.js');
-  const { hostfs } = exports;
-  return planWithOwners(host, request.name, (ownerOf) =>
-    planHostFiles({
-      paths: host.paths,
-      hostfs,
-      renames: renderRenameFiles(exports.manifest, values),
-      templates: new Set(exports.manifest.installedFilesTemplate),
-      renderTemplate: (path, text) => renderHostFile(parseStringTemplate(path, text), values),
-      readFile: (node, maxBytes) => request.fetched.tree.readFile(node, { maxBytes }),
-      policy: hostPathPolicy(host.paths, { name: request.name, allowed: request.allowHostPaths }),
-      onConflict: whatOnConflict(request),
-      ownerOf,
-      own: ownPaths(request),
-      foreign: new Set(request.installed?.foreignPaths),
-    }),
-  );
-}
-
-function ownPaths({ installed }: PrepareRequest): ReadonlySet<string> {
-  return new Set(installed?.files.map(({ path }) => path));
-}
-
 /** What earlier versions made is carried over: it is state, and goes with the container. */
 async function findCreatedPaths(
   host: Host,
@@ -368,42 +293,8 @@ async function findCreatedPaths(
   return [...new Set([...carried, ...found])].sort();
 }
 
-function whatOnConflict(request: PrepareRequest): 'keep' | 'show' | 'refuse' {
-  if (request.keepExisting) return 'keep';
-  return request.planOnly ? 'show' : 'refuse';
-}
-
 /** Two lists may both need a folder; it is made once, and stands before everything in it. */
 function mergeFiles(files: readonly PlannedHostFile[]): readonly PlannedHostFile[] {
   const seen = new Set<string>();
   return files.filter(({ deployed }) => !seen.has(deployed.path) && seen.add(deployed.path));
-}
-
-function collectContents(
-  name: string,
-  from: {
-    readonly rendered: RenderedContainer | undefined;
-    readonly files: readonly PlannedHostFile[];
-    readonly secrets: ReadonlyMap<string, string>;
-  },
-): ReadonlyMap<string, PreparedContent> {
-  const contents = new Map<string, PreparedContent>();
-  const { rendered } = from;
-  for (const [variable, content] of from.secrets) contents.set(secretFile(variable), { content });
-  if (rendered !== undefined) {
-    contents.set('config.json', { content: rendered.config, mtimeMs: rendered.configMtimeMs });
-    for (const { name: file, content } of rendered.runtimeFiles) contents.set(file, { content });
-    contents.set(`${name}.service`, { content: rendered.unit });
-    contents.set(DROP_IN_NAME, { content: dropInText(rendered) });
-    for (const activator of rendered.activators) {
-      contents.set(activator.unit, { content: activator.text });
-      contents.set(activatorDropIn(activator.unit), { content: dropInText(activator) });
-    }
-    if (rendered.tmpfiles !== '')
-      contents.set(`tmpfiles-${name}.conf`, { content: rendered.tmpfiles });
-  }
-  for (const { deployed, text } of from.files) {
-    if (text !== undefined) contents.set(deployed.source, { content: text });
-  }
-  return contents;
 }

@@ -5,7 +5,8 @@ import type { InstallPlan } from './install-plan.js';
 import type { Requirements } from './install-requirements.js';
 import { preflightInstall } from './preflight.js';
 import type { PlannedContainer } from './prepare-dependencies.js';
-import { prepareDeployment, type PreparedDeployment } from './prepare-deployment.js';
+import { prepareDeployment } from './prepare-deployment.js';
+import type { PreparedDeployment } from './prepared-deployment.js';
 
 /** What of a request to install holds for what the container requires, too; values and exceptions are its own. */
 export interface RequirementOptions {

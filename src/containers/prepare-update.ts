@@ -19,7 +19,8 @@ import { findRequiredContainers, type Requiring } from './install-requirements.j
 import { permittedSide } from './permitted-side.js';
 import { planKeptFiles } from './plan-kept-files.js';
 import type { PlannedContainer } from './prepare-dependencies.js';
-import { prepareDeployment, type PreparedDeployment } from './prepare-deployment.js';
+import { prepareDeployment } from './prepare-deployment.js';
+import type { PreparedDeployment } from './prepared-deployment.js';
 import { prepareRequired, type PreparedRequirements } from './prepare-required.js';
 import { readSecrets, secretFile } from './secrets.js';
 import { inBrief, type UpdateOutcome } from './update-outcome.js';

@@ -12,7 +12,7 @@ import { newVersionsOf } from './new-versions.js';
 import { planTransition } from './plan-transition.js';
 import { assertPrivileged } from './preflight.js';
 import type { PlannedContainer } from './prepare-dependencies.js';
-import type { PreparedDeployment } from './prepare-deployment.js';
+import type { PreparedDeployment } from './prepared-deployment.js';
 import type { Transition } from './transition.js';
 import { prepareUpdate, type UpdateRequest } from './prepare-update.js';
 import type { UpdateOutcome } from './update-outcome.js';

@@ -11,7 +11,7 @@ import type { DeployedFile } from '../deployment.js';
 import { sha256Of, sha256OfFile } from '../file-state.js';
 import type { Host } from '../host.js';
 import { assertHostPathAllowed } from '../host-path-policy.js';
-import type { PreparedContent } from '../prepare-deployment.js';
+import type { PreparedContent } from '../prepared-deployment.js';
 import { readForerunnerFile } from './forerunner-files.js';
 import type { ForerunnerInfo } from './forerunner-info.js';
 
