@@ -39,6 +39,9 @@ export interface ConfigChanges {
   readonly [key: string]: unknown;
 }
 
+/** A container without a pid namespace: its launcher becomes its program. */
+export const NO_PID: ConfigChanges = { linux: { namespaces: [{ type: 'mount' }] } };
+
 /** A config.json as a document: pid, ipc and mount namespaces, a read-only root, the usual mounts. */
 export function runtimeConfigDocument(changes: ConfigChanges = {}): Record<string, unknown> {
   const { process, linux, mounts, ...rest } = changes;
