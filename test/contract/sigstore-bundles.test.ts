@@ -75,6 +75,8 @@ for (const { name, start, how } of [
 
     // What the hint says is what helps.
     write('etc/berth/berth.conf', `[trust]\n${hint}\n`);
+    const shown = `signatures that name no image do for ${registry.host}/ns/web (berth.conf)`;
+    assert.ok((await tree.runOk('trust', 'show')).includes(shown));
     const told = `sha256:[0-9a-f]{64} as ${digest} \\(docker:\\)`;
     const plan = await tree.runOk('install', '--plan', '--name', 'web', image);
     assert.match(plan, new RegExp(`signed  ${told}`));

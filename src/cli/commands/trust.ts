@@ -54,10 +54,11 @@ function showTrust(context: CliContext): Command {
           signal: host.signal,
         });
         const file = text === undefined ? undefined : place.path;
+        const unnamed = host.conf.trust['unnamed-signatures'];
         printResult(context, options, {
           of: 'trust show',
-          json: { policy: file, entries },
-          text: formatTrust(entries, { file, path: place.path }),
+          json: { policy: file, entries, unnamed },
+          text: formatTrust(entries, { file, path: place.path, unnamed }),
         });
       });
     },

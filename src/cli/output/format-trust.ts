@@ -5,7 +5,11 @@ import { formatTable } from './table.js';
 /** A policy for people: a line for each requirement. */
 export function formatTrust(
   entries: readonly TrustEntry[],
-  where: { readonly file: string | undefined; readonly path: string },
+  where: {
+    readonly file: string | undefined;
+    readonly path: string;
+    readonly unnamed: readonly string[];
+  },
 ): string {
   const head =
     where.file === undefined
@@ -19,7 +23,11 @@ export function formatTrust(
     storeOf(entry),
   ]);
   const columns = ['TRANSPORT', 'SCOPE', 'TYPE', 'KEYS', 'SIGNATURES'];
-  return head + formatTable(columns, rows);
+  const unnamed =
+    where.unnamed.length === 0
+      ? ''
+      : `signatures that name no image do for ${escapeText(where.unnamed.join(', '), 400)} (berth.conf)\n`;
+  return head + formatTable(columns, rows) + unnamed;
 }
 
 function keysOf({ keys, files, problem, identity }: TrustEntry): string {

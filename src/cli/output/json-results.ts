@@ -277,6 +277,8 @@ export interface ShownPolicy {
   /** Its file; not there where the host has none. */
   readonly policy: string | undefined;
   readonly entries: readonly TrustEntry[];
+  /** Scopes whose images may be signed by their digest alone, by berth.conf. */
+  readonly unnamed: readonly string[];
 }
 
 /** A directory on which nothing of berth's is mounted any more. */
