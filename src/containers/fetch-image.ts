@@ -355,7 +355,7 @@ function pullOptions(
       host.onEvent({ kind: 'warning', text });
     },
     onResume: (layer, bytes) => {
-      const text = `Going on with ${layer.digest.slice(0, 19)} at ${bytes} of ${layer.size} bytes`;
+      const text = `Going on with ${layer.digest.slice(0, 19)}: ${bytes} of ${layer.size} bytes are there`;
       host.onEvent({ kind: 'step', text });
     },
   };

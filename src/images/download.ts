@@ -19,7 +19,7 @@ export class Download {
     this.#partial = blob.partial;
   }
 
-  /** How much an earlier pull had left; grows while that is read. */
+  /** How much earlier pulls had left. */
   get resumedBytes(): number {
     return this.#resumedBytes;
   }
@@ -29,7 +29,10 @@ export class Download {
     await this.#partial?.clear();
   }
 
-  /** The bytes, from the first one on, in pieces of which each is good until the next one is asked for. `onResume` is called when the source is asked for the rest of them. */
+  /**
+   * The bytes, from the first one on, in pieces of which each is good until the next one is asked for. `onResume` is called where
+   * earlier pulls left something, when the source is asked for what is missing.
+   */
   open(signal: AbortSignal, onResume: (bytes: number) => void): BlobStream {
     return openBlobStream(signal, (stop) => this.#flow(stop, onResume));
   }
@@ -44,27 +47,48 @@ export class Download {
       yield data;
       return;
     }
-    if (partial !== undefined) {
-      for await (const piece of partial.read()) {
-        this.#resumedBytes += piece.length;
-        yield piece;
-      }
-      if (this.#resumedBytes > 0) onResume(this.#resumedBytes);
-      if (this.#resumedBytes === size) return;
+    if (partial === undefined) {
+      yield* this.#ask(signal, { offset: 0, end: undefined });
+      return;
     }
-    const offset = this.#resumedBytes;
-    await using blob = await this.#source.openBlob(this.#descriptor, {
-      signal,
-      offset,
-      lend: true,
-    });
-    for await (const piece of blob) {
-      const keeping = partial?.append(piece);
-      try {
+    this.#resumedBytes = partial.keptBytes;
+    let hasAsked = false;
+    for (let offset = 0; ;) {
+      for await (const piece of partial.read(offset)) {
+        offset += piece.length;
         yield piece;
-      } finally {
-        await keeping;
       }
+      if (offset === size) return;
+      if (!hasAsked && partial.keptBytes > 0) onResume(partial.keptBytes);
+      hasAsked = true;
+      const end = partial.nextAfter(offset);
+      for await (const piece of this.#ask(signal, { offset, end })) {
+        const keeping = partial.append(piece, offset);
+        offset += piece.length;
+        try {
+          yield piece;
+        } finally {
+          await keeping;
+        }
+      }
+      // All that the source has; the consumer knows whether that is enough.
+      if (end === undefined || offset < end) return;
+    }
+  }
+
+  /** What the source has from `offset` on, up to `end`, where the connection is broken off. */
+  async *#ask(
+    signal: AbortSignal,
+    { offset, end = Infinity }: { readonly offset: number; readonly end: number | undefined },
+  ): AsyncGenerator<Uint8Array, void, undefined> {
+    const how = { signal, offset, lend: true };
+    await using blob = await this.#source.openBlob(this.#descriptor, how);
+    let missing = end - offset;
+    for await (const piece of blob) {
+      const wanted = piece.length > missing ? piece.subarray(0, missing) : piece;
+      missing -= wanted.length;
+      yield wanted;
+      if (missing === 0) return;
     }
   }
 }

@@ -1,5 +1,6 @@
 import { keepYoungHeapSmall, optimiseLater } from '../base/engine-flags.js';
 import { quote } from '../base/escape-text.js';
+import { formatBytes } from '../base/format-bytes.js';
 import { AsyncScope } from '../base/scope.js';
 import type { ErrorCode } from '../errors/catalogue.js';
 import { OperationalError } from '../errors/operational-error.js';
@@ -45,7 +46,7 @@ export interface ExecutePullOptions {
   readonly limits?: LayerLimits | undefined;
   /** Where what came of a blob is kept until all of it is there; nothing is kept unless given. */
   readonly partials?: PartialDownloads | undefined;
-  /** Called where a layer goes on from what an earlier pull left of it. */
+  /** Called where a layer goes on from what an earlier pull left of it, with how many bytes of it are there. */
   readonly onResume?: ((layer: Descriptor, bytes: number) => void) | undefined;
   /** Called with how much of a layer is kept of a download that broke off. */
   readonly onKept?: ((bytes: number) => void) | undefined;
@@ -97,7 +98,7 @@ export async function executePull(
       }),
     );
   } catch (error) {
-    throw keptBytes > 0 ? withHint(error) : error;
+    throw keptBytes > 0 ? withHint(error, keptBytes) : error;
   }
   return store.addImage({
     digest: plan.digest,
@@ -109,10 +110,10 @@ export async function executePull(
   });
 }
 
-function withHint(error: unknown): unknown {
+function withHint(error: unknown, keptBytes: number): unknown {
   if (!(error instanceof OperationalError) || error.hint !== undefined) return error;
   return new OperationalError(error.code, error.message, {
-    hint: 'what came is kept: the same command goes on from there',
+    hint: `${formatBytes(keptBytes)} of what came are kept: the same command goes on from there`,
     cause: error.cause,
   });
 }
@@ -143,7 +144,7 @@ export async function fetchLayer(layer: PlannedLayer, options: ExecutePullOption
       return;
     } catch (error) {
       if (isInterruption(error, signal)) {
-        options.onKept?.(partial?.bytes ?? 0);
+        options.onKept?.(partial?.keptBytes ?? 0);
         throw error;
       }
       await partial?.clear();

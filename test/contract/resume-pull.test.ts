@@ -2,8 +2,9 @@ import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
-import { existsSync, readdirSync, statSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, statSync, writeFileSync } from 'node:fs';
 import { test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { gzipSync } from 'node:zlib';
 
 import { ownProgram } from '../../src/base/own-files.js';
@@ -17,9 +18,22 @@ import { waitUntil } from '../support/wait-until.js';
 
 const PROGRAM = ownProgram();
 const SENT = 2_000_000;
+const SENT_AT_ONCE = 500_000;
+const SENT_THEN = 8192;
+
+/** What comes in this time of the first byte is not kept. */
+const TOO_EARLY_MS = 2000;
 
 const layer = gzipSync(buildTar([{ path: 'file', content: randomBytes(3_000_000) }]), { level: 0 });
 const forLayer = forPath(sha256(layer));
+
+const partialFolder = ({ path }: BerthInTree): string => `${path}/var/lib/berth/.store/partial`;
+
+/** What a pull leaves that broke off before anything of the layer was kept. */
+function leaveSign(partial: string): void {
+  mkdirSync(partial, { recursive: true, mode: 0o700 });
+  writeFileSync(`${partial}/${sha256(layer).replace(':', '-')}`, '');
+}
 
 each(
   'F12 F13 a pull that is interrupted in the middle of a blob is gone on with by the next one',
@@ -27,33 +41,57 @@ each(
     {
       name: 'by Ctrl-C',
       signal: 'SIGINT',
-      says: /interrupted by SIGINT.*what came is kept/,
+      says: /interrupted by SIGINT.*[\d.]+ MB of what came are kept/,
       next: ['pull'],
+      brokeOff: false,
     },
-    { name: 'by SIGKILL', signal: 'SIGKILL', says: /^/, next: ['pull'] },
     {
-      name: 'by Ctrl-C, and install comes next',
+      name: 'by SIGKILL, after one that broke off at once',
+      signal: 'SIGKILL',
+      says: /^/,
+      next: ['pull'],
+      brokeOff: true,
+    },
+    {
+      name: 'by Ctrl-C, after one that broke off at once, and install comes next',
       signal: 'SIGINT',
-      says: /./,
+      says: /[12]\.\d MB of what came are kept/,
       next: ['install', '--name', 'web'],
+      brokeOff: true,
     },
   ] as const,
-  async ({ signal, says, next }) => {
+  async ({ signal, says, next, brokeOff }) => {
     using tree = new BerthInTree();
+    const partial = partialFolder(tree);
+    if (brokeOff) leaveSign(partial);
+    const keptBytes = (): number => {
+      const names = existsSync(partial) ? readdirSync(partial) : [];
+      return names.reduce((sum, name) => sum + statSync(`${partial}/${name}`).size, 0);
+    };
+    let from = brokeOff ? 0 : SENT_AT_ONCE;
     await using registry = await FakeRegistry.start();
     await pushImage({ origin: registry.origin, repository: 'etcd' }, '1', {
       architecture: 'amd64',
       process: { Cmd: ['/file'] },
       layers: [{ content: layer }],
     });
+    let waitedMs = 0;
     let stop: () => void = () => undefined;
     const stops = new Promise<void>((resolve) => (stop = resolve));
     registry.interfere(
       only(
         forLayer,
-        (_, response) => {
+        async (_, response) => {
           response.writeHead(200, { 'content-length': String(layer.length) });
-          response.write(layer.subarray(0, SENT), stop);
+          response.write(layer.subarray(0, SENT_AT_ONCE));
+          const sentAtMs = performance.now();
+          while (!brokeOff && keptBytes() === 0 && !response.destroyed) {
+            await sleep(50);
+            response.write(layer.subarray(from, from + SENT_THEN));
+            from += SENT_THEN;
+          }
+          waitedMs = performance.now() - sentAtMs;
+          response.write(layer.subarray(Math.max(from, SENT_AT_ONCE), SENT), stop);
           return true;
         },
         1,
@@ -66,12 +104,9 @@ each(
     let words = '';
     first.stderr.on('data', (data: Buffer) => (words += data.toString()));
     await stops;
-    const partial = `${tree.path}/var/lib/berth/.store/partial`;
-    await waitUntil('what was sent in the file of the process', () => {
-      const names = existsSync(partial) ? readdirSync(partial) : [];
-      const sizes = names.map((name) => statSync(`${partial}/${name}`).size);
-      return sizes.some((size) => size >= SENT - 512 * 1024);
-    });
+    if (!brokeOff) assert.ok(waitedMs >= TOO_EARLY_MS, `something was kept after ${waitedMs} ms`);
+    const least = SENT - from - 512 * 1024;
+    await waitUntil('what was sent in the file of the process', () => keptBytes() >= least);
     first.kill(signal);
     await once(first, 'close');
     assert.match(words.split('\n').join(' '), says);
@@ -82,7 +117,9 @@ each(
     assert.equal(result.status, 0, result.stderr);
     assert.match(result.stderr, /going on with/i);
     const asked = registry.seen.filter(({ url }) => url.includes(sha256(layer)));
-    const [range = 'none', ...others] = asked.map(({ headers }) => headers.range);
+    const ranges = asked.map(({ headers }) => headers.range);
+    if (!brokeOff) assert.equal(ranges.shift(), undefined, 'what came first is not asked for');
+    const [range = 'none', ...others] = ranges;
     assert.deepEqual(others, []);
     const at = Number(/^bytes=(\d+)-/.exec(range)?.[1]);
     assert.ok(at >= SENT - 512 * 1024, `it went on at ${at}, and ${SENT} were sent`);
@@ -109,10 +146,13 @@ test('what a lost network leaves of a pull is no image, and goes when images are
       return true;
     }),
   );
+  const folder = partialFolder(tree);
+  leaveSign(folder);
   const result = await tree.run('pull', `${registry.host}/etcd:1`);
   assert.equal(result.status, 77);
-  const folder = `${tree.path}/var/lib/berth/.store/partial`;
-  assert.equal(readdirSync(folder).length, 1);
+  const [name = '', ...others] = readdirSync(folder);
+  assert.deepEqual(others, []);
+  assert.ok(statSync(`${folder}/${name}`).size > 1_000_000, 'nothing was left');
   assert.match(await tree.runOk('fsck'), /sound/);
   await tree.runOk('images', 'prune');
   assert.ok(!existsSync(folder) || readdirSync(folder).length === 0, 'pruning left it');

@@ -19,6 +19,9 @@ import { TempDir } from '../support/temp-dir.js';
  * A pull that broke off, and the next one, of another process: each Puller here is one.
  */
 
+/** As if every blob came slowly: what comes of it is kept from its first byte on. */
+const AT_ONCE = { keepAfterMs: 0 };
+
 const content = randomBytes(3_000_000);
 const layer = gzipSync(buildTar([{ path: 'file', content }]), { level: 0 });
 const forLayer = forPath(sha256(layer));
@@ -67,7 +70,7 @@ function partialFile(puller: Puller): string {
 
 test('R42 F48 the next pull goes on where the last one broke off, and leaves nothing behind', async () => {
   await using registry = await serve();
-  await using first = new Puller();
+  await using first = new Puller(AT_ONCE);
   await breakOff(registry, first);
   await using second = new Puller({ after: first });
   await second.pull(`${registry.host}/etcd:1`);
@@ -105,7 +108,7 @@ each(
     name: string;
   }) => {
     await using registry = await serve();
-    await using first = new Puller();
+    await using first = new Puller(AT_ONCE);
     await breakOff(registry, first);
     registry.interfere(
       only(
@@ -123,14 +126,11 @@ each(
 
 test('R45 a blob that had come whole is not asked for again', async () => {
   await using registry = await serve();
-  await using first = new Puller();
+  await using first = new Puller(AT_ONCE);
   await breakOff(registry, first);
   const path = partialFile(first);
   const rest = layer.subarray(2_000_000);
-  writeFileSync(
-    path,
-    Buffer.concat([record(layer.subarray(0, 2_000_000)), record(rest, 2_000_000)]),
-  );
+  writeFileSync(path, Buffer.concat([kept(layer.subarray(0, 2_000_000)), record(rest, 2_000_000)]));
   await using second = new Puller({ after: first });
   await second.pull(`${registry.host}/etcd:1`);
   assert.deepEqual(ranges(registry), []);
@@ -140,19 +140,23 @@ each(
   'R46 what was kept and is not right is thrown away, and fetched anew once',
   [
     // A checksum is no proof: whoever can write the file can write that, too.
-    { name: 'other bytes with a right checksum', damage: () => record(randomBytes(1_500_000)) },
+    {
+      name: 'other bytes with a right checksum, and what came first is missing',
+      damage: () => kept(randomBytes(1_500_000), 300_000),
+    },
+    { name: 'other bytes with a right checksum', damage: () => kept(randomBytes(1_500_000)) },
     {
       name: 'one bit, with a right checksum',
       damage: () => {
         const begin = Buffer.from(layer.subarray(0, 1_500_000));
         begin[1_000_000] = (begin[1_000_000] ?? 0) ^ 1;
-        return record(begin);
+        return kept(begin);
       },
     },
   ],
   async ({ damage }) => {
     await using registry = await serve();
-    await using first = new Puller();
+    await using first = new Puller(AT_ONCE);
     await breakOff(registry, first);
     writeFileSync(partialFile(first), damage());
     await using second = new Puller({ after: first });
@@ -166,9 +170,9 @@ each(
   },
 );
 
-test('R46 a bit that flipped on the disk costs only what comes after it', async () => {
+test('R46 a bit that flipped on the disk costs only the part that it is in', async () => {
   await using registry = await serve();
-  await using first = new Puller();
+  await using first = new Puller(AT_ONCE);
   await breakOff(registry, first);
   const path = partialFile(first);
   const bytes = readFileSync(path);
@@ -177,8 +181,91 @@ test('R46 a bit that flipped on the disk costs only what comes after it', async 
   await using second = new Puller({ after: first });
   await second.pull(`${registry.host}/etcd:1`);
   const [at = 0] = second.resumedAt;
-  assert.ok(at > 400_000 && at < 1_000_000, `went on at ${at}`);
+  const [damaged, rest] = ranges(registry).map((range) => Number(range?.match(/\d+/)?.[0]));
+  assert.ok(at > 1_200_000 && at < 2_000_000, `${at} bytes were there`);
+  assert.ok(damaged !== undefined && damaged > 400_000 && damaged < 1_000_000, String(damaged));
+  assert.ok(rest !== undefined && rest > 1_800_000, `asked for more from ${rest} on`);
+  assert.equal(ranges(registry).length, 2);
   assert.deepEqual(second.warnings, []);
+});
+
+/** What a pull leaves that broke off after two million bytes, of which the first million had come too early to be kept. */
+function leaveSecondMillion(puller: Puller): void {
+  const folder = join(puller.folder.path, 'partial');
+  mkdirSync(folder);
+  const bytes = layer.subarray(1_000_000, 2_000_000);
+  writeFileSync(join(folder, sha256(layer).replace(':', '-')), kept(bytes, 1_000_000));
+}
+
+each(
+  'R42 R43 what came too early to be kept is fetched again, and what follows it is not',
+  [
+    { name: 'from a registry that gives parts', whole: 0 },
+    { name: 'from one that always gives everything', whole: Infinity },
+  ],
+  async ({ whole }) => {
+    await using registry = await serve();
+    registry.interfere(only(forLayer, answer(200, {}, layer), whole));
+    await using puller = new Puller();
+    leaveSecondMillion(puller);
+    registry.seen.length = 0;
+    const progress: number[] = [];
+    const image = await puller.pull(`${registry.host}/etcd:1`, {
+      onProgress: ({ bytes, phase }) => progress.push(phase === 'done' ? Infinity : bytes),
+    });
+    assert.equal(image.contentBytes, content.length);
+    assert.deepEqual(puller.resumedAt, [1_000_000]);
+    assert.deepEqual(ranges(registry), [undefined, `bytes=2000000-${layer.length - 1}`]);
+    assert.deepEqual(puller.warnings, []);
+    const sorted = progress.toSorted((one, other) => one - other);
+    assert.deepEqual(progress, sorted, 'the progress goes backwards');
+    assert.equal(progress.at(-2), layer.length);
+    assert.deepEqual(readdirSync(join(puller.folder.path, 'partial')), []);
+  },
+);
+
+test('R42 a pull that breaks off in what came too early for the one before loses nothing of it', async () => {
+  await using registry = await serve();
+  await using first = new Puller();
+  leaveSecondMillion(first);
+  let broken = true;
+  const cut = oneCut(400_000);
+  registry.interfere((request, response) => broken && cut(request, response));
+  const failure = await assertFails('REGISTRY_TEMPORARY', () =>
+    first.pull(`${registry.host}/etcd:1`),
+  );
+  assert.match(failure.hint ?? '', /^1\.\d MB of what came are kept: the same command goes on/);
+  broken = false;
+  registry.seen.length = 0;
+  await using second = new Puller({ after: first });
+  await second.pull(`${registry.host}/etcd:1`);
+  const [there = 0] = second.resumedAt;
+  const again = there - 1_000_000;
+  assert.ok(again > 200_000, `${again} bytes were kept of 400,000`);
+  assert.deepEqual(
+    ranges(registry),
+    [again, 2_000_000].map((at) => `bytes=${at}-${layer.length - 1}`),
+  );
+});
+
+test('what comes of a pull that breaks off at once is not kept, and not said to be', async () => {
+  await using registry = await serve();
+  await using first = new Puller();
+  let broken = true;
+  const cut = oneCut(2_000_000);
+  registry.interfere((request, response) => broken && cut(request, response));
+  const failure = await assertFails('REGISTRY_TEMPORARY', () =>
+    first.pull(`${registry.host}/etcd:1`),
+  );
+  assert.equal(failure.hint, undefined);
+  assert.equal(readFileSync(partialFile(first)).length, 0);
+  broken = false;
+  registry.seen.length = 0;
+  await using second = new Puller({ after: first });
+  await second.pull(`${registry.host}/etcd:1`);
+  assert.deepEqual(second.resumedAt, []);
+  assert.deepEqual(ranges(registry), [undefined]);
+  assert.deepEqual(readdirSync(join(first.folder.path, 'partial')), []);
 });
 
 each(
@@ -272,9 +359,16 @@ test('a folder for what is kept that leads elsewhere is not followed', async () 
   assert.equal(readFileSync(target, 'utf8'), 'untouched', 'a file elsewhere was written');
 });
 
-function record(bytes: Uint8Array, offset = 0): Buffer {
-  const header = Buffer.alloc(8);
-  header.writeUInt32LE(bytes.length, 0);
-  header.writeUInt32LE(crc32(bytes, offset), 4);
+/** A file of what is kept, with one record. */
+function kept(bytes: Uint8Array, offset = 0): Buffer {
+  return Buffer.concat([Buffer.from('berth partial 2\n'), record(bytes, offset)]);
+}
+
+function record(bytes: Uint8Array, offset: number): Buffer {
+  const header = Buffer.alloc(20);
+  header.writeUInt32LE(offset, 0);
+  header.writeUInt32LE(bytes.length, 8);
+  header.writeUInt32LE(crc32(bytes), 12);
+  header.writeUInt32LE(crc32(header.subarray(0, 16)), 16);
   return Buffer.concat([header, bytes]);
 }

@@ -43,6 +43,8 @@ export interface PullerOptions extends Partial<RegistryClientOptions> {
   readonly trust?: ImageTrust;
   /** The folder of another one, which stays: what a later process does. */
   readonly after?: Puller;
+  /** How long a blob may come before what comes of it is kept; as long as for anybody unless given. */
+  readonly keepAfterMs?: number;
 }
 
 /** A client and an empty store, for one test. */
@@ -53,6 +55,7 @@ export class Puller implements AsyncDisposable {
   readonly resumedAt: number[] = [];
   readonly trust: ImageTrust;
   readonly #ownsFolder: boolean;
+  readonly #keepAfterMs: number | undefined;
   readonly #client: RegistryClient;
   readonly #conf: RegistriesConf;
   readonly #engineSocket: string;
@@ -60,6 +63,7 @@ export class Puller implements AsyncDisposable {
   constructor(options: PullerOptions = {}) {
     this.folder = options.after?.folder ?? new TempDir();
     this.#ownsFolder = options.after === undefined;
+    this.#keepAfterMs = options.keepAfterMs;
     this.trust = options.trust ?? acceptAnything;
     this.store = openEmbeddedStore(join(this.folder.path, 'store'));
     this.#conf = options.registriesConf ?? EMPTY_REGISTRIES_CONF;
@@ -141,7 +145,9 @@ export class Puller implements AsyncDisposable {
 
   /** What is left of downloads that broke off. */
   get partials(): PartialDownloads {
-    return new PartialDownloads(join(this.folder.path, 'partial'));
+    return new PartialDownloads(join(this.folder.path, 'partial'), {
+      keepAfterMs: this.#keepAfterMs,
+    });
   }
 
   /** Every file that stands in the store, by its path in there: what must not change when a pull is refused. */
