@@ -31,6 +31,7 @@ const MINUTE = 60_000;
 const MADE = Math.floor(Date.now() / 1000) * 1000 - 400 * 86_400_000;
 const long = { fromMs: MADE - 86_400_000, toMs: MADE + 86_400_000, authority: true, usage: 0x06 };
 const root = makeCertificate({ ...long, subject: 'root' });
+const between = makeCertificate({ ...long, subject: 'between', issuer: root, authority: 0 });
 const leafWith = (changes: CertificateParts = {}): MadeCertificate =>
   makeCertificate({
     ...{ subject: 'leaf', issuer: root, fromMs: MADE, toMs: MADE + 10 * MINUTE, usage: 0x80 },
@@ -46,6 +47,8 @@ interface CertifiedRow {
   readonly log?: Partial<BundleEntryParts>;
   /** What comes with the bundle, where it is not the certificate of who has signed. */
   readonly certificate?: string | null;
+  /** In the policy; the root unless given. */
+  readonly authorities?: readonly MadeCertificate[];
   readonly says?: RegExp;
 }
 
@@ -78,17 +81,27 @@ each<CertifiedRow>(
       says: /is not of 'release@example.com' but of/,
     },
     {
+      name: 'of an authority between is taken where the policy has that, too',
+      leaf: () => leafWith({ issuer: between }),
+      authorities: [root, between],
+    },
+    {
+      name: 'of an authority between that nobody has',
+      leaf: () => leafWith({ issuer: between }),
+      says: /leads to none of the authorities/,
+    },
+    {
       name: 'of another authority',
       leaf: () => leafWith({ issuer: makeCertificate({ ...long, subject: 'root' }) }),
       says: /leads to none of the authorities/,
     },
   ],
-  async ({ leaf = leafWith, log: changes, certificate, says }) => {
+  async ({ leaf = leafWith, log: changes, certificate, authorities = [root], says }) => {
     using desk = TrustDesk.forBundles();
     desk.require({
       type: 'sigstoreSigned',
       fulcio: {
-        caPath: desk.write('ca.pem', root.pem),
+        caPath: desk.write('ca.pem', authorities.map(({ pem }) => pem).join('')),
         oidcIssuer: ISSUER,
         subjectEmail: EMAIL,
       },
