@@ -34,6 +34,13 @@ export const DEFAULT_DEVICES: readonly RuntimeDevice[] = (
   ] as const
 ).map(([path, major, minor]) => device(path, major, minor));
 
+function isDefault({ type, path, major, minor }: RuntimeDevice): boolean {
+  return DEFAULT_DEVICES.some(
+    (known) =>
+      known.type === type && known.path === path && known.major === major && known.minor === minor,
+  );
+}
+
 /** config-linux.md, "Default Devices", and runtime-linux.md, "Dev symbolic links". */
 const DEFAULT_LINKS = [
   ['pts/ptmx', '/dev/ptmx'],
@@ -70,7 +77,10 @@ export function compileDevices(
     if (options.userNamespace && entry.type !== 'p') {
       return [
         ['BIND', entry.path, entry.path, 0, 0, 0, 0, 0, PROPAGATION['private'] ?? 0],
-        ['BOUND_NODE', S_IFMT[entry.type], entry.major, entry.minor],
+        // Of these nobody chose the path; and launchers that were placed before there was this instruction go on with them.
+        ...(isDefault(entry)
+          ? []
+          : [['BOUND_NODE', S_IFMT[entry.type], entry.major, entry.minor] as const]),
       ];
     }
     return [
