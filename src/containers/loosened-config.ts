@@ -34,9 +34,14 @@ function newDevices(before: RuntimeConfig | undefined, after: RuntimeConfig): re
   const old = rules(before);
   if (old === 'all') return [];
   const had = before?.linux.devices ?? [];
+  const isBound = after.linux.namespaces.some(({ type }) => type === 'user');
   return [
     ...after.linux.devices
-      .filter((node) => !had.some((other) => opensAs(other, node)))
+      .filter(
+        (node) =>
+          // With a user namespace the path is the host's, and what is there is bound.
+          !had.some((other) => opensAs(other, node) && (!isBound || other.path === node.path)),
+      )
       .map(({ type, path, major, minor, fileMode = DEFAULT_MODE, uid, gid }) => {
         const what = `${type === 'b' ? 'block' : 'char'} ${major}:${minor}`;
         const isKnown = had.some((other) => isSameDevice(other, { type, major, minor }));

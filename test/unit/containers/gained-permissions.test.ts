@@ -18,6 +18,11 @@ const rule = (access: string): object => ({
   access,
 });
 
+const MAPPED = {
+  namespaces: [{ type: 'pid' }, { type: 'ipc' }, { type: 'mount' }, { type: 'user' }],
+  uidMappings: [{ containerID: 0, hostID: 100_000, size: 1000 }],
+  gidMappings: [{ containerID: 0, hostID: 100_000, size: 1000 }],
+};
 const disk = (members: object): object => ({
   type: 'b',
   path: '/dev/sda',
@@ -68,6 +73,12 @@ each(
       before: linux({ devices: [disk({ fileMode: 0o660 })] }),
       after: linux({ devices: [disk({ fileMode: 0o600, uid: 33 })] }),
       want: ['device /dev/sda (block 8:0, mode 600 of 33:0)'],
+    },
+    {
+      name: 'another path of the host for a device, where that is bound',
+      before: linux({ ...MAPPED, devices: [disk({})] }),
+      after: linux({ ...MAPPED, devices: [disk({ path: '/srv' })] }),
+      want: ['device /srv (block 8:0, mode 666 of 0:0)'],
     },
     {
       name: 'nothing of a device that fewer may open, or elsewhere',
