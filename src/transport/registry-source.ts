@@ -74,10 +74,19 @@ export class RegistrySource implements ImageSource {
     );
   }
 
-  listReferrers(digest: Digest, options: SourceOptions): Promise<readonly Descriptor[]> {
-    return this.#tryEach(async (endpoint) =>
-      listReferrers(this.#client.session(endpoint), digest, options.signal),
+  /** A mirror often has images alone: that it has nothing else says nothing, where the registry itself may have some. */
+  async listReferrers(digest: Digest, { signal }: SourceOptions): Promise<readonly Descriptor[]> {
+    const isDone = (found: readonly Descriptor[], endpoint: RegistryEndpoint): boolean =>
+      found.length > 0 || this.#registry === undefined || endpoint === this.#registry;
+    const nothing = new OperationalError(
+      'REGISTRY_NOT_FOUND',
+      `a mirror lists nothing that refers to ${digest}`,
     );
+    return await this.#tryEach(async (endpoint) => {
+      const found = await listReferrers(this.#client.session(endpoint), digest, signal);
+      if (isDone(found, endpoint)) return found;
+      throw nothing;
+    });
   }
 
   openTag(tag: string): ImageSource {

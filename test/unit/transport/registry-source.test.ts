@@ -1,12 +1,13 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
+import { OCI_MANIFEST } from '../../../src/oci/media-types.js';
 import { parseRegistriesConf } from '../../../src/registry/registries-conf.js';
 import { assertFails } from '../../support/assert-fails.js';
 import { FakeRegistry } from '../../support/fake-registry.js';
 import { answer, cutAfter, forPath, only } from '../../support/misbehaviours.js';
 import { Puller } from '../../support/pull-from.js';
-import { pushImage, sha256 } from '../../support/push-image.js';
+import { pushBlob, pushImage, pushManifest, sha256 } from '../../support/push-image.js';
 import { buildTar } from '../../support/tar-builder.js';
 
 const layer = buildTar([{ path: 'file', content: Buffer.alloc(300_000, 'x') }]);
@@ -87,6 +88,29 @@ test("R01 wrong content of a mirror is replaced by the registry's, wrong content
   await assertFails('CONTENT_MISMATCH', () => other.pull(`${registry.host}/etcd:1`));
   assert.deepEqual([asked(mirror), asked(registry)], [2, 2]);
   assert.deepEqual(await other.store.listImages(), []);
+});
+
+test('what refers to an image is looked for at the registry where a mirror lists nothing', async () => {
+  await using registry = await serve('etcd');
+  await using mirror = await serve('mirrored/etcd');
+  await using puller = new Puller({ registriesConf: mirrored(registry, mirror) });
+  await using source = await puller.open(`docker://${registry.host}/etcd:1`);
+  const { signal } = new AbortController();
+  const { digest, bytes } = await source.readManifest(undefined, { signal });
+  assert.deepEqual(await source.listReferrers?.(digest, { signal }), []);
+  const target = { origin: registry.origin, repository: 'etcd' };
+  const config = await pushBlob(target, Buffer.from('{}'));
+  const subject = { mediaType: OCI_MANIFEST, digest, size: bytes.length };
+  const referrer = { schemaVersion: 2, mediaType: OCI_MANIFEST, config, layers: [], subject };
+  const pushed = await pushManifest(target, undefined, referrer);
+  const found = await source.listReferrers?.(digest, { signal });
+  assert.deepEqual(
+    found?.map((one) => one.digest),
+    [pushed.digest],
+  );
+  // And that it does not answer is not that there is nothing.
+  registry.interfere(answer(500, {}));
+  await assertFails('REGISTRY_TEMPORARY', async () => source.listReferrers?.(digest, { signal }));
 });
 
 test('when nobody has it, what the registry itself says counts', async () => {
