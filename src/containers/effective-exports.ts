@@ -8,6 +8,7 @@ import type { ActivatorType } from '../systemd/check-activation.js';
 import { createDefaultExports, type DefaultExports } from '../templates/default-exports.js';
 import type { ExportsManifest } from '../templates/exports-manifest.js';
 import { parsePlainConfig, renderConfig, type RenderedConfig } from '../templates/render-config.js';
+import { parseTemplate } from '../templates/parse-template.js';
 import { renderTmpfiles } from '../templates/render-tmpfiles.js';
 import type { Template } from '../templates/template.js';
 import type { Values } from '../templates/values.js';
@@ -44,15 +45,19 @@ export async function completeExports(
     readonly name: ContainerName;
     readonly fetched: FetchedImage;
     readonly exports: Exports;
+    readonly setValues: ReadonlyMap<string, string>;
+    readonly fileValues: ReadonlyMap<string, string>;
   },
 ): Promise<EffectiveExports> {
   const { exports } = request;
   const { service, config, tmpfiles } = exports;
+  const activators = await activatorsFor(request);
   // Asked for only where something is missing: an image that brings all need not say what it would run.
   const defaults =
-    service === undefined || config === undefined ? await defaultsFor(host, request) : undefined;
+    service === undefined || config === undefined
+      ? await defaultsFor(host, request, activators)
+      : undefined;
   const unit = service ?? required(defaults).service;
-  const activators = exports.manifest.noContainerService ? NO_ACTIVATORS : exports.activators;
   const templates = [
     unit,
     ...activators.values(),
@@ -100,9 +105,30 @@ export async function completeExports(
 
 const NO_ACTIVATORS: ReadonlyMap<ActivatorType, Template> = new Map();
 
+/** The variable by which an administrator says when a service runs whose unit berth makes. */
+export const TIMES_VARIABLE = 'ON_CALENDAR';
+
+/** Those of the image, and berth's own timer where somebody said when the service is to run, and the image does not. */
+async function activatorsFor(request: Request): Promise<ReadonlyMap<ActivatorType, Template>> {
+  const { exports, setValues, fileValues } = request;
+  if (exports.manifest.noContainerService) return NO_ACTIVATORS;
+  const times = setValues.get(TIMES_VARIABLE) ?? fileValues.get(TIMES_VARIABLE) ?? '';
+  if (times === '' || !takesTimes(exports)) return exports.activators;
+  const file = 'container.timer.hbs';
+  const timer = parseTemplate(file, await readFile(ownFile(`unit-templates/${file}`), 'utf8'));
+  return new Map([...exports.activators, ['timer', timer]]);
+}
+
+function takesTimes({ manifest, service, activators }: Exports): boolean {
+  return !manifest.noContainerService && service === undefined && !activators.has('timer');
+}
+
+type Request = Parameters<typeof completeExports>[1];
+
 async function defaultsFor(
   host: Host,
-  request: Parameters<typeof completeExports>[1],
+  request: Request,
+  activators: EffectiveExports['activators'],
 ): Promise<DefaultExports> {
   return createDefaultExports({
     image: request.fetched.config,
@@ -110,7 +136,8 @@ async function defaultsFor(
     imageName: defaultContainerName(request.fetched.reference),
     serviceTemplate: await readFile(ownFile('unit-templates/container.service.hbs'), 'utf8'),
     mode: host.paths.mode,
-    activators: [...request.exports.activators.keys()],
+    activators: [...activators.keys()],
+    takesTimes: takesTimes(request.exports),
     // All that the host has, however few of them berth may use.
     cpuCount: cpus().length,
     ...(request.exports.present ? { fallbackArgs: FALLBACK_ARGS } : {}),

@@ -7,6 +7,7 @@ import { findContainer, readNameLink } from './container-directory.js';
 import type { Deployment } from './deployment.js';
 import { executeInstalls } from './execute-installs.js';
 import { withRequiredHeld } from './hold-required.js';
+import { TIMES_VARIABLE } from './effective-exports.js';
 import type { Host } from './host.js';
 import type { InstallPlan } from './install-plan.js';
 import { defaultContainerName } from './default-name.js';
@@ -47,6 +48,8 @@ export interface InstallRequest extends ImageChoice {
   readonly binds?: readonly HostBind[];
   /** What the administrator chose of its filter of system calls; nothing unless given. */
   readonly filter?: FilterChoice | undefined;
+  /** When its service runs, as systemd.time(7) has it, where the image does not say: a timer starts it then. */
+  readonly onCalendar?: string | undefined;
   /** Called with what is about to be installed, before anything changes. */
   readonly beforeInstall?: (deployment: Deployment) => Promise<void>;
 }
@@ -64,7 +67,8 @@ export interface InstallOutcome {
  * @throws {@link OperationalError} CONTAINER_EXISTS if the name is taken by something else; what pulling, rendering and
  * activating throw; UNIT_JOB_FAILED if it was installed but did not start
  */
-export async function install(host: Host, request: InstallRequest): Promise<InstallOutcome> {
+export async function install(host: Host, given: InstallRequest): Promise<InstallOutcome> {
+  const request = withTimes(given);
   const name = parseContainerName(request.name ?? defaultContainerName(request.reference));
   return withContext(`cannot install '${name}'`, async () => {
     assertPrivileged(host);
@@ -154,6 +158,7 @@ async function prepareAll(
     // A host file that was edited since the installation is no reason to refuse what changes nothing.
     keepExisting: request.keepExisting || installed !== undefined,
   });
+  assertTimesTaken(prepared.deployment, request);
   if (installed !== undefined) {
     const secrets = await readSecrets(host.paths, installed);
     if (!sameValues(installed, prepared.deployment) || !sameSecrets(secrets, prepared))
@@ -169,6 +174,22 @@ async function prepareAll(
   const plan = await describeInstall(host, prepared, { request, fetched, action: 'install' });
   for (const text of plan.warnings) host.onEvent({ kind: 'warning', text });
   return { plan: { ...plan, installs: plans }, steps: [...steps, prepared] };
+}
+
+function withTimes(request: InstallRequest): InstallRequest {
+  const { onCalendar } = request;
+  if (onCalendar === undefined) return request;
+  const setValues = new Map([...request.setValues, [TIMES_VARIABLE, onCalendar]]);
+  return { ...request, setValues };
+}
+
+function assertTimesTaken({ setValues }: Deployment, { onCalendar }: InstallRequest): void {
+  if (onCalendar === undefined || setValues[TIMES_VARIABLE] === onCalendar) return;
+  throw new OperationalError(
+    'USAGE',
+    "'--on-calendar' is for images without units of their own, and this one's say when it runs",
+    { hint: "'berth info IMAGE' shows the variables that it has" },
+  );
 }
 
 /** In a tree nothing is run, and at boot a service would do again and again what its image means to be done once. */

@@ -30,6 +30,9 @@ const DATE = /^(?:(?<year>[^-~: ]+)-)?(?<month>[^-~: ]+)(?<sign>[-~])(?<day>[^-~
 
 const TIME = /^(?<hour>[^: ]+):(?<minute>[^: ]+)(?::(?<second>[^: ]+))?$/;
 
+const EXPECTED =
+  'expects daily and the like, or [WEEKDAYS] [YEAR-MONTH-DAY] [HOUR:MINUTE[:SECOND]]';
+
 /**
  * What is expected in place of what stands in a calendar specification (systemd.time(7), "Calendar Events"), as of `OnCalendar=`;
  * undefined for one that systemd takes. What may be a time zone of the host counts as one.
@@ -38,14 +41,16 @@ export function findCalendarProblem(text: string): string | undefined {
   const spec = withoutZone(text);
   if (SHORTHANDS.has(spec.toLowerCase())) return undefined;
   const withoutDays = skipWeekdays(spec);
-  if (withoutDays === undefined) return 'expects weekdays as in Mon,Wed..Fri before all else';
+  if (withoutDays === undefined)
+    return spec.split(/[^a-z]+/i).some(isDay)
+      ? 'expects weekdays as in Mon,Wed..Fri before all else'
+      : EXPECTED;
   const stamp = /^@\d+$/.test(withoutDays);
   if (stamp || (withoutDays === '' && spec !== '')) return undefined;
   const date = DATE.exec(withoutDays)?.groups;
   const rest = withoutDays.replace(DATE, '');
   const time = TIME.exec(rest)?.groups;
-  if ((rest !== '' || date === undefined) && time === undefined)
-    return 'expects daily and the like, or [WEEKDAYS] [YEAR-MONTH-DAY] [HOUR:MINUTE[:SECOND]]';
+  if ((rest !== '' || date === undefined) && time === undefined) return EXPECTED;
   const lists: readonly (readonly [string | undefined, Bounds])[] = [
     [date?.['year'], YEAR],
     [date?.['month'], MONTH],

@@ -38,6 +38,8 @@ export interface DefaultExportsInput {
   readonly mode: 'system' | 'user';
   /** Types of the units that start the service: without any, the host does at boot. */
   readonly activators?: readonly string[];
+  /** Whether an administrator may say when it runs (`ON_CALENDAR`). */
+  readonly takesTimes?: boolean;
   /** Processors of the host: each has a file that tells of its load, and is masked. */
   readonly cpuCount: number;
   /** Run if the image has neither Entrypoint nor Cmd; the forerunner took `run.sh` for images with `/exports`. */
@@ -132,6 +134,7 @@ function describeImage(input: DefaultExportsInput): ReadonlyMap<string, string> 
     ['TYPE', isJob ? 'oneshot' : 'exec'],
     ['RESTART', isJob ? '' : 'on-failure'],
     ['WANTED_BY', activators.length > 0 ? '' : bootTarget],
+    ...(input.takesTimes === true ? ([['ON_CALENDAR', '']] as const) : []),
   ]);
 }
 

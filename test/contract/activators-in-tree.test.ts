@@ -3,7 +3,9 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { test } from 'node:test';
 
 import { BerthInTree } from '../support/berth-in-tree.js';
+import { each } from '../support/each.js';
 import { compareSnapshots, snapshotTree } from '../support/tree-snapshot.js';
+import { writeLayout } from '../support/write-layout.js';
 
 // Sockets and timers of an image in a tree that is not running: what is enabled there is up at its first boot.
 
@@ -12,7 +14,7 @@ const SERVICE = '[Service]\nExecStart=$EXEC_START\n';
 
 const FILES = [{ path: 'probe', content: 'x', mode: 0o755 }];
 
-function image(tree: BerthInTree, exports: Readonly<Record<string, string>>): string {
+function image(tree: BerthInTree, exports: Readonly<Record<string, string | undefined>>): string {
   return tree.makeImage('web', FILES, {
     'service.template': SERVICE,
     'manifest.json': JSON.stringify({ defaultValues: { PORT: '80' } }),
@@ -85,6 +87,74 @@ test('a job whose unit berth makes is started by its timer alone', async () => {
   assert.match(service, /^Type=oneshot$/m);
   assert.doesNotMatch(service, /Restart=|\[Install\]/);
 });
+
+test('an image without units runs at the times that its administrator gives, and again at boot without', async () => {
+  using tree = new BerthInTree();
+  const layer = [{ path: 'job', content: 'x', mode: 0o755 }];
+  const plain = writeLayout(tree.layout('job'), { layers: [layer], process: { Cmd: ['/job'] } });
+  const unit = (name: string): string =>
+    readFileSync(`${tree.path}/etc/systemd/system/${name}`, 'utf8');
+  const plan = await tree.runOk(
+    'install',
+    '--plan',
+    '--on-calendar',
+    'Mon 02:30',
+    '--name=job',
+    plain,
+  );
+  assert.match(plan, /by job\.timer \(OnCalendar=Mon 02:30\)/);
+  const install = ['install', '--on-calendar', 'Mon 02:30', '--name', 'job', plain];
+  await tree.runOk(...install);
+  assert.match(unit('job.timer'), /^OnCalendar=Mon 02:30$/m);
+  assert.match(unit('job.service'), /^Type=oneshot$/m);
+  assert.doesNotMatch(unit('job.service'), /Restart=|\[Install\]/);
+  assert.ok(unitsOf(tree).includes('timers.target.wants/job.timer'));
+  assert.match(await tree.runOk(...install), /nothing changed/);
+  // The choice stays with the container.
+  await tree.runOk('update', '--set', 'ON_CALENDAR=hourly', 'job');
+  assert.match(unit('job.timer'), /^OnCalendar=hourly$/m);
+  await tree.runOk('update', '--set', 'DESCRIPTION=other', 'job');
+  assert.match(unit('job.timer'), /^Description=other$[^]*^OnCalendar=hourly$/m);
+  const wrong = await tree.run('update', '--set', 'ON_CALENDAR=soon', 'job');
+  assert.match(wrong.stderr, /OnCalendar= expects .*, got 'soon'/);
+  await tree.runOk('update', '--unset', 'ON_CALENDAR', 'job');
+  assert.ok(!unitsOf(tree).some((name) => name.includes('timer')));
+  assert.match(unit('job.service'), /^Type=exec$/m);
+});
+
+each<{
+  readonly name: string;
+  readonly times?: string;
+  readonly exports?: Readonly<Record<string, string | undefined>>;
+  readonly says: RegExp;
+}>(
+  'times are refused',
+  [
+    {
+      name: 'that are none',
+      times: 'sometimes',
+      says: /--on-calendar expects daily and the like.*, got 'sometimes'\n/,
+    },
+    { name: 'where the image brings a service', says: /for images without units of their own/ },
+    {
+      name: 'where it brings a timer',
+      exports: { 'service.template': undefined, 'timer.template': '[Timer]\nOnCalendar=daily\n' },
+      says: /for images without units of their own/,
+    },
+    {
+      name: 'where it has no service',
+      exports: { 'manifest.json': '{"noContainerService":true}' },
+      says: /for images without units of their own/,
+    },
+  ],
+  async ({ times = 'daily', exports = {}, says }) => {
+    using tree = new BerthInTree();
+    const refused = await tree.run('install', '--on-calendar', times, image(tree, exports));
+    assert.equal(refused.status, 64, refused.stderr);
+    assert.match(refused.stderr, says);
+    assert.ok(!existsSync(`${tree.path}/var/lib/berth/web`));
+  },
+);
 
 test('what is refused leaves nothing: a path that the bus has, a directive that nobody has', async () => {
   using tree = new BerthInTree();

@@ -53,6 +53,10 @@ const SERVICE = '[Service]\nType=notify\nExecStart=$EXEC_START\n';
 const TIMER =
   '[Timer]\nOnCalendar=daily\nPersistent=true\nOnActiveSec=$AFTER\nAccuracySec=1ms\n[Install]\nWantedBy=timers.target\n';
 
+const SHOWING = configTemplate({
+  process: { user: { uid: 0, gid: 0 }, args: ['/probe', 'show', '/proc/self/comm'], cwd: '/' },
+});
+
 const MANIFEST = JSON.stringify({ defaultValues: { PORT: '127.0.0.1:7', AFTER: '1d' } });
 
 interface WebSketch extends Readonly<Record<string, unknown>> {
@@ -296,6 +300,28 @@ for (const suite of suites) {
       assert.equal(await stateOf(host, 'web.socket'), 'active enabled');
       assert.equal(await stateOf(host, 'web.service'), 'inactive static');
       assert.equal(await ask(host), 'v3 ahoy\n');
+    });
+
+    await t.test('an image without units runs at the times that it is given', async () => {
+      const files = { 'config.json.template': SHOWING, 'service.template': undefined };
+      const image: ExportsSketch = { files, comment: 'timed' };
+      await pushExports(registry.target('web'), image, 'unitless');
+      const install = ['install', '--start', '--name', 'timed', '--on-calendar', '*-*-* *:*:*'];
+      await berth(host, ...install, web('unitless'));
+      assert.equal(await stateOf(host, 'timed.timer'), 'active enabled');
+      // For systemd a minute is accurate enough.
+      const dropIn = '/run/systemd/system/timed.timer.d';
+      await host.sh(
+        `mkdir -p ${dropIn}; printf '[Timer]\\nAccuracySec=1ms\\n' >${dropIn}/soon.conf; systemctl daemon-reload; systemctl restart timed.timer`,
+      );
+      await host.waitFor('timed.service', { Result: 'success', Type: 'oneshot' });
+      await waitUntil('a run of the job', async () => {
+        const { ExecMainStartTimestamp: ran = '' } = await host.unit('timed.service');
+        assert.match(ran, /\d/);
+        return true;
+      });
+      await berth(host, 'uninstall', '--purge', 'timed');
+      await host.sh(`rm -r ${dropIn}; systemctl daemon-reload`);
     });
 
     await t.test('the file of a socket goes with the version that had it', async () => {

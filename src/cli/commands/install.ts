@@ -39,6 +39,7 @@ interface InstallOptions extends RegistryOptionValues {
   readonly keepExisting?: boolean;
   readonly seccomp?: string;
   readonly withDependencies?: boolean;
+  readonly onCalendar?: string;
 }
 
 /** `berth install IMAGE`. */
@@ -79,6 +80,10 @@ export function installCommand(context: CliContext): Command {
           '--start',
           'start the service, or the socket, timer or path that starts it, and wait until it is active',
         ),
+        new Option(
+          '--on-calendar <times>',
+          'run it at these times, as systemd.time(7) has them, where the image brings no units',
+        ),
         new Option('--no-enable', 'do not have systemd start it at boot'),
         new Option('--plan', 'show what would be done and change nothing'),
         noPullOption(),
@@ -111,6 +116,7 @@ export function installCommand(context: CliContext): Command {
         'berth install --system --start etcd',
         'berth install --name web --set PORT=8080 registry.example/nginx:1.27',
         'berth install --plan etcd',
+        "berth install --on-calendar 'Mon..Fri 02:30' registry.example/backup",
         'berth install --root /mnt/image etcd',
         'berth --user install --start registry.example/web',
       ],
@@ -140,6 +146,7 @@ async function runInstall({ args, options, context }: CommandCall<InstallOptions
   }
   const values = await readValueOptions(options);
   const filter = await readSeccompOption(options);
+  const onCalendar = await readTimes(options);
   await withHost(context, options, async (host) => {
     using display = pullDisplay(context, options);
     await using scope = new AsyncScope();
@@ -160,6 +167,7 @@ async function runInstall({ args, options, context }: CommandCall<InstallOptions
       keepExisting: options.keepExisting === true,
       filter,
       withDependencies: options.withDependencies === true,
+      onCalendar,
       beforeInstall: async (deployment) => {
         if (runsOnce(host, deployment, options))
           oneRun = scope.use(await beginOneRun(host, deployment.name));
@@ -179,6 +187,16 @@ async function runInstall({ args, options, context }: CommandCall<InstallOptions
       text: options.plan === true ? formatPlan(outcome.plan) : formatOutcome(outcome, options),
     });
   });
+}
+
+async function readTimes({ onCalendar }: InstallOptions): Promise<string | undefined> {
+  if (onCalendar === undefined) return undefined;
+  const { findCalendarProblem } = await import('../../systemd/calendar-spec.js');
+  const { OperationalError } = await import('../../errors/operational-error.js');
+  const { quote } = await import('../../base/escape-text.js');
+  const wrong = findCalendarProblem(onCalendar);
+  if (wrong === undefined) return onCalendar;
+  throw new OperationalError('USAGE', `--on-calendar ${wrong}, got ${quote(onCalendar)}`);
 }
 
 function runsOnce(host: Host, deployment: Deployment, { start }: InstallOptions): boolean {

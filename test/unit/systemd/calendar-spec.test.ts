@@ -29,10 +29,20 @@ const TAKEN: readonly Row[] = [
 ].map((name) => ({ name }));
 
 const REFUSED: readonly Row[] = [
-  ...['', 'foo', 'daily 10:00', 'Mon daily', '10:00 Mon', '10', '*', 'daily foo', '*-*-* 10'].map(
-    (name) => ({ name, wrong: /^expects (?:daily and the like|weekdays as)/ }),
-  ),
-  ...['Fri..Mon', 'Mon..Tue..Wed', 'Mon,,Tue', 'Foo 10:00', 'Mo 10:00'].map((name) => ({
+  ...[
+    '',
+    'foo',
+    'daily 10:00',
+    'Mon daily',
+    '10:00 Mon',
+    '10',
+    '*',
+    'daily foo',
+    '*-*-* 10',
+    'Foo 10:00',
+    'Mo 10:00',
+  ].map((name) => ({ name, wrong: /^expects (?:daily and the like|weekdays as)/ })),
+  ...['Fri..Mon', 'Mon..Tue..Wed', 'Mon,,Tue'].map((name) => ({
     name,
     wrong: /^expects weekdays/,
   })),
