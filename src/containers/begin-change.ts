@@ -9,6 +9,7 @@ import { acquireLock, type LockFile } from '../sys/lock-file.js';
 import { listContainerNames } from './container-directory.js';
 import type { Host } from './host.js';
 import { beginJournal, listJournal, type JournalEntry } from './journal.js';
+import { leaveSets } from './leave-sets.js';
 import { listOneRuns, oneRunMark } from './one-run-marks.js';
 import { bringsOwnUnits, placeOwnUnit, removeOwnUnit } from './own-units.js';
 
@@ -20,6 +21,7 @@ const LOCK = '.own-units.lock';
  * change before any container starts: from here on a power cut is survived. When it returns, both are on the disk.
  */
 export async function beginChange(host: Host, entry: JournalEntry): Promise<void> {
+  await leaveSets(host, entry);
   if (!bringsOwnUnits(host.paths)) return beginJournal(host.paths, entry);
   await withOwnUnitsLock(host, async () => {
     await placeOwnUnit(host, 'berth-recover.service');

@@ -44,7 +44,11 @@ export async function completeTransition(
   return { kept, saved, ...(await clearUp(host, entry, kept)) };
 }
 
-async function clearUp(
+/**
+ * The last of {@link completeTransition}, which is the only thing left where what is new is in place and there is nothing to go back
+ * to: leftovers gone, journal entry gone. Of what is new, a failure is told, and the entry stays.
+ */
+export async function clearUp(
   host: Host,
   entry: JournalEntry,
   kept: readonly string[],
