@@ -119,9 +119,15 @@ export function systemError(errno: number, syscall: string, name?: string): Node
   return error;
 }
 
+/** The first of several names of a number counts, as EAGAIN before EWOULDBLOCK. */
+const errnoNames = new Map(
+  Object.entries(constants.errno)
+    .reverse()
+    .map(([name, number]) => [number, name]),
+);
+
 function errnoName(errno: number): string {
-  const known = Object.entries(constants.errno).find(([, number]) => number === errno);
-  return known?.[0] ?? getSystemErrorName(-errno);
+  return errnoNames.get(errno) ?? getSystemErrorName(-errno);
 }
 
 /** Passes a result that is not negative on and throws {@link lastError} for the others. */

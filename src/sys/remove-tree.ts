@@ -18,12 +18,7 @@ export function removeTreeAt(at: At): void {
     if (isErrno(error, 'ENOENT')) return;
     if (!isErrno(error, 'EISDIR', 'EPERM')) throw error;
   }
-  removeContent(at);
-  try {
-    rmdirAt(at);
-  } catch (error) {
-    if (!isErrno(error, 'ENOENT')) throw error;
-  }
+  removeDirectory(at);
 }
 
 /** Removes what is in a directory; the directory stays. */
@@ -31,11 +26,33 @@ export function removeContent(at: At): void {
   const fd = openForRemoval(at);
   if (fd === undefined) return;
   try {
-    for (const name of readdirSync(`/proc/self/fd/${fd}`, 'latin1')) {
-      removeTreeAt({ dirFd: fd, name });
+    const entries = readdirSync(`/proc/self/fd/${fd}`, { encoding: 'latin1', withFileTypes: true });
+    for (const entry of entries) {
+      const child = { dirFd: fd, name: entry.name };
+      if (entry.isDirectory()) removeDirectory(child);
+      else removeTreeAt(child);
     }
   } finally {
     closeSync(fd);
+  }
+}
+
+function removeDirectory(at: At): void {
+  // The temporary folders of a layer are mostly empty at its end, 256 of them: one call in place of five.
+  if (isRemoved(at)) return;
+  removeContent(at);
+  if (!isRemoved(at)) rmdirAt(at);
+}
+
+/** False where there is something in it. */
+function isRemoved(at: At): boolean {
+  try {
+    rmdirAt(at);
+    return true;
+  } catch (error) {
+    if (isErrno(error, 'ENOENT')) return true;
+    if (isErrno(error, 'ENOTEMPTY', 'EEXIST')) return false;
+    throw error;
   }
 }
 

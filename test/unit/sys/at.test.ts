@@ -112,6 +112,8 @@ test('removeTreeAt() removes what no path reaches', () => {
       open.push(parent);
     }
     symlinkAt('/', { dirFd: parent, name: 'out' });
+    mkdirAt({ dirFd: parent, name: 'empty' }, 0);
+    mknodAt({ dirFd: parent, name: 'fifo' }, { mode: constants.S_IFIFO, major: 0, minor: 0 });
     open.forEach((fd) => {
       closeSync(fd);
     });
