@@ -21,6 +21,11 @@ export function describeErrno(error: unknown): ErrnoDescription | undefined {
   return { ...meaningOf(code), message: `${syscall}${where}: ${wordsOf(code)}` };
 }
 
+/** The same of a call that another program made for berth, and told by its name (`EROFS`); `doing` is what it did. */
+export function describeForeignErrno(name: string, doing: string): ErrnoDescription {
+  return { ...meaningOf(name), message: `${doing}: ${wordsOf(name)}` };
+}
+
 function meaningOf(code: string): Pick<ErrnoDescription, 'code' | 'hint'> {
   if (code === 'ENOSPC' || code === 'EDQUOT')
     return { code: 'DISK_FULL', hint: 'free some space and run the command again' };

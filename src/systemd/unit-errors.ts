@@ -1,4 +1,5 @@
 import { quote } from '../base/escape-text.js';
+import { describeForeignErrno } from '../errors/describe-errno.js';
 import { OperationalError } from '../errors/operational-error.js';
 import { DBusCallError } from './bus.js';
 
@@ -48,7 +49,19 @@ export function explainUnitError(unit: string, error: unknown): unknown {
       return new OperationalError('NEEDS_ROOT', `systemd refuses ${error.member} to this user`, {
         cause: error,
       });
+    case 'System.Error.EROFS':
+    case 'System.Error.ENOSPC':
+    case 'System.Error.EDQUOT':
+      return explainDiskError(unit, error);
     default:
       return error;
   }
+}
+
+/** What the disk refuses to systemd, it refuses to berth: the status is the same, whoever makes a link. */
+function explainDiskError(unit: string, error: DBusCallError): OperationalError {
+  const name = error.errorName.slice('System.Error.'.length);
+  const doing = `systemd cannot do ${error.member} for ${quote(unit)}`;
+  const { code, message, hint } = describeForeignErrno(name, doing);
+  return new OperationalError(code, message, { hint, cause: error });
 }

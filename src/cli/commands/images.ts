@@ -45,7 +45,7 @@ function createListCommand(context: CliContext): Command {
         new Option('-a, --all', 'all images (the default; taken for old scripts)'),
         new Option('-q, --quiet', 'print digests only'),
         new Option('-n, --noheading', 'print no heading'),
-        new Option('--no-trunc', 'print digests whole'),
+        new Option('--no-trunc', 'print digests whole, and all names of each image'),
         storageOption(),
         new Option(
           '-f, --filter <key=value>',
@@ -99,16 +99,16 @@ async function formatRows(
   if (options.quiet === true) return rows.map((row) => `${row.digest}\n`).join('');
   if (rows.length === 0) return 'the store has no images\n';
   const { formatTable } = await import('../output/table.js');
+  const { shortenNames } = await import('../output/shorten-image.js');
   const { formatAge, formatBytes } = await import('../output/units.js');
+  const isWhole = options.trunc === false;
   const heading = [' ', 'IMAGE', 'DIGEST', 'STORE', 'STORED', 'SIZE', 'USED BY'];
   return formatTable(
     options.noheading === true ? undefined : heading,
     rows.map((row) => [
       row.usedBy.length > 0 ? '>' : '',
-      row.name === '' ? '(no name)' : row.name,
-      options.trunc === false
-        ? row.digest
-        : row.digest.slice('sha256:'.length, 'sha256:'.length + 12),
+      row.name === '' ? '(no name)' : isWhole ? row.name : shortenNames(row.name),
+      isWhole ? row.digest : row.digest.slice('sha256:'.length, 'sha256:'.length + 12),
       row.storage,
       formatAge(nowMs - Date.parse(row.storedAt)),
       formatBytes(row.contentBytes),

@@ -10,3 +10,9 @@ export function shortenImage(image: string): string {
   const short = image.replace(/(@[a-z0-9]+:[0-9a-f]{12})[0-9a-f]+$/, '$1…');
   return short.length <= MAX_LETTERS ? short : `…${short.slice(1 - MAX_LETTERS)}`;
 }
+
+/** All names of one image, as a column has them: the first, and how many more there are. */
+export function shortenNames(names: string): string {
+  const [first = '', ...others] = names.split(', ');
+  return others.length === 0 ? first : `${first} +${others.length}`;
+}

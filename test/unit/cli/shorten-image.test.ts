@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
+import { test } from 'node:test';
 
-import { shortenImage } from '../../../src/cli/output/shorten-image.js';
+import { shortenImage, shortenNames } from '../../../src/cli/output/shorten-image.js';
 import { each } from '../../support/each.js';
 
 const DIGEST = `sha256:20d523009092${'9'.repeat(52)}`;
@@ -36,3 +37,8 @@ each(
     assert.ok(want.length <= 48);
   },
 );
+
+test('of several names of an image the first is shown, and how many more there are', () => {
+  assert.equal(shortenNames('docker.io/a:1'), 'docker.io/a:1');
+  assert.equal(shortenNames('docker.io/a:1, docker.io/a:2, quay.io/b:1'), 'docker.io/a:1 +2');
+});
