@@ -173,11 +173,14 @@ function isStillAt(fd: number, path: string): boolean {
 
 const trustedDevices = new Set<number>();
 
-/** A file system that grants everything to everybody is found out by asking a second time, once for each device. */
+/**
+ * A file system that grants everything to everybody is found out by asking a second time, once for each device. By the descriptor:
+ * another file may be at the path by now, whose lock is free.
+ */
 function checkExclusion(fd: number, path: string): void {
   const { dev } = fstatSync(fd);
   if (trustedDevices.has(dev)) return;
-  const second = openSync(path, constants.O_RDWR | constants.O_NOFOLLOW);
+  const second = openSync(`/proc/self/fd/${fd}`, constants.O_RDWR);
   try {
     if (flock(second, path, 'exclusive')) {
       throw withoutLocks(path, 'its file system grants them to everybody');
