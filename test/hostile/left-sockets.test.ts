@@ -68,7 +68,7 @@ interface Template {
 /** What a deployment `web.NUMBER` has, whose socket unit says so. */
 function deploy(root: string, number: number, socket: string | Template): TransitionSide {
   const { text, up } = typeof socket === 'string' ? { text: socket, up: [] } : socket;
-  const name = up.length === 0 ? 'web' : 'web@';
+  const name = typeof socket === 'string' ? 'web' : 'web@';
   mkdirSync(`${root}/var/lib/berth/${name}.${number}`, { recursive: true });
   writeFileSync(`${root}/var/lib/berth/${name}.${number}/${name}.socket`, `[Socket]\n${text}`);
   const units = [`${name}.service`, `${name}.socket`];
