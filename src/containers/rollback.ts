@@ -53,6 +53,8 @@ export async function rollback(
       const target = await findTarget(host, installed, request.to);
       if (target.number === installed.number) return nothingToDo(installed);
       await assertDeploymentWhole(host, target);
+      // Before anything is done: what cannot be read here keeps it from beginning, and is not told of what was done.
+      const gained = await gainedBy(host, installed, target);
       const transition = await planTransition(host, installed, {
         to: target,
         builds: false,
@@ -75,7 +77,7 @@ export async function rollback(
         ...nothingToDo(installed),
         action: 'updated',
         to: inBrief(target),
-        gained: await gainedBy(host, installed, target),
+        gained,
         restarted: transition.starts,
         kept,
         saved,
