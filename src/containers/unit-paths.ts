@@ -14,6 +14,7 @@ import type { Host } from './host.js';
 import { assertHostPathAllowed, covers } from './host-path-policy.js';
 import { assertInsideTree } from './inside-tree.js';
 import { assertNotLedElsewhere } from './led-elsewhere.js';
+import { isAllOfTheHost } from './lent-folders.js';
 import {
   assertUserCanMake,
   hostPathPolicy,
@@ -94,7 +95,8 @@ function assertNotTheContainers(
   // Of what is opened to be written in, a link at the end is followed, too.
   const folder = STREAMS.has(key) ? path : dirname(path);
   const above = writable.find(
-    (source) => (folder !== source || STREAMS.has(key)) && covers(source, folder),
+    (source) =>
+      (folder !== source || STREAMS.has(key)) && covers(source, folder) && !isAllOfTheHost(source),
   );
   if (above === undefined) return;
   throw new OperationalError(

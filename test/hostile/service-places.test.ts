@@ -165,6 +165,8 @@ StandardError=journal
 `,
   });
   await check({ text: 'PIDFile=/run/web/pid\nRuntimeDirectory=%N/a\n', writable: ['/run/web'] });
+  // A container that has all of the host, as that of docker, gains nothing by a link.
+  await check({ text: 'RuntimeDirectory=web/a\n', writable: ['/'] });
   const others = 'StateDirectory=other\nPIDFile=/run/other.pid\n';
   await check({ text: others }, others);
   await check({
