@@ -147,7 +147,7 @@ export function runBatch(
     } else if (step === BEGIN) begin();
     else if (step === MORE) write(next(), next());
     else if (step === END) end();
-    else if (step === HASH) hash?.update(Buffer.from(bytes, next(), next()));
+    else if (step === HASH && hash !== undefined) hash.update(Buffer.from(bytes, next(), next()));
     else throw new Error(`internal error: a step ${step}`);
   }
   return digests;
