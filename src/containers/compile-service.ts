@@ -7,6 +7,7 @@ import type { ImageTree } from '../store/image-store.js';
 import { getValue, type parseUnit } from '../systemd/unit-text.js';
 import { VOLATILE_ROOT_ANNOTATION } from '../templates/default-config.js';
 import type { Host } from './host.js';
+import { isAllOfTheHost } from './lent-folders.js';
 import { readTextInTree } from './read-in-tree.js';
 
 /** What the service may do, in a person's words. */
@@ -66,6 +67,7 @@ export async function compileService(
     notify: usesNotify(unit),
     ...(await readAccounts(request.tree)),
     configStamp,
+    lends: (folder) => !isAllOfTheHost(folder),
     ...(isTemplateName(name) ? { instanceMarker: INSTANCE_MARKER } : {}),
     ...(stopSignal === undefined ? {} : { stopSignal }),
     ...(pidFile === undefined ? {} : { pidFile }),

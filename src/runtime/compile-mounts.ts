@@ -11,12 +11,20 @@ import {
   type MountPoint,
 } from './launch-plan.js';
 import {
+  findLentFolders,
+  lentAbove,
+  normaliseSource,
+  shortenRun,
+  type LentFolders,
+} from './lent-binds.js';
+import {
   MOUNT_ATTR,
   PROPAGATION,
   mergeAttributes,
   parseMountOptions,
   type MountOptions,
 } from './mount-options.js';
+import { partsOfHost } from './parts-of-host.js';
 import type { Instruction } from './plan-format.js';
 
 /** Most mounts: each bind holds a descriptor at launch, and a service may open 1024 by default. */
@@ -61,7 +69,7 @@ export interface MountContext {
  */
 export function compileMounts(config: RuntimeConfig, context: MountContext): CompiledMounts {
   if (config.mounts.length > MAX_MOUNTS) refuse(`there are more than ${MAX_MOUNTS} mounts`);
-  const compiler = new MountCompiler(context);
+  const compiler = new MountCompiler(context, config.mounts);
   const destinations = config.mounts.map((mount, index) =>
     normaliseInRoot(mount.destination, `mounts[${index}].destination`),
   );
@@ -104,8 +112,11 @@ class MountCompiler {
   #sharesRun = false;
   #writableCgroup = false;
 
-  constructor(context: MountContext) {
+  readonly #lent: LentFolders;
+
+  constructor(context: MountContext, mounts: readonly RuntimeMount[]) {
     this.#context = context;
+    this.#lent = findLentFolders(mounts, context.options);
   }
 
   add(mount: RuntimeMount, place: { destination: string; index: number }): void {
@@ -182,14 +193,25 @@ class MountCompiler {
   ): void {
     const { destination, index, options } = place;
     if (mount.source === undefined) refuse(`mounts[${index}]: a bind mount needs a source`);
-    const source = this.#hostPath(mount.source, index);
+    const source = normaliseSource(mount.source, {
+      rootfs: this.#context.options.rootfs,
+      at: `mounts[${index}].source`,
+    });
     const optional = (this.#context.options.optionalBindSources ?? OPTIONAL_BIND_SOURCES).includes(
       source,
     );
-    const readonly = (mergeAttributes(options).set & MOUNT_ATTR.rdonly) !== 0;
+    const readonly =
+      (mergeAttributes(options).set & MOUNT_ATTR.rdonly) !== 0 &&
+      !this.#lent.remounted.has(destination);
     for (const option of options.data) this.#ignore(option);
     const own = mount.uidMappings.length > 0;
-    this.#pushBind(source, destination, own ? { ...options, idmap: 'none' } : options);
+    const folder = lentAbove(this.#lent, source);
+    if (folder !== undefined) this.#instructions.push(['BENEATH', folder]);
+    this.#pushBind(
+      folder === undefined ? source : shortenRun(source),
+      destination,
+      own ? { ...options, idmap: 'none' } : options,
+    );
     if (own) {
       this.#instructions.push([
         'MAP_BIND',
@@ -261,7 +283,6 @@ class MountCompiler {
     mount: { destination: string; options: MountOptions; source: string | undefined },
   ): void {
     const { destination, options, source } = mount;
-    const kernelOwn = ['proc', 'sysfs', 'tmpfs', 'devpts', 'mqueue', 'ramfs'].includes(type);
     this.#instructions.push(['FILE_SYSTEM', type]);
     if (source !== undefined) {
       this.#instructions.push(['OPTION', 'source', source]);
@@ -282,8 +303,14 @@ class MountCompiler {
     const attributes = later ? set & ~MOUNT_ATTR.rdonly : set;
     this.#instructions.push(['MOUNT', destination, attributes, options.propagation]);
     if (later) this.#sealing.push(['READ_ONLY_MOUNT', destination]);
-    if (!kernelOwn && source?.startsWith('/') === true) {
-      this.#hostMounts.push({ source, destination, readonly: (set & MOUNT_ATTR.rdonly) !== 0 });
+    for (const { path, ...part } of partsOfHost(type, { source, options })) {
+      const folder = lentAbove(this.#lent, path);
+      if (folder !== undefined) {
+        refuse(
+          `${destination}: refusing a file system of ${quote(path)}, the container may write in ${quote(folder)} and put a link there`,
+        );
+      }
+      this.#hostMounts.push({ source: part.source, destination, readonly: part.readonly });
     }
     this.#mountPoints.push(...this.#mountPointOf({ path: destination, kind: 'directory' }));
     if (destination === '/dev') this.#ownDev = true;
@@ -327,17 +354,6 @@ class MountCompiler {
     }
     const options = parseMountOptions(['rbind', 'rro', 'nosuid', 'noexec', 'nodev']);
     this.#addBind({ ...mount, source: '/sys' }, { ...place, options });
-  }
-
-  #hostPath(source: string, index: number): string {
-    const path = source.startsWith('/')
-      ? source
-      : posix.join(posix.dirname(this.#context.options.rootfs), source);
-    if (path.split('/').includes('..')) {
-      refuse(`mounts[${index}].source: refusing ${quote(source)}, it has a '..' component`);
-    }
-    const normal = posix.normalize(path).replace(/^\/+/, '/');
-    return normal.length > 1 ? normal.replace(/\/$/, '') : normal;
   }
 
   /** Below another mount the place is made at launch: in the root itself nothing can be. */

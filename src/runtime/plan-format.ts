@@ -72,6 +72,7 @@ export const INSTRUCTIONS = {
   SEALED_ROOT: { op: 48, fields: 'ppbu' },
   LABEL: { op: 49, fields: 'sss' },
   BOUND_NODE: { op: 50, fields: 'uuu' },
+  BENEATH: { op: 51, fields: 't' },
 } as const satisfies Record<string, { op: number; fields: string }>;
 
 /** The name of an instruction. */

@@ -22,8 +22,7 @@ void attach(int tree, int target, const char *path) {
 static void attach_to_path(int tree, const char *path) {
     struct stat status;
     must(fstat(tree, &status), STATUS_MOUNT, "looking at the source of", path);
-    attach(tree, open_target(path, S_ISDIR(status.st_mode)), path);
-    close(tree);
+    attach(tree, open_target(path, S_ISDIR(status.st_mode)), path), close(tree);
 }
 
 static void change(int tree, unsigned flags, struct mount_attr attr, const char *path) {
@@ -125,13 +124,23 @@ void open_sealed_root(struct step *step) {
     must(setns(home, CLONE_NEWNS), STATUS_NAMESPACE, "returning to", "the host's mounts");
 }
 
+void open_folder(struct step *step) { step->fd = must(open(step->field[0].text, O_PATH | O_DIRECTORY | O_CLOEXEC), STATUS_MOUNT, "opening", step->field[0].text); }
+
+/* Who writes in a folder of the host could put a link to anywhere there: what is bound from below it is reached without links. */
+static int clone_beneath(const struct step *folder, const char *source, unsigned deep) {
+    int place = open_resolved(folder->fd, source + strlen(folder->field[0].text) + 1, O_PATH, RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS);
+    int tree = place < 0 ? place : clone_tree(place, "", deep | AT_EMPTY_PATH);
+    if (place >= 0) close(place), close(folder->fd);
+    return tree;
+}
+
 void open_bind(struct step *step) {
     const struct field *field = step->field;
     const char *source = field[0].text;
     unsigned deep = field[2].number & BIND_RECURSIVE ? AT_RECURSIVE : 0;
-    step->fd = clone_tree(AT_FDCWD, source, deep);
+    step->fd = step[-1].op == OP_BENEATH ? clone_beneath(step - 1, source, deep) : clone_tree(AT_FDCWD, source, deep);
     if (step->fd < 0 && (errno == ENOENT || errno == ENOTDIR) && (field[2].number & BIND_OPTIONAL)) return;
-    must(step->fd, STATUS_MOUNT, "opening the bind source", source);
+    must(step->fd, STATUS_MOUNT, step[-1].op == OP_BENEATH && errno == ELOOP ? "refusing a link in a folder that it may write in, on the way to the bind source" : "opening the bind source", source);
     if (field[2].number & BIND_IDMAPPED) map_owners(step->fd, source);
     change(step->fd, deep, (struct mount_attr){ .propagation = field[7].number }, source);
     change(step->fd, 0, (struct mount_attr){ .attr_set = field[3].number, .attr_clr = field[4].number }, source);
@@ -181,8 +190,7 @@ void make_node(struct step *step) {
 void change_mount(struct step *step) {
     const struct field *field = step->field;
     int mount = must(open_in_root(field[0].text, 0), STATUS_MOUNT, "opening", field[0].text);
-    change(mount, 0, (struct mount_attr){ .attr_set = field[1].number, .attr_clr = field[2].number }, field[0].text);
-    close(mount);
+    change(mount, 0, (struct mount_attr){ .attr_set = field[1].number, .attr_clr = field[2].number }, field[0].text), close(mount);
 }
 
 void make_mount_read_only(struct step *step) { step->field[1].number = MOUNT_ATTR_RDONLY, change_mount(step); }
@@ -200,8 +208,7 @@ void make_path_read_only(struct step *step) {
     if (target < 0) return;
     int tree = must(clone_tree(target, "", AT_EMPTY_PATH | AT_RECURSIVE), STATUS_MOUNT, "making read-only", path);
     change(tree, AT_RECURSIVE, (struct mount_attr){ .attr_set = MOUNT_ATTR_RDONLY }, path);
-    attach(tree, target, path);
-    close(tree);
+    attach(tree, target, path), close(tree);
 }
 
 /* The host's /dev/null, never the container's, and only if it is that (CVE-2025-31133). */
@@ -214,8 +221,7 @@ void mask_path(struct step *step) {
     if (target < 0) return;
     must(fstat(target, &status), STATUS_MOUNT, "looking at", path);
     if (S_ISDIR(status.st_mode)) tree = finish_file_system(new_file_system("tmpfs"), MOUNT_ATTR_RDONLY | STRICT, path);
-    attach(tree, target, path);
-    close(tree);
+    attach(tree, target, path), close(tree);
 }
 
 void pivot(struct step *step) {

@@ -22,8 +22,7 @@ static int make_mapped_namespace(const struct field *maps) {
         if (unshare(CLONE_NEWUSER) < 0) fail(STATUS_FORBIDDEN, "making a user namespace, which this host does not permit; see the sysctl", errno == ENOSPC ? "user.max_user_namespaces" : "kernel.unprivileged_userns_clone");
         prctl(PR_SET_DUMPABLE, 1, 0, 0, 0); /* else its maps are the host root's */
         prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
-        raise(SIGSTOP);
-        _exit(0);
+        raise(SIGSTOP), _exit(0);
     }
     if (waitpid(child, &status, WUNTRACED) != child || !WIFSTOPPED(status)) _exit(STATUS_FORBIDDEN); /* the child has said why */
     snprintf(path, sizeof path, "/proc/%d", (int)child);
@@ -32,9 +31,7 @@ static int make_mapped_namespace(const struct field *maps) {
     else if (geteuid()) write_file(process, "setgroups", "deny", STATUS_NAMESPACE); /* he could leave a group that keeps him from a file */
     if (*maps[0].text) write_file(process, "uid_map", maps[0].text, STATUS_NAMESPACE), write_file(process, "gid_map", maps[1].text, STATUS_NAMESPACE);
     int made = must(openat(process, "ns/user", O_RDONLY | O_CLOEXEC), STATUS_NAMESPACE, "opening", path);
-    close(process);
-    kill(child, SIGKILL);
-    waitpid(child, NULL, 0);
+    close(process), kill(child, SIGKILL), waitpid(child, NULL, 0);
     return made;
 }
 

@@ -20,8 +20,7 @@ int open_parent(const char *path, const char **last) {
         *(char *)mempcpy(prefix, path, (size_t)(slash - path)) = 0;
         int next = open_in_root(prefix, O_DIRECTORY);
         if (next < 0 && errno == ENOENT && mkdirat(parent, prefix + (*last - path), 0755) == 0) next = open_in_root(prefix, O_DIRECTORY);
-        close(parent);
-        parent = next;
+        close(parent), parent = next;
     }
     return parent;
 }
@@ -41,6 +40,5 @@ int open_target(const char *path, bool directory) {
 /* Writes a file of a kernel file system below `directory`; other mounts and links out of it are refused. */
 void write_file(int directory, const char *path, const char *text, int status) {
     int fd = must(open_resolved(directory, path, O_WRONLY, RESOLVE_BENEATH | RESOLVE_NO_XDEV), status, "opening", path);
-    must(write(fd, text, strlen(text)), status, "writing to", path);
-    close(fd);
+    must(write(fd, text, strlen(text)), status, "writing to", path), close(fd);
 }

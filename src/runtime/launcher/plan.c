@@ -64,6 +64,8 @@ static const unsigned char *read_field(char shape, struct field *field, const un
     return at + padded;
 }
 
+static bool is_below(const char *path, const char *folder) { return !strncmp(path, folder, strlen(folder)) && path[strlen(folder)] == '/'; }
+
 /* What cannot be seen field by field. */
 static void check_whole(void) {
     uint32_t seen[KNOWN_OPS] = { 0 };
@@ -79,6 +81,7 @@ static void check_whole(void) {
         if (step->op == OP_MOUNT && seen[OP_MOUNT] > seen[OP_FILE_SYSTEM]) refuse("a mount of nothing");
         if (step->op == OP_RLIMIT && step->field[0].number > 15) refuse("a limit has no such number");
         if (step->op == OP_USER && step->field[3].number > (0777 | KEEP_GROUPS)) refuse("the umask");
+        if (step->op == OP_BENEATH && (i + 1 == launch.count || step[1].op != OP_BIND || !is_below(step[1].field[0].text, step->field[0].text))) refuse("a folder of no mount");
         if ((step->op == OP_MAP_BIND || step->op == OP_BOUND_NODE) && (step == launch.steps || step[-1].op != OP_BIND)) refuse("owners or a device of no mount");
     }
     launch.placed = seen[OP_PLACE];
