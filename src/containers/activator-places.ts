@@ -8,15 +8,10 @@ import { isErrno } from '../errors/is-errno.js';
 import { OperationalError } from '../errors/operational-error.js';
 import { getWords, listAssignments, parseUnit } from '../systemd/unit-text.js';
 import type { UnitDocument } from '../systemd/unit-text.js';
+import { pathsOfExecution, type WrittenPath } from './service-places.js';
 import { usersFolders } from './users-places.js';
 
-/** A path as a unit has it. */
-export interface WrittenPath {
-  readonly key: string;
-  readonly written: string;
-}
-
-/** What a socket or path makes on the host: files, folders and links. */
+/** What a socket or path makes, opens and removes on the host: files, folders and links. */
 export function pathsMadeBy(document: UnitDocument): readonly WrittenPath[] {
   const all = listAssignments(document);
   const listened = all.filter(
@@ -37,6 +32,7 @@ export function pathsMadeBy(document: UnitDocument): readonly WrittenPath[] {
       section === 'Path' && /^(?:PathChanged|PathModified|DirectoryNotEmpty)$/.test(key),
   );
   return [
+    ...pathsOfExecution(document, 'Socket'),
     ...[...listened, ...(makesFolders ? watched : [])].map(({ key, value }) => ({
       key,
       written: value,

@@ -10,6 +10,10 @@ const REACHING = new Set([
   ...[
     'AmbientCapabilities',
     'AppArmorProfile',
+    'BPFDelegateAttachments',
+    'BPFDelegateCommands',
+    'BPFDelegateMaps',
+    'BPFDelegatePrograms',
     'BPFProgram',
     'DeviceAllow',
     'ExtensionDirectories',
@@ -26,6 +30,8 @@ const REACHING_BY_VALUE: Readonly<Record<string, RegExp>> = {
   KeyringMode: /^shared$/,
   MountFlags: /^r?shared$/,
   PermissionsStartOnly: YES,
+  // Of its user, whoever else on the host made them.
+  RemoveIPC: YES,
   RootDirectoryStartOnly: YES,
 };
 
@@ -76,6 +82,13 @@ export function newReach(
       .map(({ key, value }) => `has ${key}=${quote(value)} for its commands on the host`),
     ...lostProtection(old, now),
   ];
+}
+
+/** The same of what is installed for the first time, where what the linter tells of any unit is told already. */
+export function firstReach(document: UnitDocument, name: ContainerName): readonly string[] {
+  return listAssignments(document)
+    .filter(({ key }) => key !== 'RequiredBy')
+    .flatMap((assignment) => reachesOf(assignment, { name }).map(({ words }) => words));
 }
 
 interface Reach {

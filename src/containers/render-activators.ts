@@ -10,6 +10,7 @@ import type { Values } from '../templates/values.js';
 import { pathsMadeBy } from './activator-places.js';
 import type { Deployment } from './deployment.js';
 import type { Host } from './host.js';
+import { firstReach } from './loosened-directives.js';
 import { assertUnitPaths } from './unit-paths.js';
 import { toUsersUnit } from './users-unit.js';
 
@@ -64,7 +65,9 @@ export async function renderActivators(
       text,
       directives: DIRECTIVES,
       warnings: [...warnings, ...checked.warnings].map((warning) => `${unit}: ${warning}`),
-      notices: checked.notices.map((notice) => `${unit}, ${notice}`),
+      notices: [...checked.notices, ...firstReach(document, name)].map(
+        (notice) => `${unit}, ${notice}`,
+      ),
     });
   }
   return rendered;

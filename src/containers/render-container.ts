@@ -25,6 +25,7 @@ import type { FetchedImage } from './fetch-image.js';
 import type { Host } from './host.js';
 import { withHostBinds, type HostBind } from './host-binds.js';
 import type { EffectiveExports } from './effective-exports.js';
+import { firstReach } from './loosened-directives.js';
 import { assertHostPathAllowed } from './host-path-policy.js';
 import { assertNotLedElsewhere } from './led-elsewhere.js';
 import { renderActivators, type RenderedActivator } from './render-activators.js';
@@ -175,7 +176,11 @@ export async function renderContainer(
       })),
     ],
     summary,
-    notices: [...checked.notices, ...activators.flatMap(({ notices }) => notices)],
+    notices: [
+      ...checked.notices,
+      ...firstReach(document, name),
+      ...activators.flatMap(({ notices }) => notices),
+    ],
     warnings: [
       ...[...unitWarnings, ...checked.warnings].map((warning) => `${name}.service: ${warning}`),
       ...activators.flatMap((activator) => activator.warnings),

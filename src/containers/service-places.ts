@@ -1,5 +1,10 @@
-import { getValue, getWords, listAssignments, type UnitDocument } from '../systemd/unit-text.js';
-import type { WrittenPath } from './activator-places.js';
+import { getValues, getWords, listAssignments, type UnitDocument } from '../systemd/unit-text.js';
+
+/** A path as a unit has it. */
+export interface WrittenPath {
+  readonly key: string;
+  readonly written: string;
+}
 
 /** Where folders of a service are (systemd.exec(5)), as specifiers. */
 const FOLDERS = [
@@ -16,10 +21,24 @@ const FOLDERS = [
  * too, whatever it is; and the files that the program reads or writes without ever opening them.
  */
 export function pathsOfService(document: UnitDocument): readonly WrittenPath[] {
-  const pidFile = getValue(document, 'Service', 'PIDFile') ?? '';
+  return [
+    ...pathsOfExecution(document, 'Service'),
+    // Any of them: systemd passes over a later one that it cannot read.
+    ...getValues(document, 'Service', 'PIDFile').map((path) => ({
+      key: 'PIDFile',
+      written: /^[/%]/.test(path) ? path : `%t/${path}`,
+    })),
+  ];
+}
+
+/** The same of what any unit runs its commands in: a socket has the directives for those of a service, and folders without a command. */
+export function pathsOfExecution(
+  document: UnitDocument,
+  section: 'Service' | 'Socket',
+): readonly WrittenPath[] {
   return [
     ...FOLDERS.flatMap(([key, base]) =>
-      getWords(document, 'Service', key).flatMap((word) =>
+      getWords(document, section, key).flatMap((word) =>
         // A third part has flags.
         word
           .split(':')
@@ -28,11 +47,9 @@ export function pathsOfService(document: UnitDocument): readonly WrittenPath[] {
           .map((path) => ({ key, written: `${base}/${path}` })),
       ),
     ),
-    ...(pidFile === ''
-      ? []
-      : [{ key: 'PIDFile', written: /^[/%]/.test(pidFile) ? pidFile : `%t/${pidFile}` }]),
-    ...listAssignments(document).flatMap(({ section, key, value }): readonly WrittenPath[] => {
-      if (section !== 'Service' || value === '') return [];
+    ...listAssignments(document).flatMap((assignment): readonly WrittenPath[] => {
+      const { key, value } = assignment;
+      if (assignment.section !== section || value === '') return [];
       // PATH, or PATH:NAME:OPTIONS
       if (key === 'OpenFile') return [{ key, written: value.split(':')[0] ?? '' }];
       const [, path] = /^(?:StandardInput|StandardOutput|StandardError)$/.test(key)

@@ -8,13 +8,15 @@ import { OperationalError } from '../errors/operational-error.js';
 import { OwnPlaces } from '../systemd/tmpfiles-places.js';
 import type { UnitDocument } from '../systemd/unit-text.js';
 import type { Values } from '../templates/values.js';
-import { readDeployedUnit, resolveSpecifiers, type WrittenPath } from './activator-places.js';
+import { readDeployedUnit, resolveSpecifiers } from './activator-places.js';
 import type { Deployment } from './deployment.js';
 import type { Host } from './host.js';
 import { assertHostPathAllowed, covers } from './host-path-policy.js';
 import { assertInsideTree } from './inside-tree.js';
 import { assertNotLedElsewhere } from './led-elsewhere.js';
 import { isAllOfTheHost } from './lent-folders.js';
+import { assertTakesNothingLent } from './lent-reads.js';
+import type { WrittenPath } from './service-places.js';
 import {
   assertUserCanMake,
   hostPathPolicy,
@@ -53,6 +55,7 @@ export async function assertUnitPaths(host: Host, request: UnitPathsRequest): Pr
   });
   const own = new OwnPlaces(name, values);
   const pidFile = values.get('PIDFILE');
+  assertTakesNothingLent(host.paths, request);
   for (const { key, written } of request.pathsOf(document)) {
     const path = resolveSpecifiers(host.paths, { unit, written });
     // Where berth or the administrator has it, for the runtime to write.

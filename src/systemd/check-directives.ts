@@ -56,6 +56,8 @@ const REMOVED: ReadonlySet<string> = new Set([
 /** Letters of systemd.unit(5), "Specifiers", and `%` itself. */
 const SPECIFIERS = '%aAbBCdDEfgGhHiIjJlLmMnNopPqsStTuUvVwWyY';
 
+const YES = /^(?:1|yes|y|true|t|on)$/i;
+
 /** Lines, sections, names and values of all directives. */
 export function checkDirectives(
   document: UnitDocument,
@@ -113,6 +115,11 @@ function checkAssignment(
       `${key}= has ${quote(specifier)}, which is no specifier; '%%' gives a percent sign`,
     );
   }
+  if (key === 'RefuseManualStop' && YES.test(value))
+    return problem(
+      'error',
+      `${key}=${value}: nobody could stop it, to update or remove it neither`,
+    );
   const wrong = findWrongValue(directive.kind, key, value);
   if (wrong === undefined) return [];
   return problem(

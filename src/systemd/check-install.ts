@@ -1,5 +1,5 @@
 import { quote } from '../base/escape-text.js';
-import type { CheckUnitOptions, UnitProblem } from './unit-problem.js';
+import { unitNameFor, type CheckUnitOptions, type UnitProblem } from './unit-problem.js';
 import { parseUnitName, unitTypeOf } from './unit-name.js';
 import { listAssignments, type UnitDocument } from './unit-text.js';
 
@@ -50,7 +50,10 @@ function checkWord(
     case 'WantedBy':
     case 'RequiredBy':
     case 'UpheldBy':
-      return checkStarter(key, word);
+      return checkStarter(
+        key,
+        word.replace(/%[nNpj]/g, (specifier) => meaningOf(specifier, options)),
+      );
     default:
       return undefined;
   }
@@ -93,7 +96,15 @@ function checkStarter(key: string, word: string): Omit<UnitProblem, 'line'> | un
     : { severity: 'notice', message: `${word} will not start without it (${key}=)` };
 }
 
-/** Specifiers of the unit's own name are allowed; they cannot name anything vital. */
+/** What a specifier of the unit's own name stands for: an image that has a say in the name could name anything by it. */
+function meaningOf(specifier: string, options: CheckUnitOptions): string {
+  const prefix = options.name.split('@')[0] ?? options.name;
+  if (specifier === '%n') return unitNameFor(options);
+  if (specifier === '%N') return options.name;
+  return specifier === '%p' ? prefix : prefix.slice(prefix.lastIndexOf('-') + 1);
+}
+
+/** Specifiers of the unit's own name are allowed; that of an instance is chosen by who starts it. */
 function isUnitName(word: string): boolean {
   try {
     parseUnitName(word.replace(/%[nNpijI]/g, 'x'));

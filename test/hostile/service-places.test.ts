@@ -139,6 +139,12 @@ each<Row>(
       message: /\(StandardInput=\)/,
     },
     {
+      name: 'a file of the host removed, said before what systemd cannot read',
+      text: `PIDFile=/etc/shadow\nPIDFile=/run/web/${'x'.repeat(5000)}\n`,
+      code: 'HOST_PATH_REFUSED',
+      message: /'\/etc\/shadow' on the host, refusing/,
+    },
+    {
       name: 'a path that only systemd could tell',
       text: 'StateDirectory=%H\n',
       code: 'UNIT_INVALID',
@@ -150,6 +156,104 @@ each<Row>(
     assert.match(error.message, message);
   },
 );
+
+const LENT = ['/run/web', '/var/lib/web/data'];
+
+each<{ name: string; text: string; path: string }>(
+  'H06 of what its container writes, a service has root take nothing:',
+  [
+    { name: 'variables', text: 'EnvironmentFile=-/run/web/env\n', path: '/run/web/env' },
+    {
+      name: 'variables of many files',
+      text: 'EnvironmentFile=%t/web/*.env\n',
+      path: '/run/web/*.env',
+    },
+    {
+      name: 'variables, forgotten again',
+      text: 'EnvironmentFile=/run/web/env\nEnvironmentFile=\n',
+      path: '/run/web/env',
+    },
+    { name: 'a credential', text: 'LoadCredential=x:/run/web/link\n', path: '/run/web/link' },
+    { name: 'credentials of a folder', text: 'LoadCredential=x:/run/web\n', path: '/run/web' },
+    {
+      name: 'an encrypted one',
+      text: 'LoadCredentialEncrypted=x:/run/web/x\n',
+      path: '/run/web/x',
+    },
+    {
+      name: 'a folder',
+      text: 'BindReadOnlyPaths=/srv -/var/run/web/x:/opt:rbind\n',
+      path: '/run/web/x',
+    },
+    {
+      name: 'a root',
+      text: 'RootDirectory=/var/lib/web/data/root\n',
+      path: '/var/lib/web/data/root',
+    },
+    { name: 'a file system', text: 'MountImages=/run/web/disk:/mnt\n', path: '/run/web/disk' },
+    {
+      name: 'a program',
+      text: 'ExecStartPre=-+/var/lib/web/data/hook x\n',
+      path: '/var/lib/web/data/hook',
+    },
+    {
+      name: 'a second program',
+      text: 'ExecStop=/bin/true ; @/run/web/hook hook\n',
+      path: '/run/web/hook',
+    },
+    { name: 'a program in quotes', text: 'ExecStop="/run/web/hook" x\n', path: '/run/web/hook' },
+    { name: 'a script', text: 'ExecReload=/bin/bash -e /run/web/hook\n', path: '/run/web/hook' },
+    {
+      name: 'a script, past variables',
+      text: 'ExecReload=/usr/bin/env A=b /run/web/hook\n',
+      path: '/run/web/hook',
+    },
+    {
+      name: 'programs by their names',
+      text: 'ExecSearchPath=/usr/bin:/run/web/bin\n',
+      path: '/run/web/bin',
+    },
+    {
+      name: 'the number of its process',
+      text: 'Type=forking\nPIDFile=web/pid\n',
+      path: '/run/web/pid',
+    },
+  ],
+  async ({ text, path }) => {
+    const error = await assertFails('HOST_PATH_REFUSED', () => check({ text, writable: LENT }));
+    assert.match(
+      error.message,
+      /has root take .* and the container may write in '\/(?:run|var\/lib)\/web/,
+    );
+    assert.ok(error.message.includes(`'${path}'`), error.message);
+    await check({ text, writable: LENT, allowHostPaths: ['/run/web', '/run/web.pid', path] });
+    // Where it has all of the host it gains nothing.
+    await check({ text, writable: ['/run', ...LENT] });
+  },
+);
+
+test('H06 a word of which systemd takes quotes or backslashes away is none to take', async () => {
+  for (const text of ['BindPaths=/r\\un/web/x:/opt\n', 'ExecStop=\\x2frun\\x2fweb\\x2fhook\n']) {
+    const error = await assertFails('UNIT_INVALID', () => check({ text, writable: LENT }));
+    assert.match(error.message, /quotes and backslashes are not taken there/);
+  }
+});
+
+test("a service takes what is not its container's to write, and names what is", async () => {
+  await check({
+    text: `EnvironmentFile=-/etc/web/env
+EnvironmentFile=/run/website/env
+LoadCredential=x:/etc/web/key
+BindPaths=/srv/x:/run/web
+ExecStartPre=/bin/sh -c 'mkdir -p /run/web/x'
+ExecStartPre=/bin/bash -ec "chown -R web /run/web"
+ExecStartPre=/usr/bin/chown web /run/web
+ExecStartPre=/usr/bin/env PATH=/bin mkdir /run/web
+PIDFile=/run/web/pid
+`,
+    writable: LENT,
+  });
+});
 
 test('what has its name, is free, was its own before, or is allowed, it may have', async () => {
   await check({

@@ -121,6 +121,12 @@ const rows: readonly Row[] = [
     analyzePasses: true,
   },
   {
+    name: 'P19 what nobody could stop',
+    text: `[Unit]\nRefuseManualStop=yes\n${START}`,
+    problem: /line 2: RefuseManualStop=yes: nobody could stop it/,
+    analyzePasses: true,
+  },
+  {
     name: 'P19 a requirement of the bus',
     text: `${START}[Install]\nRequiredBy=dbus.service\n`,
     problem: /the host depends on/,
@@ -287,4 +293,21 @@ test('the table above was judged by a systemd-analyze that is there', () => {
     execFileSync('systemd-analyze', ['--version'], { encoding: 'utf8' }),
     /^systemd \d+/,
   );
+});
+
+test('P19 a name that an image has a say in names no unit that the host needs', () => {
+  for (const [of, starter] of [
+    ['sysinit', '%p.target'],
+    ['basic', '%N.target'],
+    ['kube-sysinit', '%j.target'],
+    ['sysinit@', '%p.target'],
+    ['web', 'systemd-%n'],
+  ] as const) {
+    const found = lintUnit(parseUnit(`${START}[Install]\nWantedBy=${starter}\n`), {
+      name: parseContainerName(of),
+    });
+    assert.match(found.map(({ message }) => message).join(), /the host depends on that unit/, of);
+  }
+  const own = parseUnit(`${START}[Install]\nWantedBy=%p.target %n.wants.target\n`);
+  assert.ok(lintUnit(own, { name }).every(({ severity }) => severity !== 'error'));
 });

@@ -1,0 +1,98 @@
+import { posix } from 'node:path';
+
+import { quote } from '../base/escape-text.js';
+import type { HostPaths } from '../config/host-paths.js';
+import { OperationalError } from '../errors/operational-error.js';
+import { isCommand } from '../systemd/directives.js';
+import { getValues, listAssignments, type UnitDocument } from '../systemd/unit-text.js';
+import { resolveSpecifiers } from './activator-places.js';
+import { covers } from './host-path-policy.js';
+import { isAllOfTheHost } from './lent-folders.js';
+import type { WrittenPath } from './service-places.js';
+
+/** What is taken, run or mounted by root from where it says, whatever stands there by then. */
+const TAKES = new Set([
+  ...['BindPaths', 'BindReadOnlyPaths', 'EnvironmentFile', 'ExecSearchPath'],
+  ...['ExtensionDirectories', 'ExtensionImages', 'IPCNamespacePath'],
+  ...['LoadCredential', 'LoadCredentialEncrypted', 'MountImages', 'NetworkNamespacePath'],
+  ...['RootDirectory', 'RootHash', 'RootHashSignature', 'RootImage', 'RootMStack', 'RootVerity'],
+  ...['USBFunctionDescriptors', 'USBFunctionStrings', 'UserNamespacePath'],
+]);
+
+/** Programs that run what their first path names, and the option after which the text itself stands. */
+const INTERPRETERS: readonly (readonly [programs: RegExp, inline: RegExp])[] = [
+  [/^[a-z]*sh$/, /^-\w*c$/],
+  [/^(?:env|node|perl|(?:python|ruby)[\d.]*)$/, /^-\w*[ce]$/],
+];
+
+/**
+ * Checks what a unit has root take from folders that its container writes in: environment files, which the service manager itself
+ * reads (a FIFO stops it for good) and which say what code the unit's commands load; credentials and folders, which a link would make
+ * any of the host; programs that it runs there; the pid file of a forking service, whose process, any of the host, is stopped with it.
+ *
+ * @throws {@link OperationalError} HOST_PATH_REFUSED; UNIT_INVALID where nobody can tell which path is meant
+ */
+export function assertTakesNothingLent(
+  paths: HostPaths,
+  request: {
+    readonly unit: string;
+    readonly document: UnitDocument;
+    readonly allowHostPaths: readonly string[];
+    /** Folders of the host that its container may write in. */
+    readonly writable: readonly string[];
+  },
+): void {
+  const { unit, document, allowHostPaths, writable } = request;
+  if (writable.length === 0 || writable.some(isAllOfTheHost)) return;
+  for (const { key, written } of pathsTaken(document)) {
+    const path = posix.normalize(resolveSpecifiers(paths, { unit, written }));
+    const above = writable.find((folder) => covers(folder, path));
+    if (above === undefined || allowHostPaths.some((folder) => covers(folder, path))) continue;
+    throw new OperationalError(
+      'HOST_PATH_REFUSED',
+      `${unit} has root take ${quote(path)} (${key}=), and the container may write in ${quote(above)}: it could put anything there, or a link`,
+      { hint: `allow it with '--allow-host-path ${path}'` },
+    );
+  }
+}
+
+function pathsTaken(document: UnitDocument): readonly WrittenPath[] {
+  const isForking = getValues(document, 'Service', 'Type').includes('forking');
+  return listAssignments(document).flatMap(({ key, value }): readonly WrittenPath[] => {
+    const words = isCommand(key) ? programsOf(value) : wordsOf(key, value, isForking);
+    // What systemd takes away from a word may be what hides a path.
+    return words
+      .filter((written) => /^[/%]|["'\\]/.test(written))
+      .map((written) => ({ key, written }));
+  });
+}
+
+function wordsOf(key: string, value: string, isForking: boolean): readonly string[] {
+  if (key === 'PIDFile' && isForking) return [/^[/%]/.test(value) ? value : `%t/${value}`];
+  if (!TAKES.has(key)) return [];
+  if (key === 'ExecSearchPath') return value.split(':');
+  if (key.startsWith('LoadCredential')) return [value.replace(/^[^:]*:/, '')];
+  // PATH:PLACE:OPTIONS, -PATH, +PATH
+  return value.split(/\s+/).map((word) => word.replace(/^[-+]+/, '').split(':')[0] ?? '');
+}
+
+/** Of each command of a line the program, and the file that it runs if it is one that does. */
+function programsOf(value: string): readonly string[] {
+  return value.split(/[ \t]+;(?=[ \t]|$)/).flatMap((command) => {
+    const words = command.trim().split(/[ \t]+/);
+    const [program = '', ...others] = words.map((word) => word.replace(/^(["'])(.*)\1$/, '$2'));
+    const path = program.replace(/^[-@:+!|]+/, '');
+    return [path, ...scriptOf(posix.basename(path), others)];
+  });
+}
+
+/** The first word that is neither an option nor a variable; what stands in the line itself is in no file. */
+function scriptOf(program: string, words: readonly string[]): readonly string[] {
+  const inline = INTERPRETERS.find(([programs]) => programs.test(program))?.[1];
+  if (inline === undefined) return [];
+  for (const word of words) {
+    if (inline.test(word)) return [];
+    if (!/^-|^\w+=/.test(word)) return [word];
+  }
+  return [];
+}
