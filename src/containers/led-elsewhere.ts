@@ -52,7 +52,8 @@ export function placeOf(paths: HostPaths, path: string): string | undefined {
   }
 }
 
-function inTree(paths: HostPaths, real: string): string | undefined {
+/** A true path on the disk as the tree has it; undefined for one outside of the tree. */
+export function inTree(paths: HostPaths, real: string): string | undefined {
   if (paths.root === '') return real;
   const root = realpathSync.native(paths.root);
   return covers(root, real) ? real.slice(root.length) : undefined;

@@ -12,6 +12,7 @@ import type { Deployment } from './deployment.js';
 import type { Host } from './host.js';
 import { firstReach } from './loosened-directives.js';
 import { assertUnitPaths } from './unit-paths.js';
+import { assertUnitReads } from './unit-reads.js';
 import { toUsersUnit } from './users-unit.js';
 
 /** A unit that starts the service of a container, as text, checked. */
@@ -60,6 +61,7 @@ export async function renderActivators(
     const document = parseUnit(text);
     const checked = checkUnit(document, { name, type, systemdVersion });
     await assertUnitPaths(host, { ...request, unit, document, pathsOf: pathsMadeBy });
+    await assertUnitReads(host, { ...request, unit, document });
     rendered.push({
       unit,
       text,

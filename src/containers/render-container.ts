@@ -34,6 +34,7 @@ import type { DeployedFilter, FilterChoice } from './deployed-filter.js';
 import { pathsOfService } from './service-places.js';
 import { withSystemCallFilter } from './system-call-filter.js';
 import { assertUnitPaths } from './unit-paths.js';
+import { assertUnitReads } from './unit-reads.js';
 import { assertUserCanMake, hostPathPolicy, usersRootLines } from './users-places.js';
 import { assertNoDirectorySpecifiers } from './users-tmpfiles.js';
 import { assertInstancesMade, toUsersUnit, usersStateHome } from './users-unit.js';
@@ -145,14 +146,12 @@ export async function renderContainer(
     values: unitValues,
     writable,
   });
-  await assertUnitPaths(host, {
+  const checkedUnit = {
     ...request,
-    unit: `${name}.service`,
-    document,
-    values: unitValues,
-    writable,
-    pathsOf: pathsOfService,
-  });
+    ...{ unit: `${name}.service`, document, values: unitValues, writable },
+  };
+  await assertUnitPaths(host, { ...checkedUnit, pathsOf: pathsOfService });
+  await assertUnitReads(host, checkedUnit);
   assertSecretsReach({ chosen, values, config, credentialsPath: launch.summary.credentialsPath });
   const tmpfiles = renderTmpfilesLines(host, {
     ...{ request, values, writable },
