@@ -13,6 +13,8 @@ interface Call {
    * Given where nobody named the names: one that is gone when its turn comes is passed over, with a line that says so.
    */
   readonly isGone?: ((name: string) => Promise<boolean>) | undefined;
+  /** What was done first, for the same names and others: what failed there counts in the end. */
+  readonly before?: Pick<EachResult<unknown>, 'worst'> | undefined;
 }
 
 /**
@@ -25,7 +27,8 @@ export async function forEachName<T>(
   body: (name: string) => Promise<T>,
 ): Promise<EachResult<T>> {
   const results: T[] = [];
-  let worst = 0;
+  let worst = call.before?.worst ?? 0;
+  const isAlone = names.length === 1 && worst === 0;
   for (const name of names) {
     try {
       results.push(await body(name));
@@ -36,7 +39,7 @@ export async function forEachName<T>(
         continue;
       }
       // One that was asked for alone, and what was interrupted, ends the command as ever.
-      if (names.length === 1 || call.host.signal.aborted) throw error;
+      if (isAlone || call.host.signal.aborted) throw error;
       const { stderr, env } = call.context.host;
       const { json, debug, user } = call.options;
       const status = reportError(error, {
@@ -51,6 +54,7 @@ export async function forEachName<T>(
   }
   return {
     results,
+    worst,
     end: () => {
       if (worst !== 0) throw new CommandExit(worst);
     },
@@ -68,6 +72,8 @@ async function wentMeanwhile({ isGone }: Call, name: string, error: unknown): Pr
 /** What {@link forEachName} gives. */
 export interface EachResult<T> {
   readonly results: readonly T[];
-  /** Ends the command with the status of the worst failure, if there was one. */
+  /** The status of the worst failure; 0 without one. */
+  readonly worst: number;
+  /** Ends the command with that status, if there was one. */
   end(): void;
 }

@@ -20,9 +20,10 @@ import { finishOthers, withNameLock } from './name-lock.js';
 import { assertPrivileged, assertRootFolder, preflightInstall } from './preflight.js';
 import { prepareDeployment } from './prepare-deployment.js';
 import type { PreparedDeployment } from './prepared-deployment.js';
+import { lookAgain } from './second-look.js';
 import { readSecrets, secretFile } from './secrets.js';
 import { choiceOf, sameChoice, type FilterChoice } from './deployed-filter.js';
-import { runVerb } from './unit-verbs.js';
+import { runVerb, type VerbOutcome } from './unit-verbs.js';
 
 /** What to install and how. */
 export interface InstallRequest extends ImageChoice {
@@ -58,6 +59,8 @@ export interface InstallRequest extends ImageChoice {
 export interface InstallOutcome {
   readonly plan: InstallPlan;
   readonly started: boolean;
+  /** With `started`, where its service is up no more without having failed: its work is done, or a condition kept it from starting. */
+  readonly ended?: true;
 }
 
 /**
@@ -83,7 +86,7 @@ export async function install(host: Host, given: InstallRequest): Promise<Instal
       const found = await lookAround(host, name, request);
       return { plan: (await prepareAll(host, found, request)).plan, started: false };
     }
-    return withNameLock(host, name, async () => {
+    const { fresh, ...outcome } = await withNameLock(host, name, async () => {
       // Half of this very command may have been done: what it installed first would else count as installed.
       if (request.withDependencies === true) await finishOthers(host, name);
       const found = await lookAround(host, name, request);
@@ -98,10 +101,16 @@ export async function install(host: Host, given: InstallRequest): Promise<Instal
         );
         const units = steps.at(-1)?.deployment.units ?? [];
         const start = request.start && units.length > 0;
-        if (start) await startInstalled(host, { name, units });
-        return { plan, started: start };
+        const done = start ? await startInstalled(host, { name, units }) : undefined;
+        return { plan, started: start, fresh: done?.fresh };
       });
     });
+    // When all else is done: a service that systemd calls active at once has had the more time to fail.
+    if (fresh === undefined) return outcome;
+    const seen = await withContext(`${fresh.unit} is installed, but did not stay up`, () =>
+      lookAgain(host, fresh),
+    );
+    return seen === 'up' ? outcome : { ...outcome, ended: true };
   });
 }
 
@@ -239,8 +248,8 @@ function taken(name: string, what: string): OperationalError {
 async function startInstalled(
   host: Host,
   started: { readonly name: string; readonly units: readonly string[] },
-): Promise<void> {
-  await withContext(`${started.units[0] ?? ''} is installed, but did not start`, () =>
+): Promise<VerbOutcome> {
+  return withContext(`${started.units[0] ?? ''} is installed, but did not start`, () =>
     runVerb(host, 'start', started),
   );
 }

@@ -1,31 +1,31 @@
-import { OperationalError } from '../errors/operational-error.js';
 import { withContext } from '../errors/with-context.js';
 import type { JobOutcome } from '../systemd/unit-manager.js';
-import { readJournalTail } from '../systemd/journal-tail.js';
 import { getRunnableService } from './find-service.js';
 import type { Host } from './host.js';
 import { startsByActivators } from './activators.js';
+import { lookFirst, type FreshService } from './second-look.js';
+import { unitFailed } from './unit-failed.js';
 import { isRunning } from './unit-states.js';
 
 /** The verbs that are handed to systemd as they are. */
 export type UnitVerb = 'start' | 'stop' | 'restart';
 
-/** Lines of the unit's log that an error shows: enough for the reason, short enough to read. */
-const LOG_LINES = 5;
+/** What a verb came to. */
+export interface VerbOutcome {
+  /** Sockets that starting left down, with a warning: they cannot be started while their service runs. */
+  readonly leftDown: readonly string[];
+  /** The service that it started, for `lookAgain`; undefined where it started none. */
+  readonly fresh?: FreshService | undefined;
+}
 
 /**
  * Starts, stops or restarts a container and waits for systemd's jobs: its service and, where it has a socket, timer or path,
  * these. Starting makes it what it is after a boot: a service that starts by them alone rests until it is wanted. Stopping
  * stops them first. Restarting leaves those that are up as they are, so that no connection is refused.
  *
- * @returns sockets that starting left down, with a warning: they cannot be started while their service runs
  * @throws OperationalError CONTAINER_NOT_FOUND; UNIT_JOB_FAILED with what the unit's log said last
  */
-export async function runUnitVerb(
-  host: Host,
-  verb: UnitVerb,
-  name: string,
-): Promise<readonly string[]> {
+export async function runUnitVerb(host: Host, verb: UnitVerb, name: string): Promise<VerbOutcome> {
   return withContext(`cannot ${verb} '${name}'`, async () => {
     const { unit, activators } = await getRunnableService(host, name);
     return runVerb(host, verb, { name, units: [unit, ...activators] });
@@ -37,15 +37,15 @@ export async function runVerb(
   host: Host,
   verb: UnitVerb,
   { name, units }: { readonly name: string; readonly units: readonly string[] },
-): Promise<readonly string[]> {
+): Promise<VerbOutcome> {
   const [unit, ...activators] = units;
-  if (unit === undefined) return [];
+  if (unit === undefined) return { leftDown: [] };
   const manager = await host.openUnitManager();
   const [service, ...others] = await manager.getStates(units);
   const isWanted = activators.length === 0 || service === undefined || !startsByActivators(service);
   if (verb === 'stop') {
     for (const each of [...activators, unit]) await runJob(host, verb, each);
-    return [];
+    return { leftDown: [] };
   }
   const down = others.filter((state) => !isRunning(state)).map((state) => state.unit);
   const isUp = isRunning(service);
@@ -53,18 +53,21 @@ export async function runVerb(
   const isOn = isUp || service?.activeState === 'failed';
   if (verb === 'restart' && isUp && down.length === 0) {
     await runJob(host, verb, unit);
-    return [];
+    return { leftDown: [], fresh: await lookFirst(host, unit) };
   }
   // Once a service runs its socket cannot be started any more.
   if (verb === 'restart' && isUp) await runJob(host, 'stop', unit);
   const left = verb === 'start' && isUp ? down.filter((each) => each.endsWith('.socket')) : [];
   for (const each of down) if (!left.includes(each)) await runJob(host, 'start', each);
-  if (isWanted || (verb === 'restart' && isOn)) await runJob(host, verb, unit);
+  const starts = isWanted || (verb === 'restart' && isOn);
+  if (starts) await runJob(host, verb, unit);
+  // One that ran already has shown that it stays up.
+  const fresh = starts && !(verb === 'start' && isUp) ? await lookFirst(host, unit) : undefined;
   for (const each of left) {
     const text = `${each} stays down, as ${unit} runs already: 'berth restart ${name}' brings both up`;
     host.onEvent({ kind: 'warning', text });
   }
-  return left;
+  return { leftDown: left, fresh };
 }
 
 /** Runs one job on a unit; see {@link runUnitVerb}. */
@@ -73,16 +76,10 @@ export async function runJob(host: Host, verb: UnitVerb, unit: string): Promise<
   const outcome = await manager[verb](unit, { signal: host.signal });
   if (outcome.result === 'done' || outcome.result === 'skipped') return;
   const [state] = await manager.getStates([unit]);
-  const log = await readJournalTail(unit, { lines: LOG_LINES, mode: host.paths.mode });
-  const said = log.length === 0 ? '' : `; its log ends with: ${log.join(' | ')}`;
   const how = state === undefined || state.result === 'success' ? '' : `, result '${state.result}'`;
-  throw new OperationalError(
-    'UNIT_JOB_FAILED',
-    `${unit}: ${JOB_WORDS[outcome.result] ?? outcome.result}${how}${said}`,
-    {
-      hint: `see 'journalctl ${host.paths.mode === 'user' ? '--user ' : ''}-u ${unit}' and 'systemctl status ${unit}'`,
-    },
-  );
+  throw await unitFailed(host, unit, {
+    problem: `${JOB_WORDS[outcome.result] ?? outcome.result}${how}`,
+  });
 }
 
 const JOB_WORDS: Readonly<Partial<Record<JobOutcome['result'], string>>> = {

@@ -168,3 +168,33 @@ test('update() goes on to a service that starts', async () => {
   assert.deepEqual([unit['ActiveState'], unit['Environment']], ['active', 'VERSION=two']);
   assertOk(await host.berth('uninstall', '--purge', 'way'));
 });
+
+test('a service that fails right after it was started is not told as active', async () => {
+  const exits = (status: string, service: readonly string[] = []): Partial<Service> => ({
+    args: ['exit', status],
+    service: ['Restart=no', ...service],
+  });
+  await push('brief', 'bad', exits('1'));
+  const failed = await host.berth(
+    ...['install', '--start', '--name', 'brief', registry.reference('brief')],
+  );
+  assert.equal(failed.status, 1, failed.stderr);
+  assert.doesNotMatch(failed.stdout, /is active/);
+  assert.match(failed.stderr, /brief\.service is installed, but did not stay up/);
+  assert.match(failed.stderr, /it failed \(result 'exit-code', its program ended with status 1\)/);
+  const again = await host.berth('start', '--json', 'brief', 'missing');
+  assert.equal(again.status, 66, again.stderr);
+  assert.deepEqual(JSON.parse(again.stdout), []);
+  assert.match(again.stderr, /'brief' did not stay up/);
+  const restarted = await host.berth('restart', 'brief');
+  assert.deepEqual([restarted.status, restarted.stdout], [1, '']);
+  assertOk(await host.berth('uninstall', '--purge', 'brief'));
+  await push('short', 'good', exits('0'));
+  const args = ['install', '--start', '--name', 'brief', registry.reference('short')];
+  assert.match(
+    assertOk(await host.berth(...args)).stdout,
+    /brief\.service is not active: its work/,
+  );
+  assert.equal(assertOk(await host.berth('start', 'brief')).stdout, 'brief started\n');
+  assertOk(await host.berth('uninstall', '--purge', 'brief'));
+});

@@ -214,7 +214,7 @@ function formatOutcome(outcome: InstallOutcome, options: CommonOptions & Install
   if (outcome.started)
     lines.push(
       ...(activators.length > 0 ? activators : [`${plan.name}.service`]).map(
-        (unit) => `  ${unit} is active`,
+        (unit) => `  ${unit} ${outcome.ended === true ? NOT_ACTIVE : 'is active'}`,
       ),
     );
   else if (plan.files.some((file) => file.role === 'unit') && options.root === undefined) {
@@ -229,6 +229,8 @@ function formatOutcome(outcome: InstallOutcome, options: CommonOptions & Install
     lines.push("  it starts when you log in; for a start at boot: 'loginctl enable-linger'");
   return `${lines.join('\n')}\n`;
 }
+
+const NOT_ACTIVE = 'is not active: its work is done, or a condition of its unit is not met';
 
 /** Names of the units that start the service. */
 function activatorsIn({ files }: InstallPlan): readonly string[] {

@@ -22,13 +22,29 @@ export function unitVerbCommand(verb: UnitVerb, context: CliContext): Command {
     async ({ args, options }) => {
       const { withHost } = await import('../open-host.js');
       const { runUnitVerb } = await import('../../containers/unit-verbs.js');
+      const { lookAgain } = await import('../../containers/second-look.js');
+      const { withContext } = await import('../../errors/with-context.js');
       const { forEachName } = await import('../for-each-name.js');
       const { printResult, printStep } = await import('../output/print.js');
       await withHost(context, options, async (host) => {
         const action = DONE[verb];
-        const each = await forEachName({ context, options, host }, args, async (name) => {
-          const leftDown = await runUnitVerb(host, verb, name);
+        const say = (name: string): void => {
           printStep(context, options, `${name} ${action}\n`);
+        };
+        const call = { context, options, host };
+        const before = await forEachName(call, args, async (name) => {
+          const outcome = await runUnitVerb(host, verb, name);
+          if (outcome.fresh === undefined) say(name);
+          return { name, ...outcome };
+        });
+        const done = new Map(before.results.map((result) => [result.name, result]));
+        // All of them at the end: what one is given to fail passes while the next is started.
+        const each = await forEachName({ ...call, before }, [...done.keys()], async (name) => {
+          const { leftDown = [], fresh } = done.get(name) ?? {};
+          if (fresh !== undefined) {
+            await withContext(`'${name}' did not stay up`, () => lookAgain(host, fresh));
+            say(name);
+          }
           return { name, action, ...(leftDown.length > 0 && { leftDown }) };
         });
         printResult(context, options, { of: verb, json: each.results, text: '' });
