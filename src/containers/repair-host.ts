@@ -1,6 +1,8 @@
 import { join } from 'node:path/posix';
 
+import { describeErrno } from '../errors/describe-errno.js';
 import { OperationalError } from '../errors/operational-error.js';
+import { withContext } from '../errors/with-context.js';
 import type { PullProgress } from '../images/execute-pull.js';
 import { refetchDocuments, refetchLayer } from '../images/refetch-image.js';
 import { parseDigest, type Digest } from '../oci/digest.js';
@@ -15,6 +17,7 @@ import type {
 import type { ImageSource } from '../transport/image-source.js';
 import { readAllDeployments } from './all-deployments.js';
 import { checkHost, type HostCheck } from './check-host.js';
+import { isStillThere } from './deployment-records.js';
 import type { Deployment } from './deployment.js';
 import type { Host } from './host.js';
 import { withNameLock } from './name-lock.js';
@@ -235,10 +238,13 @@ async function mendCheckouts(
       const store = await host.openStore({ prefer: deployment.storage });
       const image = await store.findImage(deployment.image.digest);
       if (image === undefined) continue;
-      const paths = await mendOne(host, { store, image, deployment });
+      const paths = await withContext('its files cannot be mended', () =>
+        mendOne(host, { store, image, deployment }),
+      );
       mended.push(...paths.map((path) => `${directory}${path}`));
     } catch (error) {
-      if (!(error instanceof OperationalError) || host.signal.aborted) throw error;
+      const ends = !(error instanceof OperationalError) || error.code === 'DISK_FULL';
+      if (ends || host.signal.aborted) throw error;
       reasons.push(`${directory}: ${reasonOf(error)}`);
     }
   }
@@ -257,6 +263,8 @@ async function mendOne(
   const { name, number } = deployment;
   const rootfs = host.paths.onDisk(join(host.paths.stateDir, `${name}.${number}`, 'rootfs'));
   return withNameLock(host, name, async () => {
+    // It may have been uninstalled while nobody held its name.
+    if (!isStillThere(host.paths, deployment)) return [];
     const tree = await store.openTree(image);
     const { mended } = await store.mendCheckout(tree, rootfs, { signal: host.signal });
     return [...mended, ...(await mendSealedRoot(host, deployment, tree))];
@@ -280,6 +288,7 @@ async function mendSealedRoot(
 
 /** The innermost reason: what is around it says what was being done, and that is known. */
 function reasonOf(error: Error): string {
-  const below = error.cause instanceof Error ? `: ${error.cause.message}` : '';
+  const { cause } = error;
+  const below = cause instanceof Error ? `: ${describeErrno(cause)?.message ?? cause.message}` : '';
   return `${error.message}${below}`;
 }

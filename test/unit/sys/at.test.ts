@@ -2,7 +2,9 @@ import assert from 'node:assert/strict';
 import {
   closeSync,
   constants,
+  existsSync,
   lstatSync,
+  mkdirSync,
   openSync,
   readdirSync,
   readFileSync,
@@ -10,6 +12,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { test } from 'node:test';
+import { setImmediate } from 'node:timers/promises';
 
 import {
   chownAt,
@@ -28,6 +31,7 @@ import { removeTreeAt } from '../../../src/sys/remove-tree.js';
 import { exchangePaths, renameNoReplace } from '../../../src/sys/rename.js';
 import { syncFileSystemOf } from '../../../src/sys/sync.js';
 import { listXattrs, listXattrsAt, setXattr, setXattrAt } from '../../../src/sys/xattrs.js';
+import { doMeanwhile } from '../../support/do-meanwhile.js';
 import { TempDir } from '../../support/temp-dir.js';
 
 function inDir(body: (dirFd: number, path: string) => void): void {
@@ -120,6 +124,24 @@ test('removeTreeAt() removes what no path reaches', () => {
     removeTreeAt({ dirFd, name: 'd'.repeat(200) });
     assert.deepEqual(readdirSync(path), []);
     removeTreeAt({ dirFd, name: 'never there' });
+  });
+});
+
+test('removeTreeAt() removes what somebody puts in the place of what it saw', async () => {
+  using dir = new TempDir();
+  const [tree, place] = [`${dir.path}/tree`, `${dir.path}/tree/a/place`];
+  // A folder at one moment, a file at the next.
+  const swap = `
+    try { fs.mkdirSync(data); fs.writeFileSync(data + '/in', ''); } catch {}
+    try { fs.unlinkSync(data + '/in'); fs.rmdirSync(data); fs.writeFileSync(data, ''); } catch {}
+    try { fs.unlinkSync(data); } catch {}`;
+  await doMeanwhile(swap, place, async () => {
+    for (let round = 0; round < 500; round += 1) {
+      mkdirSync(`${tree}/a`, { recursive: true });
+      await setImmediate();
+      removeTreeAt({ dirFd: AT_FDCWD, name: tree });
+      assert.ok(!existsSync(tree));
+    }
   });
 });
 
