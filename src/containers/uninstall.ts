@@ -1,6 +1,7 @@
 import { isErrno } from '../errors/is-errno.js';
 import { OperationalError } from '../errors/operational-error.js';
 import { withContext } from '../errors/with-context.js';
+import { assertRemovable } from './assert-removable.js';
 import { clearOwnUnits } from './begin-change.js';
 import { findContainer, getContainer } from './container-directory.js';
 import { findSet, listSetNames } from './container-sets.js';
@@ -58,6 +59,7 @@ export async function uninstall(
       // The bus of a service manager that has ended may still lie there: nothing is begun that cannot be ended.
       await (await host.openUnitManager()).findSystemdVersion();
       if (options.force !== true) await assertNotRequired(host, name, options.alongWith ?? []);
+      await assertRemovable(host, name, deployment);
       const entry = await uninstallEntry(host, deployment, options);
       await beginIfThereIsRoom(host, entry);
       const { kept, saved, statePaths } = await completeTransition(host, entry);

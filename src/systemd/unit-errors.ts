@@ -46,9 +46,11 @@ export function explainUnitError(unit: string, error: unknown): unknown {
       });
     case 'org.freedesktop.DBus.Error.AccessDenied':
     case 'org.freedesktop.DBus.Error.InteractiveAuthorizationRequired':
-      return new OperationalError('NEEDS_ROOT', `systemd refuses ${error.member} to this user`, {
-        cause: error,
-      });
+      return process.geteuid?.() === 0
+        ? explainRefusal(unit, error)
+        : new OperationalError('NEEDS_ROOT', `systemd refuses ${error.member} to this user`, {
+            cause: error,
+          });
     case 'System.Error.EROFS':
     case 'System.Error.ENOSPC':
     case 'System.Error.EDQUOT':
@@ -56,6 +58,18 @@ export function explainUnitError(unit: string, error: unknown): unknown {
     default:
       return error;
   }
+}
+
+/** Root is refused nothing by the bus: systemd itself was refused something, mostly by an attribute of a file. */
+function explainRefusal(unit: string, error: DBusCallError): OperationalError {
+  return new OperationalError(
+    'SYSTEM_CALL_FAILED',
+    `systemd cannot do ${error.member} for ${quote(unit)}: the operation is not permitted`,
+    {
+      hint: "look whether the unit, a link to it or their folder is immutable (lsattr -dR /etc/systemd/system; 'chattr -i' ends that), or a security module forbids it",
+      cause: error,
+    },
+  );
 }
 
 /** What the disk refuses to systemd, it refuses to berth: the status is the same, whoever makes a link. */

@@ -29,6 +29,7 @@ import { each } from '../support/each.js';
 import { pathsInFolder } from '../support/host-tree-paths.js';
 import { imageTree } from '../support/image-tree.js';
 import { TempDir } from '../support/temp-dir.js';
+import { compareSnapshots, snapshotTree } from '../support/tree-snapshot.js';
 
 // Rows of bad input and faults of the host that have no home of their own.
 
@@ -203,6 +204,38 @@ test('F43 a folder that is immutable is told as such, and nothing is left half d
     execFileSync('chattr', ['-i', units]);
   }
   await tree.runOk('install', '--name', 'web', image);
+});
+
+test('F43 what is immutable keeps a container from being uninstalled, and nothing of it goes', async (t) => {
+  using tree = new BerthInTree('/var/tmp');
+  const image = tree.makeImage('web', [{ path: 'srv/' }]);
+  await tree.runOk('install', '--name', 'web', image);
+  const units = `${tree.path}/etc/systemd/system`;
+  for (const [path, says] of [
+    [`${units}/multi-user.target.wants`, /wants' is immutable, so that '.*\/web\.service' cannot/],
+    [`${units}/web.service`, /web\.service' is immutable$/m],
+    [`${units}/web.service.d`, /web\.service\.d' is immutable, so that '.*conf' cannot/],
+  ] as const) {
+    try {
+      execFileSync('chattr', ['+i', path], { stdio: 'pipe' });
+    } catch {
+      t.skip('the file system below /var/tmp has no attributes');
+      return;
+    }
+    const before = await snapshotTree(units);
+    try {
+      const refused = await tree.run('uninstall', 'web');
+      assert.equal(refused.status, 71, refused.stderr);
+      assert.match(refused.stderr, says);
+      assert.match(refused.stderr, new RegExp(`^hint: run 'chattr -i ${path}', then`, 'm'));
+      assert.equal(refused.stderr.match(/because/g)?.length, 1, refused.stderr);
+      assert.deepEqual(compareSnapshots(before, await snapshotTree(units)), []);
+    } finally {
+      execFileSync('chattr', ['-i', path]);
+    }
+  }
+  await tree.runOk('verify', 'web');
+  await tree.runOk('uninstall', 'web');
 });
 
 test('every failed system call is one line with what, to what, why and mostly what to do', () => {

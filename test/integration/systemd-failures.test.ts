@@ -54,6 +54,26 @@ after(async () => {
   await registry[Symbol.asyncDispose]();
 });
 
+test('uninstall() finds out that /etc is read-only before it stops anything', async () => {
+  assertOk(await host.berth('install', '--start', '--name', 'web', plain));
+  const { MainPID: pid } = await host.unit('web.service');
+  await host.sh('mount --bind /etc /etc && mount -o remount,bind,ro /etc');
+  try {
+    const refused = await host.berth('uninstall', 'web');
+    assert.equal(refused.status, 71, refused.stderr);
+    assert.match(
+      refused.stderr,
+      /is on a file system that is read-only, so that '.*' cannot be removed$/m,
+    );
+    assert.equal(refused.stderr.match(/because/g)?.length, 1, refused.stderr);
+    assert.equal((await host.unit('web.service'))['MainPID'], pid, 'it was stopped');
+  } finally {
+    await host.sh('umount /etc');
+  }
+  assertOk(await host.berth('verify', 'web'));
+  assertOk(await host.berth('uninstall', '--purge', 'web'));
+});
+
 function assertFailed(result: CommandResult, says: RegExp): void {
   assert.ok([1, 69, 71, 75].includes(result.status), `${result.status}: ${result.stderr}`);
   assert.match(result.stderr, /^berth: cannot \w+ '\w+'/m);
