@@ -41,6 +41,8 @@ test('images are named, listed with who uses them, deleted and pruned', async ()
 
   assert.match(await tree.runOk('images', 'tag', digestOf('spare'), 'r.example/x:1'), /r\.example/);
   assert.equal((await list(tree)).length, 2);
+  const found = await tree.runOk('images', 'list', '--noheading', '--filter', 'name=r.example');
+  assert.match(found, /^ +r\.example\/x:1 \+1 .*\n$/, 'the name that was asked for is shown');
   assert.match(await tree.runOk('images', 'info', 'r.example/x:1'), /Digest/);
   assertRefused(await tree.run('images', 'tag', 'nothing-such', 'r.example/x:1'), 66, /no image/);
   assertRefused(await tree.run('images', 'tag', digestOf('spare'), spare), 64, /cannot be given/);

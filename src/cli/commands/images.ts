@@ -59,15 +59,7 @@ function createListCommand(context: CliContext): Command {
       const { listImages } = await import('../../containers/list-images.js');
       const { printResult } = await import('../output/print.js');
       const { parseFilters } = await import('../filters.js');
-      const filters = parseFilters(options.filter ?? [], {
-        name: 'name',
-        image: 'name',
-        repo: 'name',
-        digest: 'digest',
-        id: 'digest',
-        storage: 'storage',
-        type: 'storage',
-      });
+      const filters = parseFilters(options.filter ?? [], FILTER_KEYS);
       await withHost(context, options, async (host) => {
         const rows = (await listImages(host))
           .map(({ image, usedBy }) => ({
@@ -91,6 +83,16 @@ function createListCommand(context: CliContext): Command {
   );
 }
 
+const FILTER_KEYS = {
+  name: 'name',
+  image: 'name',
+  repo: 'name',
+  digest: 'digest',
+  id: 'digest',
+  storage: 'storage',
+  type: 'storage',
+} as const;
+
 async function formatRows(
   rows: readonly ImageRow[],
   options: ImagesListOptions & CommonOptions,
@@ -101,13 +103,15 @@ async function formatRows(
   const { formatTable } = await import('../output/table.js');
   const { shortenNames } = await import('../output/shorten-image.js');
   const { formatAge, formatBytes } = await import('../output/units.js');
+  const { soughtIn } = await import('../filters.js');
+  const sought = soughtIn(options.filter ?? [], FILTER_KEYS, 'name');
   const isWhole = options.trunc === false;
   const heading = [' ', 'IMAGE', 'DIGEST', 'STORE', 'STORED', 'SIZE', 'USED BY'];
   return formatTable(
     options.noheading === true ? undefined : heading,
     rows.map((row) => [
       row.usedBy.length > 0 ? '>' : '',
-      row.name === '' ? '(no name)' : isWhole ? row.name : shortenNames(row.name),
+      row.name === '' ? '(no name)' : isWhole ? row.name : shortenNames(row.name, sought),
       isWhole ? row.digest : row.digest.slice('sha256:'.length, 'sha256:'.length + 12),
       row.storage,
       formatAge(nowMs - Date.parse(row.storedAt)),

@@ -11,8 +11,14 @@ export function shortenImage(image: string): string {
   return short.length <= MAX_LETTERS ? short : `…${short.slice(1 - MAX_LETTERS)}`;
 }
 
-/** All names of one image, as a column has them: the first, and how many more there are. */
-export function shortenNames(names: string): string {
-  const [first = '', ...others] = names.split(', ');
-  return others.length === 0 ? first : `${first} +${others.length}`;
+/**
+ * All names of one image, as a column has them: the first, and how many more there are. Where some were sought by what they
+ * contain, the first that has the most of it, or nobody would see why the image is listed.
+ */
+export function shortenNames(names: string, sought: readonly string[] = []): string {
+  const all = names.split(', ');
+  const found = (name: string): number => sought.filter((text) => name.includes(text)).length;
+  const most = Math.max(...all.map(found));
+  const first = all.find((name) => found(name) === most) ?? '';
+  return all.length === 1 ? first : `${first} +${all.length - 1}`;
 }

@@ -41,4 +41,8 @@ each(
 test('of several names of an image the first is shown, and how many more there are', () => {
   assert.equal(shortenNames('docker.io/a:1'), 'docker.io/a:1');
   assert.equal(shortenNames('docker.io/a:1, docker.io/a:2, quay.io/b:1'), 'docker.io/a:1 +2');
+  const names = 'docker.io/a:1, docker.io/a:2, quay.io/b:1';
+  assert.equal(shortenNames(names, ['a:2']), 'docker.io/a:2 +2');
+  assert.equal(shortenNames(names, ['quay', ':1']), 'quay.io/b:1 +2');
+  assert.equal(shortenNames(names, ['none']), 'docker.io/a:1 +2');
 });
