@@ -1,5 +1,3 @@
-import { posix } from 'node:path';
-
 import { escapeText } from '../base/escape-text.js';
 import { parseContainerName } from '../base/container-name.js';
 import { OperationalError } from '../errors/operational-error.js';
@@ -11,6 +9,7 @@ import { describeSigners } from './describe-signers.js';
 import { sha256Of } from './file-state.js';
 import { covers } from './host-path-policy.js';
 import { loosenedConfig } from './loosened-config.js';
+import { boundFolders } from './loosened-mounts.js';
 import { loosenedUnit, newTmpfiles, wordsRunOnHost, type UnitTexts } from './loosened-unit.js';
 
 const CONFIG = 'config.json';
@@ -38,7 +37,7 @@ export function gainedPermissions(
   const config = configOf(after);
   const isSameConfig = before.texts.get(CONFIG) === after.texts.get(CONFIG);
   const oldConfig = isSameConfig ? config : configOf(before);
-  const bound = new Set(config?.mounts.map(({ source }) => posix.normalize(source ?? '')));
+  const bound = boundFolders(config?.mounts ?? []);
   const gained = [
     ...lostSigners(before.deployment, after.deployment),
     ...KINDS.flatMap(([what, list]) =>

@@ -31,6 +31,19 @@ export function newMounts(
     .map(({ words }) => words);
 }
 
+/** What of the host is bound into a container, and whether it may write there. Of several binds of one folder, one is enough for that. */
+export function boundFolders(
+  mounts: readonly RuntimeMount[],
+): ReadonlyMap<string, { readonly isWritable: boolean }> {
+  const bound = new Map<string, { readonly isWritable: boolean }>();
+  for (const { source = '', options } of mounts) {
+    const path = posix.normalize(source);
+    const isWritable = (mergeAttributes(parseMountOptions(options)).set & MOUNT_ATTR.rdonly) === 0;
+    bound.set(path, { isWritable: isWritable || bound.get(path)?.isWritable === true });
+  }
+  return bound;
+}
+
 /** File systems that show a container nothing but itself. */
 const OWN_FILE_SYSTEMS = new Set([
   ...['tmpfs', 'ramfs', 'devpts', 'mqueue'],

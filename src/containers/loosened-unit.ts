@@ -95,12 +95,15 @@ function groupOf(unit: UnitDocument | undefined): string {
 }
 
 /**
- * Tmpfiles lines for places that are not the container's own. The folder of what is bound into it is not among them: that is shown
- * as a mount.
+ * Tmpfiles lines for places that are not the container's own. The folder of what is bound into it is not among them, unless it may
+ * only be read there and the line opens it to others: that is shown as a mount.
  */
 export function newTmpfiles(
   before: UnitTexts,
-  after: UnitTexts & { readonly bound: ReadonlySet<string> },
+  after: UnitTexts & {
+    /** What of the host is bound into its container, and whether that may write there. */
+    readonly bound: ReadonlyMap<string, { readonly isWritable: boolean }>;
+  },
 ): readonly { readonly path: string; readonly words: string }[] {
   const had = new Set(linesOf(before).map(keyOf));
   const values = Object.entries(after.values).map(([name, text]) => [name, { text }] as const);
@@ -111,9 +114,20 @@ export function newTmpfiles(
         !had.has(keyOf(entry)) &&
         !own.has(entry.path) &&
         // With an age it empties the folder, whoever else has files there.
-        !(entry.type === 'd' && hasNoAge(entry) && after.bound.has(entry.path)),
+        !(entry.type === 'd' && hasNoAge(entry) && isLent(entry, after.bound.get(entry.path))),
     )
     .map(({ path, raw }) => ({ path, words: `tmpfiles line ${raw.trim().replace(/\s+/g, ' ')}` }));
+}
+
+/** Who writes in a folder has it anyway. One that is only read may be root's, and closed to all others. */
+function isLent(
+  { mode, user, group }: TmpfilesEntry,
+  bind: { readonly isWritable: boolean } | undefined,
+): boolean {
+  if (bind === undefined || bind.isWritable) return bind !== undefined;
+  // Without a mode, and with a colon before it, that of a folder which is there stays.
+  const isClosed = /^[-:]/.test(mode) || (Number.parseInt(mode.replace('~', ''), 8) & 0o7077) === 0;
+  return isClosed && [user, group].every((id) => /^(?:-|0|root)$/.test(id));
 }
 
 function hasNoAge({ age }: TmpfilesEntry): boolean {

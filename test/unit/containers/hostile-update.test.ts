@@ -134,6 +134,20 @@ each(
       want: ['tmpfiles line d /srv/state 0755 root root 1d'],
     },
     {
+      name: 'a folder that is bound to be read, and opened to others on the host',
+      before: mounts(bind('/srv/a', ['ro']), bind('/srv/b', ['ro']), bind('/srv/c', [])),
+      after: {
+        ...mounts(bind('/srv/a', ['ro']), bind('/srv/b', ['ro']), bind('/srv/c', [])),
+        tmpfiles:
+          'd /srv/a 0777\nd /srv/b 0700 web\nd /srv/b 2700 - -\nd /srv/c 0777\nd /srv/a\nd /srv/a 0700 root root\nd /srv/b :0755\n',
+      },
+      want: [
+        'tmpfiles line d /srv/a 0777',
+        'tmpfiles line d /srv/b 0700 web',
+        'tmpfiles line d /srv/b 2700 - -',
+      ],
+    },
+    {
       name: 'a second /proc, where nothing is masked',
       before: {},
       after: mounts(
