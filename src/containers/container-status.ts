@@ -4,6 +4,7 @@ import { isTemplateName } from '../base/container-name.js';
 import { mapAtOnce } from '../base/map-at-once.js';
 import { OperationalError } from '../errors/operational-error.js';
 import { findLoggedUnits, readJournalTail, syncJournal } from '../systemd/journal-tail.js';
+import { readJournalTails } from '../systemd/journal-tails.js';
 import type { UnitState } from '../systemd/unit-manager.js';
 import { startedAtBoot } from './activators.js';
 import { listContainerNames } from './container-directory.js';
@@ -76,6 +77,12 @@ export async function getContainerStatuses(
   if (isSynced) await syncJournal().catch(() => undefined); // what is there is shown
   // Of a thousand containers most may never have run.
   const logged = isSynced && states.size >= MANY ? await findLoggedUnits(host.signal) : undefined;
+  const withLog = services.flatMap(({ name, unit }) =>
+    unit === undefined || isTemplateName(name) || !states.has(unit) || logged?.has(unit) === false
+      ? []
+      : [unit],
+  );
+  const logs = await readLogs(host, withLog, isSynced);
   return mapAtOnce(services, LOGS_AT_ONCE, async ({ name, deployment, unit, ...found }) => {
     const state = states.get(unit ?? '');
     const activators = found.activators.flatMap((activator) => states.get(activator) ?? []);
@@ -86,12 +93,20 @@ export async function getContainerStatuses(
       const instances = await findActiveInstances(host, deployment);
       return { ...about, state: instances === undefined ? state : undefined, instances, log: [] };
     }
-    const log =
-      unit === undefined || state === undefined || logged?.has(unit) === false
-        ? []
-        : await readJournalTail(unit, { lines: LOG_LINES, mode, isSynced });
-    return { ...about, state, instances: undefined, log };
+    return { ...about, state, instances: undefined, log: logs.get(unit ?? '') ?? [] };
   });
+}
+
+async function readLogs(
+  { paths: { mode }, signal }: Host,
+  units: readonly string[],
+  isSynced: boolean,
+): Promise<ReadonlyMap<string, readonly string[]>> {
+  const [unit] = units;
+  const lines = LOG_LINES;
+  if (unit !== undefined && units.length === 1)
+    return new Map([[unit, await readJournalTail(unit, { lines, mode, isSynced })]]);
+  return readJournalTails(units, { lines, mode, signal, atOnce: LOGS_AT_ONCE });
 }
 
 type NamedService = FoundService & { readonly name: string };

@@ -35,8 +35,14 @@ export async function readJournalTail(
   unit: string,
   options: JournalTailOptions,
 ): Promise<readonly string[]> {
-  return (await readJournalLines(unit, options)).map(({ identifier, message }) =>
-    escapeText(identifier === '' ? message : `${identifier}: ${message}`, MAX_SHOWN_CHARACTERS),
+  return (await readJournalLines(unit, options)).map(showLine);
+}
+
+/** A line as a person is shown it. */
+export function showLine({ identifier, message }: JournalLine): string {
+  return escapeText(
+    identifier === '' ? message : `${identifier}: ${message}`,
+    MAX_SHOWN_CHARACTERS,
   );
 }
 
@@ -116,31 +122,40 @@ export async function findLoggedUnits(
   }
 }
 
+/** The fields of an entry of the journal as `journalctl --output=json` prints them. */
+export type JournalFields = Readonly<Record<string, unknown>>;
+
 /** Parses what `journalctl --output=json` prints: an object a line; fields that are not UTF-8 are lists of bytes. */
 export function parseJournalLines(text: string): readonly JournalLine[] {
-  return text.split('\n').flatMap((line): JournalLine[] => {
-    if (line === '') return [];
-    const entry = JSON.parse(line) as Readonly<Record<string, unknown>>;
-    const time = entry['__REALTIME_TIMESTAMP'];
-    return [
-      {
-        timestampUs: typeof time === 'string' && /^\d+$/.test(time) ? BigInt(time) : 0n,
-        priority: Number(fieldText(entry['PRIORITY']) || '6'),
-        identifier: fieldText(entry['SYSLOG_IDENTIFIER']),
-        invocationId:
-          fieldText(
-            // systemd's own lines first name the run they are about; the other field then is that of systemd itself.
-            entry['INVOCATION_ID'] ??
-              entry['USER_INVOCATION_ID'] ??
-              entry['_SYSTEMD_INVOCATION_ID'],
-          ) || undefined,
-        message: fieldText(entry['MESSAGE']),
-      },
-    ];
-  });
+  return parseJournalEntries(text).map(lineOf);
 }
 
-function fieldText(value: unknown): string {
+/** The same with all fields. */
+export function parseJournalEntries(text: string): readonly JournalFields[] {
+  return text
+    .split('\n')
+    .filter((line) => line !== '')
+    .map((line) => JSON.parse(line) as JournalFields);
+}
+
+/** The line that an entry is. */
+export function lineOf(entry: JournalFields): JournalLine {
+  const time = entry['__REALTIME_TIMESTAMP'];
+  return {
+    timestampUs: typeof time === 'string' && /^\d+$/.test(time) ? BigInt(time) : 0n,
+    priority: Number(fieldText(entry['PRIORITY']) || '6'),
+    identifier: fieldText(entry['SYSLOG_IDENTIFIER']),
+    invocationId:
+      fieldText(
+        // systemd's own lines first name the run they are about; the other field then is that of systemd itself.
+        entry['INVOCATION_ID'] ?? entry['USER_INVOCATION_ID'] ?? entry['_SYSTEMD_INVOCATION_ID'],
+      ) || undefined,
+    message: fieldText(entry['MESSAGE']),
+  };
+}
+
+/** The text of a field; of several of one name, of the first. */
+export function fieldText(value: unknown): string {
   if (typeof value === 'string') return value;
   // A list of bytes, or of several values of one field, of which the first counts.
   if (!Array.isArray(value)) return '';

@@ -9,6 +9,7 @@ import { test } from 'node:test';
 import { runProgram } from '../../src/base/subprocess.js';
 import { connectUnitManager } from '../../src/systemd/connect-unit-manager.js';
 import { findLoggedUnits, readJournalTail, syncJournal } from '../../src/systemd/journal-tail.js';
+import { readJournalTails } from '../../src/systemd/journal-tails.js';
 import type { UnitManager } from '../../src/systemd/unit-manager.js';
 import { assertFails } from '../support/assert-fails.js';
 import { testUnitManager } from './unit-manager-suite.js';
@@ -127,6 +128,30 @@ test('findLoggedUnits() has the units whose log is not empty', async () => {
       const log = await readJournalTail(unit, options);
       assert.deepEqual([log.length > 0, logged?.has(unit)], [isLogged, isLogged], unit);
     }
+  });
+});
+
+test('readJournalTails() has of each unit what its own log ends with, however much others write', async () => {
+  const text = (lines: number): string =>
+    `[Service]\nType=oneshot\nExecStart=/bin/sh -c 'for i in $(seq ${lines}); do echo line $i of %n; done'\n`;
+  await withUnit({ name: 'job-t@.service', text: text(3) }, async (manager) => {
+    const units = Array.from({ length: 24 }, (_, at) => `job-t@${at}.service`);
+    for (const unit of units) await manager.start(unit, {});
+    await withUnit({ name: 'job-talks.service', text: text(900) }, async () => {
+      await manager.start('job-talks.service', {});
+    });
+    // What anybody may write does not make a line one of that unit.
+    await runProgram(['logger', '--journald'], { input: 'UNIT=job-t@3.service\nMESSAGE=forged\n' });
+    await syncJournal();
+    const asked = ['job-never.service', ...units, 'job-talks.service'];
+    const tails = await readJournalTails(asked, { mode: 'system', lines: 10, atOnce: 2 });
+    for (const unit of asked) {
+      const alone = await readJournalTail(unit, { mode: 'system', lines: 10, isSynced: true });
+      assert.deepEqual(tails.get(unit) ?? [], alone, unit);
+      assert.equal(alone.length > 0, unit !== 'job-never.service', unit);
+    }
+    assert.match(tails.get('job-talks.service')?.join('\n') ?? '', /line 900 of job-talks/);
+    assert.match(tails.get(units[3] ?? '')?.join('\n') ?? '', /line 3 of job-t@3/);
   });
 });
 
