@@ -24,6 +24,7 @@ import { gzipSync } from 'node:zlib';
 import { build } from 'esbuild';
 
 import { PLAN_FORMAT } from '../dist/src/runtime/plan-format.js';
+import { manPage } from './man-page.mjs';
 
 // Nothing of who builds may show in the package.
 process.umask(0o022);
@@ -147,28 +148,9 @@ function findNativeKoffi() {
 function putDocuments() {
   for (const page of readdirSync('packaging/man')) {
     const [, title, section] = /^(.+)\.([1-8])\.md$/.exec(page);
-    // The page's own title is in its header; one step up, since man has two kinds of headings.
-    const text = readFileSync(join('packaging/man', page), 'utf8')
-      .replace(/^# .*\n/, '')
-      .replaceAll(/^##/gm, '#');
-    const roff = execFileSync(
-      'lowdown',
-      [
-        '-s',
-        '-Tman',
-        '-M',
-        `title=${title}`,
-        '-M',
-        `section=${section}`,
-        '-M',
-        `volume=berth ${version}`,
-      ],
-      { input: text, encoding: 'utf8' },
-    );
-    put(
-      `usr/share/man/man${section}/${title}.${section}.gz`,
-      compress(roff.replaceAll(/^\.SH\n/gm, '.SH ')),
-    );
+    const text = readFileSync(join('packaging/man', page), 'utf8');
+    const roff = manPage(text, { title, section, volume: `berth ${version}` });
+    put(`usr/share/man/man${section}/${title}.${section}.gz`, compress(roff));
   }
   const documents = 'usr/share/doc/berth';
   put(`${documents}/CHANGELOG.md.gz`, compress(readFileSync('CHANGELOG.md')));
