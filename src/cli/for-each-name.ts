@@ -41,13 +41,13 @@ export async function forEachName<T>(
       // One that was asked for alone, and what was interrupted, ends the command as ever.
       if (isAlone || call.host.signal.aborted) throw error;
       const { stderr, env } = call.context.host;
-      const { json, debug, user } = call.options;
+      const { json, debug } = call.options;
       const status = reportError(error, {
         stderr,
         env,
         json: json === true,
         debug: debug === true,
-        user,
+        place: call.options,
       });
       worst = Math.max(worst, status);
     }
@@ -57,6 +57,30 @@ export async function forEachName<T>(
     worst,
     end: () => {
       if (worst !== 0) throw new CommandExit(worst);
+    },
+  };
+}
+
+/**
+ * Runs `body` once for those of the names that are installed, instances among them, where doing it for all at once is quicker; of the
+ * others it is told as {@link forEachName} does it. No names are all containers.
+ */
+export async function forInstalled<T>(
+  call: Call,
+  names: readonly string[],
+  body: (names: readonly string[]) => Promise<readonly T[]>,
+): Promise<Pick<EachResult<T>, 'results' | 'end'>> {
+  if (names.length === 0) return { results: await body([]), end: () => undefined };
+  const { findService } = await import('../containers/find-service.js');
+  const installed = await forEachName(call, names, async (name) => {
+    await findService(call.host, name);
+    return name;
+  });
+  const found = installed.results;
+  return {
+    results: found.length === 0 ? [] : await body(found),
+    end: () => {
+      installed.end();
     },
   };
 }

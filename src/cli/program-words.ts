@@ -15,7 +15,7 @@ export const COMMON_OPTION_WORDS: readonly OptionWords[] = [
   ['--root <dir>', 'work on the OS tree in DIR, which is not running'],
   ['--user', "work for the user's own service manager, without root"],
   ['-y, --yes', 'assume yes where a question would be asked'],
-  ['--debug', 'show what happens inside, and stacks of errors'],
+  ['--debug', 'show stacks of errors'],
 ];
 
 /** The option of the program alone. */
@@ -27,6 +27,6 @@ export const HELP_OPTION_WORDS: OptionWords = ['-h, --help', 'show this help'];
 /** `berth help`, which is about all commands. */
 export const HELP_COMMAND_WORDS = {
   name: 'help',
-  usage: '[command]',
-  summary: 'show the help of a command',
+  usage: '[command...]',
+  summary: 'show the help of a command, or of one of a group',
 } as const;

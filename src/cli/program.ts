@@ -35,12 +35,13 @@ export async function createProgram(
     for (const sub of command.commands) sub.copyInheritedSettings(program);
   }
   program.addCommand(helpCommand(program).copyInheritedSettings(program));
-  program.helpInformation = formatProgramHelp;
+  const { stdout } = context.host;
+  program.helpInformation = () => formatProgramHelp(stdout.isTTY ? stdout.columns : undefined);
   return program;
 }
 
-/** The first argument that is neither an option of the program nor the value of one. */
-function commandNameIn(args: readonly string[], program: Command): string | undefined {
+/** The first argument that is neither an option of the program nor the value of one: the command. */
+export function commandNameIn(args: readonly string[], program: Command): string | undefined {
   for (let at = 0; at < args.length; at++) {
     const arg = args[at] ?? '';
     if (!arg.startsWith('-')) return arg;

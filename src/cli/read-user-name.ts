@@ -23,12 +23,12 @@ export async function readUserName(
   if (username !== undefined) return checked(username);
   if (passwordStdin === true) {
     throw new OperationalError('USAGE', 'with --password-stdin the name of the account is needed', {
-      hint: `berth login -u NAME --password-stdin ${registry}`,
+      hint: `'berth login -u NAME --password-stdin ${registry}'`,
     });
   }
   if (stdin?.isTTY !== true) {
     throw new OperationalError('USAGE', 'there is no terminal to ask for the user name on', {
-      hint: `berth login -u NAME --password-stdin ${registry}`,
+      hint: `'berth login -u NAME --password-stdin ${registry}'`,
     });
   }
   stderr.write(`User name at ${registry}: `);

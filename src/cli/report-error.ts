@@ -9,7 +9,7 @@ import { firstError } from '../errors/first-error.js';
 import { OperationalError } from '../errors/operational-error.js';
 import { findSpelling } from './atomic-spellings.js';
 import { journalLines } from './output/journal-lines.js';
-import { usersHint } from './output/users-hint.js';
+import { placedHint, type Place } from './output/placed-hint.js';
 
 /** How an error is shown. */
 export interface ReportOptions {
@@ -24,8 +24,8 @@ export interface ReportOptions {
   readonly command?: string | undefined;
   /** The command line, to tell what stands in the place of a word that atomic(1) took. */
   readonly args?: readonly string[] | undefined;
-  /** Whether `--user` was: then the commands that a hint names take it, too. */
-  readonly user?: boolean | undefined;
+  /** Whose containers it is about: the commands that a hint names are about those, too. */
+  readonly place?: Place | undefined;
 }
 
 /** Deepest chain of causes that is shown; a longer one says nothing more to a person. */
@@ -37,7 +37,7 @@ const MAX_MESSAGE_CHARACTERS = 2000;
 /** Prints an error (what, to what, why, what to do) and gives the status to exit with. The only place that does. */
 export function reportError(thrown: unknown, options: ReportOptions): ExitStatus {
   const error = firstError(thrown);
-  const described = withUser(describe(error, options), options);
+  const described = placed(describe(error, options), options);
   if (options.json) {
     const { code, message, hint, causes } = described;
     options.stderr.write(`${JSON.stringify({ error: { code, message, hint, causes } })}\n`);
@@ -54,10 +54,10 @@ export function reportError(thrown: unknown, options: ReportOptions): ExitStatus
   return described.status;
 }
 
-function withUser(described: Description, { user }: ReportOptions): Description {
+function placed(described: Description, { place = {} }: ReportOptions): Description {
   const { hint } = described;
   if (hint === undefined) return described;
-  return { ...described, hint: usersHint(hint, user) };
+  return { ...described, hint: placedHint(hint, place) };
 }
 
 interface Description {
@@ -70,18 +70,14 @@ interface Description {
 
 function describe(error: unknown, { command, args }: ReportOptions): Description {
   if (error instanceof CommanderError) {
+    const ofAtomic = hintOfAtomic(error, { command, args });
     return {
       code: 'USAGE',
       message:
         error.code === 'commander.help'
           ? 'no command was given'
-          : escapeText(
-              error.message.replace(/^error: /, '').replace(/\n/g, ' '),
-              MAX_MESSAGE_CHARACTERS,
-            ),
-      hint:
-        hintOfAtomic(error, { command, args }) ??
-        `see 'berth ${command === undefined ? '' : `${command} `}--help'`,
+          : escapeText(messageOf(error, ofAtomic !== undefined), MAX_MESSAGE_CHARACTERS),
+      hint: ofAtomic ?? `see 'berth ${command === undefined ? '' : `${command} `}--help'`,
       causes: [],
       status: ExitStatus.usage,
     };
@@ -112,6 +108,12 @@ function describe(error: unknown, { command, args }: ReportOptions): Description
   };
 }
 
+/** What commander says; what it takes for meant is left out where something else is known to be. */
+function messageOf({ message }: CommanderError, isOfAtomic: boolean): string {
+  const text = message.replace(/^error: /, '').replace(/\n/g, ' ');
+  return isOfAtomic ? text.replace(/ \(Did you mean .*\?\)$/, '') : text;
+}
+
 /** An unknown option or command may be one of atomic's. */
 function hintOfAtomic(
   { code, message }: CommanderError,
@@ -125,6 +127,15 @@ function hintOfAtomic(
   return spelling === undefined ? undefined : `atomic took it; here ${spelling}`;
 }
 
+/** Whether a message says of the same file what the system call below it says (`open 'PATH': no such file or folder`). */
+function tells(message: string, systemCall: string): boolean {
+  const [, path = '', words = ''] = /('[^']+'): (.+)$/.exec(systemCall) ?? [];
+  if (path === '' || !message.includes(path)) return false;
+  return (
+    message.includes(words) || (words.startsWith('no such') && message.includes('there is no'))
+  );
+}
+
 function causesOf(error: Error): string[] {
   const causes: string[] = [];
   for (
@@ -133,8 +144,10 @@ function causesOf(error: Error): string[] {
     cause = cause.cause
   ) {
     if (cause.name === 'AbortError') continue; // Node's word for the interruption that the message tells of
-    const text = escapeText(describeErrno(cause)?.message ?? cause.message, MAX_MESSAGE_CHARACTERS);
-    if (causes.at(-1) !== text) causes.push(text);
+    const systemCall = describeErrno(cause)?.message;
+    const text = escapeText(systemCall ?? cause.message, MAX_MESSAGE_CHARACTERS);
+    const before = causes.at(-1) ?? escapeText(error.message, MAX_MESSAGE_CHARACTERS);
+    if (before !== text && !(systemCall !== undefined && tells(before, text))) causes.push(text);
   }
   return causes;
 }

@@ -7,6 +7,8 @@ import { ExitStatus } from '../errors/exit-status.js';
 import { OperationalError } from '../errors/operational-error.js';
 import { CommandExit } from './command-exit.js';
 import type { CliProcess } from './context.js';
+import { endOwnOptions } from './end-own-options.js';
+import { findCommandPath, ownWords, readPlace } from './own-words.js';
 import { createProgram } from './program.js';
 import { reportError } from './report-error.js';
 
@@ -30,21 +32,21 @@ export async function runCommandLine(host: CliProcess, args: readonly string[]):
   };
   for (const signal of STOPPING_SIGNALS) host.on(signal, onSignal);
   const program = await createProgram({ host, signal: abort.signal }, args);
-  const knownCommands = new Set(program.commands.map((command) => command.name()));
   try {
-    await program.parseAsync(args, { from: 'user' });
+    await program.parseAsync(endOwnOptions(args, program), { from: 'user' });
     return ExitStatus.ok;
   } catch (error) {
     if (error instanceof CommandExit) return error.status;
     if (error instanceof CommanderError && error.exitCode === 0) return ExitStatus.ok;
+    const own = ownWords(endOwnOptions(args, program));
     const status = reportError(error, {
       stderr: host.stderr,
       env: host.env,
-      json: args.includes('--json'),
-      command: args.find((arg) => knownCommands.has(arg)),
-      args,
-      user: args.includes('--user'),
-      debug: args.includes('--debug') || host.env['BERTH_DEBUG'] === '1',
+      json: own.includes('--json'),
+      command: findCommandPath(own, program),
+      args: own,
+      place: readPlace(own),
+      debug: own.includes('--debug') || host.env['BERTH_DEBUG'] === '1',
     });
     return stoppedBy === undefined ? status : 128 + constants.signals[stoppedBy];
   } finally {

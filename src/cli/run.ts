@@ -18,10 +18,15 @@ export async function runCli(host: CliProcess): Promise<number> {
   return status === ExitStatus.ok ? reported : status;
 }
 
+/** Of a terminal; a pipe has none. */
+function columnsOf({ stdout }: CliProcess): number | undefined {
+  return stdout.isTTY ? stdout.columns : undefined;
+}
+
 async function runAny(host: CliProcess): Promise<number> {
   const args = host.argv.slice(2);
   if (asksForProgramHelp(args)) {
-    host.stdout.write(formatProgramHelp());
+    host.stdout.write(formatProgramHelp(columnsOf(host)));
     return ExitStatus.ok;
   }
   const { runCommandLine } = await import('./run-command-line.js');

@@ -34,7 +34,7 @@ export function findContainer(paths: HostPaths, name: string): Promise<Deploymen
 export async function getContainer(paths: HostPaths, name: string): Promise<Deployment> {
   const deployment = await findContainer(paths, name);
   if (deployment !== undefined) return deployment;
-  const near = suggestName(name, await listContainerNames(paths));
+  const near = await nearestContainer(paths, name);
   throw new OperationalError(
     'CONTAINER_NOT_FOUND',
     `no container named ${quote(name)} is installed`,
@@ -42,6 +42,15 @@ export async function getContainer(paths: HostPaths, name: string): Promise<Depl
       hint: near === undefined ? "see 'berth list'" : `did you mean '${near}'?`,
     },
   );
+}
+
+/** The container whose name is nearest to one that none has: a misspelt one, or what systemd calls its units. */
+export async function nearestContainer(
+  paths: HostPaths,
+  name: string,
+): Promise<string | undefined> {
+  const bare = name.replace(/\.(?:service|socket|timer|path)$/, '');
+  return suggestName(bare, await listContainerNames(paths));
 }
 
 /** Names of all installed containers, sorted. */

@@ -1,4 +1,5 @@
 import { isTemplateName } from '../base/container-name.js';
+import { instanceName } from '../systemd/unit-name.js';
 import type { UnitState } from '../systemd/unit-manager.js';
 import {
   findControlGroup,
@@ -91,7 +92,7 @@ async function findGroups(host: Host, names: readonly string[]): Promise<readonl
     const found = await findService(host, name);
     if (!isTemplateName(name)) return void services.push({ name, ...found });
     for (const unit of (await findActiveInstances(host, found.deployment)) ?? [])
-      services.push({ name: unit.replace(/\.service$/, ''), deployment: found.deployment, unit });
+      services.push({ name: instanceName(unit), deployment: found.deployment, unit });
   };
   if (names.length > 0) for (const name of names) await add(name);
   else for (const { name } of (await readDeployments(host)).deployments) await add(name);

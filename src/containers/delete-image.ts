@@ -3,7 +3,7 @@ import { OperationalError } from '../errors/operational-error.js';
 import type { Digest } from '../oci/digest.js';
 import { partsOf } from '../store/combined-store.js';
 import type { PruneResult, StoredImage } from '../store/image-store.js';
-import { findStoredImage } from './find-stored-image.js';
+import { findStoredImage, noSuchImage } from './find-stored-image.js';
 import type { Host } from './host.js';
 import { imagesInUse } from './images-in-use.js';
 import { listImages } from './list-images.js';
@@ -92,11 +92,7 @@ async function findToDelete(
   const named = stored === undefined ? undefined : await nameMeant(host, stored, text);
   const image = stored === undefined ? undefined : whatIsLeft(stored, before);
   const isGone = named !== undefined && image?.names.includes(named) === false;
-  if (image === undefined || isGone) {
-    throw new OperationalError('IMAGE_NOT_FOUND', `there is no image ${quote(text)} in the store`, {
-      hint: "'berth images list' shows what there is",
-    });
-  }
+  if (image === undefined || isGone) throw await noSuchImage(host, text);
   if (named !== undefined && image.names.length > 1) return { host, image, name: named };
   await assertUnused(host, image, text);
   return { host, image, name: undefined };

@@ -2,7 +2,6 @@ import { join } from 'node:path/posix';
 
 import { readFileBounded } from '../base/bounded-read.js';
 import { quote } from '../base/escape-text.js';
-import { suggestName } from '../base/suggest-name.js';
 import { isErrno } from '../errors/is-errno.js';
 import { OperationalError } from '../errors/operational-error.js';
 import { openDirectoryTree } from '../store/directory-tree.js';
@@ -10,13 +9,13 @@ import type { ImageTree, StoredImage } from '../store/image-store.js';
 import { DROP_IN_NAME } from '../systemd/drop-in.js';
 import {
   findContainer,
-  listContainerNames,
+  nearestContainer,
   loadDeployment,
   listDeploymentNumbers,
 } from './container-directory.js';
 import type { Deployment } from './deployment.js';
 import type { DifferenceSide } from './describe-difference.js';
-import { findStoredImage } from './find-stored-image.js';
+import { findStoredImage, nearestImage } from './find-stored-image.js';
 import type { Host } from './host.js';
 import type { PreparedDeployment } from './prepared-deployment.js';
 
@@ -42,7 +41,7 @@ export async function openDifferenceSide(host: Host, what: string): Promise<Open
 
 /** That nothing has a name: no container, no deployment, no image of the store. */
 export async function noSuchThing(host: Host, what: string): Promise<OperationalError> {
-  const near = suggestName(what, await listContainerNames(host.paths));
+  const near = (await nearestContainer(host.paths, what)) ?? (await nearestImage(host, what));
   return new OperationalError(
     'CONTAINER_NOT_FOUND',
     `there is no container, no deployment and no image in the store named ${quote(what)}`,

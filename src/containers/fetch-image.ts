@@ -285,7 +285,7 @@ function refuseUnhashed({ name }: ImageSource): never {
   throw new OperationalError(
     'SIGNATURE_INVALID',
     `the policy asks for a signature of ${quote(name)}, and none speaks of files that were taken over from an OSTree repository`,
-    { hint: 'berth pull fetches the image from its registry' },
+    { hint: "'berth pull' fetches the image from its registry" },
   );
 }
 

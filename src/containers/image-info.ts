@@ -11,11 +11,12 @@ import { findRenameVariables } from '../templates/render-text.js';
 import { FORCED_VARIABLES, OVERRIDABLE_VARIABLES } from '../templates/resolve-values.js';
 import type { VariableType } from '../templates/variable-declaration.js';
 import { findChangesState, type ChangesState } from './config-changes.js';
-import { findContainer } from './container-directory.js';
+import { findContainer, nearestContainer } from './container-directory.js';
 import { decideHealth } from './decide-health.js';
 import type { Deployment } from './deployment.js';
 import type { HealthCheck } from './health-check.js';
 import type { Host } from './host.js';
+import { nearestImage } from './find-stored-image.js';
 import { loadExports } from './load-exports.js';
 
 /** A variable of an image. */
@@ -67,11 +68,16 @@ export async function getImageInfo(host: Host, nameOrImage: string): Promise<Ima
   if (image === undefined && container?.adoptedFrom !== undefined)
     return describeAdopted(host, container);
   if (image === undefined) {
+    const near =
+      (await nearestContainer(host.paths, nameOrImage)) ?? (await nearestImage(host, nameOrImage));
     throw new OperationalError(
       'IMAGE_NOT_FOUND',
       `there is no container and no image in the store named ${quote(nameOrImage)}`,
       {
-        hint: `fetch it with 'berth pull ${nameOrImage}', or ask its registry: 'berth info --remote ${nameOrImage}'`,
+        hint:
+          near === undefined
+            ? `fetch it with 'berth pull ${nameOrImage}', or ask its registry: 'berth info --remote ${nameOrImage}'`
+            : `did you mean '${near}'?`,
       },
     );
   }

@@ -29,6 +29,8 @@ export interface RunOptions {
   /** The container's own program unless given. */
   readonly args: readonly string[];
   /** As for {@link execInContainer}. */
+  readonly env?: readonly string[] | undefined;
+  /** As for {@link execInContainer}. */
   readonly user?: string | undefined;
   readonly workdir?: string | undefined;
   /** Which instance of a template it is. */
@@ -137,12 +139,14 @@ async function makeProgram(
   },
 ): Promise<Buffer> {
   const { deployment, own, options } = from;
-  const { args, user, workdir: directory } = options;
-  if (args.length === 0 && user === undefined && directory === undefined) return own;
-  if (user === undefined) return compileRunPlan(own, { args, identity: { directory } });
+  const { args, env = [], user, workdir: directory } = options;
+  const isOwn = args.length === 0 && env.length === 0;
+  if (isOwn && user === undefined && directory === undefined) return own;
+  if (user === undefined) return compileRunPlan(own, { args, env, identity: { directory } });
   using side = await openDeploymentSide(host, deployment);
   const files = side.tree === undefined ? {} : await readAccounts(side.tree);
-  return compileRunPlan(own, { args, identity: { directory, user: resolveExecUser(user, files) } });
+  const identity = { directory, user: resolveExecUser(user, files) };
+  return compileRunPlan(own, { args, env, identity });
 }
 
 /** A signal ends systemd-run and not what it runs. */

@@ -1,7 +1,7 @@
 import { quote } from '../base/escape-text.js';
 import { OperationalError } from '../errors/operational-error.js';
 import type { Digest } from '../oci/digest.js';
-import { findStoredImage } from './find-stored-image.js';
+import { findStoredImage, noSuchImage } from './find-stored-image.js';
 import type { Host } from './host.js';
 import { assertPrivileged } from './preflight.js';
 
@@ -18,11 +18,7 @@ export async function tagImage(
 ): Promise<{ readonly digest: Digest; readonly name: string }> {
   assertPrivileged(host);
   const image = await findStoredImage(host, text);
-  if (image === undefined) {
-    throw new OperationalError('IMAGE_NOT_FOUND', `there is no image ${quote(text)} in the store`, {
-      hint: `fetch it with 'berth pull ${text}'`,
-    });
-  }
+  if (image === undefined) throw await noSuchImage(host, text);
   await using source = await host.openSource(name, { preferStored: true });
   if (!source.name.startsWith('docker://') || source.storeName.includes('@')) {
     throw new OperationalError(

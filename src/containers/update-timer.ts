@@ -37,6 +37,17 @@ export async function setUpdateTimer(host: Host, wanted: boolean): Promise<void>
   await units.reload();
 }
 
+/** Whether systemd runs `berth auto-update` by itself; undefined where no systemd can be asked. */
+export async function isUpdateTimerEnabled(host: Host): Promise<boolean | undefined> {
+  try {
+    const units = await host.openUnitManager();
+    return (await units.findUnitFile(TIMER))?.state === 'enabled';
+  } catch (error) {
+    if (error instanceof OperationalError && error.code === 'SYSTEMD_UNAVAILABLE') return undefined;
+    throw error;
+  }
+}
+
 async function assertBrought(units: UnitManager, root: string): Promise<void> {
   if ((await units.findUnitFile(TIMER)) !== undefined) return;
   throw new OperationalError(

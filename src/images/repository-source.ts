@@ -105,7 +105,7 @@ export function noBlobs(name: string): OperationalError {
     'MANIFEST_UNSUPPORTED',
     `${quote(name)} has the files of its layers and not their archives, which a copy needs`,
     {
-      hint: 'berth pull and berth install take it over as it is, and so does berth copy to ostree:NAME@/REPOSITORY; to other places copy it from its registry',
+      hint: "'berth pull' and 'berth install' take it over as it is, and so does 'berth copy' to ostree:NAME@/REPOSITORY; to other places copy it from its registry",
     },
   );
 }

@@ -112,7 +112,7 @@ export class Authenticator {
       throw new OperationalError(
         'REGISTRY_UNAUTHORIZED',
         `${quote(endpoint.registry)} wants a user name and password, and there is none for ${quote([endpoint.registry, endpoint.repository].filter((part) => part !== '').join('/'))}`,
-        { hint: `berth login -u NAME ${endpoint.registry}` },
+        { hint: `'berth login -u NAME ${endpoint.registry}'` },
       );
     }
     this.#basic = basicHeader(credentials);

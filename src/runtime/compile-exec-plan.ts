@@ -11,6 +11,7 @@ import {
   type RawInstruction,
 } from './plan-format.js';
 import { processInstructions } from './process-instructions.js';
+import { isReplaced } from './replaced-variables.js';
 
 /** A program to run in a container that runs already. */
 export interface ExecPlanOptions {
@@ -76,16 +77,6 @@ function compileStreams(
   const mapped = joined.has('user') && !own.some(({ op }) => op === INSTRUCTIONS.ROOT_FIRST.op);
   if (user === undefined || !joined.has('pid') || mapped) return [];
   return [encodeInstruction(['STREAMS', user.body.readUInt32LE(0), user.body.readUInt32LE(4)])];
-}
-
-function isReplaced({ op, body }: RawInstruction, env: readonly string[]): boolean {
-  if (op !== INSTRUCTIONS.ENVIRONMENT.op) return false;
-  const name = nameOf(readTextField(body, 0));
-  return env.some((text) => nameOf(text) === name);
-}
-
-function nameOf(variable: string): string {
-  return variable.split('=', 1)[0] ?? '';
 }
 
 /** Where the container's program is looked for if its name has no slash. */

@@ -10,7 +10,7 @@ export function diskError(thrown: unknown, place: string): unknown {
   if (isErrno(error, 'ENOSPC', 'EDQUOT')) {
     const what = error.code === 'EDQUOT' ? 'the quota is used up' : 'no space or no inodes left';
     return new OperationalError('DISK_FULL', `cannot write to ${quote(place)}: ${what}`, {
-      hint: `df -h ${place} and df -i ${place} show what is left; berth images prune frees what no image needs`,
+      hint: `df -h ${place} and df -i ${place} show what is left; 'berth images prune' frees what no image needs`,
       cause: error,
     });
   }

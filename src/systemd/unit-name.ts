@@ -116,6 +116,15 @@ export function unescapeUnitText(escaped: string): string {
   return Buffer.from(bytes).toString('utf8');
 }
 
+/** What a person calls an instance: `NAME@TEXT`, by which {@link instanceUnitName} finds its unit; else what stands there. */
+export function instanceName(unit: string): string {
+  const [at, end] = [unit.indexOf('@') + 1, unit.lastIndexOf('.')];
+  const escaped = unit.slice(at, end);
+  const isEscaped = !/\\(?!x[0-9a-f]{2})/.test(escaped);
+  const text = isEscaped ? unescapeUnitText(escaped) : '';
+  return `${unit.slice(0, at)}${escapeUnitText(text) === escaped ? text : escaped}`;
+}
+
 /** `systemd-escape --path`: the name of the mount or device unit of a path, without its ending. `/` gives `-`. */
 export function escapeUnitPath(path: string): string {
   const components = path.split('/').filter((component) => component !== '');

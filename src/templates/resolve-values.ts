@@ -120,7 +120,8 @@ export function resolveValues(input: ResolveValuesInput): ResolvedValues {
   const missing = findMissing(input, chosen);
   const forced = FORCED_VARIABLES.filter((name) => given.has(name));
   const wrong = findWrong(input.manifest, chosen);
-  if (missing.length + forced.length + wrong.size > 0) throw problemsOf({ missing, forced, wrong });
+  if (missing.length + forced.length + wrong.size > 0)
+    throw problemsOf(input, { missing, forced, wrong });
   const values = new Map<string, ResolvedValue>();
   const secrets = new Map<string, string>();
   for (const [name, { text, source }] of chosen) {
@@ -245,15 +246,21 @@ function findTextProblem(text: string): string | undefined {
 }
 
 /** One error for everything that is wrong with the values, so that it is put right at once. */
-function problemsOf(found: {
-  readonly missing: readonly string[];
-  readonly forced: readonly string[];
-  readonly wrong: ReadonlyMap<string, string>;
-}): OperationalError {
+function problemsOf(
+  { manifest }: ResolveValuesInput,
+  found: {
+    readonly missing: readonly string[];
+    readonly forced: readonly string[];
+    readonly wrong: ReadonlyMap<string, string>;
+  },
+): OperationalError {
   const { missing, forced, wrong } = found;
+  // On a command line every user of the host could read a secret.
+  const valueOf = (name: string): string =>
+    manifest.variables.get(name)?.secret === true ? '@FILE' : 'VALUE';
   const hint =
     missing.length > 0
-      ? `add ${missing.map((name) => `--set ${name}=VALUE`).join(' ')}`
+      ? `add ${missing.map((name) => `--set ${name}=${valueOf(name)}`).join(' ')}`
       : forced.includes('NAME')
         ? 'the name of the container is chosen with --name NAME'
         : undefined;

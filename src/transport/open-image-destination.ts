@@ -19,7 +19,7 @@ export async function openImageDestination(
   const name = parseImageName(text, context.workingDirectory);
   if (name.kind === 'ostree') {
     throw new OperationalError('TRANSPORT_UNKNOWN', `blobs cannot be written to ${quote(text)}`, {
-      hint: 'berth copy puts images into OSTree repositories',
+      hint: "'berth copy' puts images into OSTree repositories",
     });
   }
   if (name.kind !== 'registry') {

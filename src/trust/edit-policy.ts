@@ -59,7 +59,7 @@ export function removeRequirements(
     throw new OperationalError(
       'USAGE',
       `the policy ${quote(file)} says nothing of ${quote(`${transport}:${scope}`)}`,
-      { hint: 'berth trust show lists what it speaks of' },
+      { hint: "'berth trust show' lists what it speaks of" },
     );
   }
   const rest = Object.entries(transports).flatMap(([name, value]) =>

@@ -112,7 +112,7 @@ export class PolicyTrust implements ImageTrust {
       throw new OperationalError(
         'SIGNATURE_REFUSED',
         `the policy ${quote(this.#options.policy.path)} rejects ${describeImage(document)} (${scope})`,
-        { hint: 'berth trust show lists what it takes' },
+        { hint: "'berth trust show' lists what it takes" },
       );
     }
     for (const one of requirements)

@@ -252,7 +252,10 @@ test('info and the plan tell of ports and the health check, info --remote withou
   assert.doesNotMatch(remote, /Exports|Variables/, 'what only the layers say');
   const unknown = await tree.run('info', image);
   assert.equal(unknown.status, 66, 'nothing was fetched');
-  assert.match(unknown.stderr, /'berth pull .*', or ask its registry: 'berth info --remote/);
+  assert.match(
+    unknown.stderr,
+    /'berth --root \S+ pull .*', or ask its registry: 'berth --root \S+ info --remote/,
+  );
   const plan = await tree.runOk('install', '--plan', image);
   assert.match(plan, health);
   await tree.runOk('install', image);

@@ -120,7 +120,12 @@ test('what cannot be taken over truthfully is refused by name', async () => {
     assert.notEqual(status, 0, args.join(' '));
     assert.match(stderr, want);
   };
-  await refused(/not their archives[^]*berth pull/, 'copy', image, `oci:${berth.path}/out:x`);
+  await refused(
+    /not their archives[^]*'berth --root \S+ pull'/,
+    'copy',
+    image,
+    `oci:${berth.path}/out:x`,
+  );
   assert.equal(readdirSync(berth.path).includes('out'), false);
   await refused(/--all/, 'copy', '--all', image, `ostree:x@${berth.path}/other`);
   await refused(/no image 'docker.io\/library\/x:latest'/, 'pull', `ostree:x@${repository}`);

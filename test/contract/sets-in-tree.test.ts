@@ -44,7 +44,7 @@ test('updating everything tells of a set with a lost member, and updates the oth
     all.stderr.endsWith(
       "berth: cannot update the set 'shop'\n" +
         "  because: 'back' belongs to it, and is not installed any more\n" +
-        "hint: install it again, or 'berth sets delete shop' lets the others go on by themselves\n",
+        `hint: install it again, or 'berth --root ${tree.path} sets delete shop' lets the others go on by themselves\n`,
     ),
     all.stderr,
   );
@@ -73,7 +73,10 @@ test('of a set whose record is damaged nobody knows the members: only other sets
   const all = await tree.run('update', '--all');
   assert.equal(all.status, 65, all.stderr);
   assert.match(all.stderr, /cannot update the set 'shop'/);
-  assert.match(all.stderr, /only other sets are updated until 'berth sets delete shop'/);
+  assert.match(all.stderr, /only other sets are updated until 'berth --root \S+ sets delete shop'/);
+  const listed = await tree.run('sets', 'list');
+  assert.deepEqual([listed.status, listed.stdout], [0, '@farm: cow hen\n']);
+  assert.match(listed.stderr, /^berth: cannot read '@shop', leaving it out: /);
   assert.deepEqual(await updated(), ['cow', 'hen']);
   await tree.runOk('sets', 'delete', 'shop');
   await tree.runOk('update', '--all');

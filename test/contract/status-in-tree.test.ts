@@ -79,3 +79,59 @@ test('the timer is enabled in a tree that has berth, and refused in one that has
   assert.match(await tree.runOk('policy', '--disable-timer', '--json'), /"timer": false/);
   assert.ok(!existsSync(`${tree.path}/${TIMER}`));
 });
+
+test('policies are listed, and that nothing carries them out is told', async () => {
+  using tree = new BerthInTree();
+  const image = tree.makeImage('web', [{ path: 'probe', content: 'x', mode: 0o755 }]);
+  assert.equal(await tree.runOk('policy'), 'no containers are installed\n');
+  for (const name of ['db', 'web']) await tree.runOk('install', '--name', name, image);
+  assert.equal((await tree.run('policy')).stderr, '', 'no container is updated by itself');
+  const set = await tree.run('policy', 'web', '--mode', 'apply', '--window', '02:00-04:00');
+  const hint = `berth-update.timer is not enabled: 'berth --root ${tree.path} policy --enable-timer' enables it\n`;
+  assert.deepEqual([set.status, set.stderr], [0, hint]);
+  const all = await tree.run('policy');
+  assert.deepEqual(
+    all.stdout.split('\n').map((line) => line.split(/ {2,}/)),
+    [
+      ['NAME', 'MODE', 'TAGS', 'WINDOW', 'NEW PERMISSIONS'],
+      ['db', 'off', '(as installed)', '(always)', 'hold'],
+      ['web', 'apply', '(as installed)', '02:00-04:00', 'hold'],
+      [''],
+    ],
+  );
+  assert.equal(all.stderr, hint);
+  assert.deepEqual(JSON.parse(await tree.runOk('policy', '--json')), {
+    timer: false,
+    containers: [
+      { name: 'db', mode: 'off', newPermissions: 'hold' },
+      { name: 'web', mode: 'apply', window: '02:00-04:00', newPermissions: 'hold' },
+    ],
+  });
+});
+
+test('of several names those that are there are shown, and the others told of', async () => {
+  using tree = new BerthInTree();
+  const image = tree.makeImage('web', [{ path: 'probe', content: 'x', mode: 0o755 }]);
+  await tree.runOk('install', '--name', 'web', image);
+  for (const command of ['status', 'verify', 'images version']) {
+    const result = await tree.run(...command.split(' '), 'none', 'web', '--json');
+    assert.equal(result.status, 66, `${command}: ${result.stderr}`);
+    assert.equal((JSON.parse(result.stdout) as unknown[]).length, 1, command);
+    assert.match(result.stderr, /^\{"error":\{"code":"\w+_NOT_FOUND",[^\n]*none[^\n]*\n$/);
+    const neither = await tree.run(...command.split(' '), 'none', 'nor');
+    assert.deepEqual([neither.status, neither.stdout], [66, ''], command);
+  }
+});
+
+test('a filter that nothing passes is not an empty host', async () => {
+  using tree = new BerthInTree();
+  assert.equal(await tree.runOk('list'), 'no containers are installed\n');
+  assert.equal(
+    await tree.runOk('list', '--filter', 'name=web'),
+    'no container is what the filters say\n',
+  );
+  assert.equal(
+    await tree.runOk('images', 'list', '--filter', 'name=web'),
+    'no image is what the filters say\n',
+  );
+});

@@ -90,7 +90,11 @@ test('a user runs another program in the place of the container’s own', async 
   bed.compile(['say', 'own'], {}, { volatileRoot: {} });
   writeFileSync(
     bed.plan,
-    compileRunPlan(readFileSync(bed.plan), { args: ['/probe', 'say', 'other'], identity: {} }),
+    compileRunPlan(readFileSync(bed.plan), {
+      args: ['/probe', 'say', 'other'],
+      env: [],
+      identity: {},
+    }),
   );
   const { status, stdout } = await bed.launch();
   assert.deepEqual([status, stdout], [0, 'other\n']);

@@ -391,5 +391,5 @@ test('a refused account is told from one that is missing', async () => {
     await hintFor({ findCredentials: () => Promise.resolve(wrong) }),
     `the account was refused: check its name and password (berth login -u NAME ${registry.host})`,
   );
-  assert.equal(await hintFor({}), `berth login -u NAME ${registry.host}`);
+  assert.equal(await hintFor({}), `'berth login -u NAME ${registry.host}'`);
 });

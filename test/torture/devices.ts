@@ -9,7 +9,7 @@ import type { Outcome } from './report.js';
 import { supervise } from './supervise.js';
 import { onTree } from './tree-host.js';
 import { compareStates, readTreeState, stateWithout, type TreeState } from './tree-state.js';
-import type { TorturedVerb } from './tortured-verb.js';
+import { TOLD_TO_RECOVER, type TorturedVerb } from './tortured-verb.js';
 import { prepareTree, SMALL, torturedVerbs } from './verbs.js';
 
 /** A real file system that refuses something, in so many steps: each step refuses a little less, or later. */
@@ -223,7 +223,7 @@ function judge(
   if (!DOCUMENTED.has(run.status) || /internal error|^ {4}at /m.test(run.stderr))
     wrong.push(`ended with ${run.status}: ${run.stderr}`);
   // One that cannot take back what it did says so, and leaves it to recovery.
-  if (!verb.takesBack || run.stderr.includes('berth recover')) return wrong;
+  if (!verb.takesBack || TOLD_TO_RECOVER.test(run.stderr)) return wrong;
   const actual = stateWithout(readTreeState(root), [STORE, 'var/lib/berth/.journal']);
   const lines = compareStates(stateWithout(old, [STORE, 'var/lib/berth/.journal']), actual);
   if (lines.length > 0) wrong.push(`failed, and left:\n  ${lines.join('\n  ')}\n${run.stderr}`);

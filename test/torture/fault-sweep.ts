@@ -2,7 +2,7 @@ import { ExitStatus } from '../../src/errors/exit-status.js';
 import { describeCall, Ground } from './ground.js';
 import { phaseOf } from './kill-points.js';
 import type { Supervised, SupervisedCall } from './supervise.js';
-import type { TorturedVerb } from './tortured-verb.js';
+import { TOLD_TO_RECOVER, type TorturedVerb } from './tortured-verb.js';
 
 /** What calls are made to fail with. */
 export const ERRNOS = [
@@ -136,7 +136,7 @@ function judge(
     wrong.push(`said this:\n${run.stderr}`);
   if (run.status === 0) {
     // What is new is in place, and the rest is left to the next command: that is checked with it.
-    if (run.stderr.includes("run 'berth recover'")) return wrong;
+    if (TOLD_TO_RECOVER.test(run.stderr)) return wrong;
     const differences = ground.differencesFrom('now');
     if (differences.length > 0)
       wrong.push(`succeeded, but did not:\n  ${differences.slice(0, 10).join('\n  ')}`);
@@ -146,7 +146,7 @@ function judge(
   if (said.length !== 1 && !/^berth: /m.test(run.stderr))
     wrong.push(`failed without saying why: ${run.stderr}`);
   // What is to be finished by the next command is checked with that.
-  if (ground.verb.takesBack && !lasts && !run.stderr.includes("run 'berth recover'")) {
+  if (ground.verb.takesBack && !lasts && !TOLD_TO_RECOVER.test(run.stderr)) {
     const differences = ground.differencesFrom('old');
     if (differences.length > 0)
       wrong.push(`failed, and left:\n  ${differences.slice(0, 10).join('\n  ')}\n${run.stderr}`);

@@ -25,6 +25,9 @@ export interface TorturedVerb {
   opposite(host: Host): Promise<unknown>;
 }
 
+/** A command that leaves work behind says so by the one that does it. */
+export const TOLD_TO_RECOVER = /'berth (?:--root \S+ )?recover'/;
+
 /** A command that is killed, and where: at the first of these calls whose place fits. */
 export interface BrokenStart {
   readonly argv: readonly string[];

@@ -5,6 +5,7 @@ import { defineCommand } from '../define-command.js';
 import { registryOptions, type RegistryOptionValues } from '../registry-options.js';
 
 interface AutoUpdateOptions extends Omit<RegistryOptionValues, 'creds'> {
+  readonly plan?: boolean;
   readonly dryRun?: boolean;
 }
 
@@ -15,11 +16,12 @@ export function autoUpdateCommand(context: CliContext): Command {
       name: 'auto-update',
       summary: 'update containers as their policies say',
       options: [
-        new Option('--dry-run', 'say what would be done, and do not do it'),
+        new Option('--plan', 'show what would be done, and change nothing'),
+        new Option('--dry-run', 'the same as --plan'),
         // An account is of one registry, and the containers have images of several.
         ...registryOptions().filter(({ long }) => long !== '--creds'),
       ],
-      examples: ['berth auto-update --dry-run'],
+      examples: ['berth auto-update --plan'],
       notes:
         'This is what berth-update.timer runs; see berth policy. What may do more on the host than what is\ninstalled is held until somebody runs berth update and allows it.',
     },
@@ -35,6 +37,7 @@ export function autoUpdateCommand(context: CliContext): Command {
       const { formatAutoUpdate } = await import('../output/format-update.js');
       const { openTransports } = await import('../transports.js');
       const { assertPrivileged } = await import('../../containers/preflight.js');
+      const dryRun = options.plan === true || options.dryRun === true;
       await using scope = new AsyncScope();
       await withHost(context, options, async (host) => {
         const transports = openTransports(context, scope, { ...options, conf: host.conf });
@@ -43,7 +46,7 @@ export function autoUpdateCommand(context: CliContext): Command {
         const isGone = (name: string): Promise<boolean> => isTargetGone(host.paths, name);
         const each = await forEachName({ context, options, host, isGone }, names, (name) =>
           autoUpdate(host, name, {
-            dryRun: options.dryRun === true,
+            dryRun,
             listTags: async (reference) => {
               const from = await transports.contextFor(reference);
               return (await listRepositoryTags(reference, from, context.signal)).tags;
@@ -70,11 +73,11 @@ export function autoUpdateCommand(context: CliContext): Command {
           of: 'auto-update',
           json: each.results,
           text:
-            options.dryRun === true && each.results.every(({ action }) => action === 'off')
+            dryRun && each.results.every(({ action }) => action === 'off')
               ? "no container is updated by itself; 'berth policy NAME' says how it may be\n"
               : each.results
                   .filter(({ action }) => action !== 'off')
-                  .map((outcome) => formatAutoUpdate(outcome, options.user))
+                  .map((outcome) => formatAutoUpdate(outcome, options))
                   .join(''),
         });
         each.end();

@@ -6,36 +6,28 @@ import type { ExecForUser } from '../exec-session.js';
 
 /** `berth exec NAME COMMAND…`. */
 export function execCommand(context: CliContext): Command {
-  return defineCommand<IdentityOptions & { tty?: boolean; env?: readonly string[] }>(
+  return defineCommand<ProgramOptions & { tty?: boolean }>(
     {
       name: 'exec',
       summary: 'run a program in a running container',
       args: [
         { syntax: '<name>', description: 'name of an installed container, or of an instance' },
-        { syntax: '<command...>', description: 'program and arguments; options of it after --' },
+        { syntax: '<command...>', description: 'program and arguments, options too' },
       ],
-      options: [
-        ttyOption(),
-        new Option(
-          '-e, --env <name=value>',
-          'set a variable of its environment (may be repeated)',
-        ).argParser(collectVariable),
-        ...identityOptions(),
-      ],
+      options: [ttyOption(), ...programOptions()],
       examples: [
         'berth exec etcd etcdctl endpoint health',
-        'berth exec -u www-data -w /srv web -- sh -c "ls -l"',
+        'berth exec -u www-data -w /srv web sh -c "ls -l"',
       ],
       notes:
-        'It runs as the user of the container and with no more rights. Ends with its status, or with 128\nand the number of the signal that ended it. (--user is about whose service manager it is.)',
+        "It runs as the user of the container and with no more rights. Ends with its status, or with 128 and the number of\nthe signal that ended it. berth's own options stand before the program. (--user is about whose service manager it is.)",
     },
     ({ args: [name = '', ...command], options }) =>
       execIn(context, options, {
         name,
         command,
         tty: options.tty === true,
-        env: options.env,
-        ...identityOf(options),
+        ...programOf(options),
       }),
     context,
   );
@@ -43,7 +35,7 @@ export function execCommand(context: CliContext): Command {
 
 /** `berth shell NAME`. */
 export function shellCommand(context: CliContext): Command {
-  return defineCommand<IdentityOptions & { shell: string }>(
+  return defineCommand<ProgramOptions & { shell: string }>(
     {
       name: 'shell',
       summary: 'open a shell in a running container',
@@ -52,7 +44,7 @@ export function shellCommand(context: CliContext): Command {
       ],
       options: [
         new Option('--shell <program>', 'another shell of the image').default('/bin/sh'),
-        ...identityOptions(),
+        ...programOptions(),
       ],
       examples: ['berth shell web', 'berth shell --shell /bin/bash web'],
       notes: 'On a terminal it gets one of its own; else it reads commands from standard input.',
@@ -62,7 +54,7 @@ export function shellCommand(context: CliContext): Command {
         name,
         command: [options.shell],
         tty: process.stdin.isTTY && process.stdout.isTTY,
-        ...identityOf(options),
+        ...programOf(options),
       }),
     context,
   );
@@ -70,7 +62,9 @@ export function shellCommand(context: CliContext): Command {
 
 function collectVariable(text: string, before: readonly string[] = []): readonly string[] {
   if (!/^[^=\0]+=[^\0]*$/.test(text)) throw new InvalidArgumentError('It is not NAME=VALUE.');
-  return [...before, text];
+  // Programs differ in which of two they take.
+  const name = text.slice(0, text.indexOf('=') + 1);
+  return [...before.filter((other) => !other.startsWith(name)), text];
 }
 
 /** `-t`. */
@@ -78,15 +72,20 @@ export function ttyOption(): Option {
   return new Option('-t, --tty', 'give it a terminal of its own, joined to this one');
 }
 
-/** The options of {@link identityOptions}. */
-export interface IdentityOptions {
+/** The options of {@link programOptions}. */
+export interface ProgramOptions {
+  readonly env?: readonly string[];
   readonly runAs?: string;
   readonly workdir?: string;
 }
 
-/** Who runs a program, and where. `--user` has another meaning in every command. */
-export function identityOptions(): readonly Option[] {
+/** With what environment a program is run, by whom and where. `--user` has another meaning in every command. */
+export function programOptions(): readonly Option[] {
   return [
+    new Option(
+      '-e, --env <name=value>',
+      'set a variable of its environment (may be repeated)',
+    ).argParser(collectVariable),
     new Option(
       '-u, --run-as <user[:group]>',
       "run it as another user: a number, or a name in the container's own files",
@@ -103,12 +102,13 @@ function parseWorkdir(path: string): string {
   return path;
 }
 
-/** What was given of {@link identityOptions}. */
-export function identityOf({ runAs, workdir }: IdentityOptions): {
+/** What was given of {@link programOptions}. */
+export function programOf({ env, runAs, workdir }: ProgramOptions): {
+  readonly env: readonly string[] | undefined;
   readonly user: string | undefined;
   readonly workdir: string | undefined;
 } {
-  return { user: runAs, workdir };
+  return { env, user: runAs, workdir };
 }
 
 async function execIn(

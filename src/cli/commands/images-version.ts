@@ -24,11 +24,14 @@ export function imagesVersionCommand(context: CliContext): Command {
       const { withHost } = await import('../open-host.js');
       const { getImageVersion } = await import('../../containers/image-version.js');
       const { printResult } = await import('../output/print.js');
+      const { forEachName } = await import('../for-each-name.js');
       const { formatTable } = await import('../output/table.js');
       const { escapeText } = await import('../../base/escape-text.js');
       await withHost(context, options, async (host) => {
-        const versions = [];
-        for (const name of args) versions.push(await getImageVersion(host, name));
+        const each = await forEachName({ context, options, host }, args, (name) =>
+          getImageVersion(host, name),
+        );
+        const versions = each.results;
         const rows = versions.map(({ names, version, digest }) => [
           names.join(', ') || '(no name)',
           version === undefined ? '(none)' : escapeText(version),
@@ -37,8 +40,9 @@ export function imagesVersionCommand(context: CliContext): Command {
         printResult(context, options, {
           of: 'images version',
           json: versions,
-          text: formatTable(['IMAGE', 'VERSION', 'DIGEST'], rows),
+          text: rows.length === 0 ? '' : formatTable(['IMAGE', 'VERSION', 'DIGEST'], rows),
         });
+        each.end();
       });
     },
     context,

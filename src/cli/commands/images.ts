@@ -99,7 +99,10 @@ async function formatRows(
   nowMs: number,
 ): Promise<string> {
   if (options.quiet === true) return rows.map((row) => `${row.digest}\n`).join('');
-  if (rows.length === 0) return 'the store has no images\n';
+  if (rows.length === 0)
+    return options.filter === undefined
+      ? 'the store has no images\n'
+      : 'no image is what the filters say\n';
   const { formatTable } = await import('../output/table.js');
   const { shortenNames } = await import('../output/shorten-image.js');
   const { formatAge, formatBytes } = await import('../output/units.js');

@@ -125,13 +125,16 @@ async function formatRows(
   options: ListOptions & CommonOptions,
 ): Promise<string> {
   if (options.quiet === true) return rows.map((row) => `${row.name}\n`).join('');
-  if (rows.length === 0) return 'no containers are installed\n';
+  if (rows.length === 0)
+    return options.filter === undefined
+      ? 'no containers are installed\n'
+      : 'no container is what the filters say\n';
   const { formatTable } = await import('../output/table.js');
   return formatTable(
     options.noheading === true ? undefined : ['NAME', 'STATE', 'BOOT', 'DEPLOYMENT', 'IMAGE'],
     rows.map((row) => [
       row.name,
-      row.state,
+      row.state.replace(/^1 instances$/, '1 instance'),
       row.preset === undefined ? row.enabled : `${row.enabled} (preset: ${row.preset})`,
       String(row.deployment),
       options.trunc === false ? row.image : shortenImage(row.image),

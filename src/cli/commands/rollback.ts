@@ -40,6 +40,7 @@ export function rollbackCommand(context: CliContext): Command {
           keepDeployments: host.conf.deployments.keep,
           planOnly: options.plan === true,
         };
+        const change = { how: 'rolled back', place: options } as const;
         const set = setNameOf(name);
         if (set !== undefined) {
           if (to !== undefined)
@@ -48,7 +49,7 @@ export function rollbackCommand(context: CliContext): Command {
               "'--to' is for one container: a set goes back one step",
             );
           const outcome = await rollbackSet(host, set, request);
-          const text = formatSetUpdate(outcome, 'rolled back');
+          const text = formatSetUpdate(outcome, change);
           printResult(context, options, { of: 'rollback', json: outcome, text });
           return;
         }
@@ -56,7 +57,7 @@ export function rollbackCommand(context: CliContext): Command {
         const text =
           outcome.action === 'nothing'
             ? `${outcome.name} is at deployment ${outcome.to.number} already, nothing changed\n`
-            : formatUpdate(outcome, 'rolled back');
+            : formatUpdate(outcome, change);
         printResult(context, options, { of: 'rollback', json: outcome, text });
       });
     },

@@ -12,9 +12,9 @@ import {
   type RegistryOptionValues,
 } from '../registry-options.js';
 import { seccompOption } from '../seccomp-option.js';
-import { identityOf, identityOptions, ttyOption, type IdentityOptions } from './exec.js';
+import { programOf, programOptions, ttyOption, type ProgramOptions } from './exec.js';
 
-interface RunOptions extends RegistryOptionValues, IdentityOptions {
+interface RunOptions extends RegistryOptionValues, ProgramOptions {
   readonly tty?: boolean;
   readonly set?: readonly string[];
   readonly values?: string;
@@ -34,12 +34,12 @@ export function runCommand(context: CliContext): Command {
         { syntax: '<what>', description: 'name of an installed container, or of an image' },
         {
           syntax: '[command...]',
-          description: "program and arguments; the container's own unless given",
+          description: "program and arguments, options too; the container's own unless given",
         },
       ],
       options: [
         ttyOption(),
-        ...identityOptions(),
+        ...programOptions(),
         new Option('--set <key=value>', 'of a fresh container: give a variable a value').argParser(
           collect,
         ),
@@ -53,14 +53,11 @@ export function runCommand(context: CliContext): Command {
         seccompOption(),
         ...registryOptions(),
       ],
-      examples: [
-        'berth run etcd etcdctl version',
-        'berth run -t registry.example/tools:1 -- /bin/sh',
-      ],
+      examples: ['berth run etcd etcdctl version', 'berth run -t registry.example/tools:1 sh -l'],
       notes:
         'In a running container it is berth exec. In a stopped one the program gets the same root, mounts, rights and\n' +
         'secrets as the service. An image is installed under a name of its own for the time that it runs. Ends with the\n' +
-        'status of the program, or with 128 and the number of the signal that ended it.',
+        "status of the program, or with 128 and the number of the signal that ended it. berth's own options stand before the\nprogram.",
     },
     run,
     context,
@@ -78,7 +75,7 @@ async function run({ args, options, context }: CommandCall<RunOptions>): Promise
   const { execForUser } = await import('../exec-session.js');
   const [what = '', ...command] = args;
   const tty = options.tty === true;
-  const identity = identityOf(options);
+  const program = programOf(options);
   await withHost(context, options, async (host) => {
     assertPrivileged(host);
     if (host.paths.root !== '')
@@ -105,12 +102,12 @@ async function run({ args, options, context }: CommandCall<RunOptions>): Promise
     const state = (await statesOf(host, [unit])).get(unit);
     if (state?.mainPid === undefined) {
       const instance = at === -1 ? undefined : what.slice(at + 1);
-      await runStopped(context, host, { deployment, command, tty, instance, ...identity });
+      await runStopped(context, host, { deployment, command, tty, instance, ...program });
       return;
     }
     if (command.length === 0)
       throw new OperationalError('USAGE', `'${what}' runs already; say what to run in it`);
-    await execForUser(context, host, { deployment, unit, command, tty, ...identity });
+    await execForUser(context, host, { deployment, unit, command, tty, ...program });
   });
 }
 
@@ -121,6 +118,7 @@ export interface StoppedRun {
   readonly tty: boolean;
   readonly instance?: string | undefined;
   readonly oneRun?: OneRun | undefined;
+  readonly env?: readonly string[] | undefined;
   readonly user?: string | undefined;
   readonly workdir?: string | undefined;
 }
@@ -176,7 +174,7 @@ async function runFresh(
   };
   await withFreshContainer(host, request, async ({ deployment, oneRun }) => {
     display[Symbol.dispose]();
-    const how = { ...identityOf(options), tty: options.tty === true, oneRun };
+    const how = { ...programOf(options), tty: options.tty === true, oneRun };
     await runStopped(context, host, { deployment, command, ...how });
   });
 }

@@ -26,11 +26,21 @@ function listSets(context: CliContext): Command {
     async ({ options }) => {
       const { withHost } = await import('../open-host.js');
       const { listSetNames, readSet } = await import('../../containers/container-sets.js');
+      const { OperationalError } = await import('../../errors/operational-error.js');
       const { printResult } = await import('../output/print.js');
       await withHost(context, options, async (host) => {
         const sets: ContainerSet[] = [];
-        for (const name of await listSetNames(host.paths))
-          sets.push(await readSet(host.paths, name));
+        for (const name of await listSetNames(host.paths)) {
+          try {
+            sets.push(await readSet(host.paths, name));
+          } catch (error) {
+            if (!(error instanceof OperationalError)) throw error;
+            // One that was deleted meanwhile is none.
+            if (error.code === 'SET_NOT_FOUND') continue;
+            const text = `cannot read '@${name}', leaving it out: ${error.message}`;
+            host.onEvent({ kind: 'warning', text });
+          }
+        }
         printResult(context, options, {
           of: 'sets list',
           json: sets,

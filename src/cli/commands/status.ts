@@ -22,18 +22,23 @@ export function statusCommand(context: CliContext): Command {
       const { getContainerStatuses } = await import('../../containers/container-status.js');
       const { printResult } = await import('../output/print.js');
       const { CommandExit } = await import('../command-exit.js');
+      const { forInstalled } = await import('../for-each-name.js');
       await withHost(context, options, async (host) => {
-        const all = await getContainerStatuses(host, args.length > 0 ? args : undefined);
+        const each = await forInstalled({ context, options, host }, args, (names) =>
+          getContainerStatuses(host, names.length > 0 ? names : undefined),
+        );
+        const all = each.results;
         const { formatStatus } = await import('../output/format-status.js');
         const now = host.nowMs();
         printResult(context, options, {
           of: 'status',
           json: all,
           text:
-            all.length === 0
+            args.length === 0 && all.length === 0
               ? 'no containers are installed\n'
-              : all.map((one) => formatStatus(one, now, options.user)).join('\n'),
+              : all.map((one) => formatStatus(one, now, options)).join('\n'),
         });
+        each.end();
         const inactive = all.some(
           ({ state, activators }) =>
             state !== undefined && state.activeState !== 'active' && !isWaiting(state, activators),

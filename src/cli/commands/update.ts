@@ -151,8 +151,9 @@ async function runUpdate({ args, options, context }: CommandCall<UpdateOptions>)
         const now = { ...request, consent, onProgress: display.onProgress };
         return set === undefined ? await update(host, name, now) : await updateSet(host, set, now);
       });
+      const change = { how: 'updated', place: options } as const;
       const text =
-        'set' in outcome ? formatSetUpdate(outcome, 'updated') : formatUpdate(outcome, 'updated');
+        'set' in outcome ? formatSetUpdate(outcome, change) : formatUpdate(outcome, change);
       printStep(context, options, text);
       return outcome;
     });

@@ -26,8 +26,12 @@ export function topCommand(context: CliContext): Command {
       const { printResult } = await import('../output/print.js');
       const { formatTable } = await import('../output/table.js');
       const { formatBytes, formatDuration } = await import('../output/units.js');
+      const { forInstalled } = await import('../for-each-name.js');
       await withHost(context, options, async (host) => {
-        const processes = await listContainerProcesses(host, args);
+        const each = await forInstalled({ context, options, host }, args, (names) =>
+          listContainerProcesses(host, names),
+        );
+        const processes = each.results;
         printResult(context, options, {
           of: 'top',
           json: processes,
@@ -37,7 +41,7 @@ export function topCommand(context: CliContext): Command {
               : formatTable(
                   ['NAME', 'PID', 'USER', 'CPU TIME', 'MEMORY', 'COMMAND'],
                   processes.map((process) => [
-                    process.name,
+                    escapeText(process.name),
                     String(process.pid),
                     String(process.uid),
                     formatDuration(process.cpuMs),
@@ -46,6 +50,7 @@ export function topCommand(context: CliContext): Command {
                   ]),
                 ),
         });
+        each.end();
       });
     },
     context,
@@ -69,24 +74,31 @@ export function statsCommand(context: CliContext): Command {
     async ({ args, options }) => {
       const { withHost } = await import('../open-host.js');
       const { getContainerUsage } = await import('../../containers/container-usage.js');
+      const { escapeText } = await import('../../base/escape-text.js');
       const { printResult } = await import('../output/print.js');
       const { formatTable } = await import('../output/table.js');
       const { formatBytes, formatDuration } = await import('../output/units.js');
       const bytes = (amount: bigint | undefined): string =>
         amount === undefined ? '-' : formatBytes(Number(amount));
+      const { forInstalled } = await import('../for-each-name.js');
       await withHost(context, options, async (host) => {
-        const all = await getContainerUsage(host, args);
+        const each = await forInstalled({ context, options, host }, args, (names) =>
+          getContainerUsage(host, names),
+        );
+        const all = each.results;
         const nowMs = host.nowMs();
         printResult(context, options, {
           of: 'stats',
           json: all,
           text:
             all.length === 0
-              ? 'no containers are installed\n'
+              ? args.length === 0
+                ? 'no containers are installed\n'
+                : ''
               : formatTable(
                   ['NAME', 'STATE', 'CPU TIME', 'CPU', 'MEMORY', 'TASKS', 'READ', 'WRITTEN'],
                   all.map((usage) => [
-                    usage.name,
+                    escapeText(usage.name),
                     usage.state,
                     usage.cpuUs === undefined ? '-' : formatDuration(Number(usage.cpuUs) / 1000),
                     share(usage, nowMs),
@@ -97,6 +109,7 @@ export function statsCommand(context: CliContext): Command {
                   ]),
                 ),
         });
+        each.end();
       });
     },
     context,

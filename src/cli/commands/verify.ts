@@ -21,23 +21,27 @@ export function verifyCommand(context: CliContext): Command {
     },
     async ({ args, options }) => {
       const { withHost } = await import('../open-host.js');
+      const { forEachName } = await import('../for-each-name.js');
       const { verifyAll, verifyContainer } =
         await import('../../containers/verify/verify-container.js');
       const { printResult } = await import('../output/print.js');
       const { formatVerify } = await import('../output/format-verify.js');
       const { CommandExit } = await import('../command-exit.js');
       await withHost(context, options, async (host) => {
-        const reports: VerifyReport[] = [];
-        if (args.length === 0) reports.push(...(await verifyAll(host)));
-        for (const name of args) reports.push(await verifyContainer(host, name));
+        const each = await forEachName({ context, options, host }, args, (name) =>
+          verifyContainer(host, name),
+        );
+        const reports: readonly VerifyReport[] =
+          args.length === 0 ? await verifyAll(host) : each.results;
         printResult(context, options, {
           of: 'verify',
           json: reports,
           text:
-            reports.length === 0
+            args.length === 0 && reports.length === 0
               ? 'no containers are installed\n'
-              : reports.map((report) => formatVerify(report, options.user)).join(''),
+              : reports.map((report) => formatVerify(report, options)).join(''),
         });
+        each.end();
         if (reports.some(({ ok }) => !ok)) throw new CommandExit(1);
       });
     },

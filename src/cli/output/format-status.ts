@@ -1,11 +1,12 @@
 import { escapeText } from '../../base/escape-text.js';
 import { isWaiting } from '../../containers/activators.js';
+import { instanceName } from '../../systemd/unit-name.js';
 import type { UnitState } from '../../systemd/unit-manager.js';
 import type { ContainerStatus } from '../../containers/container-status.js';
 import { describeSigners } from '../../containers/describe-signers.js';
 import { commandFor, whyHeld } from '../../containers/held-update.js';
 import { formatAge, formatBytes } from './units.js';
-import { usersHint } from './users-hint.js';
+import { placedHint, type Place } from './placed-hint.js';
 
 /** What the first boot of a tree makes of a unit. */
 const PRESETS = {
@@ -14,7 +15,7 @@ const PRESETS = {
 };
 
 /** The status of one container for people: a block of lines, the log at its end. */
-export function formatStatus(status: ContainerStatus, nowMs: number, user?: boolean): string {
+export function formatStatus(status: ContainerStatus, nowMs: number, place: Place = {}): string {
   const { name, deployment, unit, state, activators, instances, offline, log, held } = status;
   const lines = [`${escapeText(name)} - ${deployment.image.reference}`];
   const add = (label: string, value: string | undefined): void => {
@@ -22,8 +23,10 @@ export function formatStatus(status: ContainerStatus, nowMs: number, user?: bool
       lines.push(`${label.padStart(12)}${label === '' ? ' ' : ':'} ${value}`);
   };
   if (instances !== undefined) {
-    add('State', `a template with ${instances.length} active instances`);
-    for (const instance of instances) add('Instance', instance);
+    const { length } = instances;
+    add('State', `a template with ${length} active ${length === 1 ? 'instance' : 'instances'}`);
+    for (const instance of instances)
+      add('Instance', `${escapeText(instanceName(instance))} (${instance})`);
   } else if (state === undefined) {
     add(
       'State',
@@ -60,7 +63,7 @@ export function formatStatus(status: ContainerStatus, nowMs: number, user?: bool
     );
     add('Tasks', state.tasksCurrent?.toString());
     if (state.needDaemonReload)
-      add('Note', usersHint("its unit changed on disk; run 'systemctl daemon-reload'", user));
+      add('Note', placedHint("its unit changed on disk; run 'systemctl daemon-reload'", place));
   }
   add('Unit', unit);
   for (const activator of instances === undefined ? activators : [])
@@ -74,7 +77,7 @@ export function formatStatus(status: ContainerStatus, nowMs: number, user?: bool
     const rebase = reference === deployment.image.reference ? undefined : reference;
     add('Held', `${escapeText(reference)} (${held.digest}) ${whyHeld(held.asks)}`);
     for (const item of held.asks) add('', `+ ${item}`);
-    add('', usersHint(`'${commandFor(deployment.name, { rebase })}' applies it`, user));
+    add('', placedHint(`'${commandFor(deployment.name, { rebase })}' applies it`, place));
   }
   if (log.length > 0) lines.push('', ...log.map((line) => `  ${escapeText(line, 400)}`));
   return `${lines.join('\n')}\n`;

@@ -6,16 +6,22 @@ import type { UpdateOutcome } from '../../containers/update-outcome.js';
 import { formatDifference } from './format-difference.js';
 import { formatInstallsBefore } from './format-plan.js';
 import { NOTHING_CHANGED } from './nothing-changed.js';
-import { usersHint } from './users-hint.js';
+import { placedHint, type Place } from './placed-hint.js';
+
+/** What was done, and to whose containers. */
+interface Change {
+  readonly how: 'updated' | 'rolled back';
+  readonly place: Place;
+}
 
 /** What an update or a rollback came to, for people. */
-export function formatUpdate(outcome: UpdateOutcome, how: 'updated' | 'rolled back'): string {
+export function formatUpdate(outcome: UpdateOutcome, { how, place }: Change): string {
   const { name, from, to } = outcome;
   switch (outcome.action) {
     case 'nothing':
       return `${name} is up to date (${from.digest}), nothing changed\n`;
     case 'rejected':
-      return `${name} stays as it is: the image it would be updated to is not tried again: ${outcome.rejected ?? ''}\n  try it again with: berth update --retry ${name}\n`;
+      return `${name} stays as it is: the image it would be updated to is not tried again: ${escapeText(outcome.rejected ?? '')}\n${formatRetry(name, place)}`;
     case 'planned':
       return `${formatPlanned(outcome)}\n${NOTHING_CHANGED}\n`;
     case 'held':
@@ -38,6 +44,10 @@ export function formatUpdate(outcome: UpdateOutcome, how: 'updated' | 'rolled ba
       : []),
   ];
   return `${lines.join('\n')}\n`;
+}
+
+function formatRetry(name: string, place: Place): string {
+  return placedHint(`  'berth update --retry ${name}' tries it again\n`, place);
 }
 
 function newVersionOf(
@@ -86,27 +96,28 @@ function formatGained({ gained, asks }: UpdateOutcome): string {
 }
 
 /** What the timer's run came to for one container, in a line; what is held is told with all that it asks for once. */
-export function formatAutoUpdate(outcome: AutoUpdateOutcome, user: boolean | undefined): string {
+export function formatAutoUpdate(outcome: AutoUpdateOutcome, place: Place): string {
   const { name, action, reference, asks, wasHeld, command } = outcome;
   const line = `${name}: ${action} (${escapeText(reference)})\n`;
   if (action !== 'held' || command === undefined) return line;
   const list = asks.map((item) => `  + ${item}\n`).join('');
   return wasHeld
     ? line
-    : `${line}  it ${whyHeld(asks)}:\n${list}  ${usersHint(`'${command}'`, user)} applies it\n`;
+    : `${line}  it ${whyHeld(asks)}:\n${list}  ${placedHint(`'${command}'`, place)} applies it\n`;
 }
 
 /** What an update or a rollback of a set came to, for people. */
-export function formatSetUpdate(outcome: SetOutcome, how: 'updated' | 'rolled back'): string {
+export function formatSetUpdate(outcome: SetOutcome, change: Change): string {
   const { set, action, members } = outcome;
+  const { how, place } = change;
   switch (action) {
     case 'nothing':
       return `${set} is as it would be, nothing changed\n`;
     case 'rejected': {
       const reasons = members.flatMap(({ name, rejected }) =>
-        rejected === undefined ? [] : `  ${name}: ${rejected}\n`,
+        rejected === undefined ? [] : `  ${name}: ${escapeText(rejected)}\n`,
       );
-      return `${set} stays as it is: an image that it would be updated to is not tried again\n${reasons.join('')}  try it again with: berth update --retry ${set}\n`;
+      return `${set} stays as it is: an image that it would be updated to is not tried again\n${reasons.join('')}${formatRetry(set, place)}`;
     }
     case 'held':
       return formatAsks(members);
@@ -116,7 +127,7 @@ export function formatSetUpdate(outcome: SetOutcome, how: 'updated' | 'rolled ba
       break;
   }
   const parts = members.map((member) =>
-    member.action === 'nothing' ? formatStay(member) : formatUpdate(member, how),
+    member.action === 'nothing' ? formatStay(member) : formatUpdate(member, change),
   );
   return `${set} ${how} as one\n${parts.join('')}`;
 }

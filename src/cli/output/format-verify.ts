@@ -1,9 +1,9 @@
 import { escapeText } from '../../base/escape-text.js';
 import type { VerifyReport } from '../../containers/verify/verify-container.js';
-import { usersHint } from './users-hint.js';
+import { placedHint, type Place } from './placed-hint.js';
 
 /** A report of what drifted, for people: `!` is drift, `-` a note. */
-export function formatVerify(report: VerifyReport, user?: boolean): string {
+export function formatVerify(report: VerifyReport, place: Place = {}): string {
   const { name, number, findings } = report;
   const drifted = findings.filter(({ severity }) => severity === 'drift').length;
   const lines = [
@@ -17,6 +17,6 @@ export function formatVerify(report: VerifyReport, user?: boolean): string {
     lines.push(...diff.map((line) => `      ${escapeText(line, 1000)}`));
     if (hint !== undefined) hints.add(hint);
   }
-  lines.push(...[...hints].map((hint) => `  hint: ${usersHint(hint, user)}`));
+  lines.push(...[...hints].map((hint) => `  hint: ${placedHint(hint, place)}`));
   return `${lines.join('\n')}\n`;
 }

@@ -64,7 +64,7 @@ export interface JsonResults {
   readonly logout: Logout;
   readonly mount: MountedRoot;
   readonly pin: PinnedDeployments;
-  readonly policy: ContainerPolicy | TimerState;
+  readonly policy: ContainerPolicy | ListedPolicies | TimerState;
   readonly pull: PulledImage;
   readonly recover: Recovered | RecoveryPlan;
   readonly restart: readonly UnitVerbDone[];
@@ -194,6 +194,13 @@ export interface Logout {
 export interface PinnedDeployments {
   readonly name: string;
   readonly pinned: readonly number[];
+}
+
+/** Without a name: how the timer updates containers. */
+export interface ListedPolicies {
+  /** Whether the timer is enabled; undefined where no systemd can be asked. */
+  readonly timer: boolean | undefined;
+  readonly containers: readonly ContainerPolicy[];
 }
 
 /** How the timer updates a container. */

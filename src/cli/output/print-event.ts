@@ -2,6 +2,7 @@ import { escapeText } from '../../base/escape-text.js';
 import type { HostEvent } from '../../containers/host.js';
 import type { CliContext, CommonOptions } from '../context.js';
 import { journalLines } from './journal-lines.js';
+import { placedHint } from './placed-hint.js';
 
 /** Longest warning in characters, as for errors. */
 const MAX_EVENT_CHARACTERS = 2000;
@@ -10,7 +11,7 @@ const MAX_EVENT_CHARACTERS = 2000;
 export function printEvent(context: CliContext, options: CommonOptions, event: HostEvent): void {
   const { stderr, env } = context.host;
   // Warnings quote what images bring.
-  const text = escapeText(event.text, MAX_EVENT_CHARACTERS);
+  const text = escapeText(placedHint(event.text, options), MAX_EVENT_CHARACTERS);
   if (options.json === true) {
     if (event.kind === 'warning')
       stderr.write(`${JSON.stringify({ warning: { message: text } })}\n`);

@@ -1,8 +1,6 @@
-import { quote } from '../../base/escape-text.js';
-import { OperationalError } from '../../errors/operational-error.js';
 import type { Digest } from '../../oci/digest.js';
 import type { FsckReport } from '../../store/image-store.js';
-import { findStoredImage } from '../find-stored-image.js';
+import { findStoredImage, noSuchImage } from '../find-stored-image.js';
 import type { Host } from '../host.js';
 import { assertPrivileged } from '../preflight.js';
 
@@ -18,11 +16,7 @@ export async function verifyImages(host: Host, named: readonly string[]): Promis
   const images = new Set<Digest>();
   for (const text of named) {
     const image = await findStoredImage(host, text);
-    if (image === undefined)
-      throw new OperationalError(
-        'IMAGE_NOT_FOUND',
-        `there is no image ${quote(text)} in the store`,
-      );
+    if (image === undefined) throw await noSuchImage(host, text);
     images.add(image.digest);
   }
   return store.fsck({ signal: host.signal, images });

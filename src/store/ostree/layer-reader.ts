@@ -119,7 +119,7 @@ export class LayerReader {
       if (!isBadDisk(error)) throw repositoryError(error, this.#place.root);
     }
     throw new OperationalError('STORE_INVALID', `object ${object} of the repository is damaged`, {
-      hint: 'berth fsck --repair fetches it again',
+      hint: "'berth fsck --repair' fetches it again",
     });
   }
 }

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
 import { COMMANDS } from '../../../src/cli/command-table.js';
+import { formatProgramHelp } from '../../../src/cli/program-help.js';
 import { HELP_COMMAND_WORDS } from '../../../src/cli/program-words.js';
 import { createProgram } from '../../../src/cli/program.js';
 import { each } from '../../support/each.js';
@@ -67,7 +68,21 @@ test('the help of the program stands in columns, with its options', async () => 
   assert.match(help, /^Usage: berth \[options\] \[command\]\n\nInstalls OCI images/);
   for (const { flags, description } of program.options)
     assert.match(help, new RegExp(`^ {2}${flags} +${description}$`, 'm'));
-  const columns = [...help.matchAll(/^ {2}\S.*? {2,}(?=\S)/gm)].map(([term]) => term.length);
-  assert.ok(columns.length > 40, String(columns.length));
-  assert.equal(new Set(columns).size, 1);
+  const [options = '', commands = ''] = help.split('\nCommands:\n');
+  const columnsOf = (rows: string): readonly number[] =>
+    [...rows.matchAll(/^ {2}\S.*? {2,}(?=\S)/gm)].map(([term]) => term.length);
+  assert.equal(new Set(columnsOf(options)).size, 1);
+  assert.ok(columnsOf(commands).length > 40, commands);
+  assert.equal(new Set(columnsOf(commands)).size, 1);
+  assert.doesNotMatch(commands, /\[options\]/);
+});
+
+test('the help of the program is as wide as the terminal', () => {
+  const widthOf = (help: string): number =>
+    Math.max(...help.split('\n').map((line) => line.length));
+  assert.ok(widthOf(formatProgramHelp()) <= 80);
+  assert.ok(widthOf(formatProgramHelp(70)) <= 79, 'the last line alone is longer');
+  assert.ok(widthOf(formatProgramHelp(200)) > 90);
+  assert.match(formatProgramHelp(), /^ {2}mount <what> <directory> {5,}\S.*\n {20,}\S/m);
+  assert.equal(widthOf(formatProgramHelp(1)), widthOf(formatProgramHelp(60)), 'some room is left');
 });

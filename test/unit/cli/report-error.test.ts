@@ -7,7 +7,7 @@ import { addContext } from '../../../src/errors/with-context.js';
 
 function report(
   error: unknown,
-  options: { json?: boolean; debug?: boolean; user?: boolean } = {},
+  options: { json?: boolean; debug?: boolean; place?: { user?: boolean } } = {},
 ): { status: number; text: string } {
   let text = '';
   const stderr = { write: (chunk: string) => (text += chunk) };
@@ -33,6 +33,29 @@ test('reportError() says what, why and what to do, without a stack', () => {
 
 test('reportError() adds a stack with --debug', () => {
   assert.match(report(failure, { debug: true }).text, /\n {4}at /);
+});
+
+test('reportError() does not say twice that a file is not there, or cannot be read', () => {
+  const missing = Object.assign(new Error('x'), { code: 'ENOENT', syscall: 'open', path: '/no' });
+  const denied = Object.assign(new Error('x'), { code: 'EACCES', syscall: 'scandir', path: '/no' });
+  const said = (message: string, cause: Error): string =>
+    report(new OperationalError('USAGE', message, { cause })).text;
+  assert.equal(
+    said("--values: there is no file '/no'", missing),
+    "berth: --values: there is no file '/no'\n",
+  );
+  assert.equal(
+    said("cannot read '/no': permission denied", denied),
+    "berth: cannot read '/no': permission denied\n",
+  );
+  assert.match(said("there is no file '/other'", missing), /because: open '\/no': no such file/);
+  assert.match(said("cannot read '/no'", denied), /because: scandir '\/no': permission denied/);
+});
+
+test('reportError() sends who is not root to root, or to containers of an own', () => {
+  const hint = 'run berth as root';
+  const denied = new OperationalError('NEEDS_ROOT', 'denied', { hint });
+  assert.match(report(denied).text, /^hint: run berth as root, or with '--user' for services/m);
 });
 
 test('reportError() prints one JSON object with --json', () => {
@@ -86,7 +109,10 @@ test("reportError() sends nobody to root who works with '--user'", () => {
   const hint = 'run berth as root';
   const denied = new OperationalError('NEEDS_ROOT', "mkdir '/root/x': permission denied", { hint });
   assert.match(report(denied).text, /hint: run berth as root/);
-  assert.match(report(denied, { user: true }).text, /hint: look whose it is, and at HOME and XDG_/);
+  assert.match(
+    report(denied, { place: { user: true } }).text,
+    /hint: look whose it is, and at HOME and XDG_/,
+  );
 });
 
 test('reportError() names where a file was to be copied to', () => {

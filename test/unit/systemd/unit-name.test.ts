@@ -12,6 +12,7 @@ import {
   instanceUnitName,
   parseUnitName,
   templateOf,
+  instanceName,
   unescapeUnitText,
   unitNameOf,
 } from '../../../src/systemd/unit-name.js';
@@ -88,3 +89,17 @@ test('unescapeUnitText() refuses what was never escaped, escapeUnitPath() what i
   await assertFails('NAME_INVALID', () => unescapeUnitText('a\\b'));
   await assertFails('NAME_INVALID', () => escapeUnitPath('/a/../b'));
 });
+
+each(
+  'instanceName() of',
+  [
+    { name: 'a plain one', unit: 'web@x.service', want: 'web@x' },
+    { name: 'one with a slash', unit: 'web@a-b.service', want: 'web@a/b' },
+    { name: 'one with a hyphen', unit: 'web@eu\\x2d1.service', want: 'web@eu-1' },
+    { name: 'what was never escaped', unit: 'web@a\\b.service', want: 'web@a\\b' },
+    { name: 'what would be another one', unit: 'web@\\x61.service', want: 'web@\\x61' },
+  ],
+  ({ unit, want }) => {
+    assert.equal(instanceName(unit), want);
+  },
+);

@@ -139,6 +139,14 @@ test('resolveValues() names all missing variables at once, each with its --set',
   assert.equal(error.hint, 'add --set A=VALUE --set constructor=VALUE --set B=VALUE');
 });
 
+test('resolveValues() sends nobody to the command line with a secret', async () => {
+  const manifest = parseExportsManifest('{"variables":{"A":{"secret":true}}}');
+  const error = await assertFails('VARIABLE_MISSING', () =>
+    resolveValues(inputOf({ manifest, used: ['A', 'B'] })),
+  );
+  assert.equal(error.hint, 'add --set A=@FILE --set B=VALUE');
+});
+
 test('resolveValues() warns of names that no template has, with the nearest one', () => {
   const { warnings } = resolveValues(
     inputOf({
