@@ -28,7 +28,7 @@ const INTERPRETERS: readonly (readonly [programs: RegExp, inline: RegExp])[] = [
 /**
  * Checks what a unit has root take from folders that its container writes in: environment files, which the service manager itself
  * reads (a FIFO stops it for good) and which say what code the unit's commands load; credentials and folders, which a link would make
- * any of the host; programs that it runs there; the pid file of a forking service, whose process, any of the host, is stopped with it.
+ * any of the host; programs that it runs there; a pid file, whose process, any of the host, is stopped with it.
  *
  * @throws {@link OperationalError} HOST_PATH_REFUSED; UNIT_INVALID where nobody can tell which path is meant
  */
@@ -57,9 +57,12 @@ export function assertTakesNothingLent(
 }
 
 function pathsTaken(document: UnitDocument): readonly WrittenPath[] {
-  const isForking = getValues(document, 'Service', 'Type').includes('forking');
+  // Of others systemd reads the file when it has reloaded them.
+  const readsPid =
+    getValues(document, 'Service', 'Type').includes('forking') ||
+    listAssignments(document).some(({ key }) => key === 'ExecReload');
   return listAssignments(document).flatMap(({ key, value }): readonly WrittenPath[] => {
-    const words = isCommand(key) ? programsOf(value) : wordsOf(key, value, isForking);
+    const words = isCommand(key) ? programsOf(value) : wordsOf(key, value, readsPid);
     // What systemd takes away from a word may be what hides a path.
     return words
       .filter((written) => /^[/%]|["'\\]/.test(written))
@@ -67,8 +70,8 @@ function pathsTaken(document: UnitDocument): readonly WrittenPath[] {
   });
 }
 
-function wordsOf(key: string, value: string, isForking: boolean): readonly string[] {
-  if (key === 'PIDFile' && isForking) return [/^[/%]/.test(value) ? value : `%t/${value}`];
+function wordsOf(key: string, value: string, readsPid: boolean): readonly string[] {
+  if (key === 'PIDFile' && readsPid) return [/^[/%]/.test(value) ? value : `%t/${value}`];
   if (!TAKES.has(key)) return [];
   if (key === 'ExecSearchPath') return value.split(':');
   if (key.startsWith('LoadCredential')) return [value.replace(/^[^:]*:/, '')];

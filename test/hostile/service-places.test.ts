@@ -214,6 +214,11 @@ each<{ name: string; text: string; path: string }>(
       path: '/run/web/bin',
     },
     {
+      name: 'the number of its process, when it was reloaded',
+      text: 'PIDFile=/run/web/pid\nExecReload=/bin/true\n',
+      path: '/run/web/pid',
+    },
+    {
       name: 'the number of its process',
       text: 'Type=forking\nPIDFile=web/pid\n',
       path: '/run/web/pid',
