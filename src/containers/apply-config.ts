@@ -262,6 +262,7 @@ async function compileEdited(
           })
         : createForeignRuntime(deployment.runtime, foreignOptions(host.paths)),
     pidFile: forks ? deployment.values['PIDFILE'] : undefined,
+    tmpfiles: side.texts.get(`tmpfiles-${name}.conf`) ?? '',
   });
 }
 

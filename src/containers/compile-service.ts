@@ -1,12 +1,16 @@
 import { isTemplateName } from '../base/container-name.js';
+import { quote } from '../base/escape-text.js';
+import { OperationalError } from '../errors/operational-error.js';
 import type { RuntimeConfig } from '../oci/runtime-config.js';
 import { NAMESPACE_FLAGS } from '../runtime/compile-namespaces.js';
 import type { LaunchPlanOptions, UnitDirective } from '../runtime/launch-plan.js';
 import type { PreparedService, ServiceRuntime } from '../runtime/service-runtime.js';
 import type { ImageTree } from '../store/image-store.js';
+import { parseTmpfiles, type TmpfilesEntry } from '../systemd/tmpfiles-text.js';
 import { getValue, type parseUnit } from '../systemd/unit-text.js';
 import { VOLATILE_ROOT_ANNOTATION } from '../templates/default-config.js';
 import type { Host } from './host.js';
+import { covers } from './host-path-policy.js';
 import { isAllOfTheHost } from './lent-folders.js';
 import { readTextInTree } from './read-in-tree.js';
 
@@ -38,6 +42,8 @@ export interface CompileServiceRequest {
   readonly runtime: ServiceRuntime;
   /** The forking form's pid file; undefined for the other form. */
   readonly pidFile: string | undefined;
+  /** Its lines of tmpfiles.d(5): what they bring from the image has its links. */
+  readonly tmpfiles: string;
 }
 
 /** A config.json that was compiled. */
@@ -51,7 +57,7 @@ export interface CompiledService {
 /**
  * Checks and compiles a config.json as the unit of its container needs it.
  *
- * @throws OperationalError RUNTIME_CONFIG_INVALID, RUNTIME_UNSUPPORTED, LIMIT_EXCEEDED, LIBRARY_MISSING
+ * @throws OperationalError RUNTIME_CONFIG_INVALID, RUNTIME_UNSUPPORTED, TMPFILES_INVALID, LIMIT_EXCEEDED, LIBRARY_MISSING
  */
 export async function compileService(
   host: Host,
@@ -59,6 +65,7 @@ export async function compileService(
 ): Promise<CompiledService> {
   const { name, unit, config, configStamp, pidFile } = request;
   const systemdVersion = await (await host.openUnitManager()).findSystemdVersion();
+  const lines = parseTmpfiles(request.tmpfiles);
   const stopSignal = getValue(unit, 'Service', 'KillSignal');
   const launch = request.runtime.prepare(config, {
     name,
@@ -68,12 +75,14 @@ export async function compileService(
     ...(await readAccounts(request.tree)),
     configStamp,
     lends: (folder) => !isAllOfTheHost(folder),
+    brought: lines.filter(({ type }) => type === 'C').map(({ path }) => path),
     ...(isTemplateName(name) ? { instanceMarker: INSTANCE_MARKER } : {}),
     ...(stopSignal === undefined ? {} : { stopSignal }),
     ...(pidFile === undefined ? {} : { pidFile }),
     ...(config.annotations[VOLATILE_ROOT_ANNOTATION] === 'true' ? { volatileRoot: {} } : {}),
     ...(systemdVersion === undefined ? {} : { systemdVersion }),
   });
+  assertNotOfLinks(launch.bindSources, lines);
   return {
     launch,
     directives: [
@@ -84,6 +93,22 @@ export async function compileService(
     ],
     summary: { ...summarise(launch.summary), filtered: config.linux.seccomp !== undefined },
   };
+}
+
+/** What is bound is what config.json says, and not what a line of the image makes of that name. */
+function assertNotOfLinks(
+  sources: PreparedService['bindSources'],
+  lines: readonly TmpfilesEntry[],
+): void {
+  for (const { path } of sources) {
+    const link = lines.find((entry) => entry.type === 'L' && covers(entry.path, path));
+    if (link === undefined) continue;
+    throw new OperationalError(
+      'RUNTIME_CONFIG_INVALID',
+      `config.json binds ${quote(path)}, and tmpfiles line ${link.line} makes a link to ${quote(link.argument)} there`,
+      { hint: 'it can bind that itself' },
+    );
+  }
 }
 
 /** The files of an image that name its users. */

@@ -16,6 +16,7 @@ import { defaultContainerName } from './default-name.js';
 import type { FetchedImage } from './fetch-image.js';
 import type { Host } from './host.js';
 import type { Exports } from './load-exports.js';
+import { realPathInTree } from './read-in-tree.js';
 
 /** What a service is rendered from: what the image brings, completed by berth's own templates where it brings nothing. */
 export interface EffectiveExports {
@@ -140,6 +141,7 @@ async function defaultsFor(
     takesTimes: takesTimes(request.exports),
     // All that the host has, however few of them berth may use.
     cpuCount: cpus().length,
+    resolveVolume: (volume) => realPathInTree(request.fetched.tree.root, volume),
     ...(request.exports.present ? { fallbackArgs: FALLBACK_ARGS } : {}),
   });
 }

@@ -51,6 +51,7 @@ async function compileAdopted(
     tree,
     runtime: createBuiltInRuntime({ launcher: '' }),
     pidFile: undefined,
+    tmpfiles: '',
   });
   const { capabilities, hostMounts, sharedNamespaces, devices, user } = summary;
   return {

@@ -1,3 +1,5 @@
+import { isUtf8 } from 'node:buffer';
+
 import { OperationalError } from '../errors/operational-error.js';
 import { quote } from '../base/escape-text.js';
 import { encodeByteString, type DirectoryNode, type TreeNode } from '../layer/tree.js';
@@ -39,16 +41,52 @@ export function findInTree(root: DirectoryNode, path: string): TreeNode | undefi
     if (node.kind === 'directory') {
       trail.push(node);
     } else if (node.kind === 'symlink') {
-      if (++links > MAX_LINKS) {
-        throw new OperationalError(
-          'IMAGE_CONFIG_INVALID',
-          `too many links on the way to ${quote(path)} in the image`,
-        );
-      }
+      if (++links > MAX_LINKS) throw tooManyLinks(path);
       pending = [...split(node.target), ...pending];
       if (node.target.startsWith('/')) trail = [root];
     } else return pending.length === 0 ? node : undefined;
   }
+}
+
+/**
+ * Where a path leads in an image, links followed as a process inside the root would, as far as there is something, and on as it is
+ * written; undefined where that has no UTF-8 name. A path that is another one by this has a link on its way, or is one.
+ *
+ * @throws {@link OperationalError} IMAGE_CONFIG_INVALID if there are too many links
+ */
+export function realPathInTree(root: DirectoryNode, path: string): string | undefined {
+  let pending = split(encodeByteString(path));
+  let trail: { readonly name: string; readonly node: TreeNode | undefined }[] = [];
+  let links = 0;
+  for (let part = pending.shift(); part !== undefined; part = pending.shift()) {
+    if (part === '..') {
+      trail.pop();
+      continue;
+    }
+    const folder = trail.length === 0 ? root : trail.at(-1)?.node;
+    const node = folder?.kind === 'directory' ? folder.entries.get(part) : undefined;
+    if (node?.kind !== 'symlink') {
+      trail.push({ name: part, node });
+      continue;
+    }
+    if (++links > MAX_LINKS) throw tooManyLinks(path);
+    pending = [...split(node.target), ...pending];
+    if (node.target.startsWith('/')) trail = [];
+  }
+  const bytes = Buffer.from(`/${trail.map(({ name }) => name).join('/')}`, 'latin1');
+  return isUtf8(bytes) ? bytes.toString('utf8') : undefined;
+}
+
+/** Whether there is a link on the way to a path of an image, or in its place: on the host that leads elsewhere. */
+export function isLinkedInTree(root: DirectoryNode, path: string): boolean {
+  return realPathInTree(root, path) !== realPathInTree({ ...root, entries: new Map() }, path);
+}
+
+function tooManyLinks(path: string): OperationalError {
+  return new OperationalError(
+    'IMAGE_CONFIG_INVALID',
+    `too many links on the way to ${quote(path)} in the image`,
+  );
 }
 
 function split(path: string): string[] {

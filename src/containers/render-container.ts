@@ -28,6 +28,7 @@ import type { EffectiveExports } from './effective-exports.js';
 import { firstReach } from './loosened-directives.js';
 import { assertHostPathAllowed } from './host-path-policy.js';
 import { assertNotLedElsewhere } from './led-elsewhere.js';
+import { isLinkedInTree } from './read-in-tree.js';
 import { renderActivators, type RenderedActivator } from './render-activators.js';
 import { resolveMountPoints } from './mount-points.js';
 import type { DeployedFilter, FilterChoice } from './deployed-filter.js';
@@ -129,6 +130,7 @@ export async function renderContainer(
     tree: fetched.tree,
     runtime: chosen.runtime,
     pidFile: chosen.pidFile,
+    tmpfiles: effective.renderTmpfiles(values),
   });
   if (host.paths.mode === 'user') {
     assertInstancesMade(document, {
@@ -270,6 +272,7 @@ function renderTmpfilesLines(
     values,
     allowed: request.allowHostPaths,
     writable,
+    isLinked: (path) => isLinkedInTree(request.fetched.tree.root, path),
     assertAllowed: (path) => {
       assertHostPathAllowed(path, policy);
       if (!request.madeBefore.has(path)) assertNotLedElsewhere(host.paths, path, policy);

@@ -307,7 +307,7 @@ class MountCompiler {
       const folder = lentAbove(this.#lent, path);
       if (folder !== undefined) {
         refuse(
-          `${destination}: refusing a file system of ${quote(path)}, the container may write in ${quote(folder)} and put a link there`,
+          `${destination}: refusing a file system of ${quote(path)}, a link in ${quote(folder)} could lead anywhere`,
         );
       }
       this.#hostMounts.push({ source: part.source, destination, readonly: part.readonly });

@@ -42,9 +42,11 @@ export interface LaunchPlanOptions {
   readonly optionalBindSources?: readonly string[];
   /**
    * Whether a link in a folder that is bound to be written in would lead its container further than the folder does: what is bound
-   * from below it is then reached without links. Unless given, links are followed everywhere.
+   * from below it, or from the root, is then reached without links. Unless given, links are followed everywhere.
    */
   readonly lends?: (folder: string) => boolean;
+  /** Paths of the host that have their content, links among it, from the image. */
+  readonly brought?: readonly string[];
   /**
    * Whether no unit stands around the container: the runtime's command line sets limits on its cgroup itself, runs its
    * hooks and gives it a terminal. Then what a unit would do for the process is in the plan, and what a published image

@@ -6,9 +6,12 @@ import type { RuntimeMount } from '../oci/runtime-config.js';
 import type { LaunchPlanOptions } from './launch-plan.js';
 import { MOUNT_ATTR, mergeAttributes, parseMountOptions } from './mount-options.js';
 
-/** What of the host a container can change between two starts. */
+/** What of the host a container, or its image, has a say in. */
 export interface LentFolders {
-  /** Sources of binds that it may write in; none where a link there leads it no further. */
+  /**
+   * Sources of binds that it may write in, its root and copies out of that, whose links are its image's; none where a link leads it no further. What is
+   * below them is reached without links.
+   */
   readonly folders: readonly string[];
   /** Destinations that are made writable after they were bound. */
   readonly remounted: ReadonlySet<string>;
@@ -16,11 +19,11 @@ export interface LentFolders {
 
 /**
  * The folders that the mounts of a config.json lend their container to write in. What else they bind from below one of those, the
- * container can replace by a link to anywhere, for its next start.
+ * container can replace by a link to anywhere, for its next start. What they bind from its root may be such a link already.
  */
 export function findLentFolders(
   mounts: readonly RuntimeMount[],
-  { lends, rootfs }: Pick<LaunchPlanOptions, 'lends' | 'rootfs'>,
+  { lends, brought = [], rootfs }: Pick<LaunchPlanOptions, 'lends' | 'brought' | 'rootfs'>,
 ): LentFolders {
   const remounted = new Set(
     mounts
@@ -36,7 +39,7 @@ export function findLentFolders(
       ? [shortenRun(normaliseSource(source, { rootfs, at: `mounts[${index}].source` }))]
       : [],
   );
-  return { folders: sources.every(lends) ? sources : [], remounted };
+  return { folders: sources.every(lends) ? [...sources, rootfs, ...brought] : [], remounted };
 }
 
 /** The outermost lent folder that a path of the host is below; undefined where it is below none. */

@@ -15,6 +15,8 @@ export interface CheckTmpfilesOptions {
   readonly allowed: readonly string[];
   /** Folders of the host that the container may write in. */
   readonly writable: readonly string[];
+  /** Whether a path of the image has a link on its way, or is one: on the host that leads elsewhere. */
+  readonly isLinked: (pathInImage: string) => boolean;
   /** Refuses, with a reason, a path that images may not have without being allowed it. */
   readonly assertAllowed: (path: string) => void;
 }
@@ -42,7 +44,7 @@ const DEVICES = 'bc';
  * configuration, log and cache directories. Elsewhere it may only have directories made (`d`, as the published images for
  * docker and kubernetes have them for `/var/lib/docker`, `/var/lib/cni`), owned by root and not writable by others, where the
  * policy for host paths lets it, and labelled anew by the policy of SELinux (as the one for cri-o does); and in the drop-in directory of another unit it may make that directory and remove a file
- * of its own name (as the one of flannel does for docker). Device nodes, writing into foreign files, links and
+ * of its own name (as the one of flannel does for docker). Device nodes, writing into files that are there, links and
  * copies that lead out of its own places are refused. `--allow-host-path` opens a place for all of it.
  *
  * @throws {@link OperationalError} TMPFILES_INVALID, HOST_PATH_REFUSED
@@ -165,13 +167,25 @@ function checkOwn(
   options: CheckTmpfilesOptions,
 ): readonly string[] {
   const { type, path } = entry;
+  // Of all types it alone follows a link at the end: one of the image, or of the container.
+  if (type === 'w') throw refuse(entry, 'it writes wherever a link there leads', options);
   // systemd fills in specifiers there: a path that holds a '%' has two of them.
   const argument = entry.argument.replaceAll('%%', '%');
+  if ('LC'.includes(type) && entry.argument.replaceAll('%%', '').includes('%'))
+    throw refuse(entry, 'where it leads is said by a specifier, which is not taken there', options);
   if (type === 'L' && !places.allowsTarget(path, argument)) {
     throw refuse(entry, `the link leads to ${quote(argument)}, which is not its own`, options);
   }
   if (type === 'C' && !places.allowsSource(argument)) {
     throw refuse(entry, `the copy is of ${quote(argument)}, which is not its own`, options);
+  }
+  const inImage = 'LC'.includes(type) ? places.inImage(path, argument) : undefined;
+  if (inImage !== undefined && options.isLinked(inImage)) {
+    throw refuse(
+      entry,
+      `${quote(inImage)} of its image is a link, or has one on its way, which leads elsewhere on the host`,
+      options,
+    );
   }
   if ('DrR'.includes(type)) return [`empties or removes ${quote(path)} at every boot`];
   return [];

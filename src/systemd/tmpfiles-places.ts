@@ -65,6 +65,15 @@ export class OwnPlaces {
     );
   }
 
+  /** What of its image a link at `path`, or a copy, would be of; undefined where that is none of the image's. */
+  inImage(path: string, target: string): string | undefined {
+    const absolute = target.startsWith('/')
+      ? target
+      : `${path.slice(0, path.lastIndexOf('/'))}/${target}`;
+    const root = `${this.#destdir ?? ''}/rootfs`;
+    return this.#isInImage(absolute) ? absolute.slice(root.length) : undefined;
+  }
+
   #isInImage(path: string): boolean {
     return this.#destdir !== undefined && path.startsWith(`${this.#destdir}/rootfs/`);
   }

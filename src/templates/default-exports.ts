@@ -42,6 +42,8 @@ export interface DefaultExportsInput {
   readonly takesTimes?: boolean;
   /** Processors of the host: each has a file that tells of its load, and is masked. */
   readonly cpuCount: number;
+  /** Where in the image a path leads, its links followed; undefined where that has no name. */
+  readonly resolveVolume: (volume: string) => string | undefined;
   /** Run if the image has neither Entrypoint nor Cmd; the forerunner took `run.sh` for images with `/exports`. */
   readonly fallbackArgs?: readonly string[];
 }
@@ -74,7 +76,10 @@ export function createDefaultExports(input: DefaultExportsInput): DefaultExports
       // What a container makes set-user-ID there would give root's or the user's rights to everybody who can reach it. A folder of
       // the system that stands there already may be another program's, too, and keeps its mode (`:`).
       const mode = (values.get('HOST_UID')?.text ?? '0') === '0' ? ':0700' : '0700';
-      return renderVolumeLines({ volumes: image.process.volumes, state, destdir, name, mode });
+      const resolve = input.resolveVolume;
+      return renderVolumeLines({
+        ...{ volumes: image.process.volumes, resolve, state, destdir, name, mode },
+      });
     },
     directories: [image.process.workingDir].filter((path) => path.startsWith('/') && path !== '/'),
     warnings,
@@ -88,6 +93,7 @@ export function createDefaultExports(input: DefaultExportsInput): DefaultExports
  */
 function renderVolumeLines(about: {
   readonly volumes: readonly string[];
+  readonly resolve: DefaultExportsInput['resolveVolume'];
   readonly state: string;
   readonly destdir: string;
   readonly name: ContainerName;
@@ -97,9 +103,20 @@ function renderVolumeLines(about: {
   if (about.volumes.length === 0) return '';
   const lines = about.volumes.map((volume) => {
     const target = escapeField(volumeDirectory(about.state, about.name, volume));
-    return `C ${target} - - - - ${`${about.destdir}/rootfs${volume}`.replaceAll('%', '%%')}\n`;
+    const source = `${about.destdir}/rootfs${resolveVolume(volume, about.resolve)}`;
+    return `C ${target} - - - - ${source.replaceAll('%', '%%')}\n`;
   });
   return `d ${escapeField(`${about.state}/${about.name}`)} ${about.mode} - - - -\n${lines.join('')}`;
+}
+
+/** Links of the image lead on the host to what is there: they are followed before, inside the image. */
+function resolveVolume(volume: string, resolve: DefaultExportsInput['resolveVolume']): string {
+  const path = resolve(volume);
+  if (path !== undefined && path !== '/' && !/[\u0000-\u001f\u007f]/.test(path)) return path;
+  throw new OperationalError(
+    'IMAGE_CONFIG_INVALID',
+    `the image has the volume ${quote(volume)}, which a link leads to ${path === undefined ? 'what has no name' : quote(path)}`,
+  );
 }
 
 function escapeField(path: string): string {

@@ -13,6 +13,27 @@ import { tmpfilesOptionsOf } from '../support/tmpfiles-options.js';
 // P22: lines that systemd-tmpfiles would carry out as root at every boot. The container is called `web`.
 
 const rows: readonly { name: string; line: string; container?: string }[] = [
+  {
+    name: 'what a link of its image leads to',
+    line: 'L /run/web/l - - - - /var/lib/berth/web/rootfs/x\nw+ /run/web/l - - - - x::0:0:::',
+  },
+  {
+    name: 'what its container puts a link in place of',
+    line: 'w /var/lib/web/file - - - - x::0:0:::',
+  },
+  {
+    name: 'a link to a link of its image',
+    line: 'L /run/web/l - - - - /var/lib/berth/web/rootfs/linked',
+  },
+  {
+    name: 'the same by a relative path',
+    line: 'L /var/lib/web/l - - - - ../berth/web/rootfs/linked',
+  },
+  {
+    name: 'a copy from behind a link of its image',
+    line: 'C /run/web/shadow - - - - /var/lib/berth/web/rootfs/linked/shadow',
+  },
+  { name: 'a link to where a specifier leads', line: 'L /run/web/l - - - - %h/.ssh' },
   { name: 'a setting of the kernel', line: 'w /proc/sys/kernel/core_pattern - - - - |/x' },
   { name: 'a link for the accounts', line: 'L+ /etc/passwd - - - - /tmp/x' },
   {

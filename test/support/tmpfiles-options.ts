@@ -21,6 +21,7 @@ export function tmpfilesOptionsOf(
     }),
     allowed,
     writable,
+    isLinked: (path) => path === '/linked' || path.startsWith('/linked/'),
     assertAllowed: (path) => {
       if (
         /^\/(?:proc|sys|dev|usr|boot|root|home)(?:\/|$)|^\/etc\/(?:passwd|sudoers\.d|systemd|cron\.d)(?:\/|$)|^\/var\/lib\/dpkg|^\/$/.test(

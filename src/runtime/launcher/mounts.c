@@ -126,7 +126,7 @@ void open_sealed_root(struct step *step) {
 
 void open_folder(struct step *step) { step->fd = must(open(step->field[0].text, O_PATH | O_DIRECTORY | O_CLOEXEC), STATUS_MOUNT, "opening", step->field[0].text); }
 
-/* Who writes in a folder of the host could put a link to anywhere there: what is bound from below it is reached without links. */
+/* Who writes in a folder of the host, or has made the image, could put a link to anywhere there: what is bound from below is reached without. */
 static int clone_beneath(const struct step *folder, const char *source, unsigned deep) {
     int place = open_resolved(folder->fd, source + strlen(folder->field[0].text) + 1, O_PATH, RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS);
     int tree = place < 0 ? place : clone_tree(place, "", deep | AT_EMPTY_PATH);
@@ -140,7 +140,7 @@ void open_bind(struct step *step) {
     unsigned deep = field[2].number & BIND_RECURSIVE ? AT_RECURSIVE : 0;
     step->fd = step[-1].op == OP_BENEATH ? clone_beneath(step - 1, source, deep) : clone_tree(AT_FDCWD, source, deep);
     if (step->fd < 0 && (errno == ENOENT || errno == ENOTDIR) && (field[2].number & BIND_OPTIONAL)) return;
-    must(step->fd, STATUS_MOUNT, step[-1].op == OP_BENEATH && errno == ELOOP ? "refusing a link in a folder that it may write in, on the way to the bind source" : "opening the bind source", source);
+    must(step->fd, STATUS_MOUNT, step[-1].op == OP_BENEATH && errno == ELOOP ? "refusing a link of its own on the way to the bind source" : "opening the bind source", source);
     if (field[2].number & BIND_IDMAPPED) map_owners(step->fd, source);
     change(step->fd, deep, (struct mount_attr){ .propagation = field[7].number }, source);
     change(step->fd, 0, (struct mount_attr){ .attr_set = field[3].number, .attr_clr = field[4].number }, source);

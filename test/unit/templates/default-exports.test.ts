@@ -20,6 +20,13 @@ import { valuesOf } from '../../support/template-values.js';
 
 const name = parseContainerName('web');
 
+/** What links of the image lead to. */
+const LINKS = new Map([
+  ['/var/run/web', '/run/web'],
+  ['/all', '/'],
+  ['/odd', '/a\nb'],
+]);
+
 function exportsOf(
   changes: Partial<ImageProcessDefaults>,
   labels: Readonly<Record<string, string>> = {},
@@ -31,6 +38,7 @@ function exportsOf(
     serviceTemplate: readFileSync(`${projectRoot}/unit-templates/container.service.hbs`, 'utf8'),
     mode: 'system',
     cpuCount: 1,
+    resolveVolume: (volume) => LINKS.get(volume) ?? volume,
   });
 }
 
@@ -230,5 +238,29 @@ each(
   ],
   ({ name: text, want }) => {
     assert.deepEqual(parseStopSignal(text), want);
+  },
+);
+
+test('a volume is filled from where links of the image lead, inside the image', () => {
+  const exports = exportsOf({ entrypoint: ['/web'], volumes: ['/var/run/web', '/data'] });
+  const lines = exports.renderTmpfiles(withHostValues(exports)).split('\n');
+  assert.deepEqual(lines.slice(1), [
+    'C /var/lib/web/var-run-web - - - - /var/lib/berth/web/rootfs/run/web',
+    'C /var/lib/web/data - - - - /var/lib/berth/web/rootfs/data',
+    '',
+  ]);
+});
+
+each(
+  'T05 a volume is refused that links of the image lead to',
+  [
+    { name: 'all of it', volume: '/all' },
+    { name: 'a name that no line can have', volume: '/odd' },
+  ],
+  async ({ volume }) => {
+    const exports = exportsOf({ entrypoint: ['/web'], volumes: [volume] });
+    await assertFails('IMAGE_CONFIG_INVALID', () =>
+      Promise.resolve().then(() => exports.renderTmpfiles(withHostValues(exports))),
+    );
   },
 );
