@@ -8,6 +8,7 @@ import { isErrno } from '../errors/is-errno.js';
 import { OperationalError } from '../errors/operational-error.js';
 import { createRegistryClient } from '../registry/create-registry-client.js';
 import type { FindCredentials } from '../registry/credentials.js';
+import { patienceOf } from '../registry/patience.js';
 import { loadRegistriesConf } from '../registry/registries-conf.js';
 import { readTrustedRealms } from '../registry/trusted-realms.js';
 import { engineSocket } from '../transport/docker-engine.js';
@@ -85,6 +86,11 @@ async function open(
       credentialHelpers: registriesConf.credentialHelpers,
       overrides: {
         trustedRealmHosts: readTrustedRealms(conf.network['trusted-realm-hosts']),
+        ...patienceOf({
+          connectTimeoutMs: conf.network['connect-timeout'],
+          timeoutMs: conf.network.timeout,
+          retries: conf.network.retries,
+        }),
         ...(certDir === undefined ? {} : { certDir }),
         ...(creds === undefined ? {} : { findCredentials: find }),
         ...(maxRate === undefined ? {} : { maxBytesPerSecond: maxRate }),

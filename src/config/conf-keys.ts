@@ -74,6 +74,10 @@ export const CONF_KEYS = {
   network: {
     parallel: key(wholeNumber(1, 32), undefined),
     'max-rate': key(byteRate(), undefined),
+    'connect-timeout': key(duration(1, 600), undefined),
+    // An hour: who waits longer than that has given up himself.
+    timeout: key(duration(1, 3600), undefined),
+    retries: key(wholeNumber(0, 100), undefined),
     // A registry that could name any host as its token server would collect passwords: whoever trusts one says so.
     'trusted-realm-hosts': key(
       listOf(

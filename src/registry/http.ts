@@ -6,6 +6,7 @@ import type { SecureContext } from 'node:tls';
 import { isErrno } from '../errors/is-errno.js';
 import { isAddressAllowed, type AddressReach } from './address-reach.js';
 import { HttpFailure, type HttpFailureKind } from './http-failure.js';
+import { DEFAULT_TIMEOUTS, type HttpTimeouts } from './http-timeouts.js';
 import { BodyLender } from './body-lender.js';
 import { Exchange } from './exchange.js';
 import {
@@ -61,22 +62,6 @@ export interface HttpBody extends AsyncIterable<Uint8Array> {
   /** Reads a little of what is left, so that the connection can serve again, and closes it if there is more. */
   discard(): Promise<void>;
 }
-
-/** How long to wait for what. */
-export interface HttpTimeouts {
-  readonly connectMs: number;
-  /** From the request to the last header. */
-  readonly headersMs: number;
-  /** Between two pieces of a body. */
-  readonly idleMs: number;
-}
-
-/** Slow satellites connect in seconds; a registry that generates a token or wakes storage may take tens of them. */
-const DEFAULT_TIMEOUTS: HttpTimeouts = {
-  connectMs: 15_000,
-  headersMs: 60_000,
-  idleMs: 30_000,
-};
 
 /** Largest block of headers in bytes; signed URLs of object stores take some 4 KiB. */
 const MAX_HEADER_BYTES = 32 * 1024;

@@ -1,4 +1,5 @@
-import type { HttpClient, HttpRequest, HttpResponse, HttpTimeouts } from './http.js';
+import type { HttpTimeouts } from './http-timeouts.js';
+import type { HttpClient, HttpRequest, HttpResponse } from './http.js';
 
 /** What sends requests. */
 export type HttpSender = Pick<HttpClient, 'send'>;

@@ -1,6 +1,6 @@
 import type { SecureContext } from 'node:tls';
 
-import type { HttpTimeouts } from './http.js';
+import type { HttpTimeouts } from './http-timeouts.js';
 import { LazyHttpClient } from './lazy-http.js';
 import type { RegistryAccess } from './authenticator.js';
 import type { FindCredentials } from './credentials.js';

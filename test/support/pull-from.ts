@@ -6,7 +6,7 @@ import { executePull, type PullProgress } from '../../src/images/execute-pull.js
 import { PartialDownloads } from '../../src/images/partial-downloads.js';
 import { preparePull, type PullPlan } from '../../src/images/prepare-pull.js';
 import { createDecompressor } from '../../src/layer/create-decompressor.js';
-import type { HttpTimeouts } from '../../src/registry/http.js';
+import type { HttpTimeouts } from '../../src/registry/http-timeouts.js';
 import { EMPTY_REGISTRIES_CONF, type RegistriesConf } from '../../src/registry/registries-conf.js';
 import { RegistryClient, type RegistryClientOptions } from '../../src/registry/registry-client.js';
 import type { RetryPolicy } from '../../src/registry/retry.js';
