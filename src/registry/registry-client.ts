@@ -1,5 +1,7 @@
 import type { SecureContext } from 'node:tls';
 
+import { AskedAhead } from './asked-ahead.js';
+import type { FetchedManifest } from './fetch-manifest.js';
 import type { HttpTimeouts } from './http-timeouts.js';
 import { LazyHttpClient } from './lazy-http.js';
 import type { RegistryAccess } from './authenticator.js';
@@ -42,6 +44,8 @@ const KNOWN_REALM_HOSTS: ReadonlyMap<string, readonly string[]> = new Map([
  * where it wants berth to go next is checked before berth goes.
  */
 export class RegistryClient implements AsyncDisposable {
+  /** Manifests of tags. */
+  readonly manifestsAhead = new AskedAhead<FetchedManifest>();
   readonly #options: RegistryClientOptions;
   readonly #http: LazyHttpClient;
   readonly #limiter: RateLimiter | undefined;

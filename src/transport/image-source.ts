@@ -35,6 +35,12 @@ export interface ImageSource extends AsyncDisposable {
    */
   readManifest(digest: Digest | undefined, options: SourceOptions): Promise<ManifestDocument>;
 
+  /**
+   * Asks now for the manifest that the next source of this name is asked for without a digest, and ends when it is there, or when there
+   * will be none; that source asks again then. Undefined where that is no gain: nobody is far away.
+   */
+  askAhead?(options: SourceOptions): Promise<void>;
+
   /** Opens a blob. The caller consumes or disposes of it, and verifies size and digest. Resumes where it can. */
   openBlob(descriptor: Descriptor, options: BlobOptions): Promise<BlobStream>;
 

@@ -4,7 +4,7 @@ import type { Digest } from '../oci/digest.js';
 import { effectiveTag, formatRepository, type QualifiedReference } from '../oci/reference.js';
 import { streamBlob } from '../registry/blob-stream.js';
 import type { RegistryEndpoint } from '../registry/endpoint.js';
-import { fetchManifest } from '../registry/fetch-manifest.js';
+import { fetchManifest, type FetchedManifest } from '../registry/fetch-manifest.js';
 import { listReferrers } from '../registry/list-referrers.js';
 import type { RegistryClient } from '../registry/registry-client.js';
 import type { ResolvedReference } from '../registry/resolve-endpoints.js';
@@ -54,18 +54,27 @@ export class RegistrySource implements ImageSource {
     options: SourceOptions,
   ): Promise<ManifestDocument> {
     const wanted = digest ?? this.#reference.digest;
+    const asked =
+      wanted === undefined ? await this.#client.manifestsAhead.take(this.storeName) : undefined;
+    const found = asked ?? (await this.#fetchManifest(wanted, options));
+    return { bytes: found.bytes, mediaType: found.contentType, digest: found.digest };
+  }
+
+  async askAhead(options: SourceOptions): Promise<void> {
+    if (this.#reference.digest !== undefined) return;
+    await this.#client.manifestsAhead.ask(this.storeName, () =>
+      this.#fetchManifest(undefined, options),
+    );
+  }
+
+  #fetchManifest(wanted: Digest | undefined, { signal }: SourceOptions): Promise<FetchedManifest> {
     const reference =
       wanted === undefined
         ? { tag: effectiveTag(this.#reference) ?? 'latest' }
         : { digest: wanted };
-    const {
-      bytes,
-      contentType,
-      digest: found,
-    } = await this.#tryEach(async (endpoint) =>
-      fetchManifest(this.#client.session(endpoint), reference, options.signal),
+    return this.#tryEach((endpoint) =>
+      fetchManifest(this.#client.session(endpoint), reference, signal),
     );
-    return { bytes, mediaType: contentType, digest: found };
   }
 
   openBlob(descriptor: Descriptor, { signal, ...how }: BlobOptions): Promise<BlobStream> {

@@ -103,6 +103,7 @@ async function runUpdate({ args, options, context }: CommandCall<UpdateOptions>)
   hideArguments(options);
   const { withHost } = await import('../open-host.js');
   const { update } = await import('../../containers/update.js');
+  const { RegistriesAhead } = await import('../../containers/ask-ahead.js');
   const { updateSet } = await import('../../containers/update-set.js');
   const { isTargetGone, listUpdateTargets, setNameOf } =
     await import('../../containers/container-sets.js');
@@ -127,7 +128,11 @@ async function runUpdate({ args, options, context }: CommandCall<UpdateOptions>)
     const names = all?.targets ?? args;
     const isGone =
       all === undefined ? undefined : (target: string) => isTargetGone(host.paths, target);
+    // What another image is asked for, or only the store, is not known before.
+    const isPlain = options.rebase === undefined && options.pull !== false;
+    await using ahead = new RegistriesAhead(host, isPlain ? names : []);
     const each = await forEachName({ context, options, host, isGone }, names, async (name) => {
+      ahead.goOn(name);
       const request: Omit<UpdateRequest, 'onProgress'> = {
         rebase: options.rebase,
         ...values,
