@@ -32,7 +32,8 @@ export function formatHelp(): string {
   return `berth-runtime: an OCI runtime (runtime-spec 1.2)
 
 usage: berth-runtime [--root DIR] [--log FILE] [--log-format text|json] [--debug]
-                     [--systemd-cgroup] COMMAND [OPTIONS] [ID]
+                     [--systemd-cgroup] [--cgroup-manager systemd|cgroupfs|disabled]
+                     COMMAND [OPTIONS] [ID]
 
 ${rows.join('')}
 berth-runtime COMMAND --help lists the options of one; berth-runtime(8) explains them.

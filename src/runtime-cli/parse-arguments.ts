@@ -1,5 +1,6 @@
 import { quote } from '../base/escape-text.js';
 import { lookUp } from '../base/look-up.js';
+import { suggestName } from '../base/suggest-name.js';
 import { OperationalError } from '../errors/operational-error.js';
 
 /** The options of a command: whether each takes a value. Names are without hyphens; `b` and the like are short forms. */
@@ -41,7 +42,7 @@ export function parseArguments(
     const [, given = '', inline] = option;
     const name = lookUp(aliases, given) ?? given;
     const kind = lookUp(table, name);
-    if (kind === undefined) usage(`there is no option ${quote(word)}`);
+    if (kind === undefined) usage(`there is no option ${quote(word)}${meant(name, table)}`);
     const value = kind === 'flag' ? (inline ?? 'true') : (inline ?? words[++at]);
     if (value === undefined) usage(`the option ${quote(word)} needs a value`);
     found.set(name, [...(found.get(name) ?? []), value]);
@@ -52,6 +53,11 @@ export function parseArguments(
     values: (name) => found.get(name) ?? [],
     rest: words.slice(at),
   };
+}
+
+function meant(name: string, table: OptionTable): string {
+  const near = suggestName(name, Object.keys(table));
+  return near === undefined ? '; see --help' : `; did you mean '--${near}'?`;
 }
 
 /** A whole number from 0 as an option gives it. */

@@ -111,6 +111,7 @@ test('features: commands of runc that are not here say so, and a slip is told wh
     [['checkpoint', 'box'], /berth-runtime does not checkpoint containers/],
     [['restore', '--bundle', '/srv', 'box'], /berth-runtime does not restore containers/],
     [['creat', 'box'], /there is no command 'creat'.*'create'/],
+    [['list', '--fromat', 'json'], /there is no option '--fromat'; did you mean '--format'/],
   ] as const) {
     const { status, stderr } = spawnSync(process.execPath, [program, ...words], {
       encoding: 'utf8',

@@ -5,6 +5,8 @@ import { test } from 'node:test';
 import { ATOMIC_SPELLINGS } from '../../../src/cli/atomic-spellings.js';
 import { createProgram } from '../../../src/cli/program.js';
 import { catalogue } from '../../../src/errors/catalogue.js';
+import { COMMAND_NAMES } from '../../../src/runtime-cli/help.js';
+import { runRuntime } from '../../../src/runtime-cli/program.js';
 import { LAUNCHER_STATUSES } from '../../../src/runtime/launcher-status.js';
 
 const page = readFileSync(new URL('../../../../packaging/man/berth.8.md', import.meta.url), 'utf8');
@@ -50,6 +52,26 @@ test('the manual page has every word of atomic that berth answers', () => {
 test('the manual page has every error code with its status', () => {
   for (const [code, { exitStatus, meaning }] of Object.entries(catalogue)) {
     assertHas(`| ${code} | ${exitStatus} | ${meaning} |`);
+  }
+});
+
+test('the manual page of berth-runtime has every command with every option', async () => {
+  const text = readFileSync(
+    new URL('../../../../packaging/man/berth-runtime.8.md', import.meta.url),
+    'utf8',
+  );
+  const rows = text.split('\n').filter((line) => line.startsWith('| `'));
+  const taken = /`--no-subreaper`, .* are taken for callers of runc/.exec(text)?.[0] ?? '';
+  for (const name of COMMAND_NAMES) {
+    let help = '';
+    const print = (line: string): void => void (help += line);
+    const argv = ['node', 'berth-runtime', name, '--help'];
+    const about = { argv, env: {}, cwd: '/', caller: () => undefined, version: () => '1', print };
+    assert.equal(await runRuntime(about), 0);
+    const [row = ''] = rows.filter((line) => line.split('|')[1]?.includes(`\`${name}\``));
+    const also = name === 'run' ? (rows.find((line) => line.startsWith('| `create`')) ?? '') : '';
+    for (const [flag] of help.matchAll(/(?<=^ +(?:-\w, )?)--?[\w-]+/gm))
+      assert.ok(`${row}${also}${taken}`.includes(`\`${flag}\``), `${name} ${flag}`);
   }
 });
 
