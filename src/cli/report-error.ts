@@ -132,7 +132,8 @@ function tells(message: string, systemCall: string): boolean {
   const [, path = '', words = ''] = /('[^']+'): (.+)$/.exec(systemCall) ?? [];
   if (path === '' || !message.includes(path)) return false;
   return (
-    message.includes(words) || (words.startsWith('no such') && message.includes('there is no'))
+    message.includes(words) ||
+    (words.startsWith('no such') && /there is no|is not installed/.test(message))
   );
 }
 

@@ -41,6 +41,8 @@ import { withNameLock } from './name-lock.js';
 import { assertPrivileged } from './preflight.js';
 import { dependencyDirectives, resolveDependencies } from './resolve-dependencies.js';
 import { secretDirectives } from './secrets.js';
+import { startedBefore } from './started-before.js';
+import { isRunning } from './unit-states.js';
 
 /** What applying a config.json came to. */
 export interface ApplyOutcome {
@@ -181,7 +183,11 @@ async function prepareApply(
     },
   );
   const folder = join(host.paths.stateDir, `${name}.${deployment.number}`);
-  const running = await findRunning(host, deployment, instance);
+  const active = await findRunning(host, deployment, instance);
+  const isNew = changed.length + files.length > 0;
+  const running = isNew
+    ? active
+    : await startedBefore(host, active, join(folder, LAUNCH_PLAN_FILE));
   return {
     deployment,
     compiled,
@@ -216,9 +222,7 @@ async function findRunning(
   if (instances !== undefined)
     return instances.filter((unit) => only === undefined || unit === only);
   const states = await statesOf(host, [template]);
-  return [...states]
-    .filter(([, { activeState }]) => activeState !== 'inactive')
-    .map(([unit]) => unit);
+  return [...states].filter(([, state]) => isRunning(state)).map(([unit]) => unit);
 }
 
 /** What config.json said before is known to nobody: the plan that was made of it is not read back. */

@@ -22,7 +22,9 @@ export const MAX_SET_MEMBERS = 50;
 
 /**
  * Containers that change versions together: `.sets/NAME.json`. On the command line and in the journal a set is `@NAME`,
- * which no container can be called. Changed with the lock of `@NAME` held.
+ * which no container can be called.
+ *
+ * Changed with the lock of `@NAME` held.
  */
 export interface ContainerSet {
   readonly name: string;

@@ -82,7 +82,7 @@ export interface Deployment {
 
 /** The image of a deployment. */
 export interface DeployedImage {
-  /** What the administrator named, as {@link recordedReference} has it: what `update` looks up again. */
+  /** What the administrator named, with what was found for it: what `update` looks up again. */
   readonly reference: string;
   /** As the store files it. */
   readonly storeName: string;

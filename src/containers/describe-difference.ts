@@ -29,7 +29,7 @@ export interface DifferenceSide {
 /** A text that is not the same on both sides. */
 export interface TextDifference {
   readonly name: string;
-  /** As `diffLines` gives it. */
+  /** Its changes with three lines around each: `+`, `-` or a blank stands in front. */
   readonly lines: readonly string[];
 }
 

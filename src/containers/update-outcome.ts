@@ -15,7 +15,7 @@ export interface UpdateOutcome {
   readonly name: string;
   /**
    * `nothing` where there is nothing new; `rejected` where what is new was tried and was not well; `held` where it may do more
-   * than what is installed, and nobody has allowed that; `planned` with `planOnly`.
+   * than what is installed, and nobody has allowed that; `planned` with `--plan`.
    */
   readonly action: 'updated' | 'nothing' | 'rejected' | 'held' | 'planned';
   readonly from: DeploymentInBrief;
@@ -35,9 +35,9 @@ export interface UpdateOutcome {
   readonly saved: readonly string[];
   /** What the new version has for kept files, beside them: `PATH.berth-new`; undefined where there is nothing new. */
   readonly newVersions?: readonly string[];
-  /** With `planOnly`, and where there is something new. */
+  /** With `--plan`, and where there is something new. */
   readonly difference: DeploymentDifference | undefined;
-  /** What the new version requires and what is installed before it, in that order (`withDependencies`). */
+  /** What the new version requires and what is installed before it, in that order (`--with-dependencies`). */
   readonly installs: readonly InstallPlan[];
 }
 

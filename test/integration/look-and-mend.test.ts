@@ -56,10 +56,15 @@ for (const suite of suites) {
 
     const applied = await host.berth('apply', 'web');
     assertOk(applied);
-    assert.match(applied.stdout, /until 'berth restart web'/);
+    assert.match(applied.stdout, /is applied\..* until 'berth restart web'/);
     await runsWith('A=b');
+    const again = await host.berth('apply', 'web');
+    assert.match(again.stdout, /was applied before\. .* until 'berth restart web'/);
     assertOk(await host.berth('restart', 'web'));
     await runsWith('A=edited');
+    const { stdout: done } = await host.berth('apply', '--json', 'web');
+    const { restartNeeded, running } = JSON.parse(done) as Record<string, unknown>;
+    assert.deepEqual([restartNeeded, running], [false, []], 'it would be restarted for nothing');
     assert.deepEqual(await verify(), []);
 
     // A file of the root changed in place, and so in the store: mended while the service runs.

@@ -103,7 +103,9 @@ class Describer {
         .split(/\n\n/, 1)[0]
         ?.replace(/\{@link ([\w.]+)\}/g, '$1')
         .replace(/\s+/g, ' ')
-        .trim() ?? ''
+        .trim()
+        // Since when a record has it: for who reads records.
+        .replace(/ Format \d+\.$/, '') ?? ''
     );
   }
 

@@ -43,7 +43,7 @@ export function applyCommand(context: CliContext): Command {
           json: outcome,
           text:
             options.plan === true
-              ? `${shown}${planText(outcome)}`
+              ? `${shown}${planText(outcome, options.user === true)}`
               : doneText(outcome, options.user === true),
         });
       });
@@ -52,19 +52,22 @@ export function applyCommand(context: CliContext): Command {
   );
 }
 
-function planText({ name, changed }: ApplyOutcome): string {
-  if (changed.length === 0) return `${name} runs by this config.json already; nothing to do\n`;
+function planText(outcome: ApplyOutcome, user: boolean): string {
+  const { changed } = outcome;
+  if (changed.length === 0) return doneText(outcome, user);
   const files = changed.map((path) => `  ${path}\n`).join('');
   return `Files that would be written\n${files}\n${NOTHING_CHANGED}\n`;
 }
 
 function doneText({ name, changed, running }: ApplyOutcome, user: boolean): string {
-  if (changed.length === 0) return `${name} runs by this config.json already; nothing to do\n`;
+  if (changed.length === 0 && running.length === 0)
+    return `${name} runs by this config.json already; nothing to do\n`;
   const next =
     running.length === 0
       ? 'It holds from the next start on.'
       : name.endsWith('@')
         ? `Until they are restarted, these run as before: ${running.join(', ')}.`
         : `The service runs as before until 'berth ${user ? '--user ' : ''}restart ${name}'.`;
-  return `applied the config.json of ${name}. ${next}\n`;
+  const done = changed.length === 0 ? 'was applied before' : 'is applied';
+  return `the config.json of ${name} ${done}. ${next}\n`;
 }

@@ -25,7 +25,7 @@ import { MAX_INFO_BYTES, parseForerunnerInfo, type ForerunnerInfo } from './fore
 /** What adopting a container came to. */
 export interface AdoptOutcome {
   readonly name: string;
-  /** `nothing` where it was adopted before; `planned` with `planOnly`. */
+  /** `nothing` where it was adopted before; `planned` with `--plan`. */
   readonly action: 'adopted' | 'nothing' | 'planned';
   /** The forerunner's deployment. */
   readonly from: string;

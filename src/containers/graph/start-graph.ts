@@ -25,7 +25,7 @@ export interface GraphNode {
   /** The container whose service it is. */
   readonly container: string | undefined;
   readonly loadState: string;
-  /** Monotonic microseconds, 0 if never; see {@link UnitRelations}. */
+  /** Monotonic microseconds at which it last began to start, and was started; 0 if never, or where nothing runs. */
   readonly startingAtUs: number;
   readonly activeAtUs: number;
 }

@@ -23,7 +23,7 @@ import { encodeByteString } from '../../layer/tree.js';
 import { removePath } from '../remove-path.js';
 import { deploymentRoot, withMountsLock } from './mounted-roots.js';
 
-/** What {@link mountRoot} did. */
+/** What was mounted, and where. */
 export interface MountedRoot {
   /** What was mounted: the manifest's digest of an image, `NAME.N` of a container. */
   readonly what: string;

@@ -48,6 +48,11 @@ test('reportError() does not say twice that a file is not there, or cannot be re
     said("cannot read '/no': permission denied", denied),
     "berth: cannot read '/no': permission denied\n",
   );
+  const absent = Object.assign(new Error('x'), { code: 'ENOENT', syscall: 'spawn', path: 'gpg' });
+  assert.equal(
+    said("cannot run 'gpg': it is not installed", absent),
+    "berth: cannot run 'gpg': it is not installed\n",
+  );
   assert.match(said("there is no file '/other'", missing), /because: open '\/no': no such file/);
   assert.match(said("cannot read '/no'", denied), /because: scandir '\/no': permission denied/);
 });
