@@ -2,6 +2,7 @@ import { isIPv4, isIPv6 } from 'node:net';
 
 import { quote } from '../base/escape-text.js';
 import { findCalendarProblem } from './calendar-spec.js';
+import { findTimeSpanProblem } from './time-span.js';
 import type { CheckUnitOptions, UnitProblem } from './unit-problem.js';
 import { isNameOf, unitNameOf, type UnitType } from './unit-name.js';
 import { getValue, getValues, listAssignments, type UnitDocument } from './unit-text.js';
@@ -73,7 +74,7 @@ export function checkActivation(
         line,
         'Accept=yes needs a service of its own for each connection, and a container is one',
       );
-    const wrong = key === 'OnCalendar' ? findWrongTime(value) : findWrongAddress(key, value);
+    const wrong = findWrongTime(key, value) ?? findWrongAddress(key, value);
     if (wrong !== undefined) error(line, `${key}= ${wrong}, got ${quote(value)}`);
   }
   return problems;
@@ -85,9 +86,14 @@ function isSet(document: UnitDocument, section: string, key: string): boolean {
   return getValues(document, section, key).length > 0;
 }
 
-function findWrongTime(value: string): string | undefined {
-  return value === '' || value.includes('%') ? undefined : findCalendarProblem(value);
+function findWrongTime(key: string, value: string): string | undefined {
+  if (value === '' || value.includes('%')) return undefined;
+  if (key === 'OnCalendar') return findCalendarProblem(value);
+  return MONOTONIC.test(key) ? findTimeSpanProblem(value) : undefined;
 }
+
+/** systemd.timer(5): times that are counted from something. */
+const MONOTONIC = /^On(?:Active|Boot|Startup|UnitActive|UnitInactive)Sec$/;
 
 /** systemd.socket(5), "ListenStream="; what has a specifier is systemd's to read. */
 function findWrongAddress(key: string, value: string): string | undefined {

@@ -83,6 +83,15 @@ test('lintUnit() refuses a time that systemd would pass over', () => {
   ]);
 });
 
+test('lintUnit() refuses a time from the boot on that systemd would pass over', () => {
+  const text =
+    '[Timer]\nOnBootSec=5min\nOnActiveSec=\nOnUnitActiveSec=%i\nOnStartupSec=soon\nOnUnitInactiveSec=5 mins\n';
+  assert.deepEqual(check('timer', text), [
+    "error 5: OnStartupSec= expects a time such as 90, 1min 30s or 2.5h, got 'soon'",
+    "error 6: OnUnitInactiveSec= expects a time such as 90, 1min 30s or 2.5h, got '5 mins'",
+  ]);
+});
+
 test('lintUnit() says of each type what it lacks', () => {
   const said = ACTIVATOR_TYPES.map((type) => check(type, '[Unit]\nDescription=x\n')[0]);
   assert.deepEqual(said, [
