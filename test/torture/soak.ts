@@ -1,4 +1,4 @@
-import { statSync, writeFileSync } from 'node:fs';
+import { mkdirSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 import { listContainers } from '../../src/containers/list-containers.js';
@@ -82,6 +82,8 @@ class Soak {
   readonly #options: SoakOptions;
   readonly #root: string;
   readonly #images: Readonly<Record<'one' | 'two', string>>;
+  /** A container of its own, which only goes from version to version with a set. */
+  readonly #other: string;
   readonly #secretFile: string;
   readonly #started = performance.now();
   readonly #counts = new Map<string, { ended: number; killed: number }>();
@@ -104,6 +106,13 @@ class Soak {
       one: addSmallImage(layout, { tag: 'one', version: '1', ...size }),
       two: addSmallImage(layout, { tag: 'two', version: '2', ...size }),
     };
+    this.#other = addSmallImage(layout, { tag: 'other', version: '1', name: 'other', ...size });
+    // Of two deployments that are kept the older one is what to go back to; of one there is no way back.
+    mkdirSync(join(this.#root, 'etc/berth'), { recursive: true });
+    writeFileSync(
+      join(this.#root, 'etc/berth/berth.conf'),
+      `[deployments]\nkeep = ${options.random() < 0.5 ? 1 : 2}\n`,
+    );
   }
 
   async run(): Promise<void> {
@@ -169,8 +178,21 @@ class Soak {
       { args: ['update', '-y', '--retry', '--rebase', image, 'small'], leads: wanted },
       { args: ['update', '-y', '--retry', '--rebase', image, 'small'], leads: wanted },
       { args: ['rollback', 'small'], leads: 'other' },
+      { args: ['rollback', '@pair'], leads: 'other' },
+      { args: ['update', '-y', '--no-pull', '@pair'], leads: 'stays' },
+      { args: ['update', '-y', '--all'], leads: 'stays' },
       { args: ['uninstall', '--purge', 'small'], leads: 'absent' },
       { args: ['uninstall', 'small'], leads: 'absent' },
+      { args: ['install', '--name', 'other', '--set', value, this.#other], leads: 'stays' },
+      { args: ['uninstall', '--purge', 'other'], leads: 'stays' },
+      { args: ['sets', 'create', 'pair', 'other', 'small'], leads: 'stays' },
+      { args: ['sets', 'delete', 'pair'], leads: 'stays' },
+      { args: ['pin', 'small'], leads: 'stays' },
+      { args: ['pin', '--remove', 'small'], leads: 'stays' },
+      { args: ['policy', 'small', '--mode', 'apply'], leads: 'stays' },
+      { args: ['auto-update'], leads: 'stays' },
+      { args: ['images', 'tag', image, 'localhost/kept'], leads: 'stays' },
+      { args: ['images', 'delete', 'localhost/kept'], leads: 'stays' },
       { args: ['apply', 'small'], leads: 'stays' },
       { args: ['pull', image], leads: 'stays' },
       ...BESIDE.map((args) => ({ args, leads: 'stays' }) as const),
