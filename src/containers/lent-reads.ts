@@ -5,6 +5,7 @@ import type { HostPaths } from '../config/host-paths.js';
 import { OperationalError } from '../errors/operational-error.js';
 import { isCommand } from '../systemd/directives.js';
 import { getValues, listAssignments, type UnitDocument } from '../systemd/unit-text.js';
+import type { Values } from '../templates/values.js';
 import { resolveSpecifiers } from './activator-places.js';
 import { covers } from './host-path-policy.js';
 import { isAllOfTheHost } from './lent-folders.js';
@@ -28,7 +29,7 @@ const INTERPRETERS: readonly (readonly [programs: RegExp, inline: RegExp])[] = [
 /**
  * Checks what a unit has root take from folders that its container writes in: environment files, which the service manager itself
  * reads (a FIFO stops it for good) and which say what code the unit's commands load; credentials and folders, which a link would make
- * any of the host; programs that it runs there; a pid file, whose process, any of the host, is stopped with it.
+ * any of the host (a link of the image would, too, where a folder is bound); programs that it runs there; a pid file, whose process, any of the host, is stopped with it.
  *
  * @throws {@link OperationalError} HOST_PATH_REFUSED; UNIT_INVALID where nobody can tell which path is meant
  */
@@ -40,21 +41,32 @@ export function assertTakesNothingLent(
     readonly allowHostPaths: readonly string[];
     /** Folders of the host that its container may write in. */
     readonly writable: readonly string[];
+    readonly values: Values;
   },
 ): void {
-  const { unit, document, allowHostPaths, writable } = request;
-  if (writable.length === 0 || writable.some(isAllOfTheHost)) return;
+  const { unit, document, allowHostPaths, writable, values } = request;
+  const root = `${values.get('DESTDIR')?.text ?? ''}/rootfs/`;
+  if (writable.some(isAllOfTheHost)) return;
   for (const { key, written } of pathsTaken(document)) {
+    if (writable.length === 0 && !BINDS.has(key)) continue;
     const path = posix.normalize(resolveSpecifiers(paths, { unit, written }));
+    if (allowHostPaths.some((folder) => covers(folder, path))) continue;
     const above = writable.find((folder) => covers(folder, path));
-    if (above === undefined || allowHostPaths.some((folder) => covers(folder, path))) continue;
+    if (above === undefined && !(BINDS.has(key) && path.startsWith(root))) continue;
+    const why =
+      above === undefined
+        ? 'its image could have a link there'
+        : `the container may write in ${quote(above)}: it could put anything there, or a link`;
     throw new OperationalError(
       'HOST_PATH_REFUSED',
-      `${unit} has root take ${quote(path)} (${key}=), and the container may write in ${quote(above)}: it could put anything there, or a link`,
+      `${unit} has root take ${quote(path)} (${key}=), and ${why}`,
       { hint: `allow it with '--allow-host-path ${path}'` },
     );
   }
 }
+
+/** What gives the unit a folder under another name, which config.json can bind on. */
+const BINDS = new Set(['BindPaths', 'BindReadOnlyPaths']);
 
 function pathsTaken(document: UnitDocument): readonly WrittenPath[] {
   // Of others systemd reads the file when it has reloaded them.

@@ -237,6 +237,18 @@ each<{ name: string; text: string; path: string }>(
   },
 );
 
+test('T05 a service is refused that binds what may be a link of its image', async () => {
+  const defaults = { DESTDIR: '/var/lib/berth/web' };
+  const path = '/var/lib/berth/web/rootfs/x';
+  for (const key of ['BindPaths', 'BindReadOnlyPaths']) {
+    const text = `${key}=/srv/x ${path}:/opt\n`;
+    const error = await assertFails('HOST_PATH_REFUSED', () => check({ text, defaults }));
+    assert.match(error.message, /its image could have a link there/);
+    await check({ text, defaults, allowHostPaths: [path] });
+  }
+  await check({ text: 'BindPaths=/var/lib/berth/web/rootfs:/opt\n', defaults });
+});
+
 test('H06 a word of which systemd takes quotes or backslashes away is none to take', async () => {
   for (const text of ['BindPaths=/r\\un/web/x:/opt\n', 'ExecStop=\\x2frun\\x2fweb\\x2fhook\n']) {
     const error = await assertFails('UNIT_INVALID', () => check({ text, writable: LENT }));
