@@ -48,6 +48,11 @@ const STARTING = new Set(['Wants', 'Requires', 'RequiresOverridable', 'Requisite
 const PASSIVE =
   /^(?:basic|sysinit|(?:network|local-fs|remote-fs|time-set|time-sync|nss-lookup|nss-user-lookup)(?:-pre|-online)?)\.target$/;
 
+/** Whether a unit that is waited for runs nothing of its own. */
+export function isPassiveTarget(unit: string): boolean {
+  return PASSIVE.test(unit);
+}
+
 /** What a command of the unit on the host goes by, beside its own words. */
 const SURROUNDINGS = new Set([
   'Environment',
@@ -105,7 +110,7 @@ function reachesOf(
   const all = value.split(/[ \t]+/).filter((word) => word !== '');
   if (STARTING.has(key))
     return all
-      .filter((unit) => !PASSIVE.test(unit))
+      .filter((unit) => !isPassiveTarget(unit))
       .map((unit) => ({
         key: JSON.stringify(['start', unit]),
         words: `starts ${quote(unit)} (${key}=)`,

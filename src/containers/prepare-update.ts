@@ -13,6 +13,7 @@ import { describeDifference, type DeploymentDifference } from './describe-differ
 import { openDeploymentSide, preparedSide } from './difference-sides.js';
 import { fetchImageIf, type ImageChoice } from './fetch-image.js';
 import { assertNotOlder, newestSeenOf, type NewestSeen } from './freshness.js';
+import { gainedNeighbours } from './gained-neighbours.js';
 import { gainedPermissions } from './gained-permissions.js';
 import type { Host } from './host.js';
 import { findRequiredContainers, type Requiring } from './install-requirements.js';
@@ -168,10 +169,16 @@ export async function prepareUpdate(
     };
   await warnOfEdits(host, installed);
   const sides = [await permittedSide(host, installed), preparedSide(prepared, name)] as const;
-  const gained = gainedPermissions(...sides);
+  const neighbours = await gainedNeighbours(
+    host,
+    { before: sides[0], after: sides[1] },
+    (required?.planned ?? request.planned ?? []).map(({ neighbour }) => neighbour),
+  );
+  const gained = [...gainedPermissions(...sides), ...neighbours];
   const files = { name, from: installed.files, to: prepared.deployment.files };
   const allowed = request.allowHostPaths;
-  const asked = allowed.length === 0 ? gained : gainedPermissions(...sides, allowed);
+  const asked =
+    allowed.length === 0 ? gained : [...gainedPermissions(...sides, allowed), ...neighbours];
   return {
     ...unchanged,
     ...(request.planOnly ? await planKeptFiles(host, files) : {}),

@@ -8,6 +8,7 @@ import type { Deployment } from './deployment.js';
 import { describeDifference } from './describe-difference.js';
 import { openDeploymentSide } from './difference-sides.js';
 import { executeTransition } from './execute-transition.js';
+import { gainedNeighbours } from './gained-neighbours.js';
 import { gainedPermissions } from './gained-permissions.js';
 import { withRequiredHeld } from './hold-required.js';
 import type { Host } from './host.js';
@@ -111,7 +112,9 @@ export async function gainedBy(
   target: Deployment,
 ): Promise<readonly string[]> {
   const before = await permittedSide(host, installed);
-  return gainedPermissions(before, await permittedSide(host, target));
+  const after = await permittedSide(host, target);
+  const neighbours = await gainedNeighbours(host, { before, after });
+  return [...gainedPermissions(before, after), ...neighbours];
 }
 
 /** The deployment that `rollback` goes to. */
