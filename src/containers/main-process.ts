@@ -4,6 +4,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { OperationalError } from '../errors/operational-error.js';
 import { isErrno } from '../errors/is-errno.js';
 import { namespaceOf } from '../runtime/own-namespaces.js';
+import { instanceName } from '../systemd/unit-name.js';
 import type { UnitManager, UnitState } from '../systemd/unit-manager.js';
 
 /**
@@ -40,7 +41,12 @@ export async function openMainProcess(
   for (;;) {
     const found = await findMainProcess(manager, unit, launcher);
     if (typeof found === 'object') return found;
-    if (found === 'ended') throw notRunning(unit, 'runs no program at present');
+    if (found === 'ended')
+      throw notRunning(
+        unit,
+        'runs no program at present',
+        `'berth start ${instanceName(unit)}' starts it, and 'berth run ${instanceName(unit)} COMMAND' runs one without`,
+      );
     if (performance.now() > end)
       throw notRunning(
         unit,
@@ -167,6 +173,6 @@ function parentOf(fd: number): number {
   return Number(/^PPid:\t(\d+)$/m.exec(status)?.[1]);
 }
 
-function notRunning(unit: string, why: string): OperationalError {
-  return new OperationalError('CONTAINER_NOT_RUNNING', `${unit} ${why}`);
+function notRunning(unit: string, why: string, hint?: string): OperationalError {
+  return new OperationalError('CONTAINER_NOT_RUNNING', `${unit} ${why}`, { hint });
 }

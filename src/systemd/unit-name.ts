@@ -116,9 +116,10 @@ export function unescapeUnitText(escaped: string): string {
   return Buffer.from(bytes).toString('utf8');
 }
 
-/** What a person calls an instance: `NAME@TEXT`, by which {@link instanceUnitName} finds its unit; else what stands there. */
+/** What a person calls a unit: `NAME`, or of an instance `NAME@TEXT`, by which {@link instanceUnitName} finds its unit. */
 export function instanceName(unit: string): string {
   const [at, end] = [unit.indexOf('@') + 1, unit.lastIndexOf('.')];
+  if (at === 0) return unit.slice(0, end);
   const escaped = unit.slice(at, end);
   const isEscaped = !/\\(?!x[0-9a-f]{2})/.test(escaped);
   const text = isEscaped ? unescapeUnitText(escaped) : '';

@@ -192,6 +192,8 @@ test('what needs root is refused in one line', async () => {
     ['mount', image('odd'), '/home/alice'],
     ['unmount', '/home/alice'],
     ['scan', 'odd'],
+    ['adopt', 'odd'],
+    ['adopt', '--all'],
   ]) {
     const says = /needs root, which '--user' does without/;
     assertRefusedInWords(await user.berth(...args), { status: 77, code: 'NEEDS_ROOT', says });
@@ -199,7 +201,6 @@ test('what needs root is refused in one line', async () => {
   for (const args of [
     ['install', '--system', image('odd')],
     ['list', '--root', '/'],
-    ['adopt', 'odd'],
     ['install', '--runtime', 'crun', image('odd')],
   ]) {
     const result = await user.berth(...args);

@@ -31,7 +31,9 @@ export function adoptCommand(context: CliContext): Command {
       const { printResult } = await import('../output/print.js');
       if (args.length > 0 === (options.all === true))
         throw new OperationalError('USAGE', "give names of containers, or '--all'");
+      const { assertForSystem } = await import('../../containers/preflight.js');
       await withHost(context, options, async (host) => {
+        if (options.user === true) assertForSystem(host, 'taking over what atomic installed');
         const names = options.all === true ? await listForerunnerNames(host.paths) : args;
         const each = await forEachName({ context, options, host }, names, (name) =>
           adopt(host, name, { planOnly: options.plan === true }),

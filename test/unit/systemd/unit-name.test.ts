@@ -93,6 +93,7 @@ test('unescapeUnitText() refuses what was never escaped, escapeUnitPath() what i
 each(
   'instanceName() of',
   [
+    { name: 'no instance', unit: 'my-web.service', want: 'my-web' },
     { name: 'a plain one', unit: 'web@x.service', want: 'web@x' },
     { name: 'one with a slash', unit: 'web@a-b.service', want: 'web@a/b' },
     { name: 'one with a hyphen', unit: 'web@eu\\x2d1.service', want: 'web@eu-1' },
