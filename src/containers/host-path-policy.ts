@@ -13,7 +13,7 @@ const GUARDED: readonly { readonly path: string; readonly why: string }[] = [
   ...guard('decides who may log in or become root', [
     '/etc/passwd', '/etc/passwd-', '/etc/shadow', '/etc/shadow-', '/etc/group', '/etc/gshadow', '/etc/subuid',
     '/etc/subgid', '/etc/sudoers', '/etc/sudoers.d', '/etc/doas.conf', '/etc/pam.conf', '/etc/pam.d', '/etc/security',
-    '/etc/login.defs', '/etc/securetty', '/etc/nsswitch.conf', '/etc/polkit-1', '/etc/ssh', '/etc/krb5.conf',
+    '/etc/login.defs', '/etc/nologin', '/run/nologin', '/etc/securetty', '/etc/nsswitch.conf', '/etc/polkit-1', '/etc/ssh', '/etc/krb5.conf',
     '/etc/krb5.keytab', '/etc/selinux', '/etc/apparmor', '/etc/apparmor.d', '/usr/share/polkit-1',
   ]),
   ...guard('is loaded or run by programs of root', [

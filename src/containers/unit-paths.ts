@@ -17,6 +17,7 @@ import { assertNotLedElsewhere } from './led-elsewhere.js';
 import { isAllOfTheHost } from './lent-folders.js';
 import { assertTakesNothingLent } from './lent-reads.js';
 import type { WrittenPath } from './service-places.js';
+import { assertMountPoints } from './unit-mount-points.js';
 import {
   assertUserCanMake,
   hostPathPolicy,
@@ -56,6 +57,7 @@ export async function assertUnitPaths(host: Host, request: UnitPathsRequest): Pr
   const own = new OwnPlaces(name, values);
   const pidFile = values.get('PIDFILE');
   assertTakesNothingLent(host.paths, request);
+  await assertMountPoints(host.paths, { unit, document, policy });
   for (const { key, written } of request.pathsOf(document)) {
     const path = resolveSpecifiers(host.paths, { unit, written });
     // Where berth or the administrator has it, for the runtime to write.

@@ -145,6 +145,24 @@ each<Row>(
       message: /'\/etc\/shadow' on the host, refusing/,
     },
     {
+      name: 'a file made to mount something on, by which nobody may log in',
+      text: 'BindPaths=/srv/x:/etc/nologin\n',
+      code: 'HOST_PATH_REFUSED',
+      message: /'\/etc\/nologin' made on the host .* who may log in/,
+    },
+    {
+      name: 'a folder made in the place of a file that the loader reads',
+      text: 'TemporaryFileSystem=/srv /etc/ld.so.preload:ro\n',
+      code: 'HOST_PATH_REFUSED',
+      message: /'\/etc\/ld\.so\.preload' made on the host/,
+    },
+    {
+      name: 'a folder made to mount a file system on',
+      text: 'MountImages=/srv/x.raw:/etc/sudoers.d/x\n',
+      code: 'HOST_PATH_REFUSED',
+      message: /'\/etc\/sudoers\.d\/x' made on the host/,
+    },
+    {
       name: 'a path that only systemd could tell',
       text: 'StateDirectory=%H\n',
       code: 'UNIT_INVALID',
@@ -190,7 +208,7 @@ each<{ name: string; text: string; path: string }>(
       text: 'RootDirectory=/var/lib/web/data/root\n',
       path: '/var/lib/web/data/root',
     },
-    { name: 'a file system', text: 'MountImages=/run/web/disk:/mnt\n', path: '/run/web/disk' },
+    { name: 'a file system', text: 'MountImages=/run/web/disk:/opt\n', path: '/run/web/disk' },
     {
       name: 'a program',
       text: 'ExecStartPre=-+/var/lib/web/data/hook x\n',
@@ -269,6 +287,16 @@ ExecStartPre=/usr/bin/env PATH=/bin mkdir /run/web
 PIDFile=/run/web/pid
 `,
     writable: LENT,
+  });
+});
+
+test('what is there, or no guarded place, may have something mounted on it in the view of a service', async () => {
+  await check({
+    text: `TemporaryFileSystem=/run /opt/x:ro
+BindPaths=/srv/x:/run/other.pid /srv/y -/srv/z:/opt/z:rbind
+BindReadOnlyPaths=/srv/x:/etc/nologin
+`,
+    allowHostPaths: ['/etc/nologin'],
   });
 });
 

@@ -28,6 +28,7 @@ each(
   [
     '/etc/passwd',
     '/etc/shadow',
+    '/etc/nologin',
     '/etc/sudoers.d/x',
     '/etc/ld.so.preload',
     '/etc/cron.d/x',
