@@ -18,14 +18,20 @@ const LOCK = '.own-units.lock';
 
 /**
  * Writes the journal entry of a change, and before it makes sure that a boot that finds the entry finishes or undoes the
- * change before any container starts: from here on a power cut is survived. When it returns, both are on the disk.
+ * change before any container starts: from here on a power cut is survived. When it returns, both are on the disk. Gives the entry as
+ * it was written.
  */
-export async function beginChange(host: Host, entry: JournalEntry): Promise<void> {
-  await leaveSets(host, entry);
-  if (!bringsOwnUnits(host.paths)) return beginJournal(host.paths, entry);
-  await withOwnUnitsLock(host, async () => {
+export async function beginChange(host: Host, change: JournalEntry): Promise<JournalEntry> {
+  const left = await leaveSets(host, change);
+  const entry = left.length === 0 ? change : { ...change, left };
+  if (!bringsOwnUnits(host.paths)) {
+    await beginJournal(host.paths, entry);
+    return entry;
+  }
+  return withOwnUnitsLock(host, async () => {
     await placeOwnUnit(host, 'berth-recover.service');
     await beginJournal(host.paths, entry);
+    return entry;
   });
 }
 

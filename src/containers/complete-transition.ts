@@ -4,6 +4,7 @@ import type { Host } from './host.js';
 import { endJournal, type JournalEntry } from './journal.js';
 import { placeNewVersions } from './new-versions.js';
 import { removeOneRunMark } from './one-run-marks.js';
+import { rejoinSets } from './leave-sets.js';
 import type { RemovedFiles } from './remove-files.js';
 import { settle } from './settle.js';
 import { switchOver } from './switch-over.js';
@@ -56,6 +57,7 @@ export async function clearUp(
   try {
     const newVersions = await placeNewVersions(host, entry, kept);
     const statePaths = await settle(host, entry);
+    if (entry.operation === 'undo') await rejoinSets(host, entry.left ?? []);
     await endJournal(host.paths, entry.name);
     // Until here the mark of what was there for one run is what brings the next command back to it.
     for (const { name, to } of entry.transitions)

@@ -18,10 +18,10 @@ export type DeploymentToPlace = DeploymentToBuild & Pick<PreparedDeployment, 'la
  */
 export async function executeTransition(
   host: Host,
-  entry: JournalEntry,
+  change: JournalEntry,
   prepared: readonly DeploymentToPlace[],
 ): Promise<CompletedTransition> {
-  await beginChange(host, entry);
+  const entry = await beginChange(host, change);
   try {
     await buildAll(host, prepared);
     return await completeTransition(host, entry);

@@ -51,7 +51,12 @@ export interface JournalEntry {
   readonly keep: number;
   /** Whether the service has to prove itself before the change counts. */
   readonly watch: boolean;
+  /** What sets still had to clear up of these containers: theirs again where this is taken back. */
+  readonly left?: readonly LeftEntry[];
 }
+
+/** A part of the entry of a set. */
+export type LeftEntry = Omit<JournalEntry, 'left'>;
 
 /** Where the entry of a container is. */
 export function journalFile(paths: HostPaths, name: string): string {
@@ -136,26 +141,46 @@ function parseJournal(bytes: Uint8Array, what: string): JournalEntry {
       { hint: 'use the newer berth that wrote it' },
     );
   }
-  const operation = JOURNAL_OPERATIONS.find(
-    (known) => known === reader.member('operation').string(),
-  );
-  if (operation === undefined) {
-    throw new OperationalError('CONTAINER_STATE_INVALID', `${what} is damaged: unknown operation`);
-  }
+  const operation = parseOperation(reader, what);
   const name = reader.member('name').string();
   const purge = reader.member('purge').boolean();
   if (format === 1) {
     const transitions = [parseFirstFormat(reader, { operation, name })];
     return { operation, name, transitions, purge, keep: 1, watch: false };
   }
+  const left = reader.member('left').present ? reader.member('left').list() : [];
   return {
     operation,
     name,
+    ...parseChange(reader),
+    ...(left.length > 0 && { left: left.map((one) => parseLeft(one, what)) }),
+  };
+}
+
+function parseChange(
+  reader: JsonReader,
+): Pick<JournalEntry, 'transitions' | 'purge' | 'keep' | 'watch'> {
+  return {
     transitions: reader.member('transitions').list().map(parseTransition),
-    purge,
+    purge: reader.member('purge').boolean(),
     keep: reader.member('keep').integer(),
     watch: reader.member('watch').boolean(),
   };
+}
+
+function parseLeft(reader: JsonReader, what: string): LeftEntry {
+  return {
+    operation: parseOperation(reader, what),
+    name: reader.member('name').string(),
+    ...parseChange(reader),
+  };
+}
+
+function parseOperation(reader: JsonReader, what: string): JournalOperation {
+  const text = reader.member('operation').string();
+  const operation = JOURNAL_OPERATIONS.find((known) => known === text);
+  if (operation !== undefined) return operation;
+  throw new OperationalError('CONTAINER_STATE_INVALID', `${what} is damaged: unknown operation`);
 }
 
 /** Format 1 knew one deployment, coming or going. */

@@ -3,6 +3,7 @@ import {
   existsSync,
   mkdirSync,
   readlinkSync,
+  rmdirSync,
   symlinkSync,
   unlinkSync,
   writeFileSync,
@@ -100,6 +101,36 @@ test('the entry of a set that could not be cleared up leaves a member alone that
   await endJournal(host.paths, 'web');
   (await lockAndRecover(host, 'web'))[Symbol.dispose]();
   assert.equal(readlinkSync(`${dir.path}/var/lib/berth/web`), 'web.0');
+});
+
+test('what a set could not clear up of a member is its own again where the change of that is taken back', async () => {
+  using dir = new TempDir();
+  await using host = folderHost(dir.path);
+  for (const name of ['web', 'db']) deploy(host, name, 1);
+  const before = `${dir.path}/var/lib/berth/web.0`;
+  mkdirSync(before);
+  const settings = `${dir.path}/var/lib/berth/.settings/db.json`;
+  mkdirSync(settings, { recursive: true });
+  await beginJournal(host.paths, updateOf('@shop', ['db', 'web']));
+  (await lockAndRecover(host, 'web'))[Symbol.dispose]();
+  assert.ok(existsSync(before), 'clearing up failed');
+  const next = { from: side('web', 1), to: side('web', 2) };
+  await beginChange(host, {
+    ...updateOf('web', []),
+    transitions: [{ ...fromFirstToSecond('web'), ...next }],
+  });
+  const left = await findJournal(host.paths, '@shop');
+  assert.deepEqual(
+    left?.transitions.map(({ name }) => name),
+    ['db'],
+  );
+  // It is killed, and by now there is nothing that keeps the set from being cleared up.
+  rmdirSync(settings);
+  (await lockAndRecover(host, 'web'))[Symbol.dispose]();
+  assert.equal(readlinkSync(`${dir.path}/var/lib/berth/web`), 'web.1');
+  (await lockAndRecover(host, 'web'))[Symbol.dispose]();
+  assert.ok(!existsSync(before), 'nobody will ever clear it up');
+  for (const name of ['web', '@shop']) assert.equal(await findJournal(host.paths, name), undefined);
 });
 
 test('the entry of a set does not bring a member back that was uninstalled since', async () => {
