@@ -1,4 +1,5 @@
 import { quote } from '../base/escape-text.js';
+import { describeErrno } from '../errors/describe-errno.js';
 import { firstError } from '../errors/first-error.js';
 import { isErrno } from '../errors/is-errno.js';
 import { OperationalError } from '../errors/operational-error.js';
@@ -33,6 +34,7 @@ export function diskError(thrown: unknown, place: string): unknown {
     return error;
   }
   return new OperationalError('SYSTEM_CALL_FAILED', `cannot use ${quote(place)}`, {
+    hint: describeErrno(error)?.hint,
     cause: error,
   });
 }

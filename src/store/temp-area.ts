@@ -31,8 +31,13 @@ export class TempArea implements Disposable {
     this.path = path;
     this.#lockPath = `${path}.lock`;
     this.#lock = lock;
-    mkdirSync(this.path, { mode: 0o700 });
-    this.fd = openSync(this.path, constants.O_RDONLY | constants.O_DIRECTORY);
+    try {
+      mkdirSync(this.path, { mode: 0o700 });
+      this.fd = openSync(this.path, constants.O_RDONLY | constants.O_DIRECTORY);
+    } catch (error) {
+      this.#remove();
+      throw error;
+    }
   }
 
   /** Removes the folder with all that is in it. */
@@ -40,6 +45,10 @@ export class TempArea implements Disposable {
     if (!this.#open) return;
     this.#open = false;
     closeSync(this.fd);
+    this.#remove();
+  }
+
+  #remove(): void {
     removeArea(this.path, this.#lockPath);
     this.#lock.release();
   }

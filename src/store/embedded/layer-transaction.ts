@@ -42,17 +42,12 @@ export class EmbeddedLayerTransaction implements LayerTransaction {
     this.#place = place;
     this.#layer = layer;
     this.#area = onDisk(place.root, () => new TempArea(place.tempPath));
-    const objects = {
-      objectsFd: place.objectsFd,
-      objectsPath: place.path('objects'),
-      tempFd: this.#area.fd,
-      tempPath: this.#area.path,
-      isFirst: layer.records.diffIds().length === 0,
-      replace: layer.replace,
-    };
-    const thread = findObjectThread(layer.blobBytes);
-    this.#objects =
-      thread === undefined ? createObjectWriter(objects) : new ThreadedObjects(thread, objects);
+    try {
+      this.#objects = onDisk(place.root, () => takerOf(place, layer, this.#area));
+    } catch (error) {
+      this.#area[Symbol.dispose]();
+      throw error;
+    }
     const errorOf = (thrown: unknown): unknown => diskError(thrown, place.root);
     this.sink = new LayerCollector(this.#objects, { errorOf });
   }
@@ -88,6 +83,24 @@ export class EmbeddedLayerTransaction implements LayerTransaction {
       this.#layer.onEnd();
     }
   }
+}
+
+/** What makes the objects of a layer: another thread, where it gains something. */
+function takerOf(
+  place: StorePlace,
+  layer: LayerToTake,
+  area: TempArea,
+): ObjectWriter | ThreadedObjects {
+  const objects = {
+    objectsFd: place.objectsFd,
+    objectsPath: place.path('objects'),
+    tempFd: area.fd,
+    tempPath: area.path,
+    isFirst: layer.records.diffIds().length === 0,
+    replace: layer.replace,
+  };
+  const thread = findObjectThread(layer.blobBytes);
+  return thread === undefined ? createObjectWriter(objects) : new ThreadedObjects(thread, objects);
 }
 
 /** A new file with the record of a layer; not synced. */

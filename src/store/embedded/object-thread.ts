@@ -5,12 +5,16 @@ import { keepYoungHeapSmall } from '../../base/engine-flags.js';
 import { ownThread } from '../../base/own-files.js';
 import { OperationalError, type OperationalErrorOptions } from '../../errors/operational-error.js';
 import type { ErrorCode } from '../../errors/catalogue.js';
+import { isErrno } from '../../errors/is-errno.js';
 import type { DigestAlgorithm } from '../../oci/digest.js';
 import type { LinkBatch } from './link-batch.js';
 import type { ObjectBatch } from './object-batch.js';
 
 /** Blobs of layers that are smaller are not worth a thread, which takes 20 ms of processor and 10 MB to begin. */
 const MIN_BLOB_BYTES = 8 * 1024 * 1024;
+
+/** Node's name for a thread that did not begin. */
+const NOT_STARTED = 'ERR_WORKER_INIT_FAILED';
 
 /** Where the objects of a layer are made, for `createObjectWriter` in the other thread: descriptors are those of the process. */
 export interface ThreadPlace {
@@ -87,7 +91,7 @@ export class ObjectThread {
       else waiting?.reject(rebuildThrown(answer.failure));
     });
     this.#worker.on('error', (error) => {
-      this.#fail(error);
+      this.#fail(startFailure(error) ?? error);
     });
     this.#worker.on('exit', (status) => {
       this.#fail(new Error(`internal error: the thread for objects ended with ${status}`));
@@ -120,12 +124,25 @@ export class ObjectThread {
   }
 }
 
+/** What the kernel refused a thread that was to begin, which Node tells in words alone; undefined for other errors. */
+function startFailure(error: Error): NodeJS.ErrnoException | undefined {
+  if (!isErrno(error, NOT_STARTED)) return undefined;
+  const code = /: (E[A-Z]+)$/.exec(error.message)?.[1];
+  if (code === undefined) return undefined;
+  return Object.assign(new Error(error.message), { code, syscall: 'starting a thread' });
+}
+
 let thread: ObjectThread | undefined;
 
-/** The thread for a layer whose blob has so many bytes; undefined where it gains nothing. */
+/** The thread for a layer whose blob has so many bytes; undefined where it gains nothing, or the host allows no further one. */
 export function findObjectThread(blobBytes: number): ObjectThread | undefined {
   if (blobBytes < MIN_BLOB_BYTES || availableParallelism() < 2) return undefined;
-  thread ??= new ObjectThread(ownThread('store/embedded/object-thread-main'));
+  try {
+    thread ??= new ObjectThread(ownThread('store/embedded/object-thread-main'));
+  } catch (error) {
+    // A limit of processes (TasksMax=, ulimit -u) counts threads; a layer is made without one as well.
+    if (!isErrno(error, NOT_STARTED)) throw error;
+  }
   return thread;
 }
 
