@@ -73,10 +73,7 @@ async function readGroup(
   const most = units.length === 1 ? lines : units.length * lines * SPARE;
   const entries = await readEntries(units, most, options);
   const rest: string[] = [];
-  const byUnit = new Map<string, JournalFields[]>(units.map((unit) => [unit, []]));
-  for (const entry of entries)
-    for (const unit of unitsOf(entry, options.mode)) byUnit.get(unit)?.push(entry);
-  for (const [unit, own] of byUnit) {
+  for (const [unit, own] of entriesByUnit(units, entries, options.mode)) {
     if (own.length < lines && entries.length >= most && units.length > 1) rest.push(unit);
     else if (own.length > 0) tails.set(unit, own.slice(-lines).map(lineOf).map(showLine));
   }
@@ -84,6 +81,20 @@ async function readGroup(
   // Nobody knows whose the lines are.
   for (const unit of rest) await readGroup([unit], options, tails);
   return [];
+}
+
+/** The entries of each unit. All that was read for a unit alone is of it: whoever asked journalctl need not know by what. */
+export function entriesByUnit(
+  units: readonly string[],
+  entries: readonly JournalFields[],
+  mode: 'system' | 'user',
+): ReadonlyMap<string, readonly JournalFields[]> {
+  const [alone, ...others] = units;
+  if (alone !== undefined && others.length === 0) return new Map([[alone, entries]]);
+  const byUnit = new Map<string, JournalFields[]>(units.map((unit) => [unit, []]));
+  for (const entry of entries)
+    for (const unit of unitsOf(entry, mode)) byUnit.get(unit)?.push(entry);
+  return byUnit;
 }
 
 async function readEntries(

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
+import { test } from 'node:test';
 
-import { unitsOf } from '../../../src/systemd/journal-tails.js';
+import { entriesByUnit, unitsOf } from '../../../src/systemd/journal-tails.js';
 import { each } from '../../support/each.js';
 
 const COREDUMP = 'fc2e22bc6ee647b6b90729ab34a250b1';
@@ -72,3 +73,15 @@ each<Row>(
     assert.deepEqual(unitsOf(entry, mode), want);
   },
 );
+
+test('what was read for a unit alone is of it, whatever says so', () => {
+  const [web, strange] = [{ _SYSTEMD_UNIT: 'web.service' }, { MESSAGE: 'x' }];
+  const read = (units: readonly string[]): unknown => [
+    ...entriesByUnit(units, [web, strange], 'system'),
+  ];
+  assert.deepEqual(read(['db.service']), [['db.service', [web, strange]]]);
+  assert.deepEqual(read(['db.service', 'web.service']), [
+    ['db.service', []],
+    ['web.service', [web]],
+  ]);
+});
