@@ -9,7 +9,7 @@ import { acquireLock, type LockFile } from '../sys/lock-file.js';
 import { listContainerNames } from './container-directory.js';
 import type { Host } from './host.js';
 import { beginJournal, listJournal, type JournalEntry } from './journal.js';
-import { leaveSets } from './leave-sets.js';
+import { leaveSets, rejoinSets } from './leave-sets.js';
 import { listOneRuns, oneRunMark } from './one-run-marks.js';
 import { bringsOwnUnits, placeOwnUnit, removeOwnUnit } from './own-units.js';
 
@@ -24,14 +24,21 @@ const LOCK = '.own-units.lock';
 export async function beginChange(host: Host, change: JournalEntry): Promise<JournalEntry> {
   const left = await leaveSets(host, change);
   const entry = left.length === 0 ? change : { ...change, left };
-  if (!bringsOwnUnits(host.paths)) {
-    await beginJournal(host.paths, entry);
-    return entry;
+  try {
+    await writeEntry(host, entry);
+  } catch (error) {
+    // A disk too full for the entry may have no room for theirs either: what went wrong first is told.
+    await rejoinSets(host, left).catch(() => undefined);
+    throw error;
   }
-  return withOwnUnitsLock(host, async () => {
+  return entry;
+}
+
+async function writeEntry(host: Host, entry: JournalEntry): Promise<void> {
+  if (!bringsOwnUnits(host.paths)) return beginJournal(host.paths, entry);
+  await withOwnUnitsLock(host, async () => {
     await placeOwnUnit(host, 'berth-recover.service');
     await beginJournal(host.paths, entry);
-    return entry;
   });
 }
 

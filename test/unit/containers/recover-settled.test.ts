@@ -17,6 +17,7 @@ import {
   beginJournal,
   endJournal,
   findJournal,
+  journalFile,
   type JournalEntry,
 } from '../../../src/containers/journal.js';
 import { lockAndRecover } from '../../../src/containers/name-lock.js';
@@ -131,6 +132,20 @@ test('what a set could not clear up of a member is its own again where the chang
   (await lockAndRecover(host, 'web'))[Symbol.dispose]();
   assert.ok(!existsSync(before), 'nobody will ever clear it up');
   for (const name of ['web', '@shop']) assert.equal(await findJournal(host.paths, name), undefined);
+});
+
+test('what a set could not clear up of a member stays its own where no change of that can be begun', async () => {
+  using dir = new TempDir();
+  await using host = folderHost(dir.path);
+  for (const name of ['web', 'db']) deploy(host, name, 1);
+  await beginJournal(host.paths, updateOf('@shop', ['db', 'web']));
+  mkdirSync(host.paths.onDisk(journalFile(host.paths, 'web')));
+  await assert.rejects(beginChange(host, updateOf('web', ['web'])), /web\.json/);
+  const left = await findJournal(host.paths, '@shop');
+  assert.deepEqual(
+    left?.transitions.map(({ name }) => name),
+    ['db', 'web'],
+  );
 });
 
 test('the entry of a set does not bring a member back that was uninstalled since', async () => {
