@@ -50,17 +50,38 @@ export function findInTree(root: DirectoryNode, path: string): TreeNode | undefi
 
 /**
  * Where a path leads in an image, links followed as a process inside the root would, as far as there is something, and on as it is
- * written; undefined where that has no UTF-8 name. A path that is another one by this has a link on its way, or is one.
+ * written; undefined where that has no UTF-8 name.
  *
  * @throws {@link OperationalError} IMAGE_CONFIG_INVALID if there are too many links
  */
 export function realPathInTree(root: DirectoryNode, path: string): string | undefined {
+  const bytes = Buffer.from(`/${follow(root, path).names.join('/')}`, 'latin1');
+  return isUtf8(bytes) ? bytes.toString('utf8') : undefined;
+}
+
+/**
+ * Whether a path of an image is a link, or has one on its way that leads elsewhere on the host: to the root, or up above the image's. A
+ * relative one inside, as `lib -> usr/lib`, leads the host to the same.
+ *
+ * @throws {@link OperationalError} IMAGE_CONFIG_INVALID if there are too many links
+ */
+export function isLinkedInTree(root: DirectoryNode, path: string): boolean {
+  return follow(root, path).isLed;
+}
+
+interface FollowedPath {
+  readonly names: readonly string[];
+  readonly isLed: boolean;
+}
+
+function follow(root: DirectoryNode, path: string): FollowedPath {
   let pending = split(encodeByteString(path));
   let trail: { readonly name: string; readonly node: TreeNode | undefined }[] = [];
   let links = 0;
+  let isLed = false;
   for (let part = pending.shift(); part !== undefined; part = pending.shift()) {
     if (part === '..') {
-      trail.pop();
+      if (trail.pop() === undefined) isLed = true;
       continue;
     }
     const folder = trail.length === 0 ? root : trail.at(-1)?.node;
@@ -70,16 +91,12 @@ export function realPathInTree(root: DirectoryNode, path: string): string | unde
       continue;
     }
     if (++links > MAX_LINKS) throw tooManyLinks(path);
+    const isAbsolute = node.target.startsWith('/');
+    isLed ||= isAbsolute || pending.length === 0;
     pending = [...split(node.target), ...pending];
-    if (node.target.startsWith('/')) trail = [];
+    if (isAbsolute) trail = [];
   }
-  const bytes = Buffer.from(`/${trail.map(({ name }) => name).join('/')}`, 'latin1');
-  return isUtf8(bytes) ? bytes.toString('utf8') : undefined;
-}
-
-/** Whether there is a link on the way to a path of an image, or in its place: on the host that leads elsewhere. */
-export function isLinkedInTree(root: DirectoryNode, path: string): boolean {
-  return realPathInTree(root, path) !== realPathInTree({ ...root, entries: new Map() }, path);
+  return { names: trail.map(({ name }) => name), isLed };
 }
 
 function tooManyLinks(path: string): OperationalError {

@@ -125,6 +125,7 @@ const to = (target: string): TreeNode => ({ kind: 'symlink', meta, target });
 const ROOT = folder({
   etc: folder({ up: to('../var/x'), own: to('here'), here: folder({}) }),
   var: folder({ run: to('/run'), far: to('../../../etc/here') }),
+  far: to('no/../../etc'),
   loop: to('/loop'),
   bytes: to('/\xff'),
 });
@@ -136,8 +137,10 @@ each(
     { linked: false, name: 'without needless parts', path: '//etc/./here/', want: '/etc/here' },
     { linked: false, name: 'what is not there', path: '/no/such', want: '/no/such' },
     { linked: true, name: 'through a link to the root', path: '/var/run/web', want: '/run/web' },
-    { linked: true, name: 'through a relative one', path: '/etc/own/x', want: '/etc/here/x' },
-    { linked: true, name: 'up', path: '/etc/up/y', want: '/var/x/y' },
+    { linked: false, name: 'through a relative one', path: '/etc/own/x', want: '/etc/here/x' },
+    { linked: true, name: 'by a relative one itself', path: '/etc/own', want: '/etc/here' },
+    { linked: false, name: 'up', path: '/etc/up/y', want: '/var/x/y' },
+    { linked: true, name: 'up through what is not there', path: '/far/y', want: '/etc/y' },
     { linked: true, name: 'up further than there is', path: '/var/far', want: '/etc/here' },
     { linked: true, name: 'to a name that is no text', path: '/bytes', want: undefined },
   ],
