@@ -93,12 +93,25 @@ function wordsOf(key: string, value: string, readsPid: boolean): readonly string
 
 /** Of each command of a line the program, and the file that it runs if it is one that does. */
 function programsOf(value: string): readonly string[] {
-  return value.split(/[ \t]+;(?=[ \t]|$)/).flatMap((command) => {
-    const words = command.trim().split(/[ \t]+/);
-    const [program = '', ...others] = words.map((word) => word.replace(/^(["'])(.*)\1$/, '$2'));
+  return commandsIn(value).flatMap((words) => {
+    const [program = '', ...others] = words.map((word) => word.replace(QUOTED, '$2'));
     const path = program.replace(/^[-@:+!|]+/, '');
     return [path, ...scriptOf(posix.basename(path), others)];
   });
+}
+
+/** Blanks and semicolons inside of quotes part nothing; a quote that is not closed goes to the end. */
+const WORDS = /(?:"(?:[^"\\]|\\[^]?)*(?:"|$)|'(?:[^'\\]|\\[^]?)*(?:'|$)|\\[^]?|[^ \t\n\r"'\\])+/g;
+
+/** A word that stands in quotes as a whole; what systemd takes away from another may be what hides a path. */
+const QUOTED = /^(["'])([^"'\\]*)\1$/;
+
+function commandsIn(value: string): readonly (readonly string[])[] {
+  const commands: string[][] = [[]];
+  for (const [word] of value.matchAll(WORDS))
+    if (word === ';') commands.push([]);
+    else commands.at(-1)?.push(word);
+  return commands;
 }
 
 /** The first word that is neither an option nor a variable; what stands in the line itself is in no file. */
@@ -107,7 +120,7 @@ function scriptOf(program: string, words: readonly string[]): readonly string[] 
   if (inline === undefined) return [];
   for (const word of words) {
     if (inline.test(word)) return [];
-    if (!/^-|^\w+=/.test(word)) return [word];
+    if (!/^-|^["']?\w+=/.test(word)) return [word];
   }
   return [];
 }

@@ -1,11 +1,10 @@
 import { quote } from '../base/escape-text.js';
-import { lstat } from '../base/quick-files.js';
 import type { HostPaths } from '../config/host-paths.js';
-import { isErrno } from '../errors/is-errno.js';
 import { OperationalError } from '../errors/operational-error.js';
 import { listAssignments, type UnitDocument } from '../systemd/unit-text.js';
 import { resolveSpecifiers } from './activator-places.js';
 import { findGuard, type HostPathPolicy } from './host-path-policy.js';
+import { isThere } from './is-there.js';
 import type { WrittenPath } from './service-places.js';
 
 /**
@@ -53,14 +52,4 @@ function mountPointsOf(document: UnitDocument): readonly WrittenPath[] {
       return /^[/%]|["'\\]/.test(written) ? [{ key, written }] : [];
     });
   });
-}
-
-async function isThere(pathOnDisk: string): Promise<boolean> {
-  try {
-    await lstat(pathOnDisk);
-    return true;
-  } catch (error) {
-    if (isErrno(error, 'ENOENT', 'ENOTDIR')) return false;
-    throw error;
-  }
 }

@@ -2,8 +2,6 @@ import { dirname } from 'node:path/posix';
 
 import type { ContainerName } from '../base/container-name.js';
 import { quote } from '../base/escape-text.js';
-import { lstat } from '../base/quick-files.js';
-import { isErrno } from '../errors/is-errno.js';
 import { OperationalError } from '../errors/operational-error.js';
 import { OwnPlaces } from '../systemd/tmpfiles-places.js';
 import type { UnitDocument } from '../systemd/unit-text.js';
@@ -13,6 +11,7 @@ import type { Deployment } from './deployment.js';
 import type { Host } from './host.js';
 import { assertHostPathAllowed, covers } from './host-path-policy.js';
 import { assertInsideTree } from './inside-tree.js';
+import { isThere } from './is-there.js';
 import { assertNotLedElsewhere } from './led-elsewhere.js';
 import { isAllOfTheHost } from './lent-folders.js';
 import { assertTakesNothingLent } from './lent-reads.js';
@@ -118,16 +117,6 @@ const OPENS: ReadonlySet<string> = new Set([
   ...['ListenSpecial', 'ListenUSBFunction'],
   ...['OpenFile', 'StandardInput'],
 ]);
-
-async function isThere(pathOnDisk: string): Promise<boolean> {
-  try {
-    await lstat(pathOnDisk);
-    return true;
-  } catch (error) {
-    if (isErrno(error, 'ENOENT', 'ENOTDIR')) return false;
-    throw error;
-  }
-}
 
 /** The file of a socket stays when it is stopped, and so do folders: the unit as it is installed says whose it is. */
 async function wasMadeBefore(

@@ -222,6 +222,21 @@ each<{ name: string; text: string; path: string }>(
     { name: 'a program in quotes', text: 'ExecStop="/run/web/hook" x\n', path: '/run/web/hook' },
     { name: 'a script', text: 'ExecReload=/bin/bash -e /run/web/hook\n', path: '/run/web/hook' },
     {
+      name: 'a program after quotes',
+      text: 'ExecStop=/bin/echo "a ; b" ; "/run/web/hook"\n',
+      path: '/run/web/hook',
+    },
+    {
+      name: 'a program between quotes that are none',
+      text: 'ExecStop=/bin/echo \\" ; /run/web/hook \\"\n',
+      path: '/run/web/hook',
+    },
+    {
+      name: 'a script, past a variable in quotes',
+      text: 'ExecReload=/usr/bin/env "A=b c" /run/web/hook\n',
+      path: '/run/web/hook',
+    },
+    {
       name: 'a script, past variables',
       text: 'ExecReload=/usr/bin/env A=b /run/web/hook\n',
       path: '/run/web/hook',
@@ -252,6 +267,27 @@ each<{ name: string; text: string; path: string }>(
     await check({ text, writable: LENT, allowHostPaths: ['/run/web', '/run/web.pid', path] });
     // Where it has all of the host it gains nothing.
     await check({ text, writable: ['/run', ...LENT] });
+  },
+);
+
+each<{ name: string; text: string }>(
+  'a service whose container writes in a folder may have commands with',
+  [
+    {
+      name: 'semicolons in quotes',
+      text: `ExecStartPre=/bin/sh -c 'mkdir -p /x ; "$HOOK" ; true'\n`,
+    },
+    {
+      name: 'variables in quotes',
+      text: 'ExecReload=/usr/bin/env "A=b c" \'F="g"\' /usr/bin/hook "x y"\n',
+    },
+    {
+      name: 'a second program with quotes',
+      text: 'ExecStop=/bin/echo "a ; b" ; /bin/echo \'c\'\n',
+    },
+  ],
+  async ({ text }) => {
+    await check({ text, writable: LENT });
   },
 );
 
