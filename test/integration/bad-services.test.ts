@@ -182,7 +182,7 @@ test('a service that fails right after it was started is not told as active', as
   assert.doesNotMatch(failed.stdout, /is active/);
   assert.match(failed.stderr, /brief\.service is installed, but did not stay up/);
   assert.match(failed.stderr, /it failed \(result 'exit-code', its program ended with status 1\)/);
-  const again = await host.berth('start', '--json', 'brief', 'missing');
+  const again = await host.berth('start', '--json', 'brief', 'brief', 'missing');
   assert.equal(again.status, 66, again.stderr);
   assert.deepEqual(JSON.parse(again.stdout), []);
   assert.match(again.stderr, /'brief' did not stay up/);

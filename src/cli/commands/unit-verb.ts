@@ -32,7 +32,7 @@ export function unitVerbCommand(verb: UnitVerb, context: CliContext): Command {
           printStep(context, options, `${name} ${action}\n`);
         };
         const call = { context, options, host };
-        const before = await forEachName(call, args, async (name) => {
+        const before = await forEachName(call, [...new Set(args)], async (name) => {
           const outcome = await runUnitVerb(host, verb, name);
           if (outcome.fresh === undefined) say(name);
           return { name, ...outcome };
