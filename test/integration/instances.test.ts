@@ -110,7 +110,10 @@ for (const suite of suites) {
       await runsWith(host, 'web@one.service', /--for=one one\n/);
       assertOk(await host.berth('restart', 'web@one'));
       await runsWith(host, 'web@one.service', /--of=one one\n/);
-      assert.match((await host.berth('apply', 'web@')).stdout, /run as before: web@two\.service\.$/m);
+      assert.match(
+        (await host.berth('apply', 'web@')).stdout,
+        /run as before: web@two\.service\.$/m,
+      );
       assertOk(await host.berth('restart', 'web@two'));
       assert.match((await host.berth('apply', 'web@')).stdout, /nothing to do/);
     });
