@@ -2,7 +2,7 @@ import { constants } from 'node:os';
 
 import { CommanderError } from 'commander';
 
-import { optimiseLater, prepareForFlows } from '../base/engine-flags.js';
+import { optimiseLater } from '../base/engine-flags.js';
 import { ExitStatus } from '../errors/exit-status.js';
 import { OperationalError } from '../errors/operational-error.js';
 import { CommandExit } from './command-exit.js';
@@ -21,7 +21,6 @@ const STOPPING_SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
  * undoing then runs to its end, and the status is 128 and the signal's number.
  */
 export async function runCommandLine(host: CliProcess, args: readonly string[]): Promise<number> {
-  if (args[0] === 'copy' || args[0] === 'push') prepareForFlows();
   // It is over before anything that is optimised for it has paid for itself.
   if (args[0] === 'list') optimiseLater();
   const abort = new AbortController();

@@ -1,3 +1,4 @@
+import { prepareForFlows } from '../base/engine-flags.js';
 import { quote } from '../base/escape-text.js';
 import { addContext } from '../errors/with-context.js';
 import { OperationalError } from '../errors/operational-error.js';
@@ -84,6 +85,7 @@ export async function copyImage(options: CopyOptions): Promise<CopyResult> {
   let copiedBlobs = 0;
   let copiedBytes = 0;
   const parallel = Math.min(options.parallel ?? Infinity, destination.maxParallel);
+  prepareForFlows();
   await runSideBySide([...blobs.values()], { signal, parallel }, async (blob, stop) => {
     if (!(await copyBlob(blob, { ...options, signal: stop }))) return;
     copiedBlobs += 1;

@@ -1,4 +1,4 @@
-import { keepYoungHeapSmall, optimiseLater } from '../base/engine-flags.js';
+import { prepareForPull } from '../base/engine-flags.js';
 import { quote } from '../base/escape-text.js';
 import { formatBytes } from '../base/format-bytes.js';
 import { AsyncScope } from '../base/scope.js';
@@ -76,11 +76,7 @@ export async function executePull(
     onProgress?.(progressOf(layer, known ? 'present' : 'waiting'));
     if (!known) missing.set(layer.diffId, layer);
   }
-  if (missing.size > 0) {
-    if (options.checkSpace !== false) await checkRoom(plan, options);
-    keepYoungHeapSmall();
-    optimiseLater();
-  }
+  if (missing.size > 0 && options.checkSpace !== false) await checkRoom(plan, options);
   const parallel = options.parallel ?? DEFAULT_PARALLEL_LAYERS;
   const { signal: stop } = options;
   let keptBytes = 0;
@@ -175,7 +171,10 @@ async function takeLayer(
     blobBytes: descriptor.size,
   });
   const { sink } = transaction;
+  let isFirst = true;
   const tell = (bytes: number): void => {
+    if (isFirst) prepareForPull();
+    isFirst = false;
     onProgress?.(progressOf(layer, 'fetching', Math.min(bytes, descriptor.size)));
   };
   if (takenOver) {

@@ -1,7 +1,7 @@
 import { availableParallelism } from 'node:os';
 import { Worker } from 'node:worker_threads';
 
-import { keepYoungHeapSmall } from '../../base/engine-flags.js';
+import { beginThread } from '../../base/engine-flags.js';
 import { ownThread } from '../../base/own-files.js';
 import { OperationalError, type OperationalErrorOptions } from '../../errors/operational-error.js';
 import type { ErrorCode } from '../../errors/catalogue.js';
@@ -76,15 +76,15 @@ export class ObjectThread {
 
   constructor(file: string) {
     this.#worker = new Worker(file, {
-      // What it allocates is short-lived: the same as keepYoungHeapSmall() is for the main thread.
+      // What it allocates is short-lived: the same as the engine's flags are for the main thread in a long pull.
       resourceLimits: { maxYoungGenerationSizeMb: 4 },
       execArgv: [],
       // Descriptors are opened by koffi, and closed by Node.
       trackUnmanagedFds: false,
     });
-    // Another heap that is made sets the flag back, for all of them.
-    this.#worker.once('online', keepYoungHeapSmall);
+    const hasBegun = beginThread();
     this.#worker.on('message', (answer: ThreadAnswer) => {
+      hasBegun();
       const waiting = this.#waiting.shift();
       if (this.#waiting.length === 0) this.#worker.unref();
       if (answer.failure === undefined) waiting?.resolve(answer);
@@ -94,6 +94,7 @@ export class ObjectThread {
       this.#fail(startFailure(error) ?? error);
     });
     this.#worker.on('exit', (status) => {
+      hasBegun();
       this.#fail(new Error(`internal error: the thread for objects ended with ${status}`));
     });
     this.#worker.unref();
