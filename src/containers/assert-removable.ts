@@ -2,12 +2,13 @@ import { constants } from 'node:fs';
 import { dirname, join } from 'node:path';
 
 import { quote } from '../base/escape-text.js';
-import { access, lstat, readdir } from '../base/quick-files.js';
+import { access, lstat } from '../base/quick-files.js';
 import { isErrno } from '../errors/is-errno.js';
 import { OperationalError } from '../errors/operational-error.js';
 import type { DeployedFile } from './deployment.js';
 import { compareFile } from './file-state.js';
 import type { Host } from './host.js';
+import { listFolder } from './list-folder.js';
 import { pathsThatStay } from './path-owners.js';
 import type { TransitionSide } from './transition.js';
 
@@ -61,9 +62,9 @@ async function findEnableLinks(host: Host, units: readonly string[]): Promise<re
         : name === unit,
     );
   const links: string[] = [];
-  for (const folder of await namesIn(host.paths.onDisk(unitDir))) {
+  for (const folder of await listFolder(host.paths.onDisk(unitDir))) {
     if (!/\.(?:wants|requires|upholds)$/.test(folder)) continue;
-    const names = await namesIn(host.paths.onDisk(join(unitDir, folder)));
+    const names = await listFolder(host.paths.onDisk(join(unitDir, folder)));
     links.push(...names.filter(isOwn).map((name) => join(unitDir, folder, name)));
   }
   return links;
@@ -71,15 +72,6 @@ async function findEnableLinks(host: Host, units: readonly string[]): Promise<re
 
 function endingOf(unit: string): string {
   return unit.slice(unit.lastIndexOf('.'));
-}
-
-async function namesIn(folder: string): Promise<readonly string[]> {
-  try {
-    return await readdir(folder);
-  } catch (error) {
-    if (isErrno(error, 'ENOENT', 'ENOTDIR')) return [];
-    throw error;
-  }
 }
 
 async function lstatIfThere(

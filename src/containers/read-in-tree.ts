@@ -25,27 +25,7 @@ export async function readTextInTree(tree: ImageTree, path: string): Promise<str
 
 /** The node that a path leads to, links followed as a process inside the root would; undefined where nothing is. */
 export function findInTree(root: DirectoryNode, path: string): TreeNode | undefined {
-  let pending = split(encodeByteString(path));
-  let trail: DirectoryNode[] = [root];
-  let links = 0;
-  for (;;) {
-    const part = pending.shift();
-    const folder = trail.at(-1) ?? root;
-    if (part === undefined) return folder;
-    if (part === '..') {
-      if (trail.length > 1) trail.pop();
-      continue;
-    }
-    const node = folder.entries.get(part);
-    if (node === undefined) return undefined;
-    if (node.kind === 'directory') {
-      trail.push(node);
-    } else if (node.kind === 'symlink') {
-      if (++links > MAX_LINKS) throw tooManyLinks(path);
-      pending = [...split(node.target), ...pending];
-      if (node.target.startsWith('/')) trail = [root];
-    } else return pending.length === 0 ? node : undefined;
-  }
+  return follow(root, path).node;
 }
 
 /**
@@ -71,6 +51,8 @@ export function isLinkedInTree(root: DirectoryNode, path: string): boolean {
 
 interface FollowedPath {
   readonly names: readonly string[];
+  /** What is there; undefined where nothing is, or what has to be a folder on the way is none. */
+  readonly node: TreeNode | undefined;
   readonly isLed: boolean;
 }
 
@@ -79,13 +61,16 @@ function follow(root: DirectoryNode, path: string): FollowedPath {
   let trail: { readonly name: string; readonly node: TreeNode | undefined }[] = [];
   let links = 0;
   let isLed = false;
+  let isThere = true;
   for (let part = pending.shift(); part !== undefined; part = pending.shift()) {
+    const here = trail.length === 0 ? root : trail.at(-1)?.node;
+    const folder = here?.kind === 'directory' ? here : undefined;
+    isThere &&= folder !== undefined;
     if (part === '..') {
       if (trail.pop() === undefined) isLed = true;
       continue;
     }
-    const folder = trail.length === 0 ? root : trail.at(-1)?.node;
-    const node = folder?.kind === 'directory' ? folder.entries.get(part) : undefined;
+    const node = folder?.entries.get(part);
     if (node?.kind !== 'symlink') {
       trail.push({ name: part, node });
       continue;
@@ -96,7 +81,8 @@ function follow(root: DirectoryNode, path: string): FollowedPath {
     pending = [...split(node.target), ...pending];
     if (isAbsolute) trail = [];
   }
-  return { names: trail.map(({ name }) => name), isLed };
+  const end = trail.length === 0 ? root : trail.at(-1)?.node;
+  return { names: trail.map(({ name }) => name), node: isThere ? end : undefined, isLed };
 }
 
 function tooManyLinks(path: string): OperationalError {

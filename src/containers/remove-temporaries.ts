@@ -1,8 +1,8 @@
 import { basename, dirname, join } from 'node:path';
 
 import { finalNameOf } from '../base/atomic-file.js';
-import { readdir, unlink } from '../base/quick-files.js';
-import { isErrno } from '../errors/is-errno.js';
+import { unlink } from '../base/quick-files.js';
+import { listFolder } from './list-folder.js';
 
 /**
  * Removes the temporary files that a killed command left beside files it was about to put in place. Call with the lock of
@@ -19,14 +19,5 @@ export async function removeTemporaries(targets: readonly string[]): Promise<voi
       const final = finalNameOf(entry);
       if (final !== undefined && names.has(final)) await unlink(join(folder, entry));
     }
-  }
-}
-
-async function listFolder(folder: string): Promise<readonly string[]> {
-  try {
-    return await readdir(folder);
-  } catch (error) {
-    if (isErrno(error, 'ENOENT', 'ENOTDIR')) return [];
-    throw error;
   }
 }

@@ -1,10 +1,8 @@
-import { existsSync } from 'node:fs';
 import { join } from 'node:path/posix';
 
-import { readdir } from '../../base/quick-files.js';
-import { isErrno } from '../../errors/is-errno.js';
 import type { Deployment } from '../deployment.js';
 import type { Host } from '../host.js';
+import { listFolder } from '../list-folder.js';
 import { finding, type VerifyFinding } from './finding.js';
 
 /** Where systemd looks for the drop-ins of system units beside the unit directory (systemd.unit(5)). */
@@ -106,15 +104,4 @@ function dropInNames(unit: string): readonly string[] {
   const type = unit.slice(dot);
   const prefixes = [...name.matchAll(/-/g)].map(({ index }) => name.slice(0, index + 1));
   return [name, ...prefixes].map((prefix) => `${prefix}${type}.d`);
-}
-
-async function listFolder(pathOnDisk: string): Promise<readonly string[]> {
-  // Nearly none is there, and a failure that is caught costs ten looks.
-  if (!existsSync(pathOnDisk)) return [];
-  try {
-    return await readdir(pathOnDisk);
-  } catch (error) {
-    if (isErrno(error, 'ENOENT', 'ENOTDIR')) return [];
-    throw error;
-  }
 }
