@@ -1,34 +1,22 @@
 import assert from 'node:assert/strict';
-import { spawnSync } from 'node:child_process';
 import { test } from 'node:test';
 
 import fc from 'fast-check';
 
 import { findCalendarProblem } from '../../../src/systemd/calendar-spec.js';
 import { each } from '../../support/each.js';
+import { systemdTakes, type TimeRow } from '../../support/systemd-analyze.js';
 
 // systemd itself is asked about every row, and about what nobody thought of.
 
-function takes(spec: string): boolean {
-  const { status, error } = spawnSync('systemd-analyze', ['calendar', '--', spec]);
-  assert.equal(error, undefined);
-  return status === 0;
-}
-
-interface Row {
-  readonly name: string;
-  /** What is expected; undefined for what is taken. */
-  readonly wrong?: RegExp;
-}
-
-const TAKEN: readonly Row[] = [
+const TAKEN: readonly TimeRow[] = [
   ...['daily', 'Weekly', 'anually', 'bi-annually', 'daily UTC', '@1234567890', 'Mon @5'],
   ...['Mon', 'mon,WED..fri', 'Mon-Fri 10:00', 'Tuesday, 9:30', 'Sat..Sun *-*-* 0:0:0'],
   ...['*-*-01', '12-24 18:00', '*-02~03', '*~7/1', '26-01-01', '99-1-1', '2026..2028/2-*-*'],
   ...['*:0/15', '*:*:0/0.5', '8..18/2:00', '0:0:0..30/7.5', '9,12,18:00', '1..3/5-1', '*-*-* UTC'],
 ].map((name) => ({ name }));
 
-const REFUSED: readonly Row[] = [
+const REFUSED: readonly TimeRow[] = [
   ...[
     '',
     'foo',
@@ -60,12 +48,13 @@ const REFUSED: readonly Row[] = [
   { name: '1969-*-*', wrong: /years from 1970 to 2199/ },
 ];
 
-each<Row>('findCalendarProblem() of', [...TAKEN, ...REFUSED], ({ name, wrong }) => {
+each<TimeRow>('findCalendarProblem() of', [...TAKEN, ...REFUSED], ({ name, wrong }) => {
   const problem = findCalendarProblem(name);
   if (wrong === undefined) assert.equal(problem, undefined);
   else assert.match(problem ?? 'it is taken', wrong);
   // An empty argument is none to systemd-analyze.
-  if (name !== '') assert.equal(takes(name), wrong === undefined, 'systemd sees it otherwise');
+  if (name !== '')
+    assert.equal(systemdTakes('calendar', name), wrong === undefined, 'systemd sees it otherwise');
 });
 
 test('findCalendarProblem() takes a time zone of the host, whatever it is called', () => {
@@ -94,7 +83,7 @@ test('findCalendarProblem() refuses nothing that systemd takes', () => {
   );
   fc.assert(
     fc.property(spec, (text) => {
-      if (findCalendarProblem(text) !== undefined) assert.ok(!takes(text), text);
+      if (findCalendarProblem(text) !== undefined) assert.ok(!systemdTakes('calendar', text), text);
     }),
     { numRuns: 100 },
   );

@@ -1,38 +1,26 @@
 import assert from 'node:assert/strict';
-import { spawnSync } from 'node:child_process';
 import { test } from 'node:test';
 
 import fc from 'fast-check';
 
 import { findTimeSpanProblem } from '../../../src/systemd/time-span.js';
 import { each } from '../../support/each.js';
+import { systemdTakes, type TimeRow } from '../../support/systemd-analyze.js';
 
 // systemd itself is asked about every row, and about what nobody thought of.
 
-function takes(span: string): boolean {
-  const { status, error } = spawnSync('systemd-analyze', ['timespan', '--', span]);
-  assert.equal(error, undefined);
-  return status === 0;
-}
-
-interface Row {
-  readonly name: string;
-  /** What is expected; undefined for what is taken. */
-  readonly wrong?: RegExp;
-}
-
-const TAKEN: readonly Row[] = [
+const TAKEN: readonly TimeRow[] = [
   ...['0', '90', '5min', '1h30min', '1h 30 min', '2.5h', '.5s', '+3s', ' 7d ', '1 2', 'infinity'],
   ...['1y2M3w4d', '5ms', '5m', '5M', '9 us', '9\u03bcs', '9\u00b5s', '1minutes', '3months5msec'],
   ...['1.5', '12.34 .56', '12.34s.56', '1  sec', ' infinity\t', '584541y'],
 ].map((name) => ({ name }));
 
-const REFUSED: readonly Row[] = [
+const REFUSED: readonly TimeRow[] = [
   ...['5x', '5 x', 'soon', '1.', '3.sec', '1,5h', '12.34.56', '5mins', '5secs', '1H', 's', '0x10'],
   ...['infinity 5', 'inf', '5 infinity', '1_000', '1e3', '5min/2', '+'],
 ].map((name) => ({ name, wrong: /^expects a time such as 90, 1min 30s or 2\.5h$/ }));
 
-each<Row>(
+each<TimeRow>(
   'findTimeSpanProblem() is of one mind with systemd about',
   [
     ...TAKEN,
@@ -44,7 +32,7 @@ each<Row>(
     })),
   ],
   ({ name, wrong }) => {
-    assert.equal(takes(name), wrong === undefined, 'systemd thinks otherwise');
+    assert.equal(systemdTakes('timespan', name), wrong === undefined, 'systemd thinks otherwise');
     const problem = findTimeSpanProblem(name);
     if (wrong === undefined) assert.equal(problem, undefined);
     else assert.match(problem ?? 'nothing', wrong);
@@ -77,7 +65,11 @@ test('findTimeSpanProblem() takes what systemd takes, and refuses the rest', () 
     fc.property(
       spans.filter((span) => span.trim() !== ''),
       (span) => {
-        assert.equal(findTimeSpanProblem(span) === undefined, takes(span), JSON.stringify(span));
+        assert.equal(
+          findTimeSpanProblem(span) === undefined,
+          systemdTakes('timespan', span),
+          JSON.stringify(span),
+        );
       },
     ),
     { numRuns: 150 },
